@@ -1,0 +1,296 @@
+//! `${VAR}` as the Compose specification has it ("Interpolation"), settled when a file is read.
+
+use std::ops::Range;
+
+use crate::diagnostic::{Problem, Problems, Sources};
+use crate::template::is_template;
+use crate::yaml::{Node, Yaml};
+
+/// Where variables come from, and which of them were asked for in vain.
+pub struct Variables<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    unset: Vec<String>,
+}
+
+impl<'a> Variables<'a> {
+    /// Variables answered by `lookup`.
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            lookup,
+            unset: Vec::new(),
+        }
+    }
+
+    /// Names used without a default that had no value, in order of first use. They became empty text, as in Compose.
+    #[must_use]
+    pub fn unset(&self) -> &[String] {
+        &self.unset
+    }
+}
+
+/// What is wrong with a text, and where in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Bytes of the text.
+    pub range: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Replace variables in every text below `node`, keys excepted.
+pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, problems: &mut Problems) {
+    match &mut node.value {
+        Yaml::Text(text) if text.contains('$') => match interpolate(text, variables) {
+            Ok(new) => *text = new,
+            Err(fault) => {
+                let mut problem = Problem::at(sources.within(node.span, text, fault.range), fault.message);
+                problem.hint = fault.hint;
+                problems.push(problem);
+            }
+        },
+        Yaml::List(list) => {
+            for item in list {
+                tree(item, variables, sources, problems);
+            }
+        }
+        Yaml::Map(entries) => {
+            for entry in entries {
+                tree(&mut entry.node, variables, sources, problems);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `environment:` names without a value take theirs from outside, and go where there is none (Compose specification,
+/// services, `environment`).
+pub fn environment(node: &mut Node, variables: &Variables<'_>) {
+    let value = |name: &str| (variables.lookup)(name).map(|v| literal(&v));
+    match &mut node.value {
+        Yaml::List(list) => list.retain_mut(|item| match &mut item.value {
+            Yaml::Text(text) if !text.contains('=') && !is_template(text) => match value(text) {
+                Some(value) => {
+                    *text = format!("{text}={value}");
+                    true
+                }
+                None => false,
+            },
+            _ => true,
+        }),
+        Yaml::Map(entries) => entries.retain_mut(|entry| match (&entry.node.value, value(&entry.key)) {
+            (Yaml::Null, Some(value)) => {
+                entry.node.value = Yaml::Text(value);
+                true
+            }
+            (Yaml::Null, None) => false,
+            _ => true,
+        }),
+        _ => {}
+    }
+}
+
+/// Replace variables in `text`.
+///
+/// # Errors
+/// A `$` that begins nothing, a brace that does not close, or a variable required by `?` that has no value.
+pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, Fault> {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(dollar) = text[at..].find('$').map(|n| at + n) {
+        out.push_str(&text[at..dollar]);
+        let rest = &text[dollar + 1..];
+        at = match rest.as_bytes().first() {
+            Some(b'$') => {
+                out.push('$');
+                dollar + 2
+            }
+            Some(b'{') => {
+                let close = closing(text, dollar + 2).ok_or_else(|| Fault {
+                    range: dollar..text.len(),
+                    message: "`${` without its `}`".to_owned(),
+                    hint: Some("write `$$` for a dollar sign".to_owned()),
+                })?;
+                out.push_str(&braced(text, dollar + 2..close, variables)?);
+                close + 1
+            }
+            Some(b) if name_start(*b) => {
+                let len = name_length(rest);
+                out.push_str(&literal(&value_or_blank(&rest[..len], variables)));
+                dollar + 1 + len
+            }
+            _ => {
+                return Err(Fault {
+                    range: dollar..dollar + 1,
+                    message: "`$` begins no variable".to_owned(),
+                    hint: Some("write `$$` for a dollar sign".to_owned()),
+                });
+            }
+        };
+    }
+    out.push_str(&text[at..]);
+    Ok(out)
+}
+
+fn name_start(b: u8) -> bool {
+    b.is_ascii_alphabetic() || b == b'_'
+}
+
+fn name_length(text: &str) -> usize {
+    text.bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        .count()
+}
+
+/// The `}` that closes what began before `from`, nested `${…}` passed over.
+fn closing(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut depth = 0;
+    let mut at = from;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+                depth += 1;
+                at += 1;
+            }
+            b'$' if bytes.get(at + 1) == Some(&b'$') => at += 1,
+            b'}' if depth == 0 => return Some(at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>) -> Result<String, Fault> {
+    let inside = &text[range.clone()];
+    let whole = range.start - 2..range.end + 1;
+    let len = name_length(inside);
+    let (name, operator) = inside.split_at(len);
+    if !inside.bytes().next().is_some_and(name_start) {
+        return Err(Fault {
+            range: whole,
+            message: format!("`${{{inside}}}` names no variable"),
+            hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
+        });
+    }
+    let value = (variables.lookup)(name);
+    let filled = value.clone().filter(|v| !v.is_empty());
+    // The word after an operator is interpolated only where it is used.
+    let mut word = |skip: usize| {
+        let start = range.start + len + skip;
+        interpolate(&text[start..range.end], variables).map_err(|fault| Fault {
+            range: start + fault.range.start..start + fault.range.end,
+            ..fault
+        })
+    };
+    let (set, skip, kind) = match operator.as_bytes() {
+        [] => return Ok(literal(&value_or_blank(name, variables))),
+        [b':', kind @ (b'-' | b'?' | b'+'), ..] => (filled, 2, *kind),
+        [kind @ (b'-' | b'?' | b'+'), ..] => (value, 1, *kind),
+        _ => {
+            return Err(Fault {
+                range: whole,
+                message: format!("`${{{inside}}}` is no interpolation that Compose knows"),
+                hint: Some(format!(
+                    "known are `${{{name}}}` and, after the name, `:-default`, `-default`, `:?error`, `?error`, `:+instead`, `+instead`"
+                )),
+            });
+        }
+    };
+    match (kind, set) {
+        (b'-', Some(value)) => Ok(literal(&value)),
+        (b'-', None) => word(skip),
+        (b'+', Some(_)) => word(skip),
+        (b'+', None) => Ok(String::new()),
+        (_, Some(value)) => Ok(literal(&value)),
+        (_, None) => {
+            let why = word(skip)?;
+            Err(Fault {
+                range: whole,
+                message: match why.as_str() {
+                    "" => format!("variable `{name}` is required and has no value"),
+                    why => format!("variable `{name}` is required and has no value: {why}"),
+                },
+                hint: Some(format!("set it: {name}=… topogen …")),
+            })
+        }
+    }
+}
+
+fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
+    (variables.lookup)(name).unwrap_or_else(|| {
+        if !variables.unset.iter().any(|n| n == name) {
+            variables.unset.push(name.to_owned());
+        }
+        String::new()
+    })
+}
+
+/// A value from outside is never a template, whatever it contains.
+fn literal(value: &str) -> String {
+    if ["{{", "{%", "{#"].iter().any(|open| value.contains(open)) {
+        value.replace('{', "{{ '{' }}")
+    } else {
+        value.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str) -> Result<String, String> {
+        let lookup = |name: &str| match name {
+            "SET" => Some("v".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "BRACES" => Some("a{{b".to_owned()),
+            _ => None,
+        };
+        interpolate(text, &mut Variables::new(&lookup)).map_err(|f| format!("{:?} {}", f.range, f.message))
+    }
+
+    #[test]
+    fn every_form_of_the_specification() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("$SET-${SET}", "v-v"),
+            ("${NONE}|$NONE", "|"),
+            ("${SET:-d} ${EMPTY:-d} ${NONE:-d}", "v d d"),
+            ("${SET-d} ${EMPTY-d} ${NONE-d}", "v  d"),
+            ("${SET:+r} ${EMPTY:+r} ${NONE:+r}", "r  "),
+            ("${SET+r} ${EMPTY+r} ${NONE+r}", "r r "),
+            ("${SET:?e} ${SET?e} ${EMPTY?e}", "v v "),
+            ("${NONE:-a${NONE:-b${SET}}c}d", "abvcd"),
+            ("$$SET $${SET}", "$SET ${SET}"),
+            ("${NONE:-$$}", "$"),
+            ("$BRACES", "a{{ '{' }}{{ '{' }}b"),
+            ("{{ node.name }}", "{{ node.name }}"),
+        ] {
+            assert_eq!(with(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn faults_have_their_place() {
+        for (text, expected) in [
+            ("a $ b", "2..3 `$` begins no variable"),
+            ("a ${SET", "2..7 `${` without its `}`"),
+            ("${1}", "0..4 `${1}` names no variable"),
+            ("${SET!x}", "0..8 `${SET!x}` is no interpolation that Compose knows"),
+            (
+                "${NONE:?say why}",
+                "0..16 variable `NONE` is required and has no value: say why",
+            ),
+            ("${EMPTY:?}", "0..10 variable `EMPTY` is required and has no value"),
+            (
+                "${NONE:-${SET!}}",
+                "8..15 `${SET!}` is no interpolation that Compose knows",
+            ),
+        ] {
+            assert_eq!(with(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+}

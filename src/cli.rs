@@ -1,0 +1,196 @@
+//! The command line: clap structs, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::name::ClusterName;
+
+/// One blueprint of roles, one Compose project a node: clusters of masters and slaves on the Docker Engine.
+#[derive(Debug, Parser)]
+#[command(name = "topogen", version, about, long_about = None, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "`topogen COMMAND --help` says more. Exit codes: 0 done, 1 unexpected, 2 usage, \
+3 blueprint invalid, 4 difference found, 5 engine out of reach, 6 applied in part, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write one Compose project a node, ready for `docker compose up -d`
+    Render(Render),
+    /// Bring the cluster up, or to what the blueprint says now
+    Up(Up),
+    /// Remove everything of the cluster from the engine
+    Down(Down),
+    /// List the cluster's nodes: services, states, addresses, names
+    Ps(Ps),
+    /// Write the fake image for `docker load`
+    Image(Image),
+    /// Be the fake service: answer on the exposed ports and say who one is
+    Fake,
+    /// Ask from here what names lead to and who answers; for use inside containers
+    Probe(Probe),
+}
+
+/// Which blueprint, and what to change in it.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// Blueprint: a file, or the name of a shipped one [default: topogen.yaml here, else master-slaves]
+    #[arg(short, long, value_name = "FILE|NAME")]
+    pub file: Option<String>,
+    /// Name of the cluster: prefixes its projects and its shared network
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<ClusterName>,
+    /// How many nodes of the role `slave`, or of the only role with a count
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub slaves: Option<u32>,
+    /// How many nodes of a role; may be given again for another
+    #[arg(long, value_name = "ROLE=N", value_parser = scale)]
+    pub scale: Vec<(String, u32)>,
+    /// Set a variable of the blueprint; may be given again for another
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Put topogen's fake in place of every image
+    #[arg(long)]
+    pub fake: bool,
+}
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Name of the cluster [default: what the blueprint says]
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<ClusterName>,
+    /// Blueprint that names the cluster [default: topogen.yaml here, if there is one]
+    #[arg(short, long, value_name = "FILE|NAME")]
+    pub file: Option<String>,
+}
+
+/// How work on the engine is done and shown.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Operations at once [default: 4 a core, from 4 to 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallel: Option<u16>,
+    /// How to show progress on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "FACE")]
+    pub progress: Progress,
+}
+
+/// `topogen render`
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Which blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// Directory to write to
+    #[arg(short, long, value_name = "DIR", default_value = "topogen-out")]
+    pub output: PathBuf,
+    /// Write over files that were changed since they were rendered
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `topogen up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Which blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How.
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// `topogen down`
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Which cluster.
+    #[command(flatten)]
+    pub which: Which,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How.
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// `topogen ps`
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Which cluster.
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `topogen image`
+#[derive(Debug, Args)]
+pub struct Image {
+    /// File to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `topogen probe`
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// Name to resolve; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub resolve: Vec<String>,
+    /// Endpoint to connect to; may be given again
+    #[arg(long, value_name = "HOST:PORT")]
+    pub connect: Vec<String>,
+    /// Milliseconds that each question may take
+    #[arg(long, value_name = "MS", default_value_t = 2000)]
+    pub patience: u64,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// A bar on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// A line for each operation
+    Plain,
+    /// A JSON object a line
+    Json,
+    /// Nothing but the result
+    Quiet,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn scale(text: &str) -> Result<(String, u32), String> {
+    let (role, count) = pair(text).map_err(|_| "expected ROLE=N".to_owned())?;
+    let count = count.parse().map_err(|_| format!("`{count}` is not a count"))?;
+    Ok((role, count))
+}

@@ -1,0 +1,63 @@
+//! `topogen down`
+
+use std::collections::BTreeMap;
+
+use super::{load, work};
+use crate::cli::Down;
+use crate::engine::connect::Engine;
+use crate::engine::{label, observe};
+use crate::error::Error;
+use crate::name::ClusterName;
+use crate::plan::{Action, plural, reconcile};
+use crate::terminal;
+
+pub(super) async fn run(args: &Down) -> Result<(), Error> {
+    let cluster = load::cluster(&args.which)?;
+    let engine = Engine::connect().await?;
+    let looking = || work::doing("look at the engine");
+    let mut seen = observe::observe(&engine, &cluster).await.map_err(looking())?;
+    seen.guests = observe::guests(&engine, &cluster, &seen.networks)
+        .await
+        .map_err(looking())?;
+    let plan = reconcile::down(&cluster, &seen);
+    if args.dry_run {
+        return Ok(terminal::data(&format!("{plan}\n")).map_err(anyhow::Error::from)?);
+    }
+    for note in &plan.notes {
+        terminal::line(&format!("note: {note}"));
+    }
+    if plan.is_empty() {
+        return nothing(&engine, &cluster).await;
+    }
+    let seconds = work::carry_out(&plan, &cluster, &engine, None, &args.work).await?;
+    let count = |wanted: fn(&Action) -> bool| plan.operations.iter().filter(|o| wanted(&o.action)).count();
+    let containers = count(|a| matches!(a, Action::RemoveContainer { .. }));
+    let networks = count(|a| matches!(a, Action::RemoveNetwork { .. }));
+    terminal::line(&format!(
+        "down: {} and {} removed, in {seconds:.1} s",
+        plural(containers, "container"),
+        plural(networks, "network")
+    ));
+    Ok(())
+}
+
+/// Say which clusters there are, for whoever looked for the wrong one.
+async fn nothing(engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
+    terminal::line(&format!(
+        "nothing to do: no container or network of cluster `{cluster}` is on the engine"
+    ));
+    let all = observe::containers(engine, None)
+        .await
+        .map_err(work::doing("look at the engine"))?;
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for container in &all {
+        *others.entry(container.label(label::CLUSTER)).or_default() += 1;
+    }
+    for (name, count) in others.into_iter().filter(|(name, _)| *name != cluster.as_str()) {
+        terminal::line(&format!(
+            "hint: cluster `{name}` has {}: `topogen down -n {name}`",
+            plural(count, "container")
+        ));
+    }
+    Ok(())
+}

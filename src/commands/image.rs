@@ -1,0 +1,21 @@
+//! `topogen image`
+
+use anyhow::Context;
+
+use crate::cli::Image;
+use crate::error::Error;
+use crate::fake;
+use crate::terminal;
+
+pub(super) fn run(args: &Image) -> Result<(), Error> {
+    let name = fake::image_name();
+    let parts = fake::image::Parts::of_this_process().context("cannot make the fake image")?;
+    let archive = parts.archive(&name).context("cannot make the fake image")?;
+    let shown = args.output.display();
+    std::fs::write(&args.output, archive).with_context(|| format!("cannot write `{shown}`"))?;
+    terminal::line(&format!(
+        "wrote `{name}` for linux/{}: `docker load -i {shown}`",
+        parts.architecture
+    ));
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! `topogen ps`
+
+use comfy_table::{Table, presets};
+use futures_util::{StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use super::{load, work};
+use crate::cli::{Format, Ps};
+use crate::engine::connect::Engine;
+use crate::engine::{SeenContainer, SeenEndpoint, State, label, observe};
+use crate::error::Error;
+use crate::name::ClusterName;
+use crate::plan::reconcile::natural;
+use crate::terminal;
+
+/// Inspections at once.
+const PARALLEL: usize = 16;
+
+/// A node as it runs.
+#[derive(Serialize)]
+struct NodeRow {
+    node: String,
+    role: String,
+    services: Vec<ServiceRow>,
+}
+
+/// A container as it runs.
+#[derive(Serialize)]
+struct ServiceRow {
+    service: String,
+    container: String,
+    state: State,
+    addresses: Vec<SeenEndpoint>,
+    /// What it answers to on the shared network, its container's own name and key aside.
+    names: Vec<String>,
+}
+
+pub(super) async fn run(args: &Ps) -> Result<(), Error> {
+    let cluster = load::cluster(&args.which)?;
+    let engine = Engine::connect().await?;
+    let nodes = nodes(&engine, &cluster)
+        .await
+        .map_err(work::doing("look at the engine"))?;
+    let text = match args.format {
+        Format::Json => serde_json::to_string_pretty(&nodes).map_err(anyhow::Error::from)? + "\n",
+        Format::Table if nodes.is_empty() => {
+            terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
+            return Ok(());
+        }
+        Format::Table => table(&nodes),
+    };
+    Ok(terminal::data(&text).map_err(anyhow::Error::from)?)
+}
+
+async fn nodes(engine: &Engine, cluster: &ClusterName) -> Result<Vec<NodeRow>, bollard::errors::Error> {
+    let (mut containers, networks) =
+        tokio::try_join!(observe::containers(engine, Some(cluster)), observe::networks(engine))?;
+    containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+    // The network of the cluster that belongs to no node is the one they share.
+    let shared = networks
+        .iter()
+        .find(|n| n.is_of(cluster) && !n.labels.contains_key(label::NODE))
+        .map(|n| n.name.clone());
+    let rows: Vec<(SeenContainer, Vec<String>)> = futures_util::stream::iter(containers)
+        .map(|container| async {
+            let names = match &shared {
+                Some(network) => observe::aliases(engine, &container, network).await?,
+                None => Vec::new(),
+            };
+            Ok::<_, bollard::errors::Error>((container, names))
+        })
+        .buffered(PARALLEL)
+        .try_collect()
+        .await?;
+    let mut nodes: Vec<NodeRow> = Vec::new();
+    for (container, names) in rows {
+        let node = container.label(label::NODE).to_owned();
+        if nodes.last().is_none_or(|n| n.node != node) {
+            nodes.push(NodeRow {
+                node,
+                role: container.label(label::ROLE).to_owned(),
+                services: Vec::new(),
+            });
+        }
+        let row = ServiceRow {
+            service: container.label(label::SERVICE).to_owned(),
+            container: container.name,
+            state: container.state,
+            addresses: container.networks,
+            names,
+        };
+        if let Some(node) = nodes.last_mut() {
+            node.services.push(row);
+        }
+    }
+    Ok(nodes)
+}
+
+fn table(nodes: &[NodeRow]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT"]);
+    for node in nodes {
+        for (at, service) in node.services.iter().enumerate() {
+            let addresses: Vec<&str> = service.addresses.iter().map(|e| e.address.as_str()).collect();
+            table.add_row([
+                if at == 0 { node.node.as_str() } else { "" },
+                &service.service,
+                service.state.word(),
+                addresses.join(" ").trim(),
+                &service.names.join(" "),
+            ]);
+        }
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.strip_prefix(' ').unwrap_or(&line).trim_end());
+        text.push('\n');
+    }
+    text
+}

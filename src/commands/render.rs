@@ -1,0 +1,69 @@
+//! `topogen render`
+
+use anyhow::Context;
+
+use super::load;
+use crate::cli::Render;
+use crate::compose::render;
+use crate::error::Error;
+use crate::output::{self, File};
+use crate::plan::plural;
+use crate::terminal;
+use crate::topology::Topology;
+
+pub(super) fn run(args: &Render) -> Result<(), Error> {
+    let topology = load::topology(&args.source)?.topology;
+    let files = files(&topology)?;
+    let shown = args.output.display();
+    let changes = output::compare(&args.output, &files).with_context(|| format!("cannot read `{shown}`"))?;
+    if !changes.blocked.is_empty() && !args.force {
+        let messages = changes
+            .blocked
+            .iter()
+            .map(|(path, why)| format!("`{}` {why}", path.display()));
+        return Err(Error::InTheWay {
+            messages: messages.collect(),
+            hints: vec!["nothing was written; render elsewhere with `-o DIR`, or over them with `--force`".to_owned()],
+        });
+    }
+    let (written, removed) = (changes.write.len(), changes.remove.len());
+    changes.make().with_context(|| format!("cannot write to `{shown}`"))?;
+    terminal::line(&format!(
+        "{} in `{shown}`: {written} written, {removed} removed, {} unchanged",
+        plural(topology.nodes.len(), "project"),
+        files.len() - written
+    ));
+    if written > 0 {
+        terminal::line(&next(&topology, &shown.to_string()));
+    }
+    Ok(())
+}
+
+/// The Compose file of each node.
+fn files(topology: &Topology) -> Result<Vec<File>, Error> {
+    topology
+        .nodes
+        .iter()
+        .map(|node| {
+            let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
+            Ok(File {
+                path: format!("{}/{}", node.project, render::FILE_NAME),
+                content: text.into_bytes(),
+            })
+        })
+        .collect()
+}
+
+/// How to go on with `docker compose`: the shared network is nobody's project, so somebody must make it.
+fn next(topology: &Topology, directory: &str) -> String {
+    let mut create = format!("docker network create {}", topology.inout.name);
+    if let Some(subnet) = topology.inout.subnet {
+        create = format!("docker network create --subnet {subnet} {}", topology.inout.name);
+    }
+    let up = format!("for d in {directory}/*/; do (cd \"$d\" && docker compose up -d); done");
+    if topology.inout.external {
+        format!("next: {up}")
+    } else {
+        format!("next: {create}\n      {up}")
+    }
+}

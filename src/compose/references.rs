@@ -1,0 +1,96 @@
+//! Where one service names another: `depends_on`, `links`, `volumes_from`, `network_mode`, `ipc` and `pid`.
+//!
+//! A service that joins a shared network has another key in its Compose file than the user gave it, so what refers
+//! to it must follow.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Span;
+use crate::value::{Map, Value};
+use crate::yaml::{Entry, Node, Yaml};
+
+/// One mention of a service by another.
+#[derive(Debug)]
+pub struct Reference {
+    /// The key it stands under.
+    pub key: String,
+    /// The service it names.
+    pub service: String,
+    /// Its place.
+    pub span: Span,
+}
+
+/// The keys whose value may name a service.
+const KEYS: &[&str] = &["depends_on", "links", "volumes_from", "network_mode", "ipc", "pid"];
+
+/// Whether a value under `key` may name a service.
+#[must_use]
+pub fn may_refer(key: &str) -> bool {
+    KEYS.contains(&key)
+}
+
+/// What `entry` of a service refers to, templates left aside.
+#[must_use]
+pub fn of(entry: &Entry) -> Vec<Reference> {
+    let reference = |service: &str, span: Span| Reference {
+        key: entry.key.clone(),
+        service: service.to_owned(),
+        span,
+    };
+    let scalar = |node: &Node| -> Option<Reference> {
+        let text = node.scalar()?;
+        let service = named(&entry.key, &text)?;
+        Some(reference(service, node.span))
+    };
+    if !may_refer(&entry.key) {
+        return Vec::new();
+    }
+    match &entry.node.value {
+        Yaml::Map(entries) => entries.iter().map(|e| reference(&e.key, e.key_span)).collect(),
+        Yaml::List(list) => list.iter().filter_map(scalar).collect(),
+        _ => scalar(&entry.node).into_iter().collect(),
+    }
+}
+
+/// The service that `text` under `key` names, if it names one: `db` in `db:database`, `app` in `service:app`.
+fn named<'a>(key: &str, text: &'a str) -> Option<&'a str> {
+    if crate::template::is_template(text) {
+        return None;
+    }
+    match key {
+        "network_mode" | "ipc" | "pid" => text.strip_prefix("service:"),
+        "volumes_from" if text.starts_with("container:") => None,
+        "volumes_from" | "links" => text.split(':').next(),
+        _ => Some(text),
+    }
+}
+
+/// `value` of `key` with every service called by the key that `rename` gives it.
+#[must_use]
+pub fn renamed(key: &str, value: &Value, rename: &dyn Fn(&str) -> Option<Arc<str>>) -> Value {
+    let scalar = |value: &Value| -> Value {
+        let Value::Text(text) = value else {
+            return value.clone();
+        };
+        let Some((service, new)) = named(key, text).and_then(|s| Some((s, rename(s)?))) else {
+            return value.clone();
+        };
+        match key {
+            "network_mode" | "ipc" | "pid" => Value::from(format!("service:{new}")),
+            // A link without a name of its own is known by the name that the user wrote.
+            "links" if !text.contains(':') => Value::from(format!("{new}:{service}")),
+            _ => Value::from(format!("{new}{}", &text[service.len()..])),
+        }
+    };
+    match value {
+        Value::List(list) => Value::List(list.iter().map(scalar).collect()),
+        Value::Map(map) => {
+            let map: Map = map
+                .iter()
+                .map(|(name, value)| (rename(name).unwrap_or_else(|| name.clone()), value.clone()))
+                .collect();
+            map.into()
+        }
+        other => scalar(other),
+    }
+}

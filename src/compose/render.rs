@@ -1,0 +1,188 @@
+//! One node as a Compose file: the only writer of YAML.
+//!
+//! What is written is literal, so every `$` becomes `$$`, and nothing that a YAML reader might take for another type
+//! stays unquoted. The file carries no `name:`, which `docker-compose` 1 rejects; its directory is called as its
+//! project instead, and every Compose takes the project's name from there.
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_saphyr::{SerializerOptions, ser_options};
+
+use crate::topology::{Attachment, Network, Node, Service, Topology};
+use crate::value::{Map, Value};
+
+/// The name of the file in its project's directory.
+pub const FILE_NAME: &str = "compose.yaml";
+
+const HEADER: &str = "# Rendered by topogen: change the blueprint, not this file.\n";
+
+/// The Compose file of `node`.
+///
+/// # Errors
+/// The YAML writer's own, which no topology is known to cause.
+pub fn file(topology: &Topology, node: &Node) -> Result<String, serde_saphyr::SerializeError> {
+    let mut text = String::with_capacity(2048);
+    text.push_str(HEADER);
+    serde_saphyr::to_fmt_writer_with_options(&mut text, &File { topology, node }, options())?;
+    Ok(text)
+}
+
+fn options() -> SerializerOptions {
+    ser_options! {
+        compact_list_indent: false,
+        // Folding rewrites long lines; what was one line stays one.
+        prefer_block_scalars: false,
+    }
+}
+
+struct File<'a> {
+    topology: &'a Topology,
+    node: &'a Node,
+}
+
+impl Serialize for File<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("services", &Services(&self.node.services))?;
+        if self.node.services.iter().any(|s| !s.attachments.is_empty()) {
+            map.serialize_entry("networks", &Networks(self))?;
+        }
+        map.end()
+    }
+}
+
+struct Services<'a>(&'a [Service]);
+
+impl Serialize for Services<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for service in self.0 {
+            map.serialize_entry(service.key.as_str(), &ServiceOut(service))?;
+        }
+        map.end()
+    }
+}
+
+struct ServiceOut<'a>(&'a Service);
+
+impl Serialize for ServiceOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.0.container_named {
+            map.serialize_entry("container_name", self.0.container.as_str())?;
+        }
+        for (key, value) in self.0.definition.iter() {
+            map.serialize_entry(&**key, &Literal(value))?;
+        }
+        let plain = |a: &Attachment| a.aliases.is_empty() && a.options.is_empty();
+        if self.0.attachments.iter().all(plain) {
+            if !self.0.attachments.is_empty() {
+                let keys: Vec<&str> = self.0.attachments.iter().map(|a| a.network.as_str()).collect();
+                map.serialize_entry("networks", &keys)?;
+            }
+        } else {
+            map.serialize_entry("networks", &Attachments(&self.0.attachments))?;
+        }
+        map.end()
+    }
+}
+
+struct Attachments<'a>(&'a [Attachment]);
+
+impl Serialize for Attachments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for attachment in self.0 {
+            map.serialize_entry(attachment.network.as_str(), &AttachmentOut(attachment))?;
+        }
+        map.end()
+    }
+}
+
+struct AttachmentOut<'a>(&'a Attachment);
+
+impl Serialize for AttachmentOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.0.aliases.is_empty() {
+            map.serialize_entry("aliases", &self.0.aliases)?;
+        }
+        for (key, value) in self.0.options.iter() {
+            map.serialize_entry(&**key, &Literal(value))?;
+        }
+        map.end()
+    }
+}
+
+struct Networks<'a>(&'a File<'a>);
+
+impl Serialize for Networks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let File { topology, node } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        for network in &node.networks {
+            map.serialize_entry(network.key.as_str(), &Private(network))?;
+        }
+        if node.services.iter().any(Service::shared) {
+            map.serialize_entry(topology.inout.key.as_str(), &Shared(&topology.inout))?;
+        }
+        map.end()
+    }
+}
+
+struct Private<'a>(&'a Network);
+
+impl Serialize for Private<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.0.options.contains_key("driver") {
+            map.serialize_entry("driver", "bridge")?;
+        }
+        for (key, value) in self.0.options.iter() {
+            map.serialize_entry(&**key, &Literal(value))?;
+        }
+        if let Some(subnet) = self.0.subnet {
+            let config = Map::from_iter([("subnet".into(), Value::from(subnet.to_string()))]);
+            let ipam = Map::from_iter([("config".into(), Value::from(vec![Value::from(config)]))]);
+            map.serialize_entry("ipam", &Value::from(ipam))?;
+        }
+        map.end()
+    }
+}
+
+/// A network that no project owns: Compose neither creates nor removes it.
+struct Shared<'a>(&'a Network);
+
+impl Serialize for Shared<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("name", self.0.name.as_str())?;
+        map.serialize_entry("external", &true)?;
+        map.end()
+    }
+}
+
+/// A value that Compose must not interpolate again.
+struct Literal<'a>(&'a Value);
+
+impl Serialize for Literal<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Text(text) if text.contains('$') => serializer.serialize_str(&text.replace('$', "$$")),
+            Value::List(list) => {
+                let mut seq = serializer.serialize_seq(Some(list.len()))?;
+                for item in list.iter() {
+                    seq.serialize_element(&Literal(item))?;
+                }
+                seq.end()
+            }
+            Value::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries.iter() {
+                    map.serialize_entry(&**key, &Literal(value))?;
+                }
+                map.end()
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}

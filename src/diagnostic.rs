@@ -1,0 +1,331 @@
+//! Problems in what the user wrote, shown in the source.
+//!
+//! Problems are collected, never thrown one at a time: a reader of a blueprint wants all of them in one go.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+/// Which of the [`Sources`] a [`Span`] points into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FileId(u32);
+
+/// A range of bytes in one source file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte, from 0.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span over `range` of `file`.
+    #[must_use]
+    pub fn new(file: FileId, range: Range<usize>) -> Self {
+        let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            file,
+            start: clamp(range.start),
+            end: clamp(range.end),
+        }
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Something with the place it was written at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The thing.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// `value`, written at `span`.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    text: String,
+}
+
+/// The texts that spans point into.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    /// Keep `text` under the name that messages will show.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(Source {
+            name: name.into(),
+            text: text.into(),
+        });
+        id
+    }
+
+    /// The text of `file`.
+    #[must_use]
+    pub fn text(&self, file: FileId) -> &str {
+        self.files.get(file.0 as usize).map_or("", |f| &f.text)
+    }
+
+    /// The name of `file` as messages show it.
+    #[must_use]
+    pub fn name(&self, file: FileId) -> &str {
+        self.files.get(file.0 as usize).map_or("", |f| &f.name)
+    }
+
+    /// The place of `part` (a range in the decoded text of a scalar) where the scalar stands verbatim in the
+    /// source; the whole scalar where quoting or folding stands between them.
+    #[must_use]
+    pub fn within(&self, span: Span, decoded: &str, part: Range<usize>) -> Span {
+        let written = self.text(span.file).get(span.range()).unwrap_or("");
+        match written.find(decoded) {
+            Some(at) if part.end <= decoded.len() => {
+                let base = span.start as usize + at;
+                Span::new(span.file, base + part.start..base + part.end)
+            }
+            _ => span,
+        }
+    }
+
+    /// `file:line:column` of a place, both from 1, columns in characters.
+    #[must_use]
+    pub fn position(&self, span: Span) -> (usize, usize) {
+        let text = self.text(span.file);
+        let at = text.floor_char_boundary(span.start as usize);
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before[before.rfind('\n').map_or(0, |n| n + 1)..].chars().count() + 1;
+        (line, column)
+    }
+}
+
+/// One thing that is wrong with what the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, in a line.
+    pub message: String,
+    /// Where, if it has a place.
+    pub place: Option<Span>,
+    /// What stands under the caret: what was expected, or what was found.
+    pub label: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether the command line is at fault, not what was read.
+    pub usage: bool,
+}
+
+impl Problem {
+    /// A problem at `place`.
+    pub fn at(place: Span, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: Some(place),
+            label: String::new(),
+            hint: None,
+            usage: false,
+        }
+    }
+
+    /// A problem of the whole, with no place of its own.
+    pub fn general(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: None,
+            label: String::new(),
+            hint: None,
+            usage: false,
+        }
+    }
+
+    /// A problem of the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            usage: true,
+            ..Self::general(message)
+        }
+    }
+
+    /// With words under the caret.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// With advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With "did you mean", where one of `known` is near `found`; else with the list of them, where it is short.
+    #[must_use]
+    pub fn did_you_mean<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        if let Some(near) = nearest(found, known.iter().copied()) {
+            return self.hint(format!("did you mean `{near}`?"));
+        }
+        if known.is_empty() || known.len() > 16 {
+            return self;
+        }
+        let list: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
+        self.hint(format!("known here: {}", list.join(", ")))
+    }
+}
+
+/// The one of `known` that a person who typed `found` most likely meant.
+#[must_use]
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&found.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score > 0.82)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+/// One problem as editors read it (`--format json`).
+#[derive(Debug, Serialize)]
+struct ProblemJson<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+/// All problems of one reading.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Add one; the same problem at the same place counts once.
+    pub fn push(&mut self, problem: Problem) {
+        if !self.list.contains(&problem) {
+            self.list.push(problem);
+        }
+    }
+
+    /// No problem at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether all of them are of the command line.
+    #[must_use]
+    pub fn are_usage(&self) -> bool {
+        self.list.iter().all(|p| p.usage)
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// In the order of their places; those without a place last.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Problem> {
+        let mut list: Vec<&Problem> = self.list.iter().collect();
+        list.sort_by_key(|p| (p.place.is_none(), p.place));
+        list
+    }
+
+    /// As a person reads them: each with its place and the source line, and a count where there are several.
+    #[must_use]
+    pub fn render(&self, sources: &Sources, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
+        for problem in self.sorted() {
+            let title = Level::ERROR.primary_title(problem.message.as_str());
+            let Some(place) = problem.place else {
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    renderer.render(&[annotate_snippets::Group::with_title(title)])
+                );
+                for extra in [
+                    ("", problem.label.as_str()),
+                    ("hint: ", problem.hint.as_deref().unwrap_or_default()),
+                ] {
+                    if !extra.1.is_empty() {
+                        let _ = writeln!(text, "  {}{}", extra.0, extra.1);
+                    }
+                }
+                text.push('\n');
+                continue;
+            };
+            let source = sources.text(place.file);
+            let mut range = place.range();
+            range.end = range.end.min(source.len());
+            range.start = range.start.min(range.end);
+            // A caret under many lines says nothing: point at the first.
+            if let Some(newline) = source[range.clone()].find('\n') {
+                range.end = range.start + newline;
+            }
+            let caret = AnnotationKind::Primary.span(range).label(problem.label.as_str());
+            let snippet = Snippet::source(source).path(sources.name(place.file)).annotation(caret);
+            let mut group = title.element(snippet);
+            if let Some(hint) = &problem.hint {
+                group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+            }
+            let _ = writeln!(text, "{}\n", renderer.render(&[group]));
+        }
+        if self.list.len() > 1 {
+            let _ = writeln!(text, "{} problems", self.list.len());
+        } else {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// As editors read them: a JSON array in the order of places.
+    #[must_use]
+    pub fn to_json(&self, sources: &Sources) -> String {
+        let list: Vec<ProblemJson<'_>> = self
+            .sorted()
+            .into_iter()
+            .map(|p| {
+                let position = p.place.map(|s| sources.position(s));
+                ProblemJson {
+                    message: &p.message,
+                    file: p.place.map(|s| sources.name(s.file)),
+                    line: position.map(|(line, _)| line),
+                    column: position.map(|(_, column)| column),
+                    label: &p.label,
+                    hint: p.hint.as_deref(),
+                }
+            })
+            .collect();
+        serde_json::to_string_pretty(&list).unwrap_or_default()
+    }
+}

@@ -1,0 +1,241 @@
+//! The Docker Engine as a target: what topogen asks of it, and what it finds there.
+//!
+//! There is no state file. What runs is what the engine's labels say, and only what carries ours is ever touched.
+
+pub mod apply;
+pub mod connect;
+pub mod observe;
+pub mod translate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bollard::models::{ContainerCreateBody, EndpointSettings};
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use crate::name::{ClusterName, ContainerName, NetworkName, NodeName, RoleName, ServiceName};
+use crate::topology::address::Layout;
+
+/// The labels topogen writes and reads.
+pub mod label {
+    /// The cluster a thing belongs to; without it topogen touches nothing.
+    pub const CLUSTER: &str = "io.topogen.cluster";
+    /// A container's role.
+    pub const ROLE: &str = "io.topogen.role";
+    /// A container's or private network's node.
+    pub const NODE: &str = "io.topogen.node";
+    /// A container's service, by its name inside the node.
+    pub const SERVICE: &str = "io.topogen.service";
+    /// A hash over all that made a container or network.
+    pub const CONFIG_HASH: &str = "io.topogen.config-hash";
+    /// The blueprint it came from.
+    pub const BLUEPRINT: &str = "io.topogen.blueprint";
+
+    /// Compose's labels, by which `docker compose` finds its own (docker/compose `pkg/api/labels.go`).
+    pub mod compose {
+        /// The project.
+        pub const PROJECT: &str = "com.docker.compose.project";
+        /// The service, by its key.
+        pub const SERVICE: &str = "com.docker.compose.service";
+        /// The network, by its key.
+        pub const NETWORK: &str = "com.docker.compose.network";
+        /// Which replica, from 1.
+        pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
+        /// Whether `docker compose run` made it.
+        pub const ONEOFF: &str = "com.docker.compose.oneoff";
+        /// Compose's own hash; without it `docker compose ps` does not see a container.
+        pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+        /// What made it.
+        pub const VERSION: &str = "com.docker.compose.version";
+        /// The files of the project.
+        pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+        /// The directory of the project.
+        pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+    }
+}
+
+/// What topogen wants of the engine for one cluster.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// All roles of the blueprint, those without a node too.
+    pub roles: Vec<RoleName>,
+    /// The shared network.
+    pub inout: Arc<NetworkSpec>,
+    /// The nodes, in the order of the topology.
+    pub nodes: Vec<WantedNode>,
+    /// How subnets lie; `None` where the engine chooses.
+    pub layout: Option<Layout>,
+}
+
+/// A node to be.
+#[derive(Debug)]
+pub struct WantedNode {
+    /// Its name.
+    pub name: NodeName,
+    /// Its private networks.
+    pub networks: Vec<Arc<NetworkSpec>>,
+    /// Its containers.
+    pub containers: Vec<Arc<ContainerSpec>>,
+}
+
+/// A network to be.
+#[derive(Debug, Clone)]
+pub struct NetworkSpec {
+    /// Its name in the engine.
+    pub name: NetworkName,
+    /// The node it belongs to; `None` for the shared one.
+    pub node: Option<NodeName>,
+    /// Whether somebody else creates and removes it.
+    pub external: bool,
+    /// The subnet it asks for, another of the same size where that is taken; `None`: the engine's choice.
+    pub subnet: Option<Ipv4Net>,
+    /// All else that the engine is told (`POST /networks/create`).
+    pub request: bollard::models::NetworkCreateRequest,
+    /// Over all of the above but the subnet.
+    pub hash: String,
+}
+
+/// A container to be.
+#[derive(Debug, Clone)]
+pub struct ContainerSpec {
+    /// Its name in the engine.
+    pub name: ContainerName,
+    /// Its node.
+    pub node: NodeName,
+    /// Its service.
+    pub service: ServiceName,
+    /// The networks it joins, in the order in which Compose would give them.
+    pub endpoints: Vec<(NetworkName, EndpointSettings)>,
+    /// Containers that start before it.
+    pub after: Vec<ContainerName>,
+    /// What the engine is told, networks aside (`POST /containers/create`).
+    pub body: ContainerCreateBody,
+    /// Over all of the above.
+    pub hash: String,
+}
+
+impl ContainerSpec {
+    /// Its image.
+    #[must_use]
+    pub fn image(&self) -> &str {
+        self.body.image.as_deref().unwrap_or_default()
+    }
+}
+
+/// What was found on the engine.
+#[derive(Debug, Default, Clone)]
+pub struct Observed {
+    /// The containers of the cluster.
+    pub containers: Vec<SeenContainer>,
+    /// All networks of the engine: foreign ones have names and subnets too.
+    pub networks: Vec<SeenNetwork>,
+    /// Names of the images there, with their tags.
+    pub images: BTreeSet<String>,
+    /// Foreign containers on the cluster's networks: the network's id, and their names.
+    pub guests: BTreeMap<String, Vec<String>>,
+}
+
+/// A container of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenContainer {
+    /// The engine's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it is doing.
+    pub state: State,
+    /// The networks it is on: name, and id where the engine says it.
+    pub networks: Vec<SeenEndpoint>,
+}
+
+/// A container on a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeenEndpoint {
+    /// The network's name.
+    pub network: String,
+    /// The network's id; empty until the container has run.
+    #[serde(skip)]
+    pub network_id: String,
+    /// The container's address there; empty unless it runs.
+    pub address: String,
+}
+
+impl SeenContainer {
+    /// One of its labels; empty where it has none.
+    #[must_use]
+    pub fn label(&self, key: &str) -> &str {
+        self.labels.get(key).map_or("", String::as_str)
+    }
+}
+
+/// What a container is doing (Engine API, `ContainerSummary.State`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Frozen.
+    Paused,
+    /// Between two runs.
+    Restarting,
+    /// Ended.
+    Exited,
+    /// On its way out.
+    Removing,
+    /// The engine could not clean up after it.
+    Dead,
+}
+
+impl State {
+    /// The engine's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Exited => "exited",
+            Self::Removing => "removing",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A network of the engine, ours or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenNetwork {
+    /// The engine's id.
+    pub id: String,
+    /// Its name, which others may bear too.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its IPv4 subnets.
+    pub subnets: Vec<Ipv4Net>,
+}
+
+impl SeenNetwork {
+    /// Whether it belongs to `cluster`.
+    #[must_use]
+    pub fn is_of(&self, cluster: &ClusterName) -> bool {
+        self.labels.get(label::CLUSTER).map(String::as_str) == Some(cluster.as_str())
+    }
+}
+
+/// SHA-256 over the canonical JSON of `value`, in hexadecimal.
+pub(crate) fn hash(value: &impl Serialize) -> String {
+    use sha2::{Digest, Sha256};
+    // Through a tree, whose maps are sorted: the requests hold hash maps, whose order changes from run to run.
+    let mut tree = serde_json::to_value(value).unwrap_or_default();
+    tree.sort_all_objects();
+    let digest = Sha256::digest(tree.to_string().as_bytes());
+    digest.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,378 @@
+//! Carrying out a plan: each operation as soon as what it waits for is done, so many at once, none after a stop.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{
+    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    NetworkingConfig,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ImportImageOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptions,
+};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+
+use super::connect::{Engine, status, words};
+use super::{ContainerSpec, NetworkSpec, Observed, Wanted, label, observe};
+use crate::event::Event;
+use crate::fake;
+use crate::name::ClusterName;
+use crate::plan::{Action, Operation, Plan};
+use crate::topology::address::{Layout, overlap};
+
+/// How often an operation is tried where the engine says that what is in its way is passing.
+const TRIES: u32 = 40;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Operations done.
+    pub done: usize,
+    /// Operations that failed: their place in the plan, and the engine's words.
+    pub failed: Vec<(usize, String)>,
+    /// Operations not begun, because what they wait for failed.
+    pub skipped: Vec<usize>,
+    /// Operations not begun, because a stop was asked for.
+    pub unbegun: usize,
+}
+
+/// What applying needs beside the plan.
+pub struct Setting<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// The cluster.
+    pub cluster: &'a ClusterName,
+    /// How subnets lie, for another one where the engine finds one taken.
+    pub layout: Option<Layout>,
+    /// Operations at once.
+    pub parallel: usize,
+    /// Turns true when no more work is to be begun.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Carry out `plan`. Failures stop what depends on them and nothing else.
+pub async fn apply(plan: &Plan, setting: &Setting<'_>, report: &mut dyn FnMut(Event<'_>)) -> Outcome {
+    let count = plan.operations.len();
+    let mut waits: Vec<usize> = plan.operations.iter().map(|o| o.after.len()).collect();
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (at, operation) in plan.operations.iter().enumerate() {
+        for before in &operation.after {
+            dependents[*before].push(at);
+        }
+    }
+    // The earliest of the plan first: it goes node by node.
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..count).filter(|n| waits[*n] == 0).map(Reverse).collect();
+    let mut doomed = vec![false; count];
+    let mut outcome = Outcome::default();
+    let mut running = FuturesUnordered::new();
+    let mut stop = setting.stop.clone();
+    loop {
+        while running.len() < setting.parallel && !*stop.borrow() {
+            let Some(Reverse(at)) = ready.pop() else { break };
+            let operation = &plan.operations[at];
+            report(Event::Started { at, operation });
+            running.push(async move { (at, perform(operation, setting).await) });
+        }
+        let next = tokio::select! {
+            next = running.next() => next,
+            // Wakes the loop, so that a stop is seen while operations are in flight.
+            Ok(()) = stop.changed() => continue,
+        };
+        let Some((at, result)) = next else { break };
+        let operation = &plan.operations[at];
+        match result {
+            Ok(()) => {
+                outcome.done += 1;
+                report(Event::Done { at, operation });
+                for next in &dependents[at] {
+                    waits[*next] -= 1;
+                    if waits[*next] == 0 && !doomed[*next] {
+                        ready.push(Reverse(*next));
+                    }
+                }
+            }
+            Err(error) => {
+                let reason = words(&error);
+                report(Event::Failed {
+                    at,
+                    operation,
+                    reason: &reason,
+                });
+                outcome.failed.push((at, reason));
+                let mut stack = dependents[at].clone();
+                while let Some(next) = stack.pop() {
+                    if !std::mem::replace(&mut doomed[next], true) {
+                        report(Event::Skipped {
+                            at: next,
+                            operation: &plan.operations[next],
+                        });
+                        outcome.skipped.push(next);
+                        stack.extend(&dependents[next]);
+                    }
+                }
+            }
+        }
+    }
+    outcome.unbegun = count - outcome.done - outcome.failed.len() - outcome.skipped.len();
+    outcome
+}
+
+async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    let subject = operation.subject.as_str();
+    match &operation.action {
+        Action::LoadImage => load_image(setting.engine, subject).await,
+        Action::CreateNetwork(spec) => create_network(spec, setting).await,
+        Action::CreateContainer(spec) => create_container(spec, setting).await,
+        Action::Connect { container, endpoint } => connect(container, *endpoint, subject, setting).await,
+        Action::Start => already(docker.start_container(subject, None).await),
+        Action::Unpause => already(docker.unpause_container(subject).await),
+        // Without `t` the engine takes the container's own grace period.
+        Action::Stop { id } => gone(docker.stop_container(id, None::<StopContainerOptions>).await),
+        Action::RemoveContainer { id } => {
+            let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
+            match docker.remove_container(id, Some(options)).await {
+                // Somebody else removes it: gone soon, and what waits for that tries again.
+                Err(error) if status(&error) == Some(409) => Ok(()),
+                other => gone(other),
+            }
+        }
+        Action::RemoveNetwork { id } => remove_network(id, docker).await,
+    }
+}
+
+/// `DELETE /networks/{id}`.
+async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
+    for tries in 0.. {
+        match docker.remove_network(id).await {
+            Err(error) if words(&error).contains("has active endpoints") && tries < TRIES => {
+                // An endpoint is let go a moment after its container is reported gone; one may also outlive it for ever,
+                // where a client was killed while it joined the two.
+                if tries >= 3 {
+                    drop_stale_endpoints(id, docker).await?;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return gone(other),
+        }
+    }
+    Ok(())
+}
+
+/// Take off a network what the engine has left there of containers that are no more.
+async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Error> {
+    let inspect = docker.inspect_network(id, None).await?;
+    for (container, endpoint) in inspect.containers.unwrap_or_default() {
+        match docker.inspect_container(&container, None).await {
+            Err(error) if status(&error) == Some(404) => {
+                let request = NetworkDisconnectRequest {
+                    container: endpoint.name.unwrap_or(container),
+                    force: Some(true),
+                };
+                gone(docker.disconnect_network(id, request).await)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Already so (304) is as good as done.
+fn already(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if status(&error) == Some(304) => Ok(()),
+        other => other,
+    }
+}
+
+/// So is gone (404), where the aim was that it goes.
+fn gone(result: Result<(), Error>) -> Result<(), Error> {
+    match already(result) {
+        Err(error) if status(&error) == Some(404) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether the engine has the fake image of this very executable, or nothing that is to be made needs it.
+///
+/// # Errors
+/// The engine's.
+pub async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observed) -> Result<bool, Error> {
+    let name = fake::image_name();
+    let there: HashSet<&str> = seen.containers.iter().map(|c| c.label(label::CONFIG_HASH)).collect();
+    let mut to_make = wanted
+        .nodes
+        .iter()
+        .flat_map(|n| &n.containers)
+        .filter(|c| !there.contains(c.hash.as_str()));
+    if !to_make.any(|c| c.image() == name) {
+        return Ok(true);
+    }
+    let made_from = observe::image_label(engine, &name, fake::image::EXECUTABLE_LABEL).await?;
+    Ok(made_from.is_some_and(|digest| fake::image::digest_of_this_process().is_ok_and(|own| own == digest)))
+}
+
+/// `POST /images/load` of topogen's own executable.
+async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
+        error: error.to_string(),
+    };
+    let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
+    let version = engine.docker.version().await?;
+    let (os, arch) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+    parts
+        .runs_on(&os, &arch)
+        .map_err(|e| failed(&format!("{e}; hint: run `topogen image -o fake.tar` of a topogen built for {os}/{arch}, then `docker load -i fake.tar`")))?;
+    let archive = parts.archive(name).map_err(|e| failed(&e))?;
+    let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
+    let options = ImportImageOptionsBuilder::default().build();
+    let mut stream = std::pin::pin!(engine.docker.import_image_stream(options, body, None));
+    while let Some(answer) = stream.next().await {
+        answer?;
+    }
+    Ok(())
+}
+
+/// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
+async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    let mut subnet = spec.subnet;
+    let mut alternatives = subnet.zip(setting.layout).map(|(s, layout)| layout.alternatives(s));
+    loop {
+        let request = NetworkCreateRequest {
+            ipam: match subnet {
+                Some(subnet) => Some(Ipam {
+                    config: Some(vec![IpamConfig {
+                        subnet: Some(subnet.to_string()),
+                        ..IpamConfig::default()
+                    }]),
+                    ..Ipam::default()
+                }),
+                None => spec.request.ipam.clone(),
+            },
+            ..spec.request.clone()
+        };
+        match docker.create_network(request).await {
+            // Engines from 25 on allow a name once: then it is the one that a killed `up`, or another one, made.
+            Ok(_) => return one_network(spec.name.as_str(), setting).await,
+            Err(error) if status(&error) == Some(409) && is_there(spec, setting).await? => return Ok(()),
+            Err(error) if words(&error).contains("Pool overlaps") => {
+                let Some(alternatives) = &mut alternatives else {
+                    return Err(error);
+                };
+                let networks = observe::networks(setting.engine).await?;
+                let taken: Vec<_> = networks.into_iter().flat_map(|n| n.subnets).collect();
+                let free = alternatives.find(|s| !taken.iter().any(|t| overlap(t, s)));
+                subnet = Some(free.ok_or(error)?);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the very network that `spec` describes is there.
+async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+    let networks = observe::networks(setting.engine).await?;
+    Ok(networks.iter().any(|n| {
+        n.name == spec.name.as_str() && n.is_of(setting.cluster) && n.labels.get(label::CONFIG_HASH) == Some(&spec.hash)
+    }))
+}
+
+/// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
+/// next one makes the same network: of several of ours, the one whose id sorts first stays.
+async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
+    let networks = observe::networks(setting.engine).await?;
+    let mut own: Vec<String> = networks
+        .into_iter()
+        .filter(|n| n.name == name && n.is_of(setting.cluster))
+        .map(|n| n.id)
+        .collect();
+    own.sort();
+    for id in own.iter().skip(1) {
+        gone(setting.engine.docker.remove_network(id).await)?;
+    }
+    Ok(())
+}
+
+/// `POST /containers/create`, joined to all its networks before it starts.
+async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let engine = setting.engine;
+    let at_once = if engine.creates_with_all_networks() {
+        spec.endpoints.len()
+    } else {
+        1
+    };
+    let endpoints: HashMap<String, EndpointSettings> = spec
+        .endpoints
+        .iter()
+        .take(at_once)
+        .map(|(network, settings)| (network.to_string(), settings.clone()))
+        .collect();
+    let mut body = spec.body.clone();
+    body.networking_config = Some(NetworkingConfig {
+        endpoints_config: Some(endpoints),
+    });
+    let mut tries = 0;
+    let mut connected = at_once;
+    loop {
+        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
+        match engine.docker.create_container(Some(options), body.clone()).await {
+            Ok(_) => break,
+            Err(error) if status(&error) == Some(409) && tries < TRIES => {
+                let labels = labels_of(spec, engine).await?;
+                // It is the very one that was to be made: a killed `up`, or another one, got that far.
+                if labels.get(label::CONFIG_HASH) == Some(&spec.hash) {
+                    connected = 0;
+                    break;
+                }
+                // Ours, or just gone: its removal is under way.
+                if !labels.is_empty()
+                    && labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str())
+                {
+                    return Err(error);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) if words(&error).contains("is ambiguous") && tries < TRIES => {
+                for (network, _) in &spec.endpoints {
+                    one_network(network.as_str(), setting).await?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        tries += 1;
+    }
+    for at in connected..spec.endpoints.len() {
+        connect(spec, at, spec.name.as_str(), setting).await?;
+    }
+    Ok(())
+}
+
+/// The labels of the container that has the name of `spec`; none where it has just gone.
+async fn labels_of(spec: &ContainerSpec, engine: &Engine) -> Result<HashMap<String, String>, Error> {
+    match engine.docker.inspect_container(spec.name.as_str(), None).await {
+        Ok(inspect) => Ok(inspect.config.and_then(|c| c.labels).unwrap_or_default()),
+        Err(error) if status(&error) == Some(404) => Ok(HashMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `POST /networks/{id}/connect`.
+async fn connect(spec: &ContainerSpec, at: usize, container: &str, setting: &Setting<'_>) -> Result<(), Error> {
+    let (network, settings) = &spec.endpoints[at];
+    let request = NetworkConnectRequest {
+        container: container.to_owned(),
+        endpoint_config: Some(settings.clone()),
+    };
+    match setting.engine.docker.connect_network(network.as_str(), request).await {
+        Err(error) if words(&error).contains("already exists in network") => Ok(()),
+        other => other,
+    }
+}

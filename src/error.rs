@@ -1,0 +1,121 @@
+//! What can go wrong, the hint that goes with it, and the exit code that says so.
+
+use std::process::ExitCode;
+
+use crate::diagnostic::{Problems, Sources};
+
+/// How topogen ended, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something unexpected.
+    Unexpected = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// The blueprint is invalid.
+    Blueprint = 3,
+    /// A difference was found where none should be.
+    Difference = 4,
+    /// The engine is out of reach.
+    Engine = 5,
+    /// Applied in part.
+    Partial = 6,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Words on the command line that cannot be followed.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The blueprint has problems.
+    #[error("the blueprint is invalid")]
+    Blueprint {
+        /// All of them.
+        problems: Problems,
+        /// The texts they point into.
+        sources: Sources,
+    },
+    /// Something is in the way on disk or on the engine; nothing was changed.
+    #[error("{}", .messages.join("\n"))]
+    InTheWay {
+        /// What, each in a line.
+        messages: Vec<String>,
+        /// What to do, each once.
+        hints: Vec<String>,
+    },
+    /// `--check` found files out of date; what differs was printed.
+    #[error("{0}")]
+    Difference(String),
+    /// No engine.
+    #[error(transparent)]
+    NoEngine(#[from] crate::engine::connect::ConnectError),
+    /// The engine answered with an error.
+    #[error("{doing}: {}", crate::engine::connect::words(.source))]
+    Engine {
+        /// What topogen was doing.
+        doing: String,
+        /// The engine's answer.
+        source: bollard::errors::Error,
+    },
+    /// Some operations failed; the rest is done.
+    #[error("{0}")]
+    Partial(String),
+    /// Stopped by the user.
+    #[error("{0}")]
+    Interrupted(String),
+    /// Anything else.
+    #[error("{}", chain(.0))]
+    Other(#[from] anyhow::Error),
+}
+
+fn chain(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}
+
+impl Error {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::Blueprint { problems, .. } if problems.are_usage() => Exit::Usage,
+            Self::Blueprint { .. } => Exit::Blueprint,
+            Self::Difference(_) => Exit::Difference,
+            Self::NoEngine(_) => Exit::Engine,
+            Self::Partial(_) => Exit::Partial,
+            Self::Interrupted(_) => Exit::Interrupted,
+            Self::InTheWay { .. } | Self::Engine { .. } | Self::Other(_) => Exit::Unexpected,
+        }
+    }
+
+    /// What to do about it, where there is something to say.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Usage { hint, .. } => vec![hint.clone()],
+            Self::InTheWay { hints, .. } => hints.clone(),
+            Self::NoEngine(error) if error.host == crate::engine::connect::DEFAULT_HOST => {
+                vec!["start it (`systemctl start docker`), or set DOCKER_HOST to where one listens".to_owned()]
+            }
+            Self::NoEngine(_) => vec!["DOCKER_HOST says so: is an engine listening there?".to_owned()],
+            Self::Partial(_) | Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Progress as data.
+
+use crate::plan::Operation;
+
+/// Something happened to an operation, `at` its place in the plan.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// It was begun.
+    Started {
+        /// Its place.
+        at: usize,
+        /// The operation.
+        operation: &'a Operation,
+    },
+    /// It is done.
+    Done {
+        /// Its place.
+        at: usize,
+        /// The operation.
+        operation: &'a Operation,
+    },
+    /// It failed.
+    Failed {
+        /// Its place.
+        at: usize,
+        /// The operation.
+        operation: &'a Operation,
+        /// The engine's words.
+        reason: &'a str,
+    },
+    /// It will not be begun, because what it waits for failed.
+    Skipped {
+        /// Its place.
+        at: usize,
+        /// The operation.
+        operation: &'a Operation,
+    },
+}

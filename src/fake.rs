@@ -1,0 +1,216 @@
+//! Fakes: a service that answers and says who it is, in place of images one does not have.
+//!
+//! Here is the pure part: which services are fakes, and what they are told of themselves. [`serve`] is the service,
+//! [`image`] the image made of topogen's own executable.
+
+pub mod image;
+pub mod serve;
+
+use std::sync::Arc;
+
+use crate::topology::{Node, Service, Topology};
+use crate::value::{Map, Value};
+
+/// The repository of the fake image; in a blueprint, with or without a tag, it means this topogen's own.
+pub const REPOSITORY: &str = "topogen/fake";
+
+/// The image that this topogen makes.
+#[must_use]
+pub fn image_name() -> String {
+    format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The variables by which a fake knows itself.
+pub mod variable {
+    /// The cluster's name.
+    pub const CLUSTER: &str = "TOPOGEN_CLUSTER";
+    /// The node's name.
+    pub const NODE: &str = "TOPOGEN_NODE";
+    /// The node's role.
+    pub const ROLE: &str = "TOPOGEN_ROLE";
+    /// The node's index within its role, from 1.
+    pub const INDEX: &str = "TOPOGEN_INDEX";
+    /// The service's name inside its node.
+    pub const SERVICE: &str = "TOPOGEN_SERVICE";
+    /// The ports to answer on: `443/tcp 53/udp`.
+    pub const PORTS: &str = "TOPOGEN_PORTS";
+}
+
+/// Keys of a service that belong to the image it had, or ask for things that only that image can use.
+const GIVES_WAY: &[&str] = &[
+    "image",
+    "command",
+    "entrypoint",
+    "healthcheck",
+    "volumes",
+    "volumes_from",
+    "user",
+    "build",
+    "develop",
+    "working_dir",
+    "pull_policy",
+    "platform",
+    "runtime",
+    "devices",
+    "gpus",
+    "provider",
+    "post_start",
+    "pre_stop",
+];
+
+/// Whether `service` runs the fake image.
+#[must_use]
+pub fn is_fake(service: &Service) -> bool {
+    let Some(Value::Text(image)) = service.get("image") else {
+        return false;
+    };
+    **image == *REPOSITORY || image.strip_prefix(REPOSITORY).is_some_and(|tag| tag.starts_with(':'))
+}
+
+/// Put the fake in place of every image.
+pub fn disguise(topology: &mut Topology) {
+    for service in topology.nodes.iter_mut().flat_map(|n| &mut n.services) {
+        let mut definition = Map::with_capacity(service.definition.len());
+        definition.insert("image".into(), Value::from(REPOSITORY));
+        for (key, value) in service.definition.iter() {
+            match &**key {
+                key if GIVES_WAY.contains(&key) => {}
+                // A fake has no health and never completes: what waits for either waits for its start.
+                "depends_on" => {
+                    definition.insert(key.clone(), started_only(value));
+                }
+                _ => {
+                    definition.insert(key.clone(), value.clone());
+                }
+            }
+        }
+        service.definition = Arc::new(definition);
+    }
+}
+
+fn started_only(depends_on: &Value) -> Value {
+    match depends_on {
+        Value::Map(map) => Value::List(map.keys().map(|k| Value::Text(k.clone())).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Tell every fake who it is.
+pub fn identify(topology: &mut Topology) {
+    let image = Value::from(image_name());
+    let cluster = Value::from(topology.cluster.as_str());
+    for node in &mut topology.nodes {
+        let shared = Identity::of(node, &cluster);
+        for service in &mut node.services {
+            if is_fake(service) {
+                let definition = Arc::make_mut(&mut service.definition);
+                definition.insert("image".into(), image.clone());
+                let identity = shared.with(service.name.as_str(), definition);
+                let environment = merged(definition.get("environment"), identity);
+                definition.insert("environment".into(), environment);
+            }
+        }
+    }
+}
+
+/// What the fakes of one node are told alike.
+struct Identity {
+    cluster: Value,
+    node: Value,
+    role: Value,
+    index: Value,
+}
+
+impl Identity {
+    fn of(node: &Node, cluster: &Value) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            node: Value::from(node.name.as_str()),
+            role: Value::from(node.role.as_str()),
+            index: Value::from(node.index.to_string()),
+        }
+    }
+
+    fn with(&self, service: &str, definition: &Map) -> Vec<(&'static str, Value)> {
+        vec![
+            (variable::CLUSTER, self.cluster.clone()),
+            (variable::NODE, self.node.clone()),
+            (variable::ROLE, self.role.clone()),
+            (variable::INDEX, self.index.clone()),
+            (variable::SERVICE, Value::from(service)),
+            (variable::PORTS, Value::from(ports(definition))),
+        ]
+    }
+}
+
+fn merged(environment: Option<&Value>, identity: Vec<(&'static str, Value)>) -> Value {
+    if let Some(Value::List(list)) = environment {
+        let own = identity
+            .iter()
+            .map(|(k, v)| Value::from(format!("{k}={}", v.scalar().unwrap_or_default())));
+        return Value::List(list.iter().cloned().chain(own).collect());
+    }
+    let mut map = environment.and_then(Value::as_map).cloned().unwrap_or_default();
+    map.extend(identity.into_iter().map(|(k, v)| (Arc::from(k), v)));
+    map.into()
+}
+
+/// The container's ports that a definition speaks of in `expose` and `ports`, as `443/tcp`, each once.
+fn ports(definition: &Map) -> String {
+    let mut found: Vec<String> = Vec::new();
+    let exposed = definition
+        .get("expose")
+        .into_iter()
+        .filter_map(Value::as_list)
+        .flatten();
+    let published = definition.get("ports").into_iter().filter_map(Value::as_list).flatten();
+    for value in exposed.chain(published) {
+        let text = match value {
+            Value::Map(map) => {
+                let target = map.get("target").and_then(Value::scalar).unwrap_or_default();
+                let protocol = map
+                    .get("protocol")
+                    .and_then(Value::scalar)
+                    .unwrap_or_else(|| "tcp".to_owned());
+                format!("{target}/{protocol}")
+            }
+            other => other.scalar().unwrap_or_default(),
+        };
+        // `[[address:]published:]target[/protocol]`: the target is what stands last.
+        let target = text.rsplit(':').next().unwrap_or_default();
+        let (range, protocol) = target.split_once('/').unwrap_or((target, "tcp"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
+            continue;
+        };
+        for port in first..=last {
+            let port = format!("{port}/{protocol}");
+            if !found.contains(&port) {
+                found.push(port);
+            }
+        }
+    }
+    found.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_from_every_form() {
+        let list = |items: &[&str]| Value::List(items.iter().map(|t| Value::from(*t)).collect());
+        let long = Map::from_iter([
+            ("target".into(), Value::Int(53)),
+            ("protocol".into(), Value::from("udp")),
+        ]);
+        let definition = Map::from_iter([
+            ("expose".into(), list(&["443", "8000-8002", "443/tcp"])),
+            (
+                "ports".into(),
+                Value::List([Value::from("127.0.0.1:80:8080"), Value::from(long)].into()),
+            ),
+        ]);
+        assert_eq!(ports(&definition), "443/tcp 8000/tcp 8001/tcp 8002/tcp 8080/tcp 53/udp");
+    }
+}

@@ -1,0 +1,246 @@
+//! The fake image: topogen's own running executable, the loader and the shared libraries it is linked to.
+//!
+//! Written in the layout that `docker load` reads (a layer, a configuration and `manifest.json`; Docker Image
+//! Specification v1.2), so that the engine's `POST /images/load` and a file on disk take the same bytes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Endianness, elf};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// The label by which an image tells which executable it was made from.
+pub const EXECUTABLE_LABEL: &str = "io.topogen.executable";
+/// Where the executable stands in the image.
+pub const EXECUTABLE: &str = "/topogen";
+
+/// Why the image cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// This is no Linux executable.
+    #[error("topogen's own executable is not a Linux one, so no container can run it")]
+    NotLinux,
+    /// It is for another machine than the engine's.
+    #[error("topogen's own executable is for {executable}, the engine runs {engine}")]
+    Platform {
+        /// The executable's architecture in the engine's words.
+        executable: String,
+        /// The engine's.
+        engine: String,
+    },
+    /// A file of it could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The executable is no well-formed ELF file.
+    #[error("cannot understand {path}: {reason}")]
+    Elf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The archive could not be put together.
+    #[error("cannot write the image: {0}")]
+    Archive(#[from] io::Error),
+}
+
+/// What the image is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The architecture in Go's words (`GOARCH`), which are the engine's: `amd64`.
+    pub architecture: String,
+    /// Path in the image and content.
+    files: BTreeMap<String, Vec<u8>>,
+    /// SHA-256 of the executable, in hexadecimal.
+    pub digest: String,
+}
+
+impl Parts {
+    /// What this process runs.
+    ///
+    /// # Errors
+    /// Where this is not Linux, or a file cannot be read.
+    pub fn of_this_process() -> Result<Self, ImageError> {
+        let path = Path::new("/proc/self/exe");
+        if !path.exists() {
+            return Err(ImageError::NotLinux);
+        }
+        let executable = read(path)?;
+        let header = Elf::parse(&executable).map_err(|reason| ImageError::Elf {
+            path: path.to_owned(),
+            reason,
+        })?;
+        let digest = hex(&Sha256::digest(&executable));
+        let mut files = BTreeMap::new();
+        if let Some(loader) = &header.interpreter {
+            files.insert(loader.clone(), read(Path::new(loader))?);
+        }
+        for library in mapped_libraries()? {
+            let content = read(&library)?;
+            // What is mapped is not always a library: locale archives are mapped too.
+            let Ok(elf) = Elf::parse(&content) else { continue };
+            if let Some(name) = elf.soname.filter(|n| !n.starts_with("ld-")) {
+                files.insert(format!("/lib/{name}"), content);
+            }
+        }
+        files.insert(EXECUTABLE.to_owned(), executable);
+        Ok(Self {
+            architecture: header.architecture.to_owned(),
+            files,
+            digest,
+        })
+    }
+
+    /// The image as `docker load` takes it, called `name`. The same parts give the same bytes.
+    ///
+    /// # Errors
+    /// None that is known: it is written to memory.
+    pub fn archive(&self, name: &str) -> Result<Vec<u8>, ImageError> {
+        let layer = tar(self
+            .files
+            .iter()
+            .map(|(path, content)| (&path[1..], content.as_slice(), 0o755)))?;
+        let config = json!({
+            "architecture": self.architecture,
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {
+                "Entrypoint": [EXECUTABLE, "fake"],
+                "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
+                "Labels": {EXECUTABLE_LABEL: self.digest},
+                "StopSignal": "SIGTERM",
+            },
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&Sha256::digest(&layer)))]},
+        });
+        let config = serde_json::to_vec(&config).map_err(io::Error::from)?;
+        let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
+        let manifest = json!([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]);
+        let manifest = serde_json::to_vec(&manifest).map_err(io::Error::from)?;
+        tar([
+            (config_name.as_str(), config.as_slice(), 0o644),
+            ("layer.tar", layer.as_slice(), 0o644),
+            ("manifest.json", manifest.as_slice(), 0o644),
+        ])
+    }
+
+    /// Whether the engine's machine, as `GET /version` names it, can run this.
+    ///
+    /// # Errors
+    /// [`ImageError::Platform`] where it cannot.
+    pub fn runs_on(&self, os: &str, architecture: &str) -> Result<(), ImageError> {
+        if os == "linux" && architecture == self.architecture {
+            return Ok(());
+        }
+        Err(ImageError::Platform {
+            executable: format!("linux/{}", self.architecture),
+            engine: format!("{os}/{architecture}"),
+        })
+    }
+}
+
+/// SHA-256 of the executable that this process runs, in hexadecimal.
+///
+/// # Errors
+/// Where this is not Linux.
+pub fn digest_of_this_process() -> Result<String, ImageError> {
+    Ok(hex(&Sha256::digest(&read(Path::new("/proc/self/exe"))?)))
+}
+
+/// What topogen must know of an ELF file (System V ABI, chapter 5).
+struct Elf {
+    architecture: &'static str,
+    /// `PT_INTERP`: the loader; none in a static executable.
+    interpreter: Option<String>,
+    /// `DT_SONAME`: the name that others look a library up by.
+    soname: Option<String>,
+}
+
+impl Elf {
+    fn parse(data: &[u8]) -> Result<Self, String> {
+        let fault = |e: object::read::Error| e.to_string();
+        let header = elf::FileHeader64::<Endianness>::parse(data).map_err(fault)?;
+        let endian = header.endian().map_err(fault)?;
+        let architecture = match header.e_machine(endian) {
+            elf::EM_X86_64 => "amd64",
+            elf::EM_AARCH64 => "arm64",
+            elf::EM_RISCV => "riscv64",
+            elf::EM_S390 => "s390x",
+            elf::EM_PPC64 => "ppc64le",
+            other => return Err(format!("machine {other} is not known")),
+        };
+        let segments = header.program_headers(endian, data).map_err(fault)?;
+        let mut found = Self {
+            architecture,
+            interpreter: None,
+            soname: None,
+        };
+        for segment in segments {
+            if let Some(path) = segment.interpreter(endian, data).map_err(fault)? {
+                found.interpreter = Some(String::from_utf8_lossy(path).into_owned());
+            }
+        }
+        let sections = header.sections(endian, data).map_err(fault)?;
+        if let Some((entries, strings)) = sections.dynamic(endian, data).map_err(fault)? {
+            let strings = sections.strings(endian, data, strings).map_err(fault)?;
+            for entry in entries {
+                if entry.tag(endian) == elf::DT_SONAME
+                    && let Ok(name) = entry.string(endian, strings)
+                {
+                    found.soname = Some(String::from_utf8_lossy(name).into_owned());
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The files that the kernel has mapped into this process, its own executable aside (proc(5), `/proc/pid/maps`).
+fn mapped_libraries() -> Result<Vec<PathBuf>, ImageError> {
+    let path = Path::new("/proc/self/maps");
+    let text = std::fs::read_to_string(path).map_err(|source| ImageError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let own = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let mut found: Vec<PathBuf> = text
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| PathBuf::from(&line[at..])))
+        .filter(|p| *p != own && p.exists())
+        .collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
+    std::fs::read(path).map_err(|source| ImageError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn tar<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8], u32)>) -> Result<Vec<u8>, ImageError> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        builder.append_data(&mut header, path, content)?;
+    }
+    Ok(builder.into_inner()?)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,246 @@
+//! The fake service: on every exposed TCP port it answers HTTP with its identity as JSON, on UDP a datagram with the
+//! same. It runs as PID 1, stops at once on SIGTERM and needs no shell.
+//!
+//! A thread for each port and each connection, and no runtime: a machine runs a thousand of these, so what counts is
+//! the memory that each touches.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::variable;
+
+/// How long a client may take over its request before it is hung up on.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The most bytes of a request that are read before the answer: what it says does not matter.
+const LONGEST_REQUEST: usize = 16 << 10;
+
+/// Who a fake is: what it answers, whoever asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Identity {
+    /// The cluster.
+    pub cluster: String,
+    /// The node.
+    pub node: String,
+    /// The node's role.
+    pub role: String,
+    /// The node's index within its role, from 1.
+    pub index: u32,
+    /// The service.
+    pub service: String,
+    /// The container's host name.
+    pub hostname: String,
+    /// The addresses of the container, loopback aside.
+    pub addresses: Vec<IpAddr>,
+    /// The port that answered, `443/tcp`; empty where none did.
+    pub port: String,
+}
+
+impl Identity {
+    fn of_this_process() -> Self {
+        let text = |name| std::env::var(name).unwrap_or_default();
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self {
+            cluster: text(variable::CLUSTER),
+            node: text(variable::NODE),
+            role: text(variable::ROLE),
+            index: text(variable::INDEX).parse().unwrap_or(0),
+            service: text(variable::SERVICE),
+            hostname: hostname.trim().to_owned(),
+            addresses: Vec::new(),
+            port: String::new(),
+        }
+    }
+
+    /// The answer on `port`. Addresses are read anew: networks come and go while a container runs.
+    fn answer(&self, port: &str) -> Vec<u8> {
+        let identity = Self {
+            addresses: addresses(),
+            port: port.to_owned(),
+            ..self.clone()
+        };
+        let mut text = serde_json::to_vec(&identity).unwrap_or_default();
+        text.push(b'\n');
+        text
+    }
+}
+
+/// Serve until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A port that cannot be listened on.
+pub fn run() -> io::Result<()> {
+    // Before anything else: PID 1 ignores the signals it has no handler for.
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let identity = Identity::of_this_process();
+    let ports = std::env::var(variable::PORTS).unwrap_or_default();
+    for port in ports.split_whitespace() {
+        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+        let number: u16 = number
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("`{port}` is not a port")))?;
+        let any = [
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, number)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)),
+        ];
+        let (identity, port) = (identity.clone(), port.to_owned());
+        match protocol {
+            "udp" => {
+                let socket = UdpSocket::bind(&any[..])?;
+                thread(move || datagrams(&socket, &identity, &port))?;
+            }
+            _ => {
+                let listener = TcpListener::bind(&any[..])?;
+                thread(move || connections(&listener, &identity, &port))?;
+            }
+        }
+    }
+    announce(&identity, &ports)?;
+    forget_the_start();
+    signals.forever().next();
+    Ok(())
+}
+
+/// Let go of the code that only starting needed: it is half of what would stay resident. What is needed again comes back
+/// from the file.
+fn forget_the_start() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for (start, end) in maps.lines().filter_map(code) {
+        #[allow(unsafe_code)]
+        // SAFETY: the range is a private mapping of a file that is executable and not writable, so its pages are the
+        // file's own and are read from it again when they are next used (madvise(2), MADV_DONTNEED).
+        let _ = unsafe {
+            let address = std::ptr::without_provenance_mut(start);
+            rustix::mm::madvise(address, end - start, rustix::mm::Advice::LinuxDontNeed)
+        };
+    }
+}
+
+/// The range of a line of /proc/pid/maps that maps the code of a file.
+fn code(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (mode, path) = (fields.next()?, fields.nth(3)?);
+    if mode != "r-xp" || !path.starts_with('/') {
+        return None;
+    }
+    Some((
+        usize::from_str_radix(start, 16).ok()?,
+        usize::from_str_radix(end, 16).ok()?,
+    ))
+}
+
+/// A thread with a stack that suits how little it does.
+fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().stack_size(64 << 10).spawn(work).map(drop)
+}
+
+/// The one line that `logs` shows.
+fn announce(identity: &Identity, ports: &str) -> io::Result<()> {
+    let Identity { node, service, .. } = identity;
+    let line = match ports {
+        "" => format!("{node}/{service}: exposes no port, waits\n"),
+        ports => format!("{node}/{service}: answers on {ports}\n"),
+    };
+    io::stdout().write_all(line.as_bytes())
+}
+
+fn connections(listener: &TcpListener, identity: &Identity, port: &str) {
+    loop {
+        let begun = listener.accept().and_then(|(stream, _)| {
+            let answer = identity.answer(port);
+            // A client that goes away is its own affair.
+            thread(move || drop(http(stream, &answer)))
+        });
+        if begun.is_err() {
+            // Out of descriptors or threads: let the open ones finish first.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// One request, whatever it asks for, and its answer (RFC 9112; the connection closes after it, §9.6).
+fn http(mut stream: TcpStream, body: &[u8]) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut request = Vec::with_capacity(512);
+    let mut part = [0; 512];
+    while !request.windows(4).any(|w| w == b"\r\n\r\n") && request.len() < LONGEST_REQUEST {
+        match stream.read(&mut part)? {
+            0 => break,
+            length => request.extend(&part[..length]),
+        }
+    }
+    if request.is_empty() {
+        return Ok(());
+    }
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    if !request.starts_with(b"HEAD ") {
+        stream.write_all(body)?;
+    }
+    stream.shutdown(std::net::Shutdown::Write)
+}
+
+fn datagrams(socket: &UdpSocket, identity: &Identity, port: &str) {
+    let mut buffer = [0; 512];
+    loop {
+        if let Ok((_, from)) = socket.recv_from(&mut buffer) {
+            // Whoever asked may be gone.
+            drop(socket.send_to(&identity.answer(port), from));
+        }
+    }
+}
+
+/// The addresses of this network namespace, loopback and link-local ones aside.
+fn addresses() -> Vec<IpAddr> {
+    let trie = std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
+    let inet6 = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    let mut found: BTreeSet<IpAddr> = local_v4(&trie).map(IpAddr::V4).collect();
+    found.extend(local_v6(&inet6).map(IpAddr::V6));
+    found.into_iter().collect()
+}
+
+/// The kernel's routing trie names an address of this host in one line and says `host LOCAL` in the next.
+fn local_v4(trie: &str) -> impl Iterator<Item = Ipv4Addr> {
+    let mut last = None;
+    trie.lines().filter_map(move |line| {
+        let line = line.trim();
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address.parse::<Ipv4Addr>().ok();
+            return None;
+        }
+        last.filter(|a| line.starts_with("/32 host LOCAL") && !a.is_loopback())
+    })
+}
+
+fn local_v6(inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
+    inet6.lines().filter_map(|line| {
+        let bits = u128::from_str_radix(line.split_whitespace().next()?, 16).ok()?;
+        let address = Ipv6Addr::from(bits);
+        (!address.is_loopback() && !address.is_unicast_link_local()).then_some(address)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_from_the_kernel_tables() {
+        let trie = "Local:\n  +-- 10.1.2.0/28 2 0 2\n     |-- 10.1.2.0\n        /28 link UNICAST\n     |-- 10.1.2.3\n        \
+                    /32 host LOCAL\n     |-- 127.0.0.1\n        /32 host LOCAL\n";
+        assert_eq!(local_v4(trie).collect::<Vec<_>>(), [Ipv4Addr::new(10, 1, 2, 3)]);
+        let inet6 =
+            "fd000000000000000000000000000002 05 40 00 80 eth0\n00000000000000000000000000000001 01 80 10 80 lo\n";
+        assert_eq!(local_v6(inet6).count(), 1);
+    }
+}

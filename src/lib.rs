@@ -1,0 +1,76 @@
+//! topogen expands one blueprint of roles into one Compose project a node, and brings them all up and down.
+//!
+//! ```text
+//! text ──parse──▶ Blueprint ──expand──▶ Topology ──▶ compose files                                  (render)
+//!                                          │
+//!                  engine ──observe──▶ Observed ──reconcile──▶ Plan ──apply──▶ engine             (up, down)
+//! ```
+//!
+//! - [`yaml`] and [`blueprint`] read what the user wrote, with the place of everything, and collect every
+//!   [`diagnostic::Problem`] in it.
+//! - [`topology::expand`] makes every node, network, service and name of it, and holds what it promises about them.
+//! - [`compose::render`] writes a node as a Compose file, [`output`] puts files where they go.
+//! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
+//!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
+//! - [`fake`] stands in for images that one does not have.
+//!
+//! All that lies left of the files and between `observe` and `apply` is pure. There is no state file: what runs is
+//! what the engine's labels say.
+
+pub mod blueprint;
+pub mod cli;
+mod commands;
+pub mod compose;
+pub mod diagnostic;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod fake;
+pub mod name;
+pub mod output;
+pub mod plan;
+pub mod template;
+mod terminal;
+pub mod topology;
+pub mod value;
+pub mod verify;
+pub mod yaml;
+
+use std::io::IsTerminal;
+
+use clap::Parser;
+use error::{Error, Exit};
+
+/// Carry out the command line, print what went wrong, and say how it ended.
+#[must_use]
+pub fn main() -> Exit {
+    // Without the parser, whose pages would count in each of a thousand fakes.
+    let bare_fake = std::env::args_os().skip(1).eq(["fake"]);
+    let command = if bare_fake {
+        cli::Command::Fake
+    } else {
+        cli::Cli::parse().command
+    };
+    match commands::run(command) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            report(&error);
+            error.exit()
+        }
+    }
+}
+
+/// The only place that prints an error.
+fn report(error: &Error) {
+    if let Error::Blueprint { problems, sources } = error {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        terminal::line(problems.render(sources, colour).trim_end());
+        return;
+    }
+    for line in error.to_string().lines() {
+        terminal::line(&format!("error: {line}"));
+    }
+    for hint in error.hints() {
+        terminal::line(&format!("hint: {hint}"));
+    }
+}

@@ -1,0 +1,7 @@
+//! The `topogen` command: see the library for everything.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    topogen::main().into()
+}

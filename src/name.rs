@@ -1,0 +1,206 @@
+//! Names, each with its rule stated once.
+//!
+//! What a name may be is set by whoever resolves it: DNS (RFC 1035 §2.3.4: 63 octets a label), the Compose
+//! specification (project and service names) and the engine (container and network names).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Why a text is no name of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not {kind}: {rule}")]
+pub struct NameError {
+    /// The kind of name, `a role name` for example.
+    pub kind: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What the kind asks for.
+    pub rule: &'static str,
+}
+
+fn within(text: &str, longest: usize, first: fn(u8) -> bool, rest: fn(u8) -> bool, last: fn(u8) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    (1..=longest).contains(&bytes.len())
+        && first(bytes[0])
+        && bytes.iter().all(|b| rest(*b))
+        && last(bytes[bytes.len() - 1])
+}
+
+fn lower_or_digit(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit()
+}
+
+fn letter_or_digit(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+}
+
+fn label(b: u8) -> bool {
+    lower_or_digit(b) || b == b'-'
+}
+
+fn docker(b: u8) -> bool {
+    letter_or_digit(b) || matches!(b, b'_' | b'.' | b'-')
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// What a name of this kind is made of, for messages.
+            pub const RULE: &'static str = $rule;
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The text, shared.
+            #[must_use]
+            pub fn shared(&self) -> Arc<str> {
+                self.0.clone()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(NameError { kind: $kind, found: text.to_owned(), rule: $rule })
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// The name of a whole cluster; prefixes projects and the shared network.
+    ClusterName, "a cluster name",
+    "1 to 40 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
+    |t| within(t, 40, lower_or_digit, label, lower_or_digit);
+
+    /// The name of a role.
+    RoleName, "a role name",
+    "1 to 40 lower-case letters, digits and `-`, beginning with a letter, ending with a letter or digit",
+    |t| within(t, 40, |b| b.is_ascii_lowercase(), label, lower_or_digit);
+
+    /// The name of a node, by which its entry answers on the shared network: one DNS label.
+    NodeName, "a node name",
+    "1 to 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
+    |t| within(t, 63, lower_or_digit, label, lower_or_digit);
+
+    /// The name of a service inside its node (Compose specification, `services`).
+    ServiceName, "a service name",
+    "1 to 63 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| within(t, 63, letter_or_digit, docker, |_| true);
+
+    /// The key of a service in a Compose file: its name, qualified by the node where it joins a shared network.
+    ServiceKey, "a service key",
+    "1 to 127 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| within(t, 127, letter_or_digit, docker, |_| true);
+
+    /// A name under which a container answers on one network.
+    Alias, "an alias",
+    "1 to 253 letters, digits, `_`, `.` and `-`, beginning with a letter or digit, at most 63 between dots",
+    |t| within(t, 253, letter_or_digit, docker, |b| letter_or_digit(b) || b == b'_')
+        && t.split('.').all(|part| (1..=63).contains(&part.len()));
+
+    /// A Compose project (Compose specification, `name`).
+    ProjectName, "a project name",
+    "1 to 110 lower-case letters, digits, `_` and `-`, beginning with a letter or digit",
+    |t| within(t, 110, lower_or_digit, |b| label(b) || b == b'_', |_| true);
+
+    /// The key of a network in a Compose file.
+    NetworkKey, "a network key",
+    "1 to 63 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| within(t, 63, letter_or_digit, docker, |_| true);
+
+    /// The name of a network in the engine.
+    NetworkName, "a network name",
+    "1 to 200 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| within(t, 200, letter_or_digit, docker, |_| true);
+
+    /// The name of a container in the engine.
+    ContainerName, "a container name",
+    "2 to 250 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| t.len() > 1 && within(t, 250, letter_or_digit, docker, |_| true);
+}
+
+impl ClusterName {
+    /// The cluster that has no name of its own: its projects and networks carry no prefix.
+    pub const UNNAMED: &'static str = "default";
+
+    /// `lab-` for the cluster `lab`, nothing for [`Self::UNNAMED`].
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        if self.as_str() == Self::UNNAMED {
+            String::new()
+        } else {
+            format!("{self}-")
+        }
+    }
+}
+
+impl Default for ClusterName {
+    fn default() -> Self {
+        Self(Self::UNNAMED.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_hold_at_their_edges() {
+        let long = "a".repeat(63);
+        assert!(long.parse::<NodeName>().is_ok());
+        assert!(format!("{long}a").parse::<NodeName>().is_err());
+        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "é"] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad}");
+        }
+        assert!("service_entry".parse::<ServiceName>().is_ok());
+        assert!("1st".parse::<RoleName>().is_err());
+        assert!("a..b".parse::<Alias>().is_err());
+        assert_eq!(ClusterName::default().prefix(), "");
+        assert_eq!("lab".parse::<ClusterName>().map(|n| n.prefix()), Ok("lab-".to_owned()));
+    }
+}

@@ -1,0 +1,199 @@
+//! Where rendered files go: written whole or not at all, and removed when they are no longer rendered.
+//!
+//! A manifest in the directory records what was written there. Nothing else is ever overwritten or removed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The manifest's name.
+pub const MANIFEST: &str = ".topogen.json";
+
+/// One file to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path below the directory.
+    pub path: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// What was written earlier.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Manifest {
+    /// The layout of this file.
+    version: u32,
+    /// Path, and the hashes that the file may have: two while a render is under way.
+    files: BTreeMap<String, Vec<String>>,
+}
+
+/// What writing would do.
+#[derive(Debug)]
+pub struct Changes<'a> {
+    directory: &'a Path,
+    manifest: Manifest,
+    files: &'a [File],
+    hashes: Vec<String>,
+    /// Places in `files` of those that are not there as they should be.
+    pub write: Vec<usize>,
+    /// Files of an earlier render that are no longer rendered.
+    pub remove: Vec<String>,
+    /// Files in the way, and why: not written by topogen, or changed since.
+    pub blocked: Vec<(PathBuf, &'static str)>,
+}
+
+/// Compare `files` with what is in `directory`.
+///
+/// # Errors
+/// A file or the manifest that cannot be read.
+pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes<'a>> {
+    let manifest = read_manifest(directory)?;
+    let mut changes = Changes {
+        directory,
+        files,
+        hashes: files.iter().map(|f| hash(&f.content)).collect(),
+        write: Vec::new(),
+        remove: Vec::new(),
+        blocked: Vec::new(),
+        manifest,
+    };
+    for (at, file) in files.iter().enumerate() {
+        let path = directory.join(&file.path);
+        let Some(found) = read(&path)? else {
+            changes.write.push(at);
+            continue;
+        };
+        if found == file.content {
+            continue;
+        }
+        changes.write.push(at);
+        match changes.manifest.files.get(&file.path) {
+            None => changes.blocked.push((path, "was not written by topogen")),
+            Some(hashes) if !hashes.contains(&hash(&found)) => {
+                changes.blocked.push((path, "was changed since it was rendered"))
+            }
+            Some(_) => {}
+        }
+    }
+    let rendered: std::collections::HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
+    for (path, hashes) in changes
+        .manifest
+        .files
+        .iter()
+        .filter(|(p, _)| !rendered.contains(p.as_str()))
+    {
+        match read(&directory.join(path))? {
+            Some(found) if !hashes.contains(&hash(&found)) => {
+                changes
+                    .blocked
+                    .push((directory.join(path), "was changed since it was rendered"));
+                changes.remove.push(path.clone());
+            }
+            Some(_) | None => changes.remove.push(path.clone()),
+        }
+    }
+    Ok(changes)
+}
+
+impl Changes<'_> {
+    /// Make them. A crash at any moment leaves whole files and a manifest that knows all of them.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn make(mut self) -> io::Result<()> {
+        fs::create_dir_all(self.directory)?;
+        for at in &self.write {
+            let hashes = self.manifest.files.entry(self.files[*at].path.clone()).or_default();
+            hashes.push(self.hashes[*at].clone());
+        }
+        if !self.write.is_empty() || !self.remove.is_empty() {
+            self.write_manifest()?;
+        }
+        for at in &self.write {
+            write(&self.directory.join(&self.files[*at].path), &self.files[*at].content)?;
+        }
+        for path in &self.remove {
+            let path = self.directory.join(path);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            // Only where nothing else is in it.
+            if let Some(parent) = path.parent().filter(|p| *p != self.directory) {
+                let _ = fs::remove_dir(parent);
+            }
+        }
+        let kept = self.files.iter().zip(&self.hashes);
+        self.manifest.files = kept.map(|(f, h)| (f.path.clone(), vec![h.clone()])).collect();
+        self.write_manifest()
+    }
+
+    fn write_manifest(&mut self) -> io::Result<()> {
+        self.manifest.version = 1;
+        let mut text = serde_json::to_vec_pretty(&self.manifest)?;
+        text.push(b'\n');
+        let path = self.directory.join(MANIFEST);
+        if read(&path)?.as_deref() == Some(text.as_slice()) {
+            return Ok(());
+        }
+        write(&path, &text)
+    }
+}
+
+/// By way of a file beside it, so that nobody ever sees half of it.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let mut file = match new_file(parent) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(parent)?;
+            new_file(parent)?
+        }
+        other => other?,
+    };
+    file.write_all(content)?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+fn new_file(parent: &Path) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .prefix(".topogen-")
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(parent)
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_manifest(directory: &Path) -> io::Result<Manifest> {
+    let path = directory.join(MANIFEST);
+    let Some(text) = read(&path)? else {
+        return Ok(Manifest::default());
+    };
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))?;
+    let escapes = |p: &String| {
+        Path::new(p)
+            .components()
+            .any(|c| !matches!(c, std::path::Component::Normal(_)))
+    };
+    if let Some(path) = manifest.files.keys().find(|p| escapes(p)) {
+        let message = format!("{MANIFEST} names a file outside its directory: {path}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(manifest)
+}
+
+fn hash(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,126 @@
+//! What a blueprint expands to: every node, network, service and name, settled.
+//!
+//! A topology holds the promises about names and addresses by construction: it comes out of [`expand`] only, which
+//! refuses what would break them.
+
+pub mod address;
+pub mod expand;
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+use std::sync::Arc;
+
+use crate::name::{
+    Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
+    ServiceName,
+};
+use crate::value::{Map, Value};
+
+/// A whole cluster.
+#[derive(Debug, Clone, Serialize)]
+pub struct Topology {
+    /// Its name.
+    pub cluster: ClusterName,
+    /// All roles of the blueprint, those without a node too.
+    pub roles: Vec<RoleName>,
+    /// The network that joins the nodes.
+    pub inout: Network,
+    /// Its nodes: roles in the order of the blueprint, each in the order of its indices.
+    pub nodes: Vec<Node>,
+    /// How subnets lie in the pool; `None` where the engine chooses them.
+    #[serde(skip)]
+    pub layout: Option<address::Layout>,
+}
+
+/// A network of the engine.
+#[derive(Debug, Clone, Serialize)]
+pub struct Network {
+    /// Its key in Compose files.
+    pub key: NetworkKey,
+    /// Its name in the engine.
+    pub name: NetworkName,
+    /// The subnet it asks for; `None` where the engine or the user's own `ipam` decides.
+    pub subnet: Option<Ipv4Net>,
+    /// Whether somebody else creates and removes it.
+    pub external: bool,
+    /// Its other options, in Compose's words.
+    pub options: Arc<Map>,
+}
+
+/// One node: one Compose project.
+#[derive(Debug, Clone, Serialize)]
+pub struct Node {
+    /// Its name, by which its entry answers on the shared network.
+    pub name: NodeName,
+    /// Its role.
+    pub role: RoleName,
+    /// From 1 within the role; 1 for the one node of a role without a count.
+    pub index: u32,
+    /// Its Compose project.
+    pub project: ProjectName,
+    /// Its private networks.
+    pub networks: Vec<Network>,
+    /// Its services, in the order of the blueprint.
+    pub services: Vec<Service>,
+}
+
+/// One container of a node.
+#[derive(Debug, Clone, Serialize)]
+pub struct Service {
+    /// Its name inside the node.
+    pub name: ServiceName,
+    /// Its key in the node's Compose file: its name, qualified by the node's where it joins a shared network.
+    pub key: ServiceKey,
+    /// The name of its container.
+    pub container: ContainerName,
+    /// Whether the Compose file must say the container's name, because Compose would choose another or none at all.
+    pub container_named: bool,
+    /// The networks it joins.
+    pub attachments: Vec<Attachment>,
+    /// Its other keys, in Compose's words, templates evaluated and references following the keys.
+    pub definition: Arc<Map>,
+}
+
+/// A service on a network.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attachment {
+    /// The network's key.
+    pub network: NetworkKey,
+    /// Whether nodes share that network.
+    pub shared: bool,
+    /// The names it answers to there, beside its key and its container's name, which Compose and the engine add.
+    pub aliases: Vec<Alias>,
+    /// Its other options, in Compose's words.
+    pub options: Arc<Map>,
+}
+
+impl Topology {
+    /// All services of all nodes.
+    #[must_use]
+    pub fn services(&self) -> usize {
+        self.nodes.iter().map(|n| n.services.len()).sum()
+    }
+
+    /// The network that a service of `node` knows as `key`.
+    #[must_use]
+    pub fn network<'a>(&'a self, node: &'a Node, key: &NetworkKey) -> Option<&'a Network> {
+        if self.inout.key == *key {
+            return Some(&self.inout);
+        }
+        node.networks.iter().find(|n| n.key == *key)
+    }
+}
+
+impl Service {
+    /// Whether it joins a network that nodes share.
+    #[must_use]
+    pub fn shared(&self) -> bool {
+        self.attachments.iter().any(|a| a.shared)
+    }
+
+    /// The value of one of its keys.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.definition.get(key)
+    }
+}

@@ -1,0 +1,481 @@
+//! YAML as a tree with places: what blueprints and Compose files are read from.
+//!
+//! Scalars are typed by the core schema of YAML 1.2 (§10.3.2), so `yes`, `22:22` and `2024-01-01` are text.
+//! Aliases are expanded and merge keys (`<<`) resolved here, within limits; equal keys are an error.
+
+use std::collections::HashMap;
+
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Tag as ParserTag, options};
+
+use crate::diagnostic::{FileId, Problem, Problems, Span};
+
+/// The largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 10 << 20;
+/// The deepest nesting of lists and maps, aliases expanded.
+pub const MAX_DEPTH: usize = 64;
+/// The most values in one file, aliases expanded.
+pub const MAX_NODES: usize = 1_000_000;
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Yaml,
+    /// Where it was written.
+    pub span: Span,
+    /// `!reset` or `!override` (Compose specification, "Merge and override").
+    pub tag: Option<MergeTag>,
+}
+
+/// How a value takes part in a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeTag {
+    /// `!reset`: what was there before goes away.
+    Reset,
+    /// `!override`: what was there before is replaced, not merged.
+    Override,
+}
+
+/// A YAML value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Yaml {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order written.
+    Map(Vec<Entry>),
+}
+
+/// A key of a map and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// The key's place.
+    pub key_span: Span,
+    /// The value.
+    pub node: Node,
+}
+
+impl Node {
+    /// What it is, in a user's words: `a list`, `text`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Yaml::Null => "nothing",
+            Yaml::Bool(_) => "true or false",
+            Yaml::Int(_) | Yaml::Float(_) => "a number",
+            Yaml::Text(_) => "text",
+            Yaml::List(_) => "a list",
+            Yaml::Map(_) => "a map",
+        }
+    }
+
+    /// The text of a scalar as Compose would read it into a string; `None` for lists, maps and nothing.
+    #[must_use]
+    pub fn scalar(&self) -> Option<String> {
+        match &self.value {
+            Yaml::Bool(b) => Some(b.to_string()),
+            Yaml::Int(n) => Some(n.to_string()),
+            Yaml::Float(n) => Some(n.to_string()),
+            Yaml::Text(t) => Some(t.clone()),
+            Yaml::Null | Yaml::List(_) | Yaml::Map(_) => None,
+        }
+    }
+
+    /// The value under `key`, where this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Yaml::Map(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.node),
+            _ => None,
+        }
+    }
+}
+
+/// Read the one document of `text`.
+///
+/// # Errors
+/// What is wrong with it. Syntax ends the reading at once; keys written twice are all reported.
+pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
+    let mut problems = Problems::default();
+    if text.len() > MAX_BYTES {
+        problems.push(
+            Problem::at(Span::new(file, 0..0), "file too large")
+                .label(format!("{} bytes, where {MAX_BYTES} are read at most", text.len())),
+        );
+        return Err(problems);
+    }
+    let result = Builder::new(text, file, &mut problems).document();
+    match result {
+        Ok(node) if problems.is_empty() => Ok(node),
+        Ok(_) => Err(problems),
+        Err(problem) => {
+            problems.push(problem);
+            Err(problems)
+        }
+    }
+}
+
+/// A list or map whose end has not been read.
+struct Open {
+    anchor: usize,
+    span: Span,
+    tag: Option<MergeTag>,
+    content: Content,
+    depth: usize,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        key: Option<(String, Span)>,
+        merges: Vec<Node>,
+    },
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    file: FileId,
+    problems: &'a mut Problems,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, usize, usize)>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str, file: FileId, problems: &'a mut Problems) -> Self {
+        Self {
+            text,
+            file,
+            problems,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            nodes: 0,
+            root: None,
+        }
+    }
+
+    fn document(mut self) -> Result<Node, Problem> {
+        let options = options! { emit_comments: false };
+        let mut documents = 0;
+        for next in Parser::new_from_str_with_options(self.text, options) {
+            let (event, span) = next.map_err(|error| {
+                let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+                syntax(self.text, Span::new(self.file, at..at), &error.kind().to_string())
+            })?;
+            let range = span.byte_range().unwrap_or(0..0);
+            let span = Span::new(self.file, trimmed(self.text, range));
+            match event {
+                Event::DocumentStart(..) => {
+                    documents += 1;
+                    if documents > 1 {
+                        return Err(Problem::at(span, "a second document in the file")
+                            .hint("one file holds one document: remove the `---`, or make it a file of its own"));
+                    }
+                }
+                Event::Alias(anchor) => self.alias(anchor, span)?,
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.count(1, span)?;
+                    let (value, tag) = scalar(&text, style, tag.as_deref(), span)?;
+                    let node = Node { value, span, tag };
+                    self.remember(anchor, &node, 1, 0);
+                    self.value(node)?;
+                }
+                Event::SequenceStart(_, anchor, tag) => {
+                    self.start(anchor, span, tag.as_deref(), Content::List(Vec::new()))?;
+                }
+                Event::MappingStart(_, anchor, tag) => {
+                    let content = Content::Map {
+                        entries: Vec::new(),
+                        key: None,
+                        merges: Vec::new(),
+                    };
+                    self.start(anchor, span, tag.as_deref(), content)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
+                _ => {}
+            }
+        }
+        self.root
+            .ok_or_else(|| Problem::at(Span::new(self.file, 0..0), "the file is empty"))
+    }
+
+    fn count(&mut self, more: usize, span: Span) -> Result<(), Problem> {
+        self.nodes += more;
+        if self.nodes > MAX_NODES {
+            return Err(Problem::at(span, "aliases expand to too much")
+                .label(format!("past {MAX_NODES} values here"))
+                .hint("an alias (`*name`) copies everything below its anchor; nested ones multiply"));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, anchor: usize, span: Span, tag: Option<&ParserTag>, content: Content) -> Result<(), Problem> {
+        self.count(1, span)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels here")));
+        }
+        let tag = collection_tag(tag, span)?;
+        self.open.push(Open {
+            anchor,
+            span,
+            tag,
+            content,
+            depth: 1,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, end: Span) -> Result<(), Problem> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let span = Span {
+            end: end.end.max(open.span.end),
+            ..open.span
+        };
+        let value = match open.content {
+            Content::List(list) => Yaml::List(list),
+            Content::Map { entries, merges, .. } => Yaml::Map(self.merged(entries, merges)?),
+        };
+        let node = Node {
+            value,
+            span,
+            tag: open.tag,
+        };
+        if open.anchor > 0 {
+            let size = size(&node);
+            self.remember(open.anchor, &node, size, open.depth);
+        }
+        if let Some(parent) = self.open.last_mut() {
+            parent.depth = parent.depth.max(open.depth + 1);
+        }
+        self.value(node)
+    }
+
+    fn remember(&mut self, anchor: usize, node: &Node, size: usize, depth: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, (node.clone(), size, depth));
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Problem> {
+        let Some((node, size, depth)) = self.anchors.get(&anchor) else {
+            return Err(Problem::at(span, "an alias inside its own anchor")
+                .hint("an alias may only repeat what is complete before it"));
+        };
+        let (node, size, depth) = (node.clone(), *size, *depth);
+        self.count(size, span)?;
+        if self.open.len() + depth > MAX_DEPTH {
+            return Err(Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels with this alias")));
+        }
+        if let Some(parent) = self.open.last_mut() {
+            parent.depth = parent.depth.max(depth + 1);
+        }
+        self.value(node)
+    }
+
+    /// A value is complete: it is the root, an item, a key, or what a key is waiting for.
+    fn value(&mut self, node: Node) -> Result<(), Problem> {
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut open.content {
+            Content::List(list) => list.push(node),
+            Content::Map { entries, key, merges } => match key.take() {
+                None => {
+                    let Some(text) = node.scalar() else {
+                        return Err(bad_key(&node));
+                    };
+                    *key = Some((text, node.span));
+                }
+                Some((name, _)) if name == "<<" => merges.push(node),
+                Some((name, key_span)) => {
+                    if entries.iter().any(|e| e.key == name) {
+                        self.problems.push(
+                            Problem::at(key_span, format!("key `{name}` written twice"))
+                                .label("again here")
+                                .hint("keep one of the two; YAML forbids equal keys in one map"),
+                        );
+                    } else {
+                        entries.push(Entry {
+                            key: name,
+                            key_span,
+                            node,
+                        });
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Merge keys: what the map itself says wins, then earlier merges win over later ones.
+    fn merged(&self, mut entries: Vec<Entry>, merges: Vec<Node>) -> Result<Vec<Entry>, Problem> {
+        for merge in merges {
+            let span = merge.span;
+            let maps = match merge.value {
+                Yaml::List(list) => list,
+                _ => vec![merge],
+            };
+            for map in maps {
+                let Yaml::Map(inherited) = map.value else {
+                    return Err(Problem::at(span, "`<<` merges maps only").label("expected a map or a list of maps"));
+                };
+                for entry in inherited {
+                    if !entries.iter().any(|e| e.key == entry.key) {
+                        entries.push(entry);
+                    }
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn bad_key(node: &Node) -> Problem {
+    // `{{ name }}` without quotes is a map whose key is a map: by far the likeliest cause here.
+    Problem::at(node.span, format!("a key must be text, found {}", node.kind()))
+        .hint("a value that begins with `{{` needs quotes: \"{{ … }}\"")
+}
+
+fn syntax(text: &str, span: Span, message: &str) -> Problem {
+    let line_start = text[..span.start as usize].rfind('\n').map_or(0, |n| n + 1);
+    let line_end = text[line_start..].find('\n').map_or(text.len(), |n| line_start + n);
+    let line = &text[line_start..line_end];
+    let problem = Problem::at(span, format!("not YAML: {message}"));
+    if line.trim_start_matches(' ').starts_with('\t') || message.contains("tab") {
+        problem.hint("indent with spaces: YAML allows no tabs there")
+    } else if line.contains(": {{") || line.contains("- {{") {
+        problem.hint("a value that begins with `{{` needs quotes: \"{{ … }}\"")
+    } else {
+        problem
+    }
+}
+
+/// Without the blanks and line ends that block collections take in at their end.
+fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let end = range.end.min(text.len());
+    let start = range.start.min(end);
+    match text.get(start..end) {
+        Some(part) => start..start + part.trim_end().len(),
+        None => start..end,
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Yaml::List(list) => list.iter().map(size).sum(),
+        Yaml::Map(entries) => entries.iter().map(|e| size(&e.node)).sum(),
+        _ => 0,
+    }
+}
+
+fn merge_tag(tag: &ParserTag) -> Option<MergeTag> {
+    match tag.original().as_str() {
+        "!reset" => Some(MergeTag::Reset),
+        "!override" => Some(MergeTag::Override),
+        _ => None,
+    }
+}
+
+fn unknown_tag(tag: &ParserTag, span: Span) -> Problem {
+    Problem::at(span, format!("tag `{}` is not known here", tag.original()))
+        .hint("known are `!reset`, `!override` and YAML's own, such as `!!str`")
+}
+
+fn collection_tag(tag: Option<&ParserTag>, span: Span) -> Result<Option<MergeTag>, Problem> {
+    match tag {
+        None => Ok(None),
+        Some(tag) if tag.is_yaml_core_schema() => Ok(None),
+        Some(tag) => merge_tag(tag).map(Some).ok_or_else(|| unknown_tag(tag, span)),
+    }
+}
+
+fn scalar(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&ParserTag>,
+    span: Span,
+) -> Result<(Yaml, Option<MergeTag>), Problem> {
+    let plain = style == ScalarStyle::Plain;
+    match tag {
+        None if plain => Ok((plain_scalar(text), None)),
+        None => Ok((Yaml::Text(text.to_owned()), None)),
+        Some(tag) => match tag.core_suffix() {
+            Some("str") => Ok((Yaml::Text(text.to_owned()), None)),
+            Some(_) => Ok((plain_scalar(text), None)),
+            None => {
+                let merge = merge_tag(tag).ok_or_else(|| unknown_tag(tag, span))?;
+                let value = if plain {
+                    plain_scalar(text)
+                } else {
+                    Yaml::Text(text.to_owned())
+                };
+                Ok((value, Some(merge)))
+            }
+        },
+    }
+}
+
+/// The type of a plain scalar (YAML 1.2 §10.3.2), with one concession to Compose's reader: whole numbers with a
+/// leading zero are octal, so that `mode: 0440` means what its writer meant.
+#[must_use]
+pub fn plain_scalar(text: &str) -> Yaml {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
+        "true" | "True" | "TRUE" => return Yaml::Bool(true),
+        "false" | "False" | "FALSE" => return Yaml::Bool(false),
+        _ => {}
+    }
+    let (sign, digits) = match text.as_bytes()[0] {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let radix = |digits: &str, radix| i64::from_str_radix(digits, radix).ok();
+    let whole = match digits.as_bytes() {
+        [b'0', b'o', ..] if digits.len() == text.len() => radix(&digits[2..], 8),
+        [b'0', b'x', ..] if digits.len() == text.len() => radix(&digits[2..], 16),
+        [b'0', rest @ ..] if !rest.is_empty() && rest.iter().all(|b| (b'0'..=b'7').contains(b)) => radix(digits, 8),
+        [b'0'..=b'9', ..] if digits.bytes().all(|b| b.is_ascii_digit()) => radix(digits, 10),
+        _ => None,
+    };
+    if let Some(number) = whole {
+        return Yaml::Int(sign * number);
+    }
+    if is_float(digits)
+        && let Ok(number) = text.parse::<f64>()
+    {
+        return Yaml::Float(number);
+    }
+    Yaml::Text(text.to_owned())
+}
+
+/// `[.][0-9]+`, `[0-9]+[.][0-9]*`, with an exponent or without.
+fn is_float(text: &str) -> bool {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    let mantissa = match mantissa.split_once('.') {
+        Some(("", fraction)) => digits(fraction),
+        Some((whole, fraction)) => digits(whole) && (fraction.is_empty() || digits(fraction)),
+        None => digits(mantissa),
+    };
+    mantissa && exponent.is_none_or(|e| digits(e.strip_prefix(['-', '+']).unwrap_or(e)))
+}

@@ -1,0 +1,339 @@
+//! Reconciliation, by golden text and against a pretended engine.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use topogen::engine::translate::{Origin, translate};
+use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted, label};
+use topogen::plan::{Action, Operation, Plan, reconcile};
+
+use crate::support::{expanded, lab};
+use topogen::topology::expand::Overrides;
+
+fn wanted(slaves: u32) -> Wanted {
+    translate(&lab(slaves), &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
+}
+
+/// An engine that does what it is told, and nothing that it should not be told.
+#[derive(Default)]
+struct Pretended {
+    seen: Observed,
+    ids: u64,
+}
+
+impl Pretended {
+    fn with(wanted: &Wanted) -> Self {
+        let mut engine = Self::default();
+        engine.apply(&engine.up(wanted));
+        engine
+    }
+
+    fn up(&self, wanted: &Wanted) -> Plan {
+        reconcile::up(wanted, &self.seen, true).unwrap_or_else(|c| panic!("{c:?}"))
+    }
+
+    fn id(&mut self) -> String {
+        self.ids += 1;
+        format!("id{}", self.ids)
+    }
+
+    fn apply(&mut self, plan: &Plan) {
+        self.some(plan, plan.operations.len());
+    }
+
+    /// The first `count` operations, as an `up` that is killed would leave them.
+    fn some(&mut self, plan: &Plan, count: usize) {
+        for operation in &plan.operations[..count] {
+            self.operate(operation);
+        }
+    }
+
+    fn container(&mut self, name: &str) -> &mut SeenContainer {
+        self.seen
+            .containers
+            .iter_mut()
+            .find(|c| c.name == name)
+            .unwrap_or_else(|| panic!("no container {name}"))
+    }
+
+    fn endpoint(&self, network: &str) -> SeenEndpoint {
+        let same: Vec<&SeenNetwork> = self.seen.networks.iter().filter(|n| n.name == network).collect();
+        assert_eq!(same.len(), 1, "`{network}` must be there once");
+        SeenEndpoint {
+            network: network.to_owned(),
+            network_id: same[0].id.clone(),
+            address: String::new(),
+        }
+    }
+
+    fn operate(&mut self, operation: &Operation) {
+        let subject = operation.subject.as_str();
+        match &operation.action {
+            Action::LoadImage => {}
+            Action::CreateNetwork(spec) => {
+                assert!(!self.seen.networks.iter().any(|n| n.name == subject), "{subject} twice");
+                let id = self.id();
+                let subnets: Vec<_> = spec.subnet.into_iter().collect();
+                for other in self.seen.networks.iter().flat_map(|n| &n.subnets) {
+                    assert!(
+                        !subnets.iter().any(|s| topogen::topology::address::overlap(s, other)),
+                        "{other}"
+                    );
+                }
+                let labels = spec.request.labels.clone().unwrap_or_default().into_iter().collect();
+                self.seen.networks.push(SeenNetwork {
+                    id,
+                    name: subject.to_owned(),
+                    labels,
+                    subnets,
+                });
+            }
+            Action::CreateContainer(spec) => {
+                assert!(
+                    !self.seen.containers.iter().any(|c| c.name == subject),
+                    "{subject} twice"
+                );
+                let container = SeenContainer {
+                    id: self.id(),
+                    name: subject.to_owned(),
+                    labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
+                    state: State::Created,
+                    networks: spec.endpoints.iter().map(|(n, _)| self.endpoint(n.as_str())).collect(),
+                };
+                self.seen.containers.push(container);
+            }
+            Action::Connect { container, endpoint } => {
+                let endpoint = self.endpoint(container.endpoints[*endpoint].0.as_str());
+                self.container(subject).networks.push(endpoint);
+            }
+            Action::Start => self.container(subject).state = State::Running,
+            Action::Unpause => self.container(subject).state = State::Running,
+            Action::Stop { id } => {
+                let container = self.container(subject);
+                assert_eq!(container.id, *id);
+                container.state = State::Exited;
+            }
+            Action::RemoveContainer { id } => {
+                assert_ne!(self.container(subject).state, State::Running, "{subject} runs");
+                self.seen.containers.retain(|c| c.id != *id);
+            }
+            Action::RemoveNetwork { id } => {
+                let on_it = self
+                    .seen
+                    .containers
+                    .iter()
+                    .find(|c| c.networks.iter().any(|n| n.network_id == *id));
+                assert!(on_it.is_none(), "{subject} is in use");
+                self.seen.networks.retain(|n| n.id != *id);
+            }
+        }
+    }
+
+    fn names(&self) -> BTreeMap<String, String> {
+        self.seen
+            .containers
+            .iter()
+            .map(|c| (c.name.clone(), c.id.clone()))
+            .collect()
+    }
+}
+
+fn shown(plan: &Plan) -> String {
+    plan.to_string()
+}
+
+#[test]
+fn from_nothing() {
+    let wanted = wanted(1);
+    let plan = reconcile::up(&wanted, &Observed::default(), false).expect("no conflict");
+    insta::assert_snapshot!("plan_from_nothing", shown(&plan));
+    insta::assert_snapshot!(
+        "plan_from_nothing_json",
+        serde_json::to_string_pretty(&plan.operations[..4]).expect("JSON")
+    );
+}
+
+#[test]
+fn from_all_there_is_nothing_to_do() {
+    let engine = Pretended::with(&wanted(10));
+    assert_eq!(engine.seen.containers.len(), 53);
+    assert_eq!(engine.seen.networks.len(), 12);
+    let plan = engine.up(&wanted(10));
+    assert_eq!(shown(&plan), "nothing to do");
+}
+
+#[test]
+fn scaling_touches_no_other_container() {
+    let mut engine = Pretended::with(&wanted(2));
+    let before = engine.names();
+    let more = engine.up(&wanted(3));
+    insta::assert_snapshot!("plan_one_more", shown(&more));
+    engine.apply(&more);
+    let after = engine.names();
+    assert!(before.iter().all(|(name, id)| after.get(name) == Some(id)));
+    let fewer = engine.up(&wanted(1));
+    insta::assert_snapshot!("plan_fewer", shown(&fewer));
+    engine.apply(&fewer);
+    assert_eq!(engine.names().len(), 8);
+}
+
+#[test]
+fn what_was_changed_by_hand_is_mended() {
+    let mut engine = Pretended::with(&wanted(2));
+    engine.container("slave1-service_3-1").state = State::Exited;
+    engine.container("slave1-service_4-1").state = State::Paused;
+    engine
+        .container("slave1-service_5-1")
+        .labels
+        .insert(label::CONFIG_HASH.to_owned(), "another".to_owned());
+    engine
+        .container("slave1-service_out-1")
+        .networks
+        .retain(|n| n.network != "inout");
+    engine.container("slave2-service_5-1").state = State::Dead;
+    engine.seen.containers.retain(|c| c.name != "master-service_3-1");
+    engine
+        .seen
+        .networks
+        .iter_mut()
+        .find(|n| n.name == "slave2_internal")
+        .expect("there")
+        .id = "another".to_owned();
+    engine
+        .container("slave2-service_entry-1")
+        .networks
+        .iter_mut()
+        .for_each(|n| n.network_id.clear());
+    let plan = engine.up(&wanted(2));
+    insta::assert_snapshot!("plan_mended", shown(&plan));
+}
+
+#[test]
+fn a_role_that_left_the_blueprint_is_named_and_left_alone() {
+    let mut engine = Pretended::with(&wanted(1));
+    for container in &mut engine.seen.containers {
+        if container.label(label::NODE) == "slave1" {
+            container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
+            container.labels.insert(label::NODE.to_owned(), "worker1".to_owned());
+        }
+    }
+    insta::assert_snapshot!("plan_orphans", shown(&engine.up(&wanted(0))));
+}
+
+#[test]
+fn what_is_foreign_is_in_the_way_or_made_way_for() {
+    let foreign = |name: &str, subnet: &str, project: &str| SeenNetwork {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        labels: BTreeMap::from([(label::compose::PROJECT.to_owned(), project.to_owned())]),
+        subnets: vec![subnet.parse().expect("a subnet")],
+    };
+    let seen = Observed {
+        networks: vec![
+            foreign("slave1_internal", "172.17.0.0/16", "slave1"),
+            foreign("master_internal", "172.18.0.0/16", ""),
+        ],
+        ..Observed::default()
+    };
+    let conflicts = reconcile::up(&wanted(1), &seen, true).expect_err("in the way");
+    let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
+    insta::assert_snapshot!("conflicts", text.join("\n"));
+
+    let wanted = wanted(1);
+    let subnet = wanted.nodes[1].networks[0].subnet.expect("a subnet").to_string();
+    let mut engine = Pretended::default();
+    engine.seen.networks.push(foreign("vpn", &subnet, ""));
+    engine.seen.networks.push(foreign("inout", "172.19.0.0/16", ""));
+    let plan = engine.up(&wanted);
+    let networks: Vec<String> = plan
+        .operations
+        .iter()
+        .map(ToString::to_string)
+        .filter(|o| o.contains("network"))
+        .collect();
+    insta::assert_snapshot!("plan_subnet_taken", networks.join("\n"));
+    engine.apply(&plan);
+    assert!(
+        engine.up(&wanted).is_empty(),
+        "another subnet is no reason to start anew"
+    );
+}
+
+#[test]
+fn a_missing_image_is_one_error() {
+    let text = "roles: {a: {count: 3, services: {x: {image: redis:7}, y: {image: shop/y}}}}";
+    let topology = expanded(text, &Overrides::default()).expect("valid");
+    let wanted = translate(&topology, &Origin::default()).expect("translated");
+    let seen = Observed {
+        images: ["shop/y:latest".to_owned()].into(),
+        ..Observed::default()
+    };
+    let conflicts = reconcile::up(&wanted, &seen, true).expect_err("no image");
+    assert_eq!(conflicts.len(), 1);
+    insta::assert_snapshot!(
+        "missing_image",
+        format!("{}\nhint: {}", conflicts[0], conflicts[0].hint())
+    );
+}
+
+#[test]
+fn dependencies_start_first() {
+    let text = "roles: {a: {services: {x: {image: topogen/fake, depends_on: [y]}, y: {image: topogen/fake, depends_on: {z: {condition: service_started}}}, z: {image: topogen/fake}}}}";
+    let topology = expanded(text, &Overrides::default()).expect("valid");
+    let wanted = translate(&topology, &Origin::default()).expect("translated");
+    let plan = Pretended::default().up(&wanted);
+    let starts: Vec<&str> = plan
+        .operations
+        .iter()
+        .filter(|o| matches!(o.action, Action::Start))
+        .map(|o| o.subject.as_str())
+        .collect();
+    assert_eq!(starts, ["a-z-1", "a-y-1", "a-x-1"]);
+}
+
+#[test]
+fn down_leaves_what_is_foreign() {
+    let mut engine = Pretended::with(&wanted(1));
+    let inout = engine.endpoint("inout").network_id;
+    engine
+        .seen
+        .guests
+        .insert(inout, vec!["web".to_owned(), "proxy".to_owned()]);
+    let cluster = wanted(1).cluster;
+    let plan = reconcile::down(&cluster, &engine.seen);
+    insta::assert_snapshot!("plan_down", shown(&plan));
+    engine.apply(&plan);
+    assert!(engine.seen.containers.is_empty());
+    assert_eq!(engine.seen.networks.len(), 1, "`inout` stays for its guests");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Killed at any moment of anything, the next `up` converges and the next `down` leaves nothing.
+    #[test]
+    fn any_interruption_converges(steps in prop::collection::vec((0u32..5, 0.0f64..1.0), 1..5), last in 0u32..5) {
+        let mut engine = Pretended::default();
+        for (slaves, share) in steps {
+            let plan = engine.up(&wanted(slaves));
+            let count = (plan.operations.len() as f64 * share) as usize;
+            engine.some(&plan, count);
+        }
+        let wanted = wanted(last);
+        engine.apply(&engine.up(&wanted));
+        prop_assert_eq!(engine.seen.containers.len(), 3 + 5 * last as usize);
+        prop_assert!(engine.seen.containers.iter().all(|c| c.state == State::Running));
+        prop_assert!(engine.up(&wanted).is_empty());
+        engine.apply(&reconcile::down(&wanted.cluster, &engine.seen));
+        prop_assert!(engine.seen.containers.is_empty() && engine.seen.networks.is_empty());
+    }
+
+    /// What an operation waits for always stands before it.
+    #[test]
+    fn plans_can_be_followed_one_by_one(slaves in 0u32..20) {
+        let plan = Pretended::default().up(&wanted(slaves));
+        for (at, operation) in plan.operations.iter().enumerate() {
+            prop_assert!(operation.after.iter().all(|before| *before < at), "{}", operation);
+        }
+    }
+}

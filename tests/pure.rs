@@ -1,0 +1,71 @@
+//! The flow's middle stays pure: no async, no file, no socket, no clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PURE: &[&str] = &[
+    "blueprint.rs",
+    "blueprint",
+    "compose.rs",
+    "compose",
+    "diagnostic.rs",
+    "fake.rs",
+    "name.rs",
+    "plan.rs",
+    "plan",
+    "template.rs",
+    "topology.rs",
+    "topology",
+    "value.rs",
+    "yaml.rs",
+];
+
+const FORBIDDEN: &[&str] = &[
+    "tokio",
+    "bollard",
+    "std::fs",
+    "std::net::Tcp",
+    "std::env::var",
+    "std::time",
+    "async ",
+];
+
+fn files(path: &Path, found: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            files(&entry.unwrap().path(), found);
+        }
+    } else {
+        found.push(path.to_owned());
+    }
+}
+
+#[test]
+fn pure_files_name_nothing_impure() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut list = Vec::new();
+    for name in PURE {
+        files(&source.join(name), &mut list);
+    }
+    assert!(list.len() >= PURE.len(), "files are missing: {list:?}");
+    for path in list {
+        let text = fs::read_to_string(&path).unwrap();
+        for word in FORBIDDEN {
+            assert!(!text.contains(word), "{} names `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn yaml_is_named_in_two_files() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut list = Vec::new();
+    files(&source, &mut list);
+    let mut naming: Vec<PathBuf> = list
+        .into_iter()
+        .filter(|p| fs::read_to_string(p).unwrap().contains("serde_saphyr"))
+        .map(|p| p.strip_prefix(&source).unwrap().to_owned())
+        .collect();
+    naming.sort();
+    assert_eq!(naming, [PathBuf::from("compose/render.rs"), PathBuf::from("yaml.rs")]);
+}

@@ -1,0 +1,88 @@
+//! Expansion and rendering, by golden text.
+
+use topogen::compose::render;
+use topogen::topology::Topology;
+use topogen::topology::expand::Overrides;
+
+use crate::support::{LAB, expanded, lab};
+
+fn file(topology: &Topology, node: &str) -> String {
+    let node = topology.nodes.iter().find(|n| n.name.as_str() == node).expect("a node");
+    render::file(topology, node).expect("YAML")
+}
+
+#[test]
+fn the_lab() {
+    let topology = lab(10);
+    assert_eq!((topology.nodes.len(), topology.services()), (11, 53));
+    insta::assert_snapshot!("lab_master", file(&topology, "master"));
+    insta::assert_snapshot!("lab_slave10", file(&topology, "slave10"));
+}
+
+#[test]
+fn more_slaves_change_no_other_file() {
+    let (few, many) = (lab(1), lab(100));
+    for node in &few.nodes {
+        let name = node.name.as_str();
+        assert_eq!(file(&few, name), file(&many, name));
+    }
+}
+
+#[test]
+fn a_named_cluster_prefixes_projects_and_networks() {
+    let overrides = Overrides {
+        name: Some("lab".parse().expect("a name")),
+        slaves: Some(1),
+        ..Overrides::default()
+    };
+    let topology = expanded(LAB, &overrides).expect("valid");
+    insta::assert_snapshot!("named_slave1", file(&topology, "slave1"));
+}
+
+const EVERYTHING: &str = r#"
+name: shop
+vars: {version: "1.4", tier: test}
+inout: {driver: bridge, driver_opts: {com.docker.network.bridge.name: shop0}}
+internal: {internal: true}
+addresses: {pool: 172.28.0.0/16}
+roles:
+  head:
+    entry: {api: ["{{ node.name }}", "{{ cluster }}"], admin: "{{ node.name }}-admin"}
+    services:
+      api:
+        image: "shop/api:{{ vars.version }}"
+        depends_on: [db, admin]
+        links: [admin, "db:database"]
+        environment: {WORKERS: "{{ role('worker') | map(attribute='name') | join(',') }}", PRICE: "5$$"}
+      admin: {image: shop/admin, network_mode: null}
+      db: {image: shop/db, volumes_from: ["api:ro"], stop_grace_period: 1m30s}
+      sidecar: {image: shop/side, network_mode: "service:api", pid: "service:db"}
+  worker:
+    count: 2
+    node: "w-{{ index }}"
+    exit: [out]
+    vars: {weight: "{{ node.index * 10 }}"}
+    services:
+      out:
+        image: shop/out
+        command: ["--id", "{{ node.ordinal }}", "--weight={{ vars.weight }}", "--of={{ nodes | length }}"]
+        networks: {internal: {aliases: ["out-{{ node.index }}"], priority: 10}, inout: {}}
+        labels: {date: "2024-01-01", yes: "no", port: "22:22", "on": 1e3, note: "a: b # c"}
+      own: {image: shop/own, container_name: "{{ node.name }}-own", x-note: kept}
+"#;
+
+#[test]
+fn everything_at_once() {
+    let text = EVERYTHING.replace(", network_mode: null", "");
+    let topology = expanded(&text, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    insta::assert_snapshot!("everything_head", file(&topology, "head"));
+    insta::assert_snapshot!("everything_w-2", file(&topology, "w-2"));
+}
+
+#[test]
+fn ten_thousand_slaves_have_their_own_names_and_subnets() {
+    let topology = lab(10_000);
+    assert_eq!(topology.services(), 50_003);
+    let subnets: std::collections::BTreeSet<_> = topology.nodes.iter().map(|n| n.networks[0].subnet).collect();
+    assert_eq!(subnets.len(), 10_001);
+}

@@ -1,0 +1,184 @@
+//! What is foreign, what fails, what is killed.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::cluster::{Cluster, docker, text, wait};
+
+/// 5.
+pub(crate) fn foreign_survives() {
+    let mut cluster = Cluster::new();
+    let [container, network, volume] =
+        ["guest", "net", "volume"].map(|kind| format!("{}-foreign-{kind}", cluster.name));
+    cluster.finally(&["rm", "-f", "-v", &container]);
+    cluster.finally(&["network", "rm", &network]);
+    cluster.finally(&["volume", "rm", &volume]);
+    docker(&["network", "create", &network]);
+    docker(&["volume", "create", &volume]);
+    cluster.must("up", &["--slaves", "1"]);
+    let image = docker(&[
+        "inspect",
+        "-f",
+        "{{.Config.Image}}",
+        &cluster.container("master", "service_2"),
+    ]);
+    docker(&[
+        "run",
+        "-d",
+        "--name",
+        &container,
+        "--network",
+        &network,
+        "-v",
+        &format!("{volume}:/data"),
+        &image,
+    ]);
+    let inout = format!("{}-inout", cluster.name);
+    docker(&["network", "connect", &inout, &container]);
+    let down = cluster.run("down", &[]);
+    assert!(down.status.success());
+    assert!(
+        text(&down.stderr).contains(&container),
+        "down says who keeps it: {}",
+        text(&down.stderr)
+    );
+    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &container]), "true");
+    docker(&["network", "inspect", &network]);
+    docker(&["volume", "inspect", &volume]);
+    assert_eq!(cluster.networks(), std::slice::from_ref(&inout));
+    assert_eq!(cluster.containers(None).len(), 0);
+    // It also comes back with the guest on it.
+    cluster.must("up", &["--slaves", "1"]);
+    docker(&["network", "disconnect", &inout, &container]);
+    cluster.must("down", &[]);
+    assert!(cluster.networks().is_empty());
+    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &container]), "true");
+}
+
+/// 6. Ten moments, each when so many operations have been reported done.
+pub(crate) fn killed() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let cluster = Cluster::new();
+    for moment in [0, 1, 3, 5, 8, 12, 15, 19, 24, 30] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_topogen"))
+            .args(["up", "-n", &cluster.name, "--slaves", "3", "--progress", "json"])
+            .current_dir(cluster.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("topogen runs");
+        let lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
+        let done = |line: &Result<String, _>| line.as_ref().is_ok_and(|l| l.contains("\"done\""));
+        if moment > 0 {
+            let reached = lines.filter(done).nth(moment - 1);
+            assert!(reached.is_some(), "not so many operations");
+        }
+        child.kill().expect("killed");
+        child.wait().expect("it ends");
+        cluster.must("up", &["--slaves", "3"]);
+        assert_eq!(cluster.containers(Some("running")).len(), 18, "after {moment}");
+        assert_eq!(cluster.networks().len(), 5, "after {moment}");
+        let found = cluster.probe(
+            "slave1",
+            "service_out",
+            &["--connect", "slave3:443", "--connect", "master:443"],
+        );
+        assert_eq!(
+            found["endpoints"]["slave3:443"]["identity"]["node"],
+            json!("slave3"),
+            "after {moment}: {found}"
+        );
+        cluster.must("down", &[]);
+        assert_eq!(
+            (cluster.containers(None).len(), cluster.networks().len()),
+            (0, 0),
+            "after {moment}"
+        );
+    }
+}
+
+pub(crate) fn interrupted() {
+    let cluster = Cluster::new();
+    let mut child = cluster.spawn("up", &["--slaves", "5"]);
+    wait("a first container", || {
+        (!cluster.containers(None).is_empty()).then_some(())
+    });
+    docker_kill(child.id());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert!(cluster.containers(None).len() < 28, "it stopped giving out work");
+    cluster.must("up", &["--slaves", "5"]);
+    assert_eq!(cluster.containers(Some("running")).len(), 28);
+}
+
+fn docker_kill(process: u32) {
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &process.to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+}
+
+pub(crate) fn one_failure() {
+    let mut cluster = Cluster::new();
+    // Somebody else has the name of one container of slave2.
+    let squatter = cluster.container("slave2", "service_out");
+    cluster.finally(&["rm", "-f", &squatter]);
+    cluster.must("up", &["--slaves", "1"]);
+    let image = docker(&[
+        "inspect",
+        "-f",
+        "{{.Config.Image}}",
+        &cluster.container("master", "service_2"),
+    ]);
+    docker(&["create", "--name", &squatter, &image]);
+    let output = cluster.run("up", &["--slaves", "3"]);
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains(&squatter) && said.contains("already in use"), "{said}");
+    assert_eq!(cluster.containers(Some("running")).len(), 17, "all but one run");
+    docker(&["rm", &squatter]);
+    cluster.must("up", &["--slaves", "3"]);
+    assert_eq!(cluster.containers(Some("running")).len(), 18);
+}
+
+pub(crate) fn mended() {
+    let cluster = Cluster::new();
+    let blueprint = r#"
+roles:
+  w:
+    count: 2
+    entry: app
+    services:
+      app: {image: topogen/fake, expose: [80]}
+      db: {image: topogen/fake, environment: {SIZE: "${SIZE:-1}"}}
+"#;
+    fs::write(cluster.path().join("topogen.yaml"), blueprint).unwrap();
+    cluster.must("up", &[]);
+    let before = cluster.containers(None);
+    docker(&["stop", &cluster.container("w1", "db")]);
+    docker(&["rm", "-f", &cluster.container("w2", "db")]);
+    docker(&[
+        "network",
+        "disconnect",
+        &format!("{}-inout", cluster.name),
+        &cluster.container("w2", "app"),
+    ]);
+    docker(&["pause", &cluster.container("w1", "app")]);
+    cluster.must("up", &[]);
+    let after = cluster.containers(Some("running"));
+    assert_eq!(after.len(), 4);
+    for name in ["w1-app", "w1-db", "w2-app"].map(|n| format!("{}-{n}-1", cluster.name)) {
+        assert_eq!(before[&name], after[&name], "{name} was mended, not made anew");
+    }
+    let found = cluster.probe("w1", "app", &["--connect", "w2:80"]);
+    assert_eq!(found["endpoints"]["w2:80"]["identity"]["node"], json!("w2"), "{found}");
+    // What changes in the blueprint changes what it describes, and nothing else.
+    fs::write(cluster.path().join("topogen.yaml"), blueprint.replace(":-1", ":-2")).unwrap();
+    cluster.must("up", &[]);
+    let changed = cluster.containers(Some("running"));
+    for (name, id) in &changed {
+        assert_eq!(after[name] == *id, name.contains("-app-"), "{name}");
+    }
+}

@@ -1,0 +1,124 @@
+//! Scenarios on a real engine, one intent each: they check the state of the engine, not what topogen prints.
+//!
+//! Where no engine answers they are ignored and say so; with `TOPOGEN_REQUIRE_ENGINE=1` that is a failure instead.
+//! They run on the engine that DOCKER_HOST names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cluster;
+mod compose;
+mod faults;
+mod lab;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// What a scenario needs beside an engine.
+#[derive(Clone, Copy, PartialEq)]
+enum Needs {
+    Engine,
+    /// `docker compose`, version 2.
+    Compose,
+    /// `docker-compose`, version 1.
+    ComposeOne,
+}
+
+const SCENARIOS: &[(&str, Needs, fn())] = &[
+    (
+        "lab::ten_slaves_are_53_containers_and_12_networks",
+        Needs::Engine,
+        lab::ten_slaves,
+    ),
+    ("lab::each_name_leads_to_one_address", Needs::Engine, lab::names),
+    ("lab::private_services_are_out_of_reach", Needs::Engine, lab::private),
+    ("lab::scaling_keeps_what_stays", Needs::Engine, lab::scaling),
+    ("lab::two_clusters_live_side_by_side", Needs::Engine, lab::two_clusters),
+    (
+        "lab::down_works_without_the_blueprint",
+        Needs::Engine,
+        lab::down_without_blueprint,
+    ),
+    (
+        "lab::any_blueprint_runs_with_fakes",
+        Needs::Engine,
+        lab::fakes_of_a_blueprint,
+    ),
+    ("lab::ps_lists_what_runs", Needs::Engine, lab::ps),
+    (
+        "lab::a_fake_is_small_and_stops_at_once",
+        Needs::Engine,
+        lab::fake_is_small,
+    ),
+    ("lab::a_fake_answers_udp_too", Needs::Engine, lab::fake_udp),
+    (
+        "faults::what_is_foreign_survives_down",
+        Needs::Engine,
+        faults::foreign_survives,
+    ),
+    (
+        "faults::killed_at_any_moment_up_converges",
+        Needs::Engine,
+        faults::killed,
+    ),
+    ("faults::an_interrupt_ends_in_order", Needs::Engine, faults::interrupted),
+    (
+        "faults::one_failure_stops_only_what_depends_on_it",
+        Needs::Engine,
+        faults::one_failure,
+    ),
+    (
+        "faults::what_was_changed_by_hand_is_mended",
+        Needs::Engine,
+        faults::mended,
+    ),
+    ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
+    (
+        "compose::brings_up_what_render_made",
+        Needs::Compose,
+        compose::brings_up_render,
+    ),
+    (
+        "compose::one_brings_up_what_render_made",
+        Needs::ComposeOne,
+        compose::one_brings_up_render,
+    ),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each scenario keeps the engine busy by itself.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let missing = |needs| match needs {
+        Needs::Engine => cluster::lacks(&["docker", "version"]),
+        Needs::Compose => {
+            cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["docker", "compose", "version"]))
+        }
+        Needs::ComposeOne => {
+            cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["docker-compose", "version"]))
+        }
+    };
+    let missing = [Needs::Engine, Needs::Compose, Needs::ComposeOne].map(|n| (n, missing(n)));
+    let required = std::env::var("TOPOGEN_REQUIRE_ENGINE").is_ok_and(|v| v == "1");
+    if missing[0].1.is_none() {
+        cluster::remove_leftovers();
+    }
+    let trials = SCENARIOS.iter().map(|(name, needs, scenario)| {
+        let reason = missing.iter().find(|(n, _)| n == needs).and_then(|(_, m)| m.clone());
+        let scenario = *scenario;
+        match reason {
+            None => Trial::test(*name, move || run(scenario)),
+            Some(reason) if required => Trial::test(*name, move || Err(Failed::from(reason))),
+            Some(reason) => Trial::test(*name, || Ok(())).with_kind(reason).with_ignored_flag(true),
+        }
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn run(scenario: fn()) -> Result<(), Failed> {
+    std::panic::catch_unwind(scenario).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|t| (*t).to_owned()));
+        Failed::from(text.unwrap_or_else(|| "panicked".to_owned()))
+    })
+}
