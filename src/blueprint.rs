@@ -3,17 +3,24 @@
 //! Reading is [`parse`] (shape), then [`validate`] (what must agree with what). Values stay as written, with their
 //! places; they become a [`crate::topology::Topology`] in [`crate::topology::expand`].
 
+mod document;
+pub mod dotenv;
 pub mod interpolate;
+mod merge;
 mod parse;
 mod validate;
 
+use std::sync::Arc;
+
 use ipnet::Ipv4Net;
+use serde::Serialize;
 
 use crate::diagnostic::{FileId, Problems, Sources, Span, Spanned};
 use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
 use crate::yaml::{Entry, Node};
 
-pub use parse::{ROLE_KEYS, TOP_KEYS};
+pub use document::ReadFile;
+pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
 /// The key of a node's private network.
 pub const INTERNAL: &str = "internal";
@@ -67,6 +74,106 @@ pub struct Role {
     pub vars: Vec<Entry>,
     /// Its services, in the order written.
     pub services: Vec<Service>,
+    /// The same as a tree, for what overrides them.
+    pub tree: Node,
+    /// Services left out because none of their profiles is active.
+    pub inactive: Vec<String>,
+    /// `networks:` beside the private and the shared one.
+    pub networks: Vec<RoleNetwork>,
+    /// Options of the private network that the role gives itself.
+    pub internal: Option<Node>,
+    /// `volumes:`, in Compose's words.
+    pub volumes: Vec<Entry>,
+    /// `configs:` and `secrets:`.
+    pub configs: Vec<Config>,
+    /// `overrides:` of single nodes.
+    pub overrides: Vec<Override>,
+}
+
+/// A network that a role declares.
+#[derive(Debug)]
+pub struct RoleNetwork {
+    /// Its key.
+    pub key: Spanned<NetworkKey>,
+    /// Its options.
+    pub options: Option<Node>,
+    /// Whether nodes share it: it is external, or has the same name for all of them.
+    pub shared: bool,
+}
+
+/// What tells `configs:` from `secrets:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigKind {
+    /// One of `configs:`.
+    Config,
+    /// One of `secrets:`.
+    Secret,
+}
+
+impl ConfigKind {
+    /// The key that both a role and its services have for it.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Config => "configs",
+            Self::Secret => "secrets",
+        }
+    }
+
+    /// Where it is mounted when a service does not say.
+    #[must_use]
+    pub fn default_target(self, name: &str) -> String {
+        match self {
+            Self::Config => format!("/{name}"),
+            Self::Secret => format!("/run/secrets/{name}"),
+        }
+    }
+}
+
+/// One of `configs:` or `secrets:`.
+#[derive(Debug)]
+pub struct Config {
+    /// Which of the two.
+    pub kind: ConfigKind,
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Where its content comes from.
+    pub source: ConfigSource,
+}
+
+/// Where the content of a config comes from.
+#[derive(Debug)]
+pub enum ConfigSource {
+    /// A template, from a `.j2` file or from `content:`.
+    Template(Node),
+    /// A file, as it is.
+    Bytes(Arc<[u8]>),
+    /// A variable of the environment, and its value.
+    Environment(String, Option<String>),
+    /// Provided by others, in Compose's words.
+    External(Node),
+}
+
+/// What one node has otherwise.
+#[derive(Debug)]
+pub struct Override {
+    /// The node's name.
+    pub node: Spanned<String>,
+    /// Its services, all of them, merged.
+    pub services: Vec<Service>,
+    /// Its variables.
+    pub vars: Vec<Entry>,
+}
+
+/// What reading a blueprint needs beside its text.
+pub struct Inputs<'a> {
+    /// Reads a file named by a path relative to the blueprint's directory.
+    pub read: &'a ReadFile<'a>,
+    /// The blueprint's directory, absolute.
+    pub base: &'a str,
+    /// Profiles whose services take part.
+    pub profiles: &'a [String],
 }
 
 /// A service by which a node is entered.
@@ -107,16 +214,24 @@ impl Blueprint {
     ///
     /// # Errors
     /// All problems that can be seen without expanding it.
-    pub fn read(file: FileId, sources: &Sources, variables: &mut interpolate::Variables<'_>) -> Result<Self, Problems> {
+    pub fn read(
+        file: FileId,
+        sources: &mut Sources,
+        variables: &mut interpolate::Variables<'_>,
+        inputs: &Inputs<'_>,
+    ) -> Result<Self, Problems> {
         let mut tree = crate::yaml::parse(sources.text(file), file)?;
         let mut problems = Problems::default();
         interpolate::tree(&mut tree, variables, sources, &mut problems);
-        let mut blueprint = parse::blueprint(&tree, &mut problems);
-        if let Some(blueprint) = &mut blueprint {
-            let services = blueprint.roles.iter_mut().flat_map(|r| &mut r.services);
-            for entry in services.flat_map(|s| &mut s.keys).filter(|e| e.key == "environment") {
-                interpolate::environment(&mut entry.node, variables);
-            }
+        let mut reader = document::Reader {
+            sources,
+            variables,
+            read: inputs.read,
+            base: inputs.base,
+            problems: &mut problems,
+        };
+        let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);
+        if let Some(blueprint) = &blueprint {
             validate::blueprint(blueprint, &mut problems);
         }
         match blueprint {

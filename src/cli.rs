@@ -56,6 +56,12 @@ pub struct Source {
     /// Set a variable of the blueprint; may be given again for another
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
+    /// File of variables for `${VAR}` [default: .env beside the blueprint]; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Profile whose services take part [default: COMPOSE_PROFILES]; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub profile: Vec<String>,
     /// Put topogen's fake in place of every image
     #[arg(long)]
     pub fake: bool,

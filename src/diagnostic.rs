@@ -233,6 +233,13 @@ impl Problems {
         }
     }
 
+    /// Add all of `others`.
+    pub fn extend(&mut self, others: Problems) {
+        for problem in others.list {
+            self.push(problem);
+        }
+    }
+
     /// No problem at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

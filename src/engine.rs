@@ -64,6 +64,8 @@ pub struct Wanted {
     pub roles: Vec<RoleName>,
     /// The shared network.
     pub inout: Arc<NetworkSpec>,
+    /// Other networks that nodes share.
+    pub shared: Vec<Arc<NetworkSpec>>,
     /// The nodes, in the order of the topology.
     pub nodes: Vec<WantedNode>,
     /// How subnets lie; `None` where the engine chooses.
@@ -111,10 +113,30 @@ pub struct ContainerSpec {
     pub endpoints: Vec<(NetworkName, EndpointSettings)>,
     /// Containers that start before it.
     pub after: Vec<ContainerName>,
+    /// Files that are put into it before it starts.
+    pub files: Vec<FileSpec>,
     /// What the engine is told, networks aside (`POST /containers/create`).
     pub body: ContainerCreateBody,
     /// Over all of the above.
     pub hash: String,
+}
+
+/// A config or secret in a container. Nothing is mounted from the engine's host, which need not be this one.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileSpec {
+    /// Its path in the container.
+    pub target: String,
+    /// What may be done with it, as in chmod(1).
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u64,
+    /// Its group.
+    pub gid: u64,
+    /// SHA-256 of its content, which the container's hash is over.
+    pub digest: String,
+    /// What is in it.
+    #[serde(skip)]
+    pub content: Arc<[u8]>,
 }
 
 impl ContainerSpec {
@@ -232,10 +254,14 @@ impl SeenNetwork {
 
 /// SHA-256 over the canonical JSON of `value`, in hexadecimal.
 pub(crate) fn hash(value: &impl Serialize) -> String {
-    use sha2::{Digest, Sha256};
     // Through a tree, whose maps are sorted: the requests hold hash maps, whose order changes from run to run.
     let mut tree = serde_json::to_value(value).unwrap_or_default();
     tree.sort_all_objects();
-    let digest = Sha256::digest(tree.to_string().as_bytes());
-    digest.iter().map(|b| format!("{b:02x}")).collect()
+    sha256(tree.to_string().as_bytes())
+}
+
+/// SHA-256 of `bytes`, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }

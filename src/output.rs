@@ -5,10 +5,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::engine::sha256;
 
 /// The manifest's name.
 pub const MANIFEST: &str = ".topogen.json";
@@ -19,7 +22,9 @@ pub struct File {
     /// Its path below the directory.
     pub path: String,
     /// Its content.
-    pub content: Vec<u8>,
+    pub content: Arc<[u8]>,
+    /// What may be done with it, as in chmod(1).
+    pub mode: u32,
 }
 
 /// What was written earlier.
@@ -55,7 +60,7 @@ pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes
     let mut changes = Changes {
         directory,
         files,
-        hashes: files.iter().map(|f| hash(&f.content)).collect(),
+        hashes: files.iter().map(|f| sha256(&f.content)).collect(),
         write: Vec::new(),
         remove: Vec::new(),
         blocked: Vec::new(),
@@ -67,13 +72,14 @@ pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes
             changes.write.push(at);
             continue;
         };
-        if found == file.content {
+        if *found == *file.content && has_mode(&path, file.mode) {
             continue;
         }
         changes.write.push(at);
         match changes.manifest.files.get(&file.path) {
+            _ if *found == *file.content => {}
             None => changes.blocked.push((path, "was not written by topogen")),
-            Some(hashes) if !hashes.contains(&hash(&found)) => {
+            Some(hashes) if !hashes.contains(&sha256(&found)) => {
                 changes.blocked.push((path, "was changed since it was rendered"))
             }
             Some(_) => {}
@@ -87,7 +93,7 @@ pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes
         .filter(|(p, _)| !rendered.contains(p.as_str()))
     {
         match read(&directory.join(path))? {
-            Some(found) if !hashes.contains(&hash(&found)) => {
+            Some(found) if !hashes.contains(&sha256(&found)) => {
                 changes
                     .blocked
                     .push((directory.join(path), "was changed since it was rendered"));
@@ -114,7 +120,8 @@ impl Changes<'_> {
             self.write_manifest()?;
         }
         for at in &self.write {
-            write(&self.directory.join(&self.files[*at].path), &self.files[*at].content)?;
+            let file = &self.files[*at];
+            write(&self.directory.join(&file.path), &file.content, file.mode)?;
         }
         for path in &self.remove {
             let path = self.directory.join(path);
@@ -122,8 +129,8 @@ impl Changes<'_> {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            // Only where nothing else is in it.
-            if let Some(parent) = path.parent().filter(|p| *p != self.directory) {
+            // Only where nothing else is in them.
+            for parent in path.ancestors().skip(1).take_while(|p| *p != self.directory) {
                 let _ = fs::remove_dir(parent);
             }
         }
@@ -140,30 +147,35 @@ impl Changes<'_> {
         if read(&path)?.as_deref() == Some(text.as_slice()) {
             return Ok(());
         }
-        write(&path, &text)
+        write(&path, &text, 0o644)
     }
 }
 
 /// By way of a file beside it, so that nobody ever sees half of it.
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = match new_file(parent) {
+    let mut file = match new_file(parent, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(parent)?;
-            new_file(parent)?
+            new_file(parent, mode)?
         }
         other => other?,
     };
     file.write_all(content)?;
+    // What the umask took away, the mode asked for gives back.
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
 
-fn new_file(parent: &Path) -> io::Result<tempfile::NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt;
+fn has_mode(path: &Path, mode: u32) -> bool {
+    fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o7777 == mode)
+}
+
+fn new_file(parent: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".topogen-")
-        .permissions(fs::Permissions::from_mode(0o644))
+        .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(parent)
 }
 
@@ -192,8 +204,4 @@ fn read_manifest(directory: &Path) -> io::Result<Manifest> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(manifest)
-}
-
-fn hash(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -25,8 +25,8 @@ pub enum Action {
         /// Which of its endpoints.
         endpoint: usize,
     },
-    /// Start a container.
-    Start,
+    /// Put its configs into a container and start it.
+    Start(Arc<ContainerSpec>),
     /// Let a frozen container go on.
     Unpause,
     /// Stop a container, its own grace period allowed.
@@ -55,7 +55,7 @@ impl Action {
             Self::CreateNetwork(_) => "create network",
             Self::CreateContainer(_) => "create container",
             Self::Connect { .. } => "connect container",
-            Self::Start => "start container",
+            Self::Start(_) => "start container",
             Self::Unpause => "unpause container",
             Self::Stop { .. } => "stop container",
             Self::RemoveContainer { .. } => "remove container",

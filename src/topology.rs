@@ -6,10 +6,13 @@
 pub mod address;
 pub mod expand;
 
-use ipnet::Ipv4Net;
-use serde::Serialize;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use crate::blueprint::ConfigKind;
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -25,6 +28,8 @@ pub struct Topology {
     pub roles: Vec<RoleName>,
     /// The network that joins the nodes.
     pub inout: Network,
+    /// Other networks that nodes share.
+    pub shared: Vec<Network>,
     /// Its nodes: roles in the order of the blueprint, each in the order of its indices.
     pub nodes: Vec<Node>,
     /// How subnets lie in the pool; `None` where the engine chooses them.
@@ -60,8 +65,56 @@ pub struct Node {
     pub project: ProjectName,
     /// Its private networks.
     pub networks: Vec<Network>,
+    /// The networks it shares beside the one of all: key and name.
+    pub shared: Vec<(NetworkKey, NetworkName)>,
     /// Its services, in the order of the blueprint.
     pub services: Vec<Service>,
+    /// Its configs and secrets.
+    pub configs: Vec<Config>,
+    /// Its named volumes, in Compose's words.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub volumes: Arc<Map>,
+}
+
+/// A config or secret of a node.
+#[derive(Debug, Clone, Serialize)]
+pub struct Config {
+    /// Which of the two.
+    pub kind: ConfigKind,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where its content comes from.
+    pub source: ConfigSource,
+}
+
+/// Where the content of a config comes from.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigSource {
+    /// A file beside the Compose file.
+    File {
+        /// Its path there.
+        path: String,
+        /// What it may be done with, as in chmod(1).
+        mode: u32,
+        /// What is in it.
+        #[serde(serialize_with = "lossy")]
+        content: Arc<[u8]>,
+    },
+    /// A variable of the environment.
+    Environment {
+        /// Its name.
+        name: String,
+        /// Its value; nobody else's business.
+        #[serde(skip)]
+        value: Option<String>,
+    },
+    /// Provided by others, in Compose's words.
+    External(Value),
+}
+
+fn lossy<S: serde::Serializer>(content: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(content))
 }
 
 /// One container of a node.
@@ -104,10 +157,19 @@ impl Topology {
     /// The network that a service of `node` knows as `key`.
     #[must_use]
     pub fn network<'a>(&'a self, node: &'a Node, key: &NetworkKey) -> Option<&'a Network> {
+        // A role's own networks first: another role may share one of the same key.
+        let own = node.networks.iter().find(|n| n.key == *key);
+        own.or_else(|| self.shared_network(node, key))
+    }
+
+    /// The shared network that a service of `node` knows as `key`.
+    #[must_use]
+    pub fn shared_network(&self, node: &Node, key: &NetworkKey) -> Option<&Network> {
         if self.inout.key == *key {
             return Some(&self.inout);
         }
-        node.networks.iter().find(|n| n.key == *key)
+        let name = node.shared.iter().find(|(k, _)| k == key).map(|(_, name)| name)?;
+        self.shared.iter().find(|n| n.name == *name)
     }
 }
 

@@ -106,7 +106,7 @@ impl Pretended {
                 let endpoint = self.endpoint(container.endpoints[*endpoint].0.as_str());
                 self.container(subject).networks.push(endpoint);
             }
-            Action::Start => self.container(subject).state = State::Running,
+            Action::Start(_) => self.container(subject).state = State::Running,
             Action::Unpause => self.container(subject).state = State::Running,
             Action::Stop { id } => {
                 let container = self.container(subject);
@@ -285,7 +285,7 @@ fn dependencies_start_first() {
     let starts: Vec<&str> = plan
         .operations
         .iter()
-        .filter(|o| matches!(o.action, Action::Start))
+        .filter(|o| matches!(o.action, Action::Start(_)))
         .map(|o| o.subject.as_str())
         .collect();
     assert_eq!(starts, ["a-z-1", "a-y-1", "a-x-1"]);

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use topogen::blueprint::Blueprint;
 use topogen::blueprint::interpolate::Variables;
+use topogen::blueprint::{Blueprint, Inputs};
 use topogen::diagnostic::Sources;
 use topogen::fake;
 use topogen::topology::Topology;
@@ -40,7 +40,12 @@ pub(crate) fn expanded(text: &str, overrides: &Overrides) -> Result<Topology, St
     let file = sources.add("topogen.yaml", text);
     let none = |_: &str| None;
     let mut variables = Variables::new(&none);
-    let topology = Blueprint::read(file, &sources, &mut variables)
+    let inputs = Inputs {
+        read: &|path| Err(format!("`{path}` is not there: this blueprint stands alone")),
+        base: "/blueprint",
+        profiles: &[],
+    };
+    let topology = Blueprint::read(file, &mut sources, &mut variables, &inputs)
         .and_then(|b| expand(&b, overrides, &Arc::new(HashMap::new()), &sources));
     match topology {
         Ok(mut topology) => {

@@ -21,6 +21,12 @@ impl<'a> Variables<'a> {
         }
     }
 
+    /// The value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
+    }
+
     /// Names used without a default that had no value, in order of first use. They became empty text, as in Compose.
     #[must_use]
     pub fn unset(&self) -> &[String] {

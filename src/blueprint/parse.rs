@@ -4,17 +4,52 @@ use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 
-use super::{Addresses, Blueprint, DEFAULT_POOL, EntryPoint, MAX_COUNT, Role, Service, ServiceNetwork};
+use std::sync::Arc;
+
+use super::document::Reader;
+use super::interpolate;
+use super::merge::{merge, settled};
+use super::{
+    Addresses, Blueprint, Config, ConfigKind, ConfigSource, DEFAULT_POOL, EntryPoint, INOUT, INTERNAL, MAX_COUNT,
+    Override, Role, RoleNetwork, Service, ServiceNetwork,
+};
 use crate::compose::SERVICE_KEYS;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
-use crate::name::{ClusterName, NameError, RoleName, ServiceName};
+use crate::name::{ClusterName, NameError, NetworkKey, RoleName, ServiceName};
 use crate::template::is_template;
-use crate::yaml::{Entry, Node, Yaml};
+use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
 /// The keys of a blueprint.
 pub const TOP_KEYS: &[&str] = &["name", "vars", "inout", "internal", "addresses", "roles"];
 /// The keys of a role.
-pub const ROLE_KEYS: &[&str] = &["count", "node", "entry", "exit", "services", "vars"];
+pub const ROLE_KEYS: &[&str] = &[
+    "count",
+    "node",
+    "entry",
+    "exit",
+    "compose",
+    "services",
+    "vars",
+    "configs",
+    "secrets",
+    "volumes",
+    "networks",
+    "overrides",
+];
+/// The keys of one of a role's `overrides`.
+pub const OVERRIDE_KEYS: &[&str] = &["services", "vars"];
+/// The keys of a config or secret (Compose specification, top-level `configs` and `secrets`).
+const CONFIG_KEYS: &[&str] = &[
+    "file",
+    "content",
+    "environment",
+    "external",
+    "name",
+    "labels",
+    "template_driver",
+];
+/// The network of services that name none in a Compose file: here, the private one.
+const DEFAULT_NETWORK: &str = "default";
 /// The keys of one of a service's networks (Compose specification, services, `networks`).
 const SERVICE_NETWORK_KEYS: &[&str] = &[
     "aliases",
@@ -42,7 +77,8 @@ const NETWORK_KEYS: &[&str] = &[
 ];
 
 /// The blueprint in `tree`; `None` where too little is right to go on.
-pub(super) fn blueprint(tree: &Node, problems: &mut Problems) -> Option<Blueprint> {
+pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Option<Blueprint> {
+    let problems = &mut *reader.problems;
     let entries = map(tree, "a blueprint", problems)?;
     known_keys(entries, TOP_KEYS, "a blueprint", problems);
     let name = tree.get("name").and_then(|n| name::<ClusterName>(n, problems));
@@ -68,7 +104,7 @@ pub(super) fn blueprint(tree: &Node, problems: &mut Problems) -> Option<Blueprin
     if list.is_empty() {
         problems.push(Problem::at(roles.span, "`roles` is empty").label("a blueprint describes at least one role"));
     }
-    let roles = list.iter().filter_map(|entry| role(entry, problems)).collect();
+    let roles = list.iter().filter_map(|entry| role(entry, reader, profiles)).collect();
     Some(Blueprint {
         name,
         vars,
@@ -178,40 +214,202 @@ fn addresses(node: &Node, problems: &mut Problems) -> Option<Addresses> {
     }
 }
 
-fn role(entry: &Entry, problems: &mut Problems) -> Option<Role> {
-    let name = key_name::<RoleName>(entry, problems);
+fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Option<Role> {
+    let name = key_name::<RoleName>(entry, reader.problems);
     let what = format!("role `{}`", entry.key);
-    let entries = map(&entry.node, &what, problems)?;
-    known_keys(entries, ROLE_KEYS, "a role", problems);
     let node = &entry.node;
-    let count = node.get("count").and_then(|n| count(n, problems));
-    let services = match node.get("services") {
-        Some(services) => map(services, "`services`", problems)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|e| service(e, problems))
-            .collect(),
-        None => Vec::new(),
-    };
-    let nothing = match node.get("services") {
-        None => true,
-        Some(n) => matches!(&n.value, Yaml::Map(m) if m.is_empty()),
-    };
-    if nothing {
+    known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
+    let document = reader.role(node);
+    let configs = configs(&document, reader);
+    let problems = &mut *reader.problems;
+    let mut tree = document.get("services").cloned().unwrap_or(Node {
+        value: Yaml::Map(Vec::new()),
+        ..document.clone()
+    });
+    let entries = map(&tree, "`services`", problems).unwrap_or_default().to_vec();
+    if entries.is_empty() && (node.get("compose").is_none() || document.get("services").is_some()) {
         problems.push(
             Problem::at(entry.key_span, format!("{what} has no services"))
                 .hint("give it at least one: services: {app: {image: …}}"),
         );
     }
+    let (active, inactive): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|e| is_active(&e.node, profiles));
+    tree.value = Yaml::Map(active);
+    let services = services(&tree, problems, reader.variables);
+    let (networks, internal) = networks(&document, problems);
+    let section = |key: &str, problems: &mut Problems| match document.get(key) {
+        Some(node) if node.value != Yaml::Null => map(node, &format!("`{key}`"), problems).unwrap_or_default().to_vec(),
+        _ => Vec::new(),
+    };
     Some(Role {
-        name: name?,
-        count,
+        count: node.get("count").and_then(|n| count(n, problems)),
         node: node.get("node").cloned(),
         entry: node.get("entry").map_or_else(Vec::new, |n| entry_points(n, problems)),
         exit: node.get("exit").map_or_else(Vec::new, |n| exits(n, problems)),
         vars: node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
+        overrides: node
+            .get("overrides")
+            .map_or_else(Vec::new, |n| overrides(n, &tree, problems, reader.variables)),
+        volumes: section("volumes", problems),
+        inactive: inactive.into_iter().map(|e| e.key).collect(),
         services,
+        tree,
+        networks,
+        internal,
+        configs,
+        name: name?,
     })
+}
+
+/// Services without profiles always take part, others where one of theirs is active.
+fn is_active(service: &Node, profiles: &[String]) -> bool {
+    let Some(Yaml::List(own)) = service.get("profiles").map(|n| &n.value) else {
+        return true;
+    };
+    own.is_empty()
+        || own
+            .iter()
+            .filter_map(Node::scalar)
+            .any(|p| p == "*" || profiles.iter().any(|a| *a == p || a == "*"))
+}
+
+fn services(tree: &Node, problems: &mut Problems, variables: &interpolate::Variables<'_>) -> Vec<Service> {
+    let Yaml::Map(entries) = &tree.value else {
+        return Vec::new();
+    };
+    let mut found: Vec<Service> = entries.iter().filter_map(|e| service(e, problems)).collect();
+    for entry in found
+        .iter_mut()
+        .flat_map(|s| &mut s.keys)
+        .filter(|e| e.key == "environment")
+    {
+        interpolate::environment(&mut entry.node, variables);
+    }
+    found
+}
+
+fn overrides(
+    node: &Node,
+    services_tree: &Node,
+    problems: &mut Problems,
+    variables: &interpolate::Variables<'_>,
+) -> Vec<Override> {
+    let mut found = Vec::new();
+    for entry in map(node, "`overrides`", problems).unwrap_or_default() {
+        let what = format!("override of `{}`", entry.key);
+        let Some(keys) = map(&entry.node, &what, problems) else {
+            continue;
+        };
+        known_keys(keys, OVERRIDE_KEYS, "an override", problems);
+        let merged = match entry.node.get("services") {
+            Some(over) if map(over, "`services`", problems).is_some() => {
+                merge(services_tree.clone(), over.clone(), "services").unwrap_or_else(|| services_tree.clone())
+            }
+            _ => services_tree.clone(),
+        };
+        found.push(Override {
+            node: Spanned::new(entry.key.clone(), entry.key_span),
+            services: services(&merged, problems, variables),
+            vars: entry.node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
+        });
+    }
+    found
+}
+
+/// The networks of a role: those of its own, and what it says of the private one.
+fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Option<Node>) {
+    let Some(node) = document.get("networks").filter(|n| n.value != Yaml::Null) else {
+        return (Vec::new(), None);
+    };
+    let mut found = Vec::new();
+    let mut internal = None;
+    for entry in map(node, "`networks`", problems).unwrap_or_default() {
+        let options = network_options(&entry.node, problems);
+        match entry.key.as_str() {
+            // The cluster's own: a Compose file written by hand must call it external.
+            INOUT => {}
+            INTERNAL | DEFAULT_NETWORK => internal = options,
+            _ => {
+                let name = options.as_ref().and_then(|o| o.get("name")).and_then(Node::scalar);
+                let constant = name.is_some_and(|n| !is_template(&n));
+                let shared = constant || options.as_ref().is_some_and(is_external);
+                if let Some(key) = key_name(entry, problems) {
+                    found.push(RoleNetwork { key, options, shared });
+                }
+            }
+        }
+    }
+    (found, internal)
+}
+
+/// `external: true`, or the older `external: {name: …}`.
+fn is_external(options: &Node) -> bool {
+    match options.get("external").map(|n| &n.value) {
+        Some(Yaml::Bool(external)) => *external,
+        Some(Yaml::Map(_)) => true,
+        _ => false,
+    }
+}
+
+fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
+    let mut found = Vec::new();
+    for kind in [ConfigKind::Config, ConfigKind::Secret] {
+        let Some(node) = document.get(kind.section()).filter(|n| n.value != Yaml::Null) else {
+            continue;
+        };
+        let what = format!("`{}`", kind.section());
+        for entry in map(node, &what, reader.problems).unwrap_or_default() {
+            if let Some(source) = config_source(entry, reader) {
+                let name = Spanned::new(entry.key.clone(), entry.key_span);
+                found.push(Config { kind, name, source });
+            }
+        }
+    }
+    found
+}
+
+fn config_source(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<ConfigSource> {
+    let node = &entry.node;
+    let keys = map(node, &format!("`{}`", entry.key), reader.problems)?;
+    known_keys(keys, CONFIG_KEYS, "a config or secret", reader.problems);
+    if is_external(node) {
+        return Some(ConfigSource::External(node.clone()));
+    }
+    let sources = ["file", "content", "environment"].map(|key| node.get(key).map(|n| (key, n)));
+    let mut sources = sources.into_iter().flatten();
+    let (Some((key, value)), None) = (sources.next(), sources.next()) else {
+        reader.problems.push(
+            Problem::at(entry.key_span, format!("`{}` needs one source", entry.key))
+                .hint("give it one of `file`, `content`, `environment`, or `external: true`"),
+        );
+        return None;
+    };
+    let Some(text) = value.scalar() else {
+        reader
+            .problems
+            .push(Problem::at(value.span, format!("`{key}` must be text")).label(format!("found {}", value.kind())));
+        return None;
+    };
+    match key {
+        "content" => Some(ConfigSource::Template(value.clone())),
+        "environment" => {
+            let found = reader.variables.get(&text);
+            Some(ConfigSource::Environment(text, found))
+        }
+        _ if text.ends_with(".j2") => {
+            let (_, file) = reader.text("", &text, value.span)?;
+            let content = reader.sources.text(file).to_owned();
+            Some(ConfigSource::Template(Node {
+                span: Span::new(file, 0..content.len()),
+                value: Yaml::Text(content),
+                tag: None,
+            }))
+        }
+        _ => {
+            let (_, bytes) = reader.bytes("", &text, value.span)?;
+            Some(ConfigSource::Bytes(Arc::from(bytes)))
+        }
+    }
 }
 
 fn count(node: &Node, problems: &mut Problems) -> Option<Spanned<u32>> {
@@ -309,7 +507,15 @@ fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
         name: name?,
         networks,
         network_mode,
-        keys: entries.iter().filter(|e| e.key != "networks").cloned().collect(),
+        keys: entries
+            .iter()
+            // Profiles were settled; merge tags have no meaning where nothing is merged.
+            .filter(|e| !["networks", "profiles"].contains(&e.key.as_str()) && e.node.tag != Some(MergeTag::Reset))
+            .map(|e| Entry {
+                node: settled(e.node.clone()),
+                ..e.clone()
+            })
+            .collect(),
     })
 }
 
@@ -319,7 +525,7 @@ fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork>
             .iter()
             .filter_map(|n| {
                 name(n, problems).map(|network| ServiceNetwork {
-                    network,
+                    network: known_as_internal(network),
                     aliases: Vec::new(),
                     options: Vec::new(),
                 })
@@ -336,8 +542,16 @@ fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork>
     }
 }
 
+/// What Compose calls `default` is the private network here.
+fn known_as_internal(network: Spanned<NetworkKey>) -> Spanned<NetworkKey> {
+    match INTERNAL.parse() {
+        Ok(value) if network.value.as_str() == DEFAULT_NETWORK => Spanned { value, ..network },
+        _ => network,
+    }
+}
+
 fn service_network(entry: &Entry, problems: &mut Problems) -> Option<ServiceNetwork> {
-    let network = key_name(entry, problems)?;
+    let network = known_as_internal(key_name(entry, problems)?);
     if entry.node.value == Yaml::Null {
         return Some(ServiceNetwork {
             network,

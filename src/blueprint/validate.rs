@@ -1,95 +1,198 @@
 //! What must agree with what, inside one blueprint: every fault collected.
 
-use super::{Blueprint, INOUT, INTERNAL, Role, Service};
+use super::{Blueprint, ConfigKind, INOUT, INTERNAL, MAX_COUNT, Role, Service};
 use crate::compose::references;
 use crate::diagnostic::{Problem, Problems, Spanned};
 use crate::name::ServiceName;
+use crate::yaml::{Node, Yaml};
 
 pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
     for role in &blueprint.roles {
-        for entry in &role.entry {
-            service_exists(role, "entry", &entry.service, problems);
+        let plain = Checked {
+            role,
+            services: &role.services,
+        };
+        plain.all(problems);
+        for over in &role.overrides {
+            node_can_be(role, &over.node, problems);
+            let overridden = Checked {
+                role,
+                services: &over.services,
+            };
+            overridden.all(problems);
         }
-        for exit in &role.exit {
-            service_exists(role, "exit", exit, problems);
-            if role.entry.iter().any(|e| e.service.value == exit.value) {
+    }
+}
+
+/// An override is for a node that the role can have; that it has so many now is not asked.
+fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
+    let name = role.name.value.as_str();
+    let expected = match role.count {
+        None => node.value == name,
+        Some(_) => {
+            let index = node.value.strip_prefix(name).and_then(|n| n.parse::<u32>().ok());
+            index.is_some_and(|n| (1..=MAX_COUNT).contains(&n))
+        }
+    };
+    if !expected && role.node.is_none() {
+        let hint = match role.count {
+            None => format!("its only node is called `{name}`"),
+            Some(_) => format!("its nodes are called `{name}1`, `{name}2`, …"),
+        };
+        problems.push(Problem::at(node.span, format!("role `{name}` has no node `{}`", node.value)).hint(hint));
+    }
+}
+
+/// The services of a role, as they are for all its nodes or for one.
+struct Checked<'a> {
+    role: &'a Role,
+    services: &'a [Service],
+}
+
+impl Checked<'_> {
+    fn all(&self, problems: &mut Problems) {
+        for entry in &self.role.entry {
+            self.service_exists("entry", &entry.service, problems);
+        }
+        for exit in &self.role.exit {
+            self.service_exists("exit", exit, problems);
+            if self.role.entry.iter().any(|e| e.service.value == exit.value) {
                 problems.push(
                     Problem::at(exit.span, format!("`{}` is `entry` and `exit` at once", exit.value))
                         .hint("an entry reaches the other nodes too: leave it out of `exit`"),
                 );
             }
         }
-        for service in &role.services {
-            networks_exist(service, problems);
-            references_exist(role, service, problems);
+        for service in self.services {
+            self.networks_exist(service, problems);
+            self.references_exist(service, problems);
+            for kind in [ConfigKind::Config, ConfigKind::Secret] {
+                self.configs_exist(service, kind, problems);
+            }
         }
-        cycles(role, problems);
+        cycles(self.services, problems);
     }
-}
 
-fn service_exists(role: &Role, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {
-    let Some(service) = role.services.iter().find(|s| s.name.value == name.value) else {
-        problems.push(
-            Problem::at(
-                name.span,
-                format!(
-                    "`{key}` of role `{}` names no service: `{}`",
-                    role.name.value, name.value
-                ),
-            )
-            .did_you_mean(name.value.as_str(), service_names(role)),
-        );
-        return;
-    };
-    if let Some(span) = service.network_mode {
-        problems.push(
-            Problem::at(
-                span,
-                format!(
-                    "`{}` is the `{key}` of its role and cannot have `network_mode`",
-                    name.value
-                ),
-            )
-            .hint("an entry or exit joins networks: remove `network_mode`, or name another service"),
-        );
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(|s| s.name.value.as_str())
     }
-}
 
-fn service_names(role: &Role) -> impl Iterator<Item = &str> {
-    role.services.iter().map(|s| s.name.value.as_str())
-}
+    /// "Did you mean" for a service that is not there, or why it is not.
+    fn no_service(&self, problem: Problem, name: &str) -> Problem {
+        if self.role.inactive.iter().any(|n| n == name) {
+            return problem.hint(format!(
+                "`{name}` is left out because none of its `profiles` is active: `--profile NAME`"
+            ));
+        }
+        problem.did_you_mean(name, self.names())
+    }
 
-fn networks_exist(service: &Service, problems: &mut Problems) {
-    for network in service.networks.iter().flatten() {
-        let key = network.network.value.as_str();
-        if ![INTERNAL, INOUT].contains(&key) {
+    fn service_exists(&self, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {
+        let Some(service) = self.services.iter().find(|s| s.name.value == name.value) else {
+            let message = format!(
+                "`{key}` of role `{}` names no service: `{}`",
+                self.role.name.value, name.value
+            );
+            problems.push(self.no_service(Problem::at(name.span, message), name.value.as_str()));
+            return;
+        };
+        if let Some(span) = service.network_mode {
+            let message = format!(
+                "`{}` is the `{key}` of its role and cannot have `network_mode`",
+                name.value
+            );
             problems.push(
-                Problem::at(network.network.span, format!("no network `{key}`")).did_you_mean(key, [INTERNAL, INOUT]),
+                Problem::at(span, message)
+                    .hint("an entry or exit joins networks: remove `network_mode`, or name another service"),
             );
         }
     }
-}
 
-fn references_exist(role: &Role, service: &Service, problems: &mut Problems) {
-    for reference in service.keys.iter().flat_map(references::of) {
-        if role.services.iter().any(|s| s.name.value.as_str() == reference.service) {
-            continue;
+    fn networks_exist(&self, service: &Service, problems: &mut Problems) {
+        let own = self.role.networks.iter().map(|n| n.key.value.as_str());
+        let known: Vec<&str> = [INTERNAL, INOUT].into_iter().chain(own).collect();
+        for network in service.networks.iter().flatten() {
+            let key = network.network.value.as_str();
+            if !known.contains(&key) {
+                problems.push(
+                    Problem::at(network.network.span, format!("no network `{key}`"))
+                        .did_you_mean(key, known.iter().copied()),
+                );
+            }
         }
-        problems.push(
-            Problem::at(
-                reference.span,
-                format!(
-                    "`{}` of `{}` names no service: `{}`",
-                    reference.key, service.name.value, reference.service
-                ),
-            )
-            .did_you_mean(&reference.service, service_names(role)),
-        );
+    }
+
+    fn references_exist(&self, service: &Service, problems: &mut Problems) {
+        for reference in service.keys.iter().flat_map(references::of) {
+            if !reference.required || self.names().any(|n| n == reference.service) {
+                continue;
+            }
+            let message = format!(
+                "`{}` of `{}` names no service: `{}`",
+                reference.key, service.name.value, reference.service
+            );
+            problems.push(self.no_service(Problem::at(reference.span, message), &reference.service));
+        }
+    }
+
+    fn configs_exist(&self, service: &Service, kind: ConfigKind, problems: &mut Problems) {
+        let section = kind.section();
+        let Some(node) = service.keys.iter().find(|e| e.key == section).map(|e| &e.node) else {
+            return;
+        };
+        let Yaml::List(list) = &node.value else {
+            problems.push(
+                Problem::at(node.span, format!("`{section}` of a service is a list"))
+                    .label(format!("found {}", node.kind())),
+            );
+            return;
+        };
+        let mut targets: Vec<String> = Vec::new();
+        for item in list {
+            let source = match &item.value {
+                Yaml::Map(_) => item.get("source").and_then(Node::scalar),
+                _ => item.scalar(),
+            };
+            let Some(source) = source else {
+                problems.push(Problem::at(item.span, format!("one of `{section}` names no source")));
+                continue;
+            };
+            let defined = || {
+                self.role
+                    .configs
+                    .iter()
+                    .filter(|c| c.kind == kind)
+                    .map(|c| c.name.value.as_str())
+            };
+            if !defined().any(|n| n == source) {
+                problems.push(
+                    Problem::at(
+                        item.span,
+                        format!(
+                            "`{section}` of `{}` names none that is defined: `{source}`",
+                            service.name.value
+                        ),
+                    )
+                    .did_you_mean(&source, defined()),
+                );
+            }
+            let target = item
+                .get("target")
+                .and_then(Node::scalar)
+                .unwrap_or_else(|| kind.default_target(&source));
+            if targets.contains(&target) {
+                problems.push(
+                    Problem::at(item.span, format!("`{target}` is mounted twice"))
+                        .hint("give one of them another `target`"),
+                );
+            }
+            targets.push(target);
+        }
     }
 }
 
 /// `depends_on` must lead nowhere back to itself.
-fn cycles(role: &Role, problems: &mut Problems) {
+fn cycles(services: &[Service], problems: &mut Problems) {
     let edges = |service: &Service| -> Vec<String> {
         service
             .keys
@@ -100,13 +203,13 @@ fn cycles(role: &Role, problems: &mut Problems) {
             .collect()
     };
     // 0: not seen, 1: on the way, 2: done.
-    let mut state = vec![0u8; role.services.len()];
-    let index = |name: &str| role.services.iter().position(|s| s.name.value.as_str() == name);
-    for start in 0..role.services.len() {
+    let mut state = vec![0u8; services.len()];
+    let index = |name: &str| services.iter().position(|s| s.name.value.as_str() == name);
+    for start in 0..services.len() {
         let mut path: Vec<(usize, Vec<String>)> = Vec::new();
         if state[start] == 0 {
             state[start] = 1;
-            path.push((start, edges(&role.services[start])));
+            path.push((start, edges(&services[start])));
         }
         while let Some((at, rest)) = path.last_mut() {
             let Some(next) = rest.pop() else {
@@ -118,7 +221,7 @@ fn cycles(role: &Role, problems: &mut Problems) {
             match state[next] {
                 0 => {
                     state[next] = 1;
-                    path.push((next, edges(&role.services[next])));
+                    path.push((next, edges(&services[next])));
                 }
                 1 => {
                     let from = path.iter().position(|(n, _)| *n == next).unwrap_or(0);
@@ -126,9 +229,9 @@ fn cycles(role: &Role, problems: &mut Problems) {
                         .iter()
                         .map(|(n, _)| *n)
                         .chain([next])
-                        .map(|n| format!("`{}`", role.services[n].name.value))
+                        .map(|n| format!("`{}`", services[n].name.value))
                         .collect();
-                    let service = &role.services[next];
+                    let service = &services[next];
                     let place = service.keys.iter().find(|e| e.key == "depends_on").map(|e| e.key_span);
                     problems.push(
                         Problem::at(

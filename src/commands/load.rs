@@ -1,13 +1,13 @@
 //! From the command line to a topology.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::blueprint::Blueprint;
 use crate::blueprint::interpolate::Variables;
+use crate::blueprint::{Blueprint, Inputs, dotenv};
 use crate::cli::{Source, Which};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
 use crate::engine::translate::Origin;
@@ -20,7 +20,9 @@ use crate::topology::expand::{Overrides, expand};
 use crate::yaml;
 
 /// The blueprint that is looked for in the working directory.
-const HERE: &str = "topogen.yaml";
+pub(super) const HERE: &str = "topogen.yaml";
+/// The file of variables beside a blueprint.
+const DOTENV: &str = ".env";
 /// Blueprints in the binary, the first of them for when there is no other.
 const SHIPPED: &[(&str, &str)] = &[("master-slaves", include_str!("../../blueprints/master-slaves.yaml"))];
 
@@ -37,9 +39,8 @@ pub(super) struct Loaded {
 /// Read and expand what `source` names.
 pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
-    let environment: Arc<HashMap<String, String>> = Arc::new(std::env::vars().collect());
-    let result = expanded(source, file, &mut sources, &environment);
-    match result {
+    let environment = Arc::new(environment(source, &origin)?);
+    match expanded(source, file, &mut sources, &environment, &origin) {
         Ok(mut topology) => {
             if source.fake {
                 fake::disguise(&mut topology);
@@ -60,10 +61,23 @@ fn expanded(
     file: FileId,
     sources: &mut Sources,
     environment: &Arc<HashMap<String, String>>,
+    origin: &Origin,
 ) -> Result<Topology, Problems> {
     let lookup = |name: &str| environment.get(name).cloned();
     let mut variables = Variables::new(&lookup);
-    let blueprint = Blueprint::read(file, sources, &mut variables)?;
+    let directory = PathBuf::from(&origin.directory);
+    let read = |path: &str| std::fs::read(directory.join(path)).map_err(|e| reason(&e));
+    let mut profiles = source.profile.clone();
+    if profiles.is_empty() {
+        let named = environment.get("COMPOSE_PROFILES").map_or("", String::as_str);
+        profiles.extend(named.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
+    }
+    let inputs = Inputs {
+        read: &read,
+        base: &origin.directory,
+        profiles: &profiles,
+    };
+    let blueprint = Blueprint::read(file, sources, &mut variables, &inputs)?;
     for name in variables.unset() {
         terminal::line(&format!("warning: variable `{name}` is not set, so blank"));
     }
@@ -76,6 +90,27 @@ fn expanded(
     expand(&blueprint, &overrides, environment, sources)
 }
 
+/// The environment, and below it `--env-file`, else `.env` beside the blueprint (Compose specification, "Interpolation").
+fn environment(source: &Source, origin: &Origin) -> Result<HashMap<String, String>, Error> {
+    let mut found = HashMap::new();
+    let beside = PathBuf::from(&origin.directory).join(DOTENV);
+    let files = match source.env_file.as_slice() {
+        [] if beside.is_file() => vec![beside],
+        files => files.to_vec(),
+    };
+    for path in files {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{shown}`"))?;
+        let variables = dotenv::parse(&text).map_err(|line| Error::InTheWay {
+            messages: vec![format!("`{shown}`: line {line} is not KEY=VALUE")],
+            hints: vec!["a comment begins with `#`, a value with blanks at its ends needs quotes".to_owned()],
+        })?;
+        found.extend(variables);
+    }
+    found.extend(std::env::vars());
+    Ok(found)
+}
+
 /// The name of the cluster that `which` means; its blueprint need not be valid, nor be there.
 pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     if let Some(name) = &which.name {
@@ -84,7 +119,12 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     let (sources, file, _) = text(which.file.as_deref())?;
     let tree = match yaml::parse(sources.text(file), file) {
         Ok(tree) => tree,
-        Err(problems) => return Err(Error::Blueprint { problems, sources }),
+        Err(mut problems) => {
+            problems.push(
+                Problem::general("the cluster's name is in a file that cannot be read").hint("say it: `-n NAME`"),
+            );
+            return Err(Error::Blueprint { problems, sources });
+        }
     };
     let Some(node) = tree.get("name") else {
         return Ok(ClusterName::default());
@@ -113,17 +153,32 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
         }
     };
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
+    let invalid = |message: String, hint: &str| {
+        let mut problems = Problems::default();
+        problems.push(Problem::general(message).hint(hint));
+        Error::Blueprint {
+            problems,
+            sources: Sources::default(),
+        }
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return Err(invalid(
+                format!("cannot read `{shown}`: {}", reason(&error)),
+                "a blueprint is a YAML file",
+            ));
+        }
+    };
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-            let message = format!("`{shown}` is not UTF-8 text: line {line}");
-            return Err(Error::InTheWay {
-                messages: vec![message],
-                hints: vec!["save it as UTF-8".to_owned()],
-            });
+            return Err(invalid(
+                format!("`{shown}` is not UTF-8 text: line {line}"),
+                "save it as UTF-8",
+            ));
         }
     };
     let absolute = std::path::absolute(path).with_context(|| format!("cannot find `{shown}`"))?;
@@ -133,6 +188,16 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     };
     let file = sources.add(shown, text);
     Ok((sources, file, origin))
+}
+
+/// Why a file cannot be read, in few words.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn shipped_one(name: &str, text: &str, mut sources: Sources) -> (Sources, FileId, Origin) {

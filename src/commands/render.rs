@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::output::{self, File};
 use crate::plan::plural;
 use crate::terminal;
-use crate::topology::Topology;
+use crate::topology::{ConfigSource, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
@@ -39,19 +39,27 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     Ok(())
 }
 
-/// The Compose file of each node.
+/// The Compose file of each node, and the files of its configs.
 fn files(topology: &Topology) -> Result<Vec<File>, Error> {
-    topology
-        .nodes
-        .iter()
-        .map(|node| {
-            let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
-            Ok(File {
-                path: format!("{}/{}", node.project, render::FILE_NAME),
-                content: text.into_bytes(),
-            })
-        })
-        .collect()
+    let mut files = Vec::with_capacity(topology.nodes.len());
+    for node in &topology.nodes {
+        let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
+        files.push(File {
+            path: format!("{}/{}", node.project, render::FILE_NAME),
+            content: text.into_bytes().into(),
+            mode: 0o644,
+        });
+        for config in &node.configs {
+            if let ConfigSource::File { path, mode, content } = &config.source {
+                files.push(File {
+                    path: format!("{}/{path}", node.project),
+                    content: content.clone(),
+                    mode: *mode,
+                });
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// How to go on with `docker compose`: the shared network is nobody's project, so somebody must make it.

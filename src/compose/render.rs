@@ -7,7 +7,9 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_saphyr::{SerializerOptions, ser_options};
 
-use crate::topology::{Attachment, Network, Node, Service, Topology};
+use crate::blueprint::ConfigKind;
+use crate::name::NetworkKey;
+use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
 use crate::value::{Map, Value};
 
 /// The name of the file in its project's directory.
@@ -45,6 +47,14 @@ impl Serialize for File<'_> {
         map.serialize_entry("services", &Services(&self.node.services))?;
         if self.node.services.iter().any(|s| !s.attachments.is_empty()) {
             map.serialize_entry("networks", &Networks(self))?;
+        }
+        if !self.node.volumes.is_empty() {
+            map.serialize_entry("volumes", &Literal(&Value::Map(self.node.volumes.clone())))?;
+        }
+        for kind in [ConfigKind::Config, ConfigKind::Secret] {
+            if self.node.configs.iter().any(|c| c.kind == kind) {
+                map.serialize_entry(kind.section(), &Configs { node: self.node, kind })?;
+            }
         }
         map.end()
     }
@@ -122,8 +132,18 @@ impl Serialize for Networks<'_> {
         for network in &node.networks {
             map.serialize_entry(network.key.as_str(), &Private(network))?;
         }
-        if node.services.iter().any(Service::shared) {
-            map.serialize_entry(topology.inout.key.as_str(), &Shared(&topology.inout))?;
+        let joined = |key: &NetworkKey| {
+            node.services
+                .iter()
+                .any(|s| s.attachments.iter().any(|a| a.network == *key))
+        };
+        for key in [&topology.inout.key]
+            .into_iter()
+            .chain(node.shared.iter().map(|(key, _)| key))
+        {
+            if let Some(network) = topology.shared_network(node, key).filter(|_| joined(key)) {
+                map.serialize_entry(key.as_str(), &Shared(network))?;
+            }
         }
         map.end()
     }
@@ -157,6 +177,27 @@ impl Serialize for Shared<'_> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("name", self.0.name.as_str())?;
         map.serialize_entry("external", &true)?;
+        map.end()
+    }
+}
+
+struct Configs<'a> {
+    node: &'a Node,
+    kind: ConfigKind,
+}
+
+impl Serialize for Configs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for config in self.node.configs.iter().filter(|c| c.kind == self.kind) {
+            let field = |key: &str, value: String| Value::from(Map::from_iter([(key.into(), Value::from(value))]));
+            let value = match &config.source {
+                ConfigSource::File { path, .. } => field("file", format!("./{path}")),
+                ConfigSource::Environment { name, .. } => field("environment", name.clone()),
+                ConfigSource::External(value) => value.clone(),
+            };
+            map.serialize_entry(&*config.name, &Literal(&value))?;
+        }
         map.end()
     }
 }

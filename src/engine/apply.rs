@@ -12,6 +12,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ImportImageOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptions,
+    UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -132,7 +133,11 @@ async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Err
         Action::CreateNetwork(spec) => create_network(spec, setting).await,
         Action::CreateContainer(spec) => create_container(spec, setting).await,
         Action::Connect { container, endpoint } => connect(container, *endpoint, subject, setting).await,
-        Action::Start => already(docker.start_container(subject, None).await),
+        Action::Start(spec) => {
+            // Here and not when it is made: a kill between the two would leave it to be started without them.
+            upload(spec, docker).await?;
+            already(docker.start_container(subject, None).await)
+        }
         Action::Unpause => already(docker.unpause_container(subject).await),
         // Without `t` the engine takes the container's own grace period.
         Action::Stop { id } => gone(docker.stop_container(id, None::<StopContainerOptions>).await),
@@ -362,6 +367,27 @@ async fn labels_of(spec: &ContainerSpec, engine: &Engine) -> Result<HashMap<Stri
         Err(error) if status(&error) == Some(404) => Ok(HashMap::new()),
         Err(error) => Err(error),
     }
+}
+
+/// `PUT /containers/{id}/archive`: the configs and secrets of a container.
+async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
+    if spec.files.is_empty() {
+        return Ok(());
+    }
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in &spec.files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(file.content.len() as u64);
+        header.set_mode(file.mode);
+        header.set_uid(file.uid);
+        header.set_gid(file.gid);
+        archive.append_data(&mut header, file.target.trim_start_matches('/'), &*file.content)?;
+    }
+    let options = UploadToContainerOptionsBuilder::new().path("/").build();
+    let body = bollard::body_full(archive.into_inner()?.into());
+    docker
+        .upload_to_container(spec.name.as_str(), Some(options), body)
+        .await
 }
 
 /// `POST /networks/{id}/connect`.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest};
 use serde_json::json;
 
-use super::{ContainerSpec, NetworkSpec, Wanted, WantedNode, hash, label};
+use super::{ContainerSpec, FileSpec, NetworkSpec, Wanted, WantedNode, hash, label, sha256};
+use crate::blueprint::{ConfigKind, INOUT, INTERNAL};
 use crate::diagnostic::{Problem, Problems};
 use crate::name::{ContainerName, NetworkName};
-use crate::topology::{Attachment, Network, Node, Service, Topology};
+use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
 use crate::value::{Map, Value};
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
@@ -50,10 +51,16 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
             containers: node.services.iter().map(service).collect(),
         });
     }
+    let shared = topology
+        .shared
+        .iter()
+        .map(|n| Arc::new(network(topology, None, n, &mut problems)))
+        .collect();
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(Wanted {
+        shared,
         cluster: topology.cluster.clone(),
         roles: topology.roles.clone(),
         inout,
@@ -77,10 +84,12 @@ fn network(topology: &Topology, node: Option<&Node>, network: &Network, problems
         driver: Some("bridge".to_owned()),
         ..NetworkCreateRequest::default()
     };
-    let path = match node {
-        Some(_) => "internal",
-        None => "inout",
+    let path = match (node, network.key.as_str()) {
+        (_, key @ (INTERNAL | INOUT)) => key.to_owned(),
+        (Some(node), key) => format!("roles.{}.networks.{key}", node.role),
+        (None, key) => format!("networks.{key}"),
     };
+    let path = path.as_str();
     for (key, value) in network.options.iter() {
         match &**key {
             "driver" => request.driver = value.scalar(),
@@ -187,6 +196,7 @@ impl Translation<'_> {
         let mut body = ContainerCreateBody::default();
         let mut labels = BTreeMap::new();
         let mut after = Vec::new();
+        let mut files = Vec::new();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
             match &**key {
@@ -199,6 +209,8 @@ impl Translation<'_> {
                 "stop_signal" => body.stop_signal = value.scalar(),
                 "stop_grace_period" => body.stop_timeout = self.grace(value),
                 "depends_on" => after = self.dependencies(value),
+                "configs" => files.extend(self.files(ConfigKind::Config, value)),
+                "secrets" => files.extend(self.files(ConfigKind::Secret, value)),
                 key if key.starts_with("x-") => {}
                 key => self.refuse(key),
             }
@@ -226,6 +238,7 @@ impl Translation<'_> {
             "body": body,
             "endpoints": endpoints,
             "after": after,
+            "files": files,
         }));
         if let Some(labels) = &mut body.labels {
             labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
@@ -240,9 +253,53 @@ impl Translation<'_> {
             service: self.service.name.clone(),
             endpoints,
             after,
+            files,
             body,
             hash,
         }
+    }
+
+    /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
+    fn files(&mut self, kind: ConfigKind, value: &Value) -> Vec<FileSpec> {
+        let mut files = Vec::new();
+        for item in value.as_list().unwrap_or_default() {
+            let field = |key: &str| item.as_map().and_then(|m| m.get(key)).and_then(Value::scalar);
+            let name = item.scalar().or_else(|| field("source")).unwrap_or_default();
+            let Some(config) = self.node.configs.iter().find(|c| c.kind == kind && *c.name == *name) else {
+                continue;
+            };
+            let (mode, content) = match &config.source {
+                ConfigSource::File { mode, content, .. } => (*mode, content.clone()),
+                ConfigSource::Environment { value: Some(value), .. } => (0o444, Arc::from(value.as_bytes())),
+                ConfigSource::Environment { name, .. } => {
+                    self.wrong(
+                        kind.section(),
+                        &format!("variable `{name}` of the environment to be set"),
+                    );
+                    continue;
+                }
+                ConfigSource::External(_) => {
+                    self.refuse(&format!("{}.{name}.external", kind.section()));
+                    continue;
+                }
+            };
+            let target = match field("target") {
+                Some(target) if target.starts_with('/') => target,
+                Some(target) if kind == ConfigKind::Secret => format!("/run/secrets/{target}"),
+                Some(target) => format!("/{target}"),
+                None => kind.default_target(&name),
+            };
+            let owner = |key: &str| field(key).and_then(|id| id.parse().ok()).unwrap_or(0);
+            files.push(FileSpec {
+                target,
+                mode,
+                uid: owner("uid"),
+                gid: owner("gid"),
+                digest: sha256(&content),
+                content,
+            });
+        }
+        files
     }
 
     fn labels(&self) -> Vec<(String, String)> {

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 use serde_json::json;
-use sha2::{Digest, Sha256};
+
+use crate::engine::sha256;
 
 /// The label by which an image tells which executable it was made from.
 pub const EXECUTABLE_LABEL: &str = "io.topogen.executable";
@@ -78,7 +79,7 @@ impl Parts {
             path: path.to_owned(),
             reason,
         })?;
-        let digest = hex(&Sha256::digest(&executable));
+        let digest = sha256(&executable);
         let mut files = BTreeMap::new();
         if let Some(loader) = &header.interpreter {
             files.insert(loader.clone(), read(Path::new(loader))?);
@@ -118,10 +119,10 @@ impl Parts {
                 "Labels": {EXECUTABLE_LABEL: self.digest},
                 "StopSignal": "SIGTERM",
             },
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&Sha256::digest(&layer)))]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))]},
         });
         let config = serde_json::to_vec(&config).map_err(io::Error::from)?;
-        let config_name = format!("{}.json", hex(&Sha256::digest(&config)));
+        let config_name = format!("{}.json", sha256(&config));
         let manifest = json!([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]);
         let manifest = serde_json::to_vec(&manifest).map_err(io::Error::from)?;
         tar([
@@ -151,7 +152,7 @@ impl Parts {
 /// # Errors
 /// Where this is not Linux.
 pub fn digest_of_this_process() -> Result<String, ImageError> {
-    Ok(hex(&Sha256::digest(&read(Path::new("/proc/self/exe"))?)))
+    Ok(sha256(&read(Path::new("/proc/self/exe"))?))
 }
 
 /// What topogen must know of an ELF file (System V ABI, chapter 5).
@@ -239,8 +240,4 @@ fn tar<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8], u32)>) -> Result<
         builder.append_data(&mut header, path, content)?;
     }
     Ok(builder.into_inner()?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -83,7 +83,9 @@ pub fn up(wanted: &Wanted, seen: &Observed, image_ready: bool) -> Result<Plan, V
         image: None,
     };
     up.surplus();
-    up.network(&wanted.inout);
+    for network in [&wanted.inout].into_iter().chain(&wanted.shared) {
+        up.network(network);
+    }
     for node in &wanted.nodes {
         up.node(node);
     }
@@ -156,8 +158,10 @@ impl<'a> Up<'a> {
             .wanted
             .nodes
             .iter()
-            .flat_map(|n| n.networks.iter().map(|n| n.name.as_str()))
-            .chain([self.wanted.inout.name.as_str()])
+            .flat_map(|n| &n.networks)
+            .chain([&self.wanted.inout])
+            .chain(&self.wanted.shared)
+            .map(|n| n.name.as_str())
             .collect();
         for network in self.own_networks() {
             if !wanted.contains(network.name.as_str()) && self.stays_on(network).is_none() {
@@ -301,7 +305,7 @@ impl<'a> Up<'a> {
         }
         // What each container must have behind it before it can start.
         let mut ready: HashMap<&str, Vec<usize>> = HashMap::new();
-        let mut to_start: Vec<(&ContainerSpec, Action, &str)> = Vec::new();
+        let mut to_start: Vec<(&Arc<ContainerSpec>, Action, &str)> = Vec::new();
         for container in &node.containers {
             let seen = self.seen.containers.iter().find(|c| c.name == container.name.as_str());
             let (state, operations) = self.container(container, seen);
@@ -309,8 +313,10 @@ impl<'a> Up<'a> {
             match state {
                 State::Running | State::Restarting => {}
                 State::Paused => to_start.push((container, Action::Unpause, "paused")),
-                State::Created => to_start.push((container, Action::Start, "not started yet")),
-                State::Exited | State::Removing | State::Dead => to_start.push((container, Action::Start, "stopped")),
+                State::Created => to_start.push((container, Action::Start(container.clone()), "not started yet")),
+                State::Exited | State::Removing | State::Dead => {
+                    to_start.push((container, Action::Start(container.clone()), "stopped"))
+                }
             }
         }
         let mut started: HashMap<&str, usize> = HashMap::new();

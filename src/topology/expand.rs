@@ -1,5 +1,8 @@
 //! From a [`Blueprint`] to a [`Topology`]: pure, deterministic, and the only place where names are made.
 
+mod promises;
+mod role;
+
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,13 +12,10 @@ use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
 use super::address::{AddressError, Layout};
-use super::{Attachment, Network, Node, Service, Topology};
-use crate::blueprint::{self, Addresses, Blueprint, INOUT, INTERNAL, Role};
-use crate::compose::references;
+use super::{Network, Topology};
+use crate::blueprint::{self, Addresses, Blueprint, INOUT, Role};
 use crate::diagnostic::{Problem, Problems, Sources, Span};
-use crate::name::{
-    Alias, ClusterName, ContainerName, NameError, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey,
-};
+use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
 use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
@@ -63,6 +63,7 @@ pub fn expand(
         problems,
         layout: None,
         cluster,
+        shared: Vec::new(),
     };
     let topology = expansion.run(&counts, overrides);
     match topology {
@@ -126,28 +127,6 @@ struct View<'a> {
     services: Vec<&'a str>,
 }
 
-/// A service with its templates compiled: done once for a role, used for each of its nodes.
-struct Compiled<'a> {
-    service: &'a blueprint::Service,
-    keys: Vec<(Arc<str>, Pattern)>,
-    /// All keys, where neither a template nor a reference makes them differ between nodes.
-    constant: Option<Arc<Map>>,
-    joins: Vec<Join>,
-    /// `container_name:`, where the service says it.
-    container: Option<(Pattern, Span)>,
-}
-
-/// A network that a service joins.
-struct Join {
-    network: NetworkKey,
-    shared: bool,
-    /// Each with its place.
-    aliases: Vec<(Pattern, Span)>,
-    /// Whether it answers to the node's name there.
-    node_name: Option<Span>,
-    options: Pattern,
-}
-
 struct Expansion<'a> {
     blueprint: &'a Blueprint,
     sources: &'a Sources,
@@ -155,6 +134,8 @@ struct Expansion<'a> {
     problems: Problems,
     layout: Option<Layout>,
     cluster: ClusterName,
+    /// Networks that nodes share beside the one of all.
+    shared: Vec<Network>,
 }
 
 impl Expansion<'_> {
@@ -177,13 +158,16 @@ impl Expansion<'_> {
         let inout = self.inout();
         let mut nodes = Vec::with_capacity(names.iter().map(Vec::len).sum());
         let roles = self.blueprint.roles.iter().enumerate().zip(names.iter().zip(&views));
+        // Networks beside the private one have subnets of their own, as if they were further roles.
+        let mut extra = self.blueprint.roles.len();
         for ((position, role), (names, views)) in roles {
-            self.role(position, role, names, views, &vars, &mut nodes);
+            extra += self.role(position, extra, role, names, views, &vars, &mut nodes);
         }
         let topology = Topology {
             cluster: self.cluster.clone(),
             roles: self.blueprint.roles.iter().map(|r| r.name.value.clone()).collect(),
             inout: inout?,
+            shared: std::mem::take(&mut self.shared),
             nodes,
             layout: self.layout,
         };
@@ -198,7 +182,12 @@ impl Expansion<'_> {
         let Addresses::Pool(pool, span) = self.blueprint.addresses else {
             return None;
         };
-        match Layout::new(pool, self.cluster.as_str(), self.blueprint.roles.len()) {
+        let private = |r: &Role| 1 + r.networks.iter().filter(|n| !n.shared).count();
+        match Layout::new(
+            pool,
+            self.cluster.as_str(),
+            self.blueprint.roles.iter().map(private).sum(),
+        ) {
             Ok(layout) => Some(layout),
             Err(error) => {
                 self.address_problem(error, span);
@@ -357,11 +346,8 @@ impl Expansion<'_> {
     fn inout(&mut self) -> Option<Network> {
         let options = self.network_options(self.blueprint.inout.as_ref());
         let span = self.blueprint.inout.as_ref().map_or_else(Span::default, |n| n.span);
-        let name = match options.get("name").and_then(Value::scalar) {
-            Some(name) => name,
-            None => format!("{}{INOUT}", self.cluster.prefix()),
-        };
-        let external = options.get("external") == Some(&Value::Bool(true));
+        let name = own_name(&options).unwrap_or_else(|| format!("{}{INOUT}", self.cluster.prefix()));
+        let external = is_external(&options);
         let subnet = match self.layout {
             Some(layout) if !external && !options.contains_key("ipam") => Some(layout.shared()),
             _ => None,
@@ -398,441 +384,14 @@ impl Expansion<'_> {
         as_scope(&vars)
     }
 
-    fn role(
-        &mut self,
-        position: usize,
-        role: &Role,
-        names: &[NodeName],
-        views: &[Scope],
-        vars: &[(Arc<str>, Pattern)],
-        nodes: &mut Vec<Node>,
-    ) {
-        let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
-        let services: Vec<Compiled<'_>> = role.services.iter().map(|s| self.compile(role, s)).collect();
-        let options = self.network_options(self.blueprint.internal.as_ref());
-        let constant = vars.iter().chain(&own).all(|(_, p)| matches!(p, Pattern::Const(_)));
-        let mut scope_vars = None;
-        let found = self.problems.len();
-        for (ordinal, (name, view)) in names.iter().zip(views).enumerate() {
-            let vars = match &scope_vars {
-                Some(vars) if constant => Scope::clone(vars),
-                _ => scope_vars.insert(self.scope_vars(vars, &own, view)).clone(),
-            };
-            let scope = context! { node => view, vars };
-            let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
-            if let Some(node) = self.node(position, role, ordinal, name, &services, &options, &scope) {
-                nodes.push(node);
-            }
-            // What is wrong in one node is wrong in its siblings: once is enough.
-            if self.problems.len() > found {
-                return;
-            }
-        }
-    }
-
-    fn compile<'s>(&mut self, role: &Role, service: &'s blueprint::Service) -> Compiled<'s> {
-        let keys: Vec<(Arc<str>, Pattern)> = service
-            .keys
-            .iter()
-            .filter(|e| e.key != "container_name")
-            .map(|e| {
-                let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
-                (e.key.as_str().into(), pattern)
-            })
-            .collect();
-        let mut constant = Some(Map::with_capacity(keys.len()));
-        for (key, pattern) in &keys {
-            match pattern {
-                Pattern::Const(value) if !references::may_refer(key) => {
-                    if let Some(map) = &mut constant {
-                        map.insert(key.clone(), value.clone());
-                    }
-                }
-                _ => constant = None,
-            }
-        }
-        Compiled {
-            service,
-            keys,
-            constant: constant.map(Arc::new),
-            joins: self.joins(role, service),
-            container: service.keys.iter().find(|e| e.key == "container_name").map(|e| {
-                let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
-                (pattern, e.node.span)
-            }),
-        }
-    }
-
-    /// The networks that `service` joins: what it says itself, else the private one; the shared one for ways in and out.
-    fn joins(&mut self, role: &Role, service: &blueprint::Service) -> Vec<Join> {
-        let entry = role.entry.iter().find(|e| e.service.value == service.name.value);
-        let exit = role.exit.iter().any(|e| e.value == service.name.value);
-        if service.network_mode.is_some() {
-            return Vec::new();
-        }
-        let mut joins = Vec::new();
-        let bare = |expansion: &mut Self, key: &str, shared| {
-            expansion.name(key, service.name.span).map(|network| Join {
-                network,
-                shared,
-                aliases: Vec::new(),
-                node_name: None,
-                options: Pattern::Const(Value::from(Map::new())),
-            })
-        };
-        match &service.networks {
-            None => joins.extend(bare(self, INTERNAL, false)),
-            Some(networks) => {
-                for network in networks {
-                    joins.push(Join {
-                        network: network.network.value.clone(),
-                        shared: network.network.value.as_str() == INOUT,
-                        aliases: self.aliases(&network.aliases),
-                        node_name: None,
-                        options: self.options(&network.options, network.network.span),
-                    });
-                }
-            }
-        }
-        if entry.is_none() && !exit {
-            return joins;
-        }
-        if !joins.iter().any(|j| j.shared) {
-            joins.extend(bare(self, INOUT, true));
-        }
-        if let (Some(entry), Some(join)) = (entry, joins.iter_mut().find(|j| j.shared)) {
-            if entry.aliases.is_empty() {
-                join.node_name = Some(entry.service.span);
-            }
-            join.aliases.extend(self.aliases(&entry.aliases));
-        }
-        joins
-    }
-
-    fn aliases(&mut self, nodes: &[crate::yaml::Node]) -> Vec<(Pattern, Span)> {
-        nodes
-            .iter()
-            .map(|n| (self.templates.compile(n, self.sources, &mut self.problems), n.span))
-            .collect()
-    }
-
-    fn options(&mut self, entries: &[Entry], span: Span) -> Pattern {
-        let node = crate::yaml::Node {
-            value: Yaml::Map(entries.to_vec()),
-            span,
-            tag: None,
-        };
-        self.templates.compile(&node, self.sources, &mut self.problems)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn node(
-        &mut self,
-        position: usize,
-        role: &Role,
-        ordinal: u32,
-        name: &NodeName,
-        services: &[Compiled<'_>],
-        options: &Arc<Map>,
-        scope: &Scope,
-    ) -> Option<Node> {
-        let project: ProjectName = self.name(&format!("{}{name}", self.cluster.prefix()), role.name.span)?;
-        // Keys first: a service may refer to one that comes after it.
-        let keys: Vec<(&str, ServiceKey)> = services
-            .iter()
-            .map(|compiled| {
-                let service = compiled.service.name.value.as_str();
-                let key = if compiled.joins.iter().any(|j| j.shared) {
-                    format!("{name}-{service}")
-                } else {
-                    service.to_owned()
-                };
-                Some((service, self.name::<ServiceKey>(&key, compiled.service.name.span)?))
-            })
-            .collect::<Option<_>>()?;
-        let rename = |service: &str| -> Option<Arc<str>> {
-            let (_, key) = keys.iter().find(|(name, _)| *name == service)?;
-            (key.as_str() != service).then(|| key.shared())
-        };
-        let mut made = Vec::with_capacity(services.len());
-        for (compiled, (_, key)) in services.iter().zip(&keys) {
-            made.extend(self.service(compiled, key.clone(), name, &project, &rename, scope));
-        }
-        if made.len() < services.len() {
-            return None;
-        }
-        let network = self.internal(position, role, ordinal, &project, &made, options)?;
-        Some(Node {
-            name: name.clone(),
-            role: role.name.value.clone(),
-            index: ordinal + 1,
-            project,
-            networks: network.into_iter().collect(),
-            services: made,
-        })
-    }
-
-    /// The private network of a node, where any of its services joins it.
-    fn internal(
-        &mut self,
-        position: usize,
-        role: &Role,
-        ordinal: u32,
-        project: &ProjectName,
-        services: &[Service],
-        options: &Arc<Map>,
-    ) -> Option<Option<Network>> {
-        let joined = services
-            .iter()
-            .filter(|s| s.attachments.iter().any(|a| a.network.as_str() == INTERNAL))
-            .count();
-        if joined == 0 {
-            return Some(None);
-        }
-        let subnet = match self.layout {
-            Some(layout) if !options.contains_key("ipam") => match layout.private(position, ordinal, joined) {
-                Ok(subnet) => Some(subnet),
-                Err(error) => {
-                    let place = role.count.as_ref().map_or(role.name.span, |c| c.span);
-                    self.address_problem(error, Some(place));
-                    return None;
-                }
-            },
-            _ => None,
-        };
-        Some(Some(Network {
-            key: self.name::<NetworkKey>(INTERNAL, role.name.span)?,
-            name: self.name::<NetworkName>(&format!("{project}_{INTERNAL}"), role.name.span)?,
-            subnet,
-            external: false,
-            options: options.clone(),
-        }))
-    }
-
-    fn service(
-        &mut self,
-        compiled: &Compiled<'_>,
-        key: ServiceKey,
-        node: &NodeName,
-        project: &ProjectName,
-        rename: &dyn Fn(&str) -> Option<Arc<str>>,
-        scope: &Scope,
-    ) -> Option<Service> {
-        let name = &compiled.service.name;
-        let mut attachments = Vec::with_capacity(compiled.joins.len());
-        let qualified = key.as_str() != name.value.as_str();
-        for join in &compiled.joins {
-            attachments.push(self.attachment(join, &name.value, qualified, node, scope)?);
-        }
-        let definition = match &compiled.constant {
-            Some(map) => map.clone(),
-            None => Arc::new(self.definition(compiled, rename, scope)?),
-        };
-        let shared = attachments.iter().any(|a| a.shared);
-        let (container, span) = match &compiled.container {
-            Some((pattern, span)) => (self.evaluate(pattern, scope)?.scalar().unwrap_or_default(), *span),
-            None => {
-                // The project is the node, so a key that begins with the node's name need not say it again.
-                (format!("{project}-{}-1", name.value), name.span)
-            }
-        };
-        Some(Service {
-            name: name.value.clone(),
-            key,
-            container: self.name::<ContainerName>(&container, span)?,
-            container_named: shared || compiled.container.is_some(),
-            attachments,
-            definition,
-        })
-    }
-
-    fn definition(
-        &mut self,
-        compiled: &Compiled<'_>,
-        rename: &dyn Fn(&str) -> Option<Arc<str>>,
-        scope: &Scope,
-    ) -> Option<Map> {
-        let mut map = Map::with_capacity(compiled.keys.len());
-        let found = self.problems.len();
-        for (key, pattern) in &compiled.keys {
-            // Go on after a fault: its neighbours may have one too.
-            let mut value = self.evaluate(pattern, scope).unwrap_or(Value::Null);
-            if references::may_refer(key) {
-                value = references::renamed(key, &value, rename);
-            }
-            map.insert(key.clone(), value);
-        }
-        (self.problems.len() == found).then_some(map)
-    }
-
-    fn attachment(
-        &mut self,
-        join: &Join,
-        service: &crate::name::ServiceName,
-        qualified: bool,
-        node: &NodeName,
-        scope: &Scope,
-    ) -> Option<Attachment> {
-        let mut aliases: Vec<Alias> = Vec::with_capacity(join.aliases.len() + 1);
-        // Under a qualified key, the short name is an alias like any other, on the private network alone.
-        if qualified && !join.shared {
-            aliases.push(self.name(service.as_str(), Span::default())?);
-        }
-        if let Some(span) = join.node_name {
-            aliases.push(self.name(node.as_str(), span)?);
-        }
-        for (pattern, span) in &join.aliases {
-            let text = self.evaluate(pattern, scope)?.scalar().unwrap_or_default();
-            let alias = self.name(&text, *span)?;
-            if !aliases.contains(&alias) {
-                aliases.push(alias);
-            }
-        }
-        let options = match self.evaluate(&join.options, scope)? {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        };
-        Some(Attachment {
-            network: join.network.clone(),
-            shared: join.shared,
-            aliases,
-            options,
-        })
-    }
-
     fn evaluate(&mut self, pattern: &Pattern, scope: &Scope) -> Option<Value> {
         self.templates
             .evaluate(pattern, scope, self.sources, &mut self.problems)
-    }
-
-    /// Where a service was written, for problems found in the topology.
-    fn place(&self, node: &Node, service: &Service) -> Span {
-        self.blueprint
-            .role(node.role.as_str())
-            .and_then(|r| r.services.iter().find(|s| s.name.value == service.name))
-            .map_or_else(Span::default, |s| s.name.span)
-    }
-
-    /// Promises 1 to 3: inside a node and on the shared network, no name leads to two containers.
-    fn names_have_one_owner(&mut self, topology: &Topology) {
-        let mut shared: HashMap<&str, (&Node, &Service)> = HashMap::new();
-        let mut containers: HashMap<&str, (&Node, &Service)> = HashMap::new();
-        let each = || {
-            topology
-                .nodes
-                .iter()
-                .flat_map(|n| n.services.iter().map(move |s| (n, s)))
-        };
-        let mut found = Vec::new();
-        for (node, service) in each() {
-            if let Some((other, _)) = containers.insert(service.container.as_str(), (node, service)) {
-                found.push(
-                    Problem::at(
-                        self.place(node, service),
-                        format!("two containers are called `{}`", service.container),
-                    )
-                    .label(format!("in `{}` and in `{}`", other.name, node.name))
-                    .hint("let the name hold the node's: container_name: \"{{ node.name }}-…\""),
-                );
-            }
-            for name in service
-                .attachments
-                .iter()
-                .filter(|a| a.shared)
-                .flat_map(|a| names(service, a))
-            {
-                match shared.insert(name, (node, service)) {
-                    Some((n, s)) if !std::ptr::eq(s, service) => found.push(
-                        Problem::at(
-                            self.place(node, service),
-                            format!("two containers answer to `{name}` on `{INOUT}`"),
-                        )
-                        .label(format!(
-                            "`{}` of `{}` and `{}` of `{}`",
-                            s.name, n.name, service.name, node.name
-                        ))
-                        .hint(
-                            "a name on a shared network has one owner: let it hold the node's, \"{{ node.name }}-…\"",
-                        ),
-                    ),
-                    _ => {}
-                }
-            }
-        }
-        for node in &topology.nodes {
-            let mut inside: HashMap<&str, &Service> = HashMap::new();
-            for service in &node.services {
-                for name in service
-                    .attachments
-                    .iter()
-                    .filter(|a| !a.shared)
-                    .flat_map(|a| names(service, a))
-                {
-                    if let Some(other) = inside.insert(name, service)
-                        && !std::ptr::eq(other, service)
-                    {
-                        found.push(
-                            Problem::at(
-                                self.place(node, service),
-                                format!("two services answer to `{name}` inside a node"),
-                            )
-                            .label(format!("`{}` and `{}` of `{}`", other.name, service.name, node.name)),
-                        );
-                    }
-                    if let Some((n, s)) = shared.get(name)
-                        && !std::ptr::eq(*s, service)
-                    {
-                        found.push(
-                            Problem::at(
-                                self.place(node, service),
-                                format!("`{name}` is a name inside `{}` and on `{INOUT}`", node.name),
-                            )
-                            .label(format!("on `{INOUT}` it leads to `{}` of `{}`", s.name, n.name))
-                            .hint("the engine would answer now with the one, now with the other: rename one of them"),
-                        );
-                    }
-                }
-            }
-            if !found.is_empty() {
-                break;
-            }
-        }
-        for problem in found.into_iter().take(20) {
-            self.problems.push(problem);
-        }
-    }
-
-    fn shared_network_has_room(&mut self, topology: &Topology) {
-        let joined = topology
-            .nodes
-            .iter()
-            .flat_map(|n| &n.services)
-            .filter(|s| s.shared())
-            .count();
-        if let Some(subnet) = topology.inout.subnet
-            && Layout::room(subnet.prefix_len()) < joined
-            && subnet.prefix_len() > 22
-        {
-            self.address_problem(
-                AddressError::NetworkTooLarge {
-                    needed: joined,
-                    room: Layout::room(subnet.prefix_len()),
-                },
-                None,
-            );
-        }
     }
 }
 
 fn as_scope(vars: &BTreeMap<Arc<str>, Scope>) -> Scope {
     Scope::from_pairs(vars.iter().map(|(name, value)| (name.clone(), value.clone())))
-}
-
-/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the container's name.
-fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = &'a str> {
-    [service.key.as_str(), service.container.as_str()]
-        .into_iter()
-        .chain(attachment.aliases.iter().map(Alias::as_str))
 }
 
 fn compile_vars(
@@ -844,6 +403,19 @@ fn compile_vars(
     vars.iter()
         .map(|v| (v.key.as_str().into(), templates.compile(&v.node, sources, problems)))
         .collect()
+}
+
+/// `name:` of a network, or the name in the older `external: {name: …}`.
+fn own_name(options: &Map) -> Option<String> {
+    let external = options.get("external").and_then(Value::as_map);
+    options
+        .get("name")
+        .or_else(|| external?.get("name"))
+        .and_then(Value::scalar)
+}
+
+fn is_external(options: &Map) -> bool {
+    matches!(options.get("external"), Some(Value::Bool(true) | Value::Map(_)))
 }
 
 fn without(map: &Arc<Map>, keys: &[&str]) -> Arc<Map> {

@@ -1,0 +1,388 @@
+//! Reading what a blueprint names: Compose files as they are found in the wild, put together into one document a role.
+
+use crate::compose::SERVICE_KEYS;
+use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
+use crate::yaml::{self, Entry, Node, Yaml};
+
+use super::interpolate::{self, Variables};
+use super::merge::merge;
+
+/// The keys of a Compose file (Compose specification).
+const FILE_KEYS: &[&str] = &[
+    "version", "name", "services", "networks", "volumes", "configs", "secrets",
+];
+/// The most services that may extend one another.
+const MAX_EXTENDS: usize = 32;
+
+/// Reads a file named by a path relative to the blueprint's directory.
+pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
+
+/// What reading needs.
+pub(super) struct Reader<'a, 'v> {
+    /// The texts read so far.
+    pub(super) sources: &'a mut Sources,
+    /// Variables for `${…}`.
+    pub(super) variables: &'a mut Variables<'v>,
+    /// Where files come from.
+    pub(super) read: &'a ReadFile<'a>,
+    /// The blueprint's directory, absolute: what host paths are put behind.
+    pub(super) base: &'a str,
+    /// What is wrong so far.
+    pub(super) problems: &'a mut Problems,
+}
+
+impl Reader<'_, '_> {
+    /// The content of `path` below `directory`, as the blueprint says it at `span`.
+    pub(super) fn bytes(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
+        let whole = match join(directory, path) {
+            Ok(whole) => whole,
+            Err(reason) => {
+                self.problems.push(
+                    Problem::at(span, format!("`{path}` {reason}"))
+                        .hint("a blueprint and what it names live in one directory: copy the file there"),
+                );
+                return None;
+            }
+        };
+        match (self.read)(&whole) {
+            Ok(bytes) if bytes.len() > yaml::MAX_BYTES => {
+                self.problems
+                    .push(Problem::at(span, format!("`{whole}` is too large")).label(format!(
+                        "{} bytes, where {} are read at most",
+                        bytes.len(),
+                        yaml::MAX_BYTES
+                    )));
+                None
+            }
+            Ok(bytes) => Some((whole, bytes)),
+            Err(reason) => {
+                self.problems
+                    .push(Problem::at(span, format!("cannot read `{whole}`: {reason}")));
+                None
+            }
+        }
+    }
+
+    /// The same as text, kept for messages.
+    pub(super) fn text(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, FileId)> {
+        let (whole, bytes) = self.bytes(directory, path, span)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let file = self.sources.add(whole.clone(), text);
+                Some((whole, file))
+            }
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
+                self.problems
+                    .push(Problem::at(span, format!("`{whole}` is not UTF-8 text: line {line}")));
+                None
+            }
+        }
+    }
+
+    /// The document of a role: its Compose files one over the other, and what it says itself over them.
+    pub(super) fn role(&mut self, role: &Node) -> Node {
+        let mut document = Node {
+            value: Yaml::Map(Vec::new()),
+            span: role.span,
+            tag: None,
+        };
+        let files = role.get("compose").map(paths).unwrap_or_default();
+        for (path, span) in files {
+            if let Some(file) = self.compose_file("", &path, span) {
+                document = merge(document.clone(), file, "").unwrap_or(document);
+            }
+        }
+        let own = ["services", "networks", "volumes", "configs", "secrets"];
+        let Yaml::Map(entries) = &role.value else {
+            return document;
+        };
+        let entries: Vec<Entry> = entries
+            .iter()
+            .filter(|e| own.contains(&e.key.as_str()))
+            .cloned()
+            .collect();
+        let own = Node {
+            value: Yaml::Map(entries),
+            ..role.clone()
+        };
+        let own = self.extended(own, "", 0);
+        let own = self.rebased(own, "");
+        merge(document.clone(), own, "").unwrap_or(document)
+    }
+
+    /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
+    fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
+        let (whole, tree) = self.tree(directory, path, span)?;
+        let directory = parent(&whole).to_owned();
+        let tree = self.extended(tree, &directory, 0);
+        Some(self.rebased(tree, &directory))
+    }
+
+    fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
+        let (whole, file) = self.text(directory, path, span)?;
+        let mut tree = match yaml::parse(self.sources.text(file), file) {
+            Ok(tree) => tree,
+            Err(problems) => {
+                self.problems.extend(problems);
+                return None;
+            }
+        };
+        interpolate::tree(&mut tree, self.variables, self.sources, self.problems);
+        let Yaml::Map(entries) = &mut tree.value else {
+            self.problems
+                .push(Problem::at(tree.span, "a Compose file must be a map").label(format!("found {}", tree.kind())));
+            return None;
+        };
+        for entry in entries.iter() {
+            let key = entry.key.as_str();
+            if FILE_KEYS.contains(&key) || key.starts_with("x-") {
+                continue;
+            }
+            let problem = Problem::at(entry.key_span, format!("unknown key `{key}` in a Compose file"));
+            self.problems.push(match key {
+                "include" => problem.hint("name all files in the blueprint: compose: [one.yaml, two.yaml]"),
+                _ if SERVICE_KEYS.contains(&key) || entry.node.get("image").is_some() => {
+                    problem.hint("services stand below `services:` since version 2 of the format")
+                }
+                _ => problem.did_you_mean(key, FILE_KEYS.iter().copied()),
+            });
+        }
+        entries.retain(|e| !["version", "name"].contains(&e.key.as_str()));
+        Some((whole, tree))
+    }
+
+    /// `extends` of every service resolved (Compose specification, services, `extends`).
+    fn extended(&mut self, mut tree: Node, directory: &str, depth: usize) -> Node {
+        let Some(services) = tree.get("services").cloned() else {
+            return tree;
+        };
+        let Yaml::Map(list) = &services.value else { return tree };
+        let resolved: Vec<Entry> = list
+            .iter()
+            .map(|e| Entry {
+                node: self.extended_service(&e.node, &services, directory, depth),
+                ..e.clone()
+            })
+            .collect();
+        if let Yaml::Map(entries) = &mut tree.value
+            && let Some(entry) = entries.iter_mut().find(|e| e.key == "services")
+        {
+            entry.node.value = Yaml::Map(resolved);
+        }
+        tree
+    }
+
+    fn extended_service(&mut self, service: &Node, siblings: &Node, directory: &str, depth: usize) -> Node {
+        let Some(extends) = service.get("extends") else {
+            return service.clone();
+        };
+        let mut own = service.clone();
+        if let Yaml::Map(entries) = &mut own.value {
+            entries.retain(|e| e.key != "extends");
+        }
+        if depth >= MAX_EXTENDS {
+            self.problems.push(
+                Problem::at(extends.span, "`extends` goes in a circle")
+                    .hint("let one of these services stand by itself"),
+            );
+            return own;
+        }
+        let (file, name) = match &extends.value {
+            Yaml::Map(_) => (extends.get("file"), extends.get("service").and_then(Node::scalar)),
+            _ => (None, extends.scalar()),
+        };
+        let Some(name) = name else {
+            self.problems.push(
+                Problem::at(extends.span, "`extends` names no service")
+                    .hint("extends: {file: common.yaml, service: base}"),
+            );
+            return own;
+        };
+        let missing = |known: &Node, problems: &mut Problems| {
+            let names: Vec<&str> = match &known.value {
+                Yaml::Map(entries) => entries.iter().map(|e| e.key.as_str()).collect(),
+                _ => Vec::new(),
+            };
+            problems.push(
+                Problem::at(extends.span, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names),
+            );
+        };
+        let base = match file.and_then(|f| Some((f.scalar()?, f.span))) {
+            None => match siblings.get(&name) {
+                Some(base) => self.extended_service(&base.clone(), siblings, directory, depth + 1),
+                None => {
+                    missing(siblings, self.problems);
+                    return own;
+                }
+            },
+            Some((file, span)) => {
+                let Some((whole, tree)) = self.tree(directory, &file, span) else {
+                    return own;
+                };
+                let other = parent(&whole).to_owned();
+                let services = tree.get("services").cloned().unwrap_or(Node {
+                    value: Yaml::Map(Vec::new()),
+                    ..tree
+                });
+                let Some(base) = services.get(&name).cloned() else {
+                    missing(&services, self.problems);
+                    return own;
+                };
+                let base = self.extended_service(&base, &services, &other, depth + 1);
+                self.rebased_service(base, &other)
+            }
+        };
+        merge(base, own.clone(), "").unwrap_or(own)
+    }
+
+    /// Host paths of services made absolute: what is rendered lies elsewhere than what was written.
+    fn rebased(&self, mut tree: Node, directory: &str) -> Node {
+        let Yaml::Map(entries) = &mut tree.value else {
+            return tree;
+        };
+        for entry in entries.iter_mut() {
+            match (entry.key.as_str(), &mut entry.node.value) {
+                ("services", Yaml::Map(services)) => {
+                    for service in services {
+                        let node = std::mem::replace(&mut service.node, empty(service.key_span));
+                        service.node = self.rebased_service(node, directory);
+                    }
+                }
+                ("configs" | "secrets", Yaml::Map(definitions)) => {
+                    // Read later, by paths that are relative to the blueprint.
+                    for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
+                        if let Yaml::Text(path) = &mut file.value
+                            && !directory.is_empty()
+                            && !path.starts_with('/')
+                        {
+                            *path = format!("{directory}/{path}");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        tree
+    }
+
+    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
+        let absolute = |path: &str| match join(directory, path) {
+            Ok(path) if path.is_empty() => self.base.to_owned(),
+            Ok(path) => format!("{}/{path}", self.base),
+            // Out of the blueprint's directory, which is the user's business for what is mounted.
+            Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
+        };
+        let relative = |path: &str| path.starts_with("./") || path.starts_with("../") || path == "." || path == "..";
+        let Yaml::Map(entries) = &mut service.value else {
+            return service;
+        };
+        for entry in entries {
+            match entry.key.as_str() {
+                "volumes" => {
+                    let Yaml::List(list) = &mut entry.node.value else {
+                        continue;
+                    };
+                    for item in list {
+                        if let Yaml::Text(text) = &mut item.value {
+                            let source = text.split(':').next().unwrap_or_default().to_owned();
+                            if relative(&source) {
+                                *text = format!("{}{}", absolute(&source), &text[source.len()..]);
+                            }
+                        } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
+                            && relative(source)
+                        {
+                            *source = absolute(source);
+                        }
+                    }
+                }
+                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| {
+                    if !path.starts_with('/') {
+                        *path = absolute(path);
+                    }
+                }),
+                "build" => {
+                    let context = match &entry.node.value {
+                        Yaml::Map(_) => field(&mut entry.node, "context"),
+                        _ => Some(&mut entry.node),
+                    };
+                    if let Some(Yaml::Text(path)) = context.map(|n| &mut n.value)
+                        && !path.starts_with('/')
+                        && !path.contains(':')
+                    {
+                        *path = absolute(path);
+                    }
+                }
+                "credential_spec" => {
+                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "file").map(|n| &mut n.value)
+                        && relative(path)
+                    {
+                        *path = absolute(path);
+                    }
+                }
+                _ => {}
+            }
+        }
+        service
+    }
+}
+
+/// `compose:`, one path or several.
+fn paths(node: &Node) -> Vec<(String, Span)> {
+    match &node.value {
+        Yaml::List(list) => list.iter().filter_map(|n| Some((n.scalar()?, n.span))).collect(),
+        _ => node.scalar().map(|path| (path, node.span)).into_iter().collect(),
+    }
+}
+
+fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+    match &mut node.value {
+        Yaml::Map(entries) => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.node),
+        _ => None,
+    }
+}
+
+/// A path, a list of paths, or of maps with a `path`.
+fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut String)) {
+    match &mut node.value {
+        Yaml::Text(path) => change(path),
+        Yaml::List(list) => list.iter_mut().for_each(|n| each_path(n, change)),
+        Yaml::Map(_) => {
+            if let Some(path) = field(node, "path") {
+                each_path(path, change);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn empty(span: Span) -> Node {
+    Node {
+        value: Yaml::Null,
+        span,
+        tag: None,
+    }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// `path` as seen from the blueprint's directory, when written in a file of `directory` below it.
+fn join(directory: &str, path: &str) -> Result<String, &'static str> {
+    if path.starts_with('/') {
+        return Err("is an absolute path");
+    }
+    let mut parts: Vec<&str> = directory.split('/').filter(|p| !p.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop().ok_or("lies outside the blueprint's directory")?;
+            }
+            other => parts.push(other),
+        }
+    }
+    Ok(parts.join("/"))
+}

@@ -1,0 +1,227 @@
+//! Putting one Compose document over another (Compose specification, "Merge and override").
+//!
+//! Maps merge key by key and scalars replace. Lists append, but for those that are maps in another dress (`environment`,
+//! `labels`, …: by key), those that are one thing (`command`: replaced) and those with a target (`volumes`: by target).
+//! `!reset` takes away what was there, `!override` replaces it whole.
+
+use crate::value::Value;
+use crate::yaml::{Entry, MergeTag, Node, Yaml};
+
+/// Lists of a service that are replaced as a whole.
+const REPLACED: &[&str] = &["command", "entrypoint", "test"];
+/// Lists of a service that are maps in another dress.
+const KEYED: &[&str] = &[
+    "annotations",
+    "args",
+    "depends_on",
+    "environment",
+    "extra_hosts",
+    "labels",
+    "networks",
+    "storage_opt",
+    "sysctls",
+];
+/// Lists of a service whose items have a target that only one of them can have.
+const TARGETED: &[&str] = &["configs", "devices", "secrets", "volumes"];
+
+/// `over` on top of `base`; `key` is what both stand under. `None` where `over` takes it away.
+pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
+    match over.tag {
+        Some(MergeTag::Reset) => return None,
+        Some(MergeTag::Override) => return Some(settled(over)),
+        None => {}
+    }
+    let span = over.span;
+    let value = match (base.value, over.value) {
+        (base, Yaml::Null) => base,
+        (Yaml::Map(base), Yaml::Map(over)) if key == "logging" && driver(&base) != driver(&over) => Yaml::Map(over),
+        (Yaml::Map(base), Yaml::Map(over)) => Yaml::Map(entries(base, over)),
+        (base, over) if KEYED.contains(&key) && is_list_or_map(&base) && is_list_or_map(&over) => {
+            Yaml::Map(entries(keyed(base, key), keyed(over, key)))
+        }
+        (Yaml::List(_), over @ Yaml::List(_)) if REPLACED.contains(&key) => over,
+        (Yaml::List(base), Yaml::List(over)) => Yaml::List(appended(base, over, key)),
+        (_, over) => over,
+    };
+    Some(settled(Node { value, span, tag: None }))
+}
+
+fn entries(mut base: Vec<Entry>, over: Vec<Entry>) -> Vec<Entry> {
+    for entry in over {
+        match base.iter().position(|e| e.key == entry.key) {
+            None => base.push(entry),
+            Some(at) => {
+                let Entry { key, key_span, node } = entry;
+                let below = base.remove(at);
+                if let Some(node) = merge(below.node, node, &key) {
+                    base.insert(at, Entry { key, key_span, node });
+                }
+            }
+        }
+    }
+    base
+}
+
+/// Without what is tagged `!reset`, and without tags.
+pub(super) fn settled(mut node: Node) -> Node {
+    node.tag = None;
+    let gone = |n: &Node| n.tag == Some(MergeTag::Reset);
+    node.value = match node.value {
+        Yaml::Map(entries) => {
+            let kept = entries.into_iter().filter(|e| !gone(&e.node));
+            Yaml::Map(
+                kept.map(|e| Entry {
+                    node: settled(e.node),
+                    ..e
+                })
+                .collect(),
+            )
+        }
+        Yaml::List(list) => Yaml::List(list.into_iter().filter(|n| !gone(n)).map(settled).collect()),
+        other => other,
+    };
+    node
+}
+
+fn is_list_or_map(value: &Yaml) -> bool {
+    matches!(value, Yaml::List(_) | Yaml::Map(_))
+}
+
+fn driver(entries: &[Entry]) -> Option<String> {
+    entries.iter().find(|e| e.key == "driver").and_then(|e| e.node.scalar())
+}
+
+/// A list of `KEY=VALUE`, of names, or of hosts, as the map that it stands for.
+fn keyed(value: Yaml, key: &str) -> Vec<Entry> {
+    let list = match value {
+        Yaml::Map(entries) => return entries,
+        Yaml::List(list) => list,
+        _ => return Vec::new(),
+    };
+    let separators: &[char] = if key == "extra_hosts" { &['=', ':'] } else { &['='] };
+    let entry = |node: Node| {
+        let text = node.scalar().unwrap_or_default();
+        let (name, value) = match text.split_once(separators) {
+            Some((name, value)) => (name.to_owned(), Yaml::Text(value.to_owned())),
+            None if key == "depends_on" => (text, started(&node)),
+            None => (text, Yaml::Null),
+        };
+        Entry {
+            key: name,
+            key_span: node.span,
+            node: Node { value, ..node },
+        }
+    };
+    list.into_iter().map(entry).collect()
+}
+
+/// What a name in a `depends_on` list stands for.
+fn started(node: &Node) -> Yaml {
+    Yaml::Map(vec![Entry {
+        key: "condition".to_owned(),
+        key_span: node.span,
+        node: Node {
+            value: Yaml::Text("service_started".to_owned()),
+            ..node.clone()
+        },
+    }])
+}
+
+fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
+    for item in over {
+        let same = |other: &Node| match key {
+            key if TARGETED.contains(&key) => target(other, key) == target(&item, key),
+            _ => Value::from(other) == Value::from(&item),
+        };
+        match base.iter().position(same) {
+            Some(at) => base[at] = item,
+            None => base.push(item),
+        }
+    }
+    base
+}
+
+/// Where in the container an item of `volumes`, `devices`, `configs` or `secrets` goes.
+fn target(node: &Node, key: &str) -> Option<String> {
+    if let Yaml::Map(_) = node.value {
+        return node.get("target").or_else(|| node.get("source")).and_then(Node::scalar);
+    }
+    let text = node.scalar()?;
+    let mut parts = text.split(':');
+    let first = parts.next()?.to_owned();
+    match key {
+        "configs" | "secrets" => Some(first),
+        _ => Some(parts.next().map_or(first, str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::FileId;
+    use crate::yaml::parse;
+
+    fn merged(base: &str, over: &str) -> String {
+        let read = |text| parse(text, FileId::default()).unwrap_or_else(|p| panic!("{p:?}"));
+        let node = merge(read(base), read(over), "services").map(|n| Value::from(&n));
+        serde_json::to_string(&node).unwrap_or_default()
+    }
+
+    #[test]
+    fn by_the_rules_of_compose() {
+        for (base, over, expected) in [
+            (
+                "{a: {image: x, tty: true}}",
+                "{a: {image: y}}",
+                r#"{"a":{"image":"y","tty":true}}"#,
+            ),
+            (
+                "{a: {command: [x, y]}}",
+                "{a: {command: [z]}}",
+                r#"{"a":{"command":["z"]}}"#,
+            ),
+            (
+                "{a: {expose: [1, 2]}}",
+                "{a: {expose: [2, 3]}}",
+                r#"{"a":{"expose":[1,2,3]}}"#,
+            ),
+            (
+                "{a: {environment: [A=1, B=2]}}",
+                "{a: {environment: {B: 3, C: null}}}",
+                r#"{"a":{"environment":{"A":"1","B":3,"C":null}}}"#,
+            ),
+            (
+                "{a: {volumes: ['x:/data', 'y:/etc']}}",
+                "{a: {volumes: ['z:/data:ro']}}",
+                r#"{"a":{"volumes":["z:/data:ro","y:/etc"]}}"#,
+            ),
+            (
+                "{a: {depends_on: [b]}}",
+                "{a: {depends_on: {b: {condition: service_healthy}}}}",
+                r#"{"a":{"depends_on":{"b":{"condition":"service_healthy"}}}}"#,
+            ),
+            (
+                "{a: {networks: [x]}}",
+                "{a: {networks: {x: {aliases: [y]}}}}",
+                r#"{"a":{"networks":{"x":{"aliases":["y"]}}}}"#,
+            ),
+            (
+                "{a: {ports: ['80:80'], dns: [1.1.1.1]}}",
+                "{a: {ports: !override ['81:80'], dns: !reset []}}",
+                r#"{"a":{"ports":["81:80"]}}"#,
+            ),
+            (
+                "{a: {logging: {driver: syslog, options: {a: b}}}}",
+                "{a: {logging: {driver: none}}}",
+                r#"{"a":{"logging":{"driver":"none"}}}"#,
+            ),
+            (
+                "{a: {image: x}}",
+                "{b: {image: y}, a: !reset null}",
+                r#"{"b":{"image":"y"}}"#,
+            ),
+        ] {
+            assert_eq!(merged(base, over), expected, "{base} + {over}");
+        }
+    }
+}

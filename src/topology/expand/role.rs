@@ -1,0 +1,553 @@
+//! The nodes of one role: its templates compiled once, and evaluated for each node.
+
+use std::sync::Arc;
+
+use minijinja::{Value as Scope, context};
+
+use super::super::{Attachment, Config, ConfigSource, Network, Node, Service};
+use super::{Expansion, compile_vars, is_external, own_name, without};
+use crate::blueprint::{self, INOUT, INTERNAL, Role};
+use crate::compose::references;
+use crate::diagnostic::{Problem, Span};
+use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey};
+use crate::template::Pattern;
+use crate::value::{Map, Value};
+use crate::yaml::{Entry, Yaml};
+
+/// A service with its templates compiled: done once for a role, used for each of its nodes.
+struct Compiled<'a> {
+    service: &'a blueprint::Service,
+    keys: Vec<(Arc<str>, Pattern)>,
+    /// All keys, where neither a template nor a reference makes them differ between nodes.
+    constant: Option<Arc<Map>>,
+    joins: Vec<Join>,
+    /// `container_name:`, where the service says it.
+    container: Option<(Pattern, Span)>,
+}
+
+/// A network that a service joins.
+struct Join {
+    network: NetworkKey,
+    shared: bool,
+    /// Each with its place.
+    aliases: Vec<(Pattern, Span)>,
+    /// Whether it answers to the node's name there.
+    node_name: Option<Span>,
+    options: Pattern,
+}
+
+/// A private network of a role.
+struct Private {
+    key: NetworkKey,
+    /// Which of the layout's roles its subnets are cut for.
+    position: usize,
+    options: Pattern,
+    span: Span,
+}
+
+/// A role with its templates compiled.
+struct CompiledRole<'a> {
+    role: &'a Role,
+    services: Vec<Compiled<'a>>,
+    networks: Vec<Private>,
+    /// The networks it shares with other nodes: key and name.
+    shared: Vec<(NetworkKey, NetworkName)>,
+    configs: Vec<(&'a blueprint::Config, Content)>,
+    volumes: Pattern,
+}
+
+/// The content of a config.
+enum Content {
+    Template(Pattern),
+    Same(ConfigSource),
+}
+
+impl Expansion<'_> {
+    /// Make the nodes of `role`; how many private networks it has beside the first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn role(
+        &mut self,
+        position: usize,
+        extra: usize,
+        role: &Role,
+        names: &[NodeName],
+        views: &[Scope],
+        vars: &[(Arc<str>, Pattern)],
+        nodes: &mut Vec<Node>,
+    ) -> usize {
+        let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
+        let compiled = self.compile_role(position, extra, role);
+        let extras = compiled.networks.len().saturating_sub(1);
+        let constant = vars.iter().chain(&own).all(|(_, p)| matches!(p, Pattern::Const(_)));
+        let mut scope_vars = None;
+        let found = self.problems.len();
+        for (ordinal, (name, view)) in names.iter().zip(views).enumerate() {
+            let over = role.overrides.iter().find(|o| o.node.value == name.as_str());
+            let vars = match (&scope_vars, over) {
+                (_, Some(over)) => {
+                    let more = compile_vars(&over.vars, &mut self.templates, self.sources, &mut self.problems);
+                    let own: Vec<_> = own.iter().cloned().chain(more).collect();
+                    self.scope_vars(vars, &own, view)
+                }
+                (Some(vars), None) if constant => Scope::clone(vars),
+                _ => scope_vars.insert(self.scope_vars(vars, &own, view)).clone(),
+            };
+            let scope = context! { node => view, vars };
+            let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+            let services: Option<Vec<Compiled<'_>>> =
+                over.map(|o| o.services.iter().map(|s| self.compile(role, s)).collect());
+            let services = services.as_ref().unwrap_or(&compiled.services);
+            if let Some(node) = self.node(&compiled, services, ordinal, name, &scope) {
+                nodes.push(node);
+            }
+            // What is wrong in one node is wrong in its siblings: once is enough.
+            if self.problems.len() > found {
+                break;
+            }
+        }
+        extras
+    }
+
+    fn compile_role<'r>(&mut self, position: usize, extra: usize, role: &'r Role) -> CompiledRole<'r> {
+        let mut networks = Vec::new();
+        let mut shared = Vec::new();
+        let internal = self.internal_options(role);
+        networks.extend(self.name(INTERNAL, role.name.span).map(|key| Private {
+            key,
+            position,
+            options: internal,
+            span: role.name.span,
+        }));
+        for network in &role.networks {
+            if network.shared {
+                shared.extend(self.shared_by_name(network));
+                continue;
+            }
+            let options = match &network.options {
+                Some(node) => self.templates.compile(node, self.sources, &mut self.problems),
+                None => Pattern::Const(Value::from(Map::new())),
+            };
+            networks.push(Private {
+                key: network.key.value.clone(),
+                position: extra + networks.len() - 1,
+                options,
+                span: network.key.span,
+            });
+        }
+        let configs = role
+            .configs
+            .iter()
+            .filter_map(|c| Some((c, self.content(role, c)?)))
+            .collect();
+        CompiledRole {
+            role,
+            services: role.services.iter().map(|s| self.compile(role, s)).collect(),
+            networks,
+            shared,
+            configs,
+            volumes: self.options(&role.volumes, role.name.span),
+        }
+    }
+
+    /// What the blueprint says of every private network, and the role of its own over it.
+    fn internal_options(&mut self, role: &Role) -> Pattern {
+        let mut entries: Vec<Entry> = Vec::new();
+        for node in [&self.blueprint.internal, &role.internal].into_iter().flatten() {
+            if let Yaml::Map(more) = &node.value {
+                entries.retain(|e| !more.iter().any(|m| m.key == e.key));
+                entries.extend(more.iter().cloned());
+            }
+        }
+        self.options(&entries, role.name.span)
+    }
+
+    /// A network that has the same name for every node, or that others provide.
+    fn shared_by_name(&mut self, network: &blueprint::RoleNetwork) -> Option<(NetworkKey, NetworkName)> {
+        let options = self.network_options(network.options.as_ref());
+        let key = network.key.value.clone();
+        let name: NetworkName = self.name(&own_name(&options).unwrap_or_else(|| key.to_string()), network.key.span)?;
+        if !self.shared.iter().any(|n| n.name == name) {
+            self.shared.push(Network {
+                key: key.clone(),
+                name: name.clone(),
+                // The engine chooses: there are few of these, and none grows with the nodes.
+                subnet: None,
+                external: is_external(&options),
+                options: without(&options, &["name", "external"]),
+            });
+        }
+        Some((key, name))
+    }
+
+    fn content(&mut self, role: &Role, config: &blueprint::Config) -> Option<Content> {
+        Some(match &config.source {
+            blueprint::ConfigSource::Template(node) => {
+                Content::Template(self.templates.compile(node, self.sources, &mut self.problems))
+            }
+            blueprint::ConfigSource::Bytes(content) => Content::Same(ConfigSource::File {
+                path: path_of(config),
+                mode: self.mode_of(role, config)?,
+                content: content.clone(),
+            }),
+            blueprint::ConfigSource::Environment(name, value) => Content::Same(ConfigSource::Environment {
+                name: name.clone(),
+                value: value.clone(),
+            }),
+            blueprint::ConfigSource::External(node) => Content::Same(ConfigSource::External(Value::from(node))),
+        })
+    }
+
+    /// The mode that services ask for: one file has one.
+    fn mode_of(&mut self, role: &Role, config: &blueprint::Config) -> Option<u32> {
+        let mut mode: Option<u32> = None;
+        for service in &role.services {
+            let list = service.keys.iter().filter(|e| e.key == config.kind.section());
+            let list = list.filter_map(|e| match &e.node.value {
+                Yaml::List(list) => Some(list),
+                _ => None,
+            });
+            for item in list.flatten() {
+                if item.get("source").and_then(crate::yaml::Node::scalar) != Some(config.name.value.clone()) {
+                    continue;
+                }
+                let Some(node) = item.get("mode") else { continue };
+                let asked = match &node.value {
+                    Yaml::Int(n) => u32::try_from(*n).ok(),
+                    Yaml::Text(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).ok(),
+                    _ => None,
+                };
+                let Some(asked) = asked.filter(|m| *m <= 0o7777) else {
+                    self.problems
+                        .push(Problem::at(node.span, "not a file mode").label("expected octal digits such as 0440"));
+                    return None;
+                };
+                if mode.is_some_and(|m| m != asked) {
+                    self.problems.push(
+                        Problem::at(
+                            node.span,
+                            format!("`{}` is asked for with two modes", config.name.value),
+                        )
+                        .hint("one file has one mode: define it twice, under two names"),
+                    );
+                    return None;
+                }
+                mode = Some(asked);
+            }
+        }
+        Some(mode.unwrap_or(0o444))
+    }
+
+    fn compile<'s>(&mut self, role: &Role, service: &'s blueprint::Service) -> Compiled<'s> {
+        let keys: Vec<(Arc<str>, Pattern)> = service
+            .keys
+            .iter()
+            .filter(|e| e.key != "container_name")
+            .map(|e| {
+                let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
+                (e.key.as_str().into(), pattern)
+            })
+            .collect();
+        let mut constant = Some(Map::with_capacity(keys.len()));
+        for (key, pattern) in &keys {
+            match pattern {
+                Pattern::Const(value) if !references::may_refer(key) => {
+                    if let Some(map) = &mut constant {
+                        map.insert(key.clone(), value.clone());
+                    }
+                }
+                _ => constant = None,
+            }
+        }
+        Compiled {
+            service,
+            keys,
+            constant: constant.map(Arc::new),
+            joins: self.joins(role, service),
+            container: service.keys.iter().find(|e| e.key == "container_name").map(|e| {
+                let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
+                (pattern, e.node.span)
+            }),
+        }
+    }
+
+    /// The networks that `service` joins: what it says itself, else the private one; the shared one for ways in and out.
+    fn joins(&mut self, role: &Role, service: &blueprint::Service) -> Vec<Join> {
+        let entry = role.entry.iter().find(|e| e.service.value == service.name.value);
+        let exit = role.exit.iter().any(|e| e.value == service.name.value);
+        if service.network_mode.is_some() {
+            return Vec::new();
+        }
+        let mut joins = Vec::new();
+        let bare = |expansion: &mut Self, key: &str, shared| {
+            expansion.name(key, service.name.span).map(|network| Join {
+                network,
+                shared,
+                aliases: Vec::new(),
+                node_name: None,
+                options: Pattern::Const(Value::from(Map::new())),
+            })
+        };
+        match &service.networks {
+            None => joins.extend(bare(self, INTERNAL, false)),
+            Some(networks) => {
+                for network in networks {
+                    joins.push(Join {
+                        network: network.network.value.clone(),
+                        shared: is_shared(role, &network.network.value),
+                        aliases: self.aliases(&network.aliases),
+                        node_name: None,
+                        options: self.options(&network.options, network.network.span),
+                    });
+                }
+            }
+        }
+        if entry.is_none() && !exit {
+            return joins;
+        }
+        if !joins.iter().any(|j| j.network.as_str() == INOUT) {
+            joins.extend(bare(self, INOUT, true));
+        }
+        if let (Some(entry), Some(join)) = (entry, joins.iter_mut().find(|j| j.network.as_str() == INOUT)) {
+            if entry.aliases.is_empty() {
+                join.node_name = Some(entry.service.span);
+            }
+            join.aliases.extend(self.aliases(&entry.aliases));
+        }
+        joins
+    }
+
+    fn aliases(&mut self, nodes: &[crate::yaml::Node]) -> Vec<(Pattern, Span)> {
+        nodes
+            .iter()
+            .map(|n| (self.templates.compile(n, self.sources, &mut self.problems), n.span))
+            .collect()
+    }
+
+    fn options(&mut self, entries: &[Entry], span: Span) -> Pattern {
+        let node = crate::yaml::Node {
+            value: Yaml::Map(entries.to_vec()),
+            span,
+            tag: None,
+        };
+        self.templates.compile(&node, self.sources, &mut self.problems)
+    }
+
+    fn node(
+        &mut self,
+        compiled: &CompiledRole<'_>,
+        services: &[Compiled<'_>],
+        ordinal: u32,
+        name: &NodeName,
+        scope: &Scope,
+    ) -> Option<Node> {
+        let role = compiled.role;
+        let project: ProjectName = self.name(&format!("{}{name}", self.cluster.prefix()), role.name.span)?;
+        // Keys first: a service may refer to one that comes after it.
+        let keys: Vec<(&str, ServiceKey)> = services
+            .iter()
+            .map(|compiled| {
+                let service = compiled.service.name.value.as_str();
+                let key = if compiled.joins.iter().any(|j| j.shared) {
+                    format!("{name}-{service}")
+                } else {
+                    service.to_owned()
+                };
+                Some((service, self.name::<ServiceKey>(&key, compiled.service.name.span)?))
+            })
+            .collect::<Option<_>>()?;
+        let rename = |service: &str| -> Option<Arc<str>> {
+            let (_, key) = keys.iter().find(|(name, _)| *name == service)?;
+            (key.as_str() != service).then(|| key.shared())
+        };
+        let mut made = Vec::with_capacity(services.len());
+        for (compiled, (_, key)) in services.iter().zip(&keys) {
+            made.extend(self.service(compiled, key.clone(), name, &project, &rename, scope));
+        }
+        if made.len() < services.len() {
+            return None;
+        }
+        let mut networks = Vec::with_capacity(compiled.networks.len());
+        for private in &compiled.networks {
+            networks.extend(self.private(private, role, ordinal, &project, &made, scope)?);
+        }
+        let volumes = match self.evaluate(&compiled.volumes, scope)? {
+            Value::Map(map) => map,
+            _ => Arc::default(),
+        };
+        Some(Node {
+            name: name.clone(),
+            role: role.name.value.clone(),
+            index: ordinal + 1,
+            project,
+            networks,
+            shared: compiled.shared.clone(),
+            services: made,
+            configs: self.configs(compiled, scope)?,
+            volumes,
+        })
+    }
+
+    fn configs(&mut self, compiled: &CompiledRole<'_>, scope: &Scope) -> Option<Vec<Config>> {
+        let mut configs = Vec::with_capacity(compiled.configs.len());
+        for (config, content) in &compiled.configs {
+            let source = match content {
+                Content::Same(source) => source.clone(),
+                Content::Template(pattern) => {
+                    let text = self.evaluate(pattern, scope)?.scalar().unwrap_or_default();
+                    ConfigSource::File {
+                        path: path_of(config),
+                        mode: self.mode_of(compiled.role, config)?,
+                        content: Arc::from(text.into_bytes()),
+                    }
+                }
+            };
+            configs.push(Config {
+                kind: config.kind,
+                name: config.name.value.as_str().into(),
+                source,
+            });
+        }
+        Some(configs)
+    }
+
+    /// A private network of a node, where any of its services joins it.
+    fn private(
+        &mut self,
+        private: &Private,
+        role: &Role,
+        ordinal: u32,
+        project: &ProjectName,
+        services: &[Service],
+        scope: &Scope,
+    ) -> Option<Option<Network>> {
+        let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == private.key);
+        let joined = services.iter().filter(joins).count();
+        if joined == 0 {
+            return Some(None);
+        }
+        let options = match self.evaluate(&private.options, scope)? {
+            Value::Map(map) => map,
+            _ => Arc::default(),
+        };
+        let subnet = match self.layout {
+            Some(layout) if !options.contains_key("ipam") => match layout.private(private.position, ordinal, joined) {
+                Ok(subnet) => Some(subnet),
+                Err(error) => {
+                    let place = role.count.as_ref().map_or(private.span, |c| c.span);
+                    self.address_problem(error, Some(place));
+                    return None;
+                }
+            },
+            _ => None,
+        };
+        let name = own_name(&options).unwrap_or_else(|| format!("{project}_{}", private.key));
+        Some(Some(Network {
+            key: private.key.clone(),
+            name: self.name::<NetworkName>(&name, private.span)?,
+            subnet,
+            external: false,
+            options: without(&options, &["name", "external"]),
+        }))
+    }
+
+    fn service(
+        &mut self,
+        compiled: &Compiled<'_>,
+        key: ServiceKey,
+        node: &NodeName,
+        project: &ProjectName,
+        rename: &dyn Fn(&str) -> Option<Arc<str>>,
+        scope: &Scope,
+    ) -> Option<Service> {
+        let name = &compiled.service.name;
+        let mut attachments = Vec::with_capacity(compiled.joins.len());
+        let qualified = key.as_str() != name.value.as_str();
+        for join in &compiled.joins {
+            attachments.push(self.attachment(join, &name.value, qualified, node, scope)?);
+        }
+        let definition = match &compiled.constant {
+            Some(map) => map.clone(),
+            None => Arc::new(self.definition(compiled, rename, scope)?),
+        };
+        let shared = attachments.iter().any(|a| a.shared);
+        let (container, span) = match &compiled.container {
+            Some((pattern, span)) => (self.evaluate(pattern, scope)?.scalar().unwrap_or_default(), *span),
+            None => {
+                // The project is the node, so a key that begins with the node's name need not say it again.
+                (format!("{project}-{}-1", name.value), name.span)
+            }
+        };
+        Some(Service {
+            name: name.value.clone(),
+            key,
+            container: self.name::<ContainerName>(&container, span)?,
+            container_named: shared || compiled.container.is_some(),
+            attachments,
+            definition,
+        })
+    }
+
+    fn definition(
+        &mut self,
+        compiled: &Compiled<'_>,
+        rename: &dyn Fn(&str) -> Option<Arc<str>>,
+        scope: &Scope,
+    ) -> Option<Map> {
+        let mut map = Map::with_capacity(compiled.keys.len());
+        let found = self.problems.len();
+        for (key, pattern) in &compiled.keys {
+            // Go on after a fault: its neighbours may have one too.
+            let mut value = self.evaluate(pattern, scope).unwrap_or(Value::Null);
+            if references::may_refer(key) {
+                value = references::renamed(key, &value, rename);
+            }
+            map.insert(key.clone(), value);
+        }
+        (self.problems.len() == found).then_some(map)
+    }
+
+    fn attachment(
+        &mut self,
+        join: &Join,
+        service: &crate::name::ServiceName,
+        qualified: bool,
+        node: &NodeName,
+        scope: &Scope,
+    ) -> Option<Attachment> {
+        let mut aliases: Vec<Alias> = Vec::with_capacity(join.aliases.len() + 1);
+        // Under a qualified key, the short name is an alias like any other, on the private network alone.
+        if qualified && !join.shared {
+            aliases.push(self.name(service.as_str(), Span::default())?);
+        }
+        if let Some(span) = join.node_name {
+            aliases.push(self.name(node.as_str(), span)?);
+        }
+        for (pattern, span) in &join.aliases {
+            let text = self.evaluate(pattern, scope)?.scalar().unwrap_or_default();
+            let alias = self.name(&text, *span)?;
+            if !aliases.contains(&alias) {
+                aliases.push(alias);
+            }
+        }
+        let options = match self.evaluate(&join.options, scope)? {
+            Value::Map(map) => map,
+            _ => Arc::default(),
+        };
+        Some(Attachment {
+            network: join.network.clone(),
+            shared: join.shared,
+            aliases,
+            options,
+        })
+    }
+}
+
+/// Where a config's file lies in its project's directory.
+fn path_of(config: &blueprint::Config) -> String {
+    format!("{}/{}", config.kind.section(), config.name.value)
+}
+
+/// Whether what a service of `role` knows as `key` is shared with other nodes.
+fn is_shared(role: &Role, key: &NetworkKey) -> bool {
+    key.as_str() == INOUT || role.networks.iter().any(|n| n.shared && n.key.value == *key)
+}
