@@ -8,6 +8,7 @@ pub mod dotenv;
 pub mod interpolate;
 mod merge;
 mod parse;
+pub mod schema;
 mod validate;
 
 use std::sync::Arc;

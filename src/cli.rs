@@ -22,6 +22,10 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented blueprint to start from
+    Init(Init),
+    /// Say everything that is wrong with the blueprint
+    Check(Check),
     /// Write one Compose project a node, ready for `docker compose up -d`
     Render(Render),
     /// Bring the cluster up, or to what the blueprint says now
@@ -32,6 +36,12 @@ pub enum Command {
     Ps(Ps),
     /// Write the fake image for `docker load`
     Image(Image),
+    /// Print the JSON Schema of blueprints, for editors
+    Schema,
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
     /// Be the fake service: answer on the exposed ports and say who one is
     Fake,
     /// Ask from here what names lead to and who answers; for use inside containers
@@ -89,15 +99,48 @@ pub struct Work {
     pub progress: Progress,
 }
 
+/// `topogen init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// File to write
+    #[arg(value_name = "FILE", default_value = "topogen.yaml")]
+    pub file: PathBuf,
+}
+
+/// `topogen check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Which blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// How to print the problems
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `topogen completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
 /// `topogen render`
 #[derive(Debug, Args)]
 pub struct Render {
     /// Which blueprint.
     #[command(flatten)]
     pub source: Source,
-    /// Directory to write to
+    /// Directory to write to; `-` prints instead
     #[arg(short, long, value_name = "DIR", default_value = "topogen-out")]
     pub output: PathBuf,
+    /// Write nothing: show what differs from what would be written, and exit with 4 where anything does
+    #[arg(long, conflicts_with = "force")]
+    pub check: bool,
+    /// Write nothing: print the expanded topology instead
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["output", "check", "force"])]
+    pub format: Option<TopologyFormat>,
     /// Write over files that were changed since they were rendered
     #[arg(long)]
     pub force: bool,
@@ -184,6 +227,13 @@ pub enum Format {
     /// For people
     #[default]
     Table,
+    /// For programs
+    Json,
+}
+
+/// How a topology is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopologyFormat {
     /// For programs
     Json,
 }

@@ -1,11 +1,16 @@
 //! The commands, one verb a file.
 
+mod check;
+mod completions;
 mod down;
 mod image;
+mod init;
 mod load;
+mod man;
 mod probe;
 mod ps;
 mod render;
+mod schema;
 mod up;
 mod work;
 
@@ -17,6 +22,11 @@ use crate::error::Error;
 /// Carry out `command`.
 pub(crate) fn run(command: Command) -> Result<(), Error> {
     match command {
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man => man::run(),
         Command::Render(args) => render::run(&args),
         Command::Up(args) => block_on(up::run(&args)),
         Command::Down(args) => block_on(down::run(&args)),

@@ -62,6 +62,9 @@ pub enum Error {
     /// `--check` found files out of date; what differs was printed.
     #[error("{0}")]
     Difference(String),
+    /// What is wrong was printed as data already.
+    #[error("")]
+    Shown(Exit),
     /// No engine.
     #[error(transparent)]
     NoEngine(#[from] crate::engine::connect::ConnectError),
@@ -97,6 +100,7 @@ impl Error {
             Self::Blueprint { problems, .. } if problems.are_usage() => Exit::Usage,
             Self::Blueprint { .. } => Exit::Blueprint,
             Self::Difference(_) => Exit::Difference,
+            Self::Shown(exit) => *exit,
             Self::NoEngine(_) => Exit::Engine,
             Self::Partial(_) => Exit::Partial,
             Self::Interrupted(_) => Exit::Interrupted,
@@ -115,6 +119,7 @@ impl Error {
             }
             Self::NoEngine(_) => vec!["DOCKER_HOST says so: is an engine listening there?".to_owned()],
             Self::Partial(_) | Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
+            Self::Difference(_) => vec!["the same command without `--check` writes them".to_owned()],
             _ => Vec::new(),
         }
     }

@@ -53,6 +53,7 @@ pub fn main() -> Exit {
     };
     match commands::run(command) {
         Ok(()) => Exit::Done,
+        Err(Error::Shown(exit)) => exit,
         Err(error) => {
             report(&error);
             error.exit()

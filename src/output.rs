@@ -106,6 +106,26 @@ pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes
 }
 
 impl Changes<'_> {
+    /// What would change, as a unified diff.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn difference(&self) -> io::Result<String> {
+        let mut text = String::new();
+        let written = self
+            .write
+            .iter()
+            .map(|at| (self.files[*at].path.as_str(), Some(&self.files[*at].content)));
+        for (path, new) in written.chain(self.remove.iter().map(|path| (path.as_str(), None))) {
+            let old = read(&self.directory.join(path))?.unwrap_or_default();
+            let old = String::from_utf8_lossy(&old);
+            let new = String::from_utf8_lossy(new.map_or(&[][..], |c| c));
+            let diff = similar::TextDiff::from_lines(old.as_ref(), new.as_ref());
+            text.push_str(&diff.unified_diff().header(path, path).to_string());
+        }
+        Ok(text)
+    }
+
     /// Make them. A crash at any moment leaves whole files and a manifest that knows all of them.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Scope};
+use minijinja::value::{Rest, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Scope};
 
 use crate::diagnostic::{Problem, Problems, Sources, Span};
 use crate::value::{Map, Value};
@@ -14,6 +15,57 @@ use crate::yaml::{Node, Yaml};
 
 /// Instructions one template may run: a loop over 10,000 nodes takes about a tenth.
 const FUEL: u64 = 1_000_000;
+/// Keys under which Compose wants a number or a truth value, which a template cannot say: it yields text.
+const TYPED_KEYS: &[&str] = &[
+    "attachable",
+    "count",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_shares",
+    "cpus",
+    "disable",
+    "enable_ipv4",
+    "enable_ipv6",
+    "gw_priority",
+    "hard",
+    "init",
+    "internal",
+    "max_attempts",
+    "mem_swappiness",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "parallelism",
+    "pids",
+    "pids_limit",
+    "priority",
+    "privileged",
+    "published",
+    "read_only",
+    "replicas",
+    "required",
+    "retries",
+    "scale",
+    "soft",
+    "stdin_open",
+    "target",
+    "tty",
+    "weight",
+];
+/// Keys below which the user chooses the keys.
+const FREE_KEYS: &[&str] = &[
+    "annotations",
+    "args",
+    "driver_opts",
+    "environment",
+    "labels",
+    "options",
+    "sysctls",
+    "vars",
+];
+/// The widest `indent`.
+const MAX_INDENT: usize = 1000;
 
 /// A value whose texts may be templates.
 #[derive(Debug, Clone)]
@@ -34,6 +86,8 @@ pub struct Text {
     id: String,
     source: Arc<str>,
     span: Span,
+    /// Whether Compose wants a number or a truth value here.
+    typed: bool,
 }
 
 /// The templates of one blueprint.
@@ -68,6 +122,45 @@ impl Templates {
                 )
             })
         });
+        // Fuel bounds the steps of a template, not the size of one: what multiplies text is bounded here.
+        environment.add_filter(
+            "indent",
+            |text: &str, width: usize, first: Option<bool>, blank: Option<bool>| {
+                if width > MAX_INDENT {
+                    return Err(Error::new(
+                        ErrorKind::InvalidOperation,
+                        format!("`indent` takes {MAX_INDENT} at most"),
+                    ));
+                }
+                Ok(indented(text, width, first.unwrap_or(false), blank.unwrap_or(false)))
+            },
+        );
+        environment.add_filter(
+            "format",
+            |state: &mut State<'_, '_>, format: &Scope, values: Rest<ValueOrKwargs>| {
+                let text = format.as_str().unwrap_or_default();
+                let digits = text
+                    .split(|c: char| !c.is_ascii_digit())
+                    .map(str::len)
+                    .max()
+                    .unwrap_or(0);
+                if digits > 3 || text.contains('*') {
+                    return Err(Error::new(
+                        ErrorKind::InvalidOperation,
+                        "`format` takes widths up to 999",
+                    ));
+                }
+                minijinja::filters::format(state, format, values)
+            },
+        );
+        // Plain JSON: the built-in one escapes what HTML would mistake, which config files have no use for.
+        environment.add_filter("tojson", |value: &Scope, pretty: Option<bool>| {
+            let text = match pretty {
+                Some(true) => serde_json::to_string_pretty(value),
+                _ => serde_json::to_string(value),
+            };
+            text.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+        });
         Self { environment, count: 0 }
     }
 
@@ -95,32 +188,51 @@ impl Templates {
 
     /// Compile every text below `node`.
     pub fn compile(&mut self, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
+        self.pattern(node, false, sources, problems)
+    }
+
+    /// The same for what stands under `key` in a service.
+    pub fn compile_under(&mut self, key: &str, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
+        if FREE_KEYS.contains(&key) {
+            return self.free(node, sources, problems);
+        }
+        self.pattern(node, TYPED_KEYS.contains(&key), sources, problems)
+    }
+
+    fn pattern(&mut self, node: &Node, typed: bool, sources: &Sources, problems: &mut Problems) -> Pattern {
         match &node.value {
-            Yaml::Text(text) if is_template(text) => self.text(text, node.span, sources, problems),
+            Yaml::Text(text) if is_template(text) => self.text(text, node.span, typed, sources, problems),
             Yaml::List(list) => {
-                let items: Vec<Pattern> = list.iter().map(|n| self.compile(n, sources, problems)).collect();
-                if items.iter().all(|p| matches!(p, Pattern::Const(_))) {
-                    Pattern::Const(Value::from(node))
-                } else {
-                    Pattern::List(items)
-                }
+                let items = list.iter().map(|n| self.pattern(n, typed, sources, problems));
+                list_or_const(items.collect(), node)
             }
             Yaml::Map(entries) => {
-                let fields: Vec<(Arc<str>, Pattern)> = entries
-                    .iter()
-                    .map(|e| (e.key.as_str().into(), self.compile(&e.node, sources, problems)))
-                    .collect();
-                if fields.iter().all(|(_, p)| matches!(p, Pattern::Const(_))) {
-                    Pattern::Const(Value::from(node))
-                } else {
-                    Pattern::Map(fields)
-                }
+                let fields = entries.iter().map(|e| {
+                    (
+                        e.key.as_str().into(),
+                        self.compile_under(&e.key, &e.node, sources, problems),
+                    )
+                });
+                map_or_const(fields.collect(), node)
             }
             _ => Pattern::Const(Value::from(node)),
         }
     }
 
-    fn text(&mut self, text: &str, span: Span, sources: &Sources, problems: &mut Problems) -> Pattern {
+    /// Below keys that the user chooses, whose values are texts whatever they are called.
+    fn free(&mut self, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
+        match &node.value {
+            Yaml::Map(entries) => {
+                let fields = entries
+                    .iter()
+                    .map(|e| (e.key.as_str().into(), self.free(&e.node, sources, problems)));
+                map_or_const(fields.collect(), node)
+            }
+            _ => self.pattern(node, false, sources, problems),
+        }
+    }
+
+    fn text(&mut self, text: &str, span: Span, typed: bool, sources: &Sources, problems: &mut Problems) -> Pattern {
         let id = self.count.to_string();
         self.count += 1;
         match self.environment.add_template_owned(id.clone(), text.to_owned()) {
@@ -128,6 +240,7 @@ impl Templates {
                 id,
                 source: text.into(),
                 span,
+                typed,
             }),
             Err(error) => {
                 problems.push(problem(&error, text, span, sources));
@@ -149,7 +262,8 @@ impl Templates {
             Pattern::Text(text) => {
                 let template = self.environment.get_template(&text.id);
                 match template.and_then(|template| template.render(scope)) {
-                    Ok(text) => Some(Value::Text(text.into())),
+                    Ok(result) if text.typed => Some(Value::from_exact(&result)),
+                    Ok(result) => Some(Value::Text(result.into())),
                     Err(error) => {
                         problems.push(problem(&error, &text.source, text.span, sources));
                         None
@@ -174,6 +288,36 @@ impl Templates {
             }
         }
     }
+}
+
+fn list_or_const(items: Vec<Pattern>, node: &Node) -> Pattern {
+    if items.iter().all(|p| matches!(p, Pattern::Const(_))) {
+        Pattern::Const(Value::from(node))
+    } else {
+        Pattern::List(items)
+    }
+}
+
+fn map_or_const(fields: Vec<(Arc<str>, Pattern)>, node: &Node) -> Pattern {
+    if fields.iter().all(|(_, p)| matches!(p, Pattern::Const(_))) {
+        Pattern::Const(Value::from(node))
+    } else {
+        Pattern::Map(fields)
+    }
+}
+
+/// Every line but the first moved right; blank ones and the first where asked for.
+fn indented(text: &str, width: usize, first: bool, blank: bool) -> String {
+    let margin = " ".repeat(width);
+    let lines = text.split('\n').enumerate().map(|(at, line)| {
+        let moved = if at == 0 { first } else { blank || !line.is_empty() };
+        if moved {
+            format!("{margin}{line}")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether `text` has anything for the template engine to do.

@@ -44,6 +44,23 @@ impl Value {
         }
     }
 
+    /// A number or truth value, where `text` is written just as one would be; else the text.
+    #[must_use]
+    pub fn from_exact(text: &str) -> Self {
+        let typed = match crate::yaml::plain_scalar(text) {
+            Yaml::Bool(b) => Self::Bool(b),
+            Yaml::Int(n) => Self::Int(n),
+            Yaml::Float(n) => Self::Float(n),
+            Yaml::Null | Yaml::Text(_) | Yaml::List(_) | Yaml::Map(_) => Self::Null,
+        };
+        // `1.10` and `007` are what they are written as: a version is not a number.
+        if typed.scalar().is_some_and(|t| t == text) {
+            typed
+        } else {
+            Self::from(text)
+        }
+    }
+
     /// The map, where it is one.
     #[must_use]
     pub fn as_map(&self) -> Option<&Map> {

@@ -102,6 +102,20 @@ pub fn environment(node: &mut Node, variables: &Variables<'_>) {
 /// # Errors
 /// A `$` that begins nothing, a brace that does not close, or a variable required by `?` that has no value.
 pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, Fault> {
+    nested(text, variables, 0)
+}
+
+/// The deepest nesting of `${A:-${B:-…}}`.
+const MAX_NESTING: usize = 32;
+
+fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<String, Fault> {
+    if depth > MAX_NESTING {
+        return Err(Fault {
+            range: 0..text.len(),
+            message: "`${…}` nested too deep".to_owned(),
+            hint: Some(format!("at most {MAX_NESTING} inside one another")),
+        });
+    }
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(dollar) = text[at..].find('$').map(|n| at + n) {
@@ -118,7 +132,7 @@ pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, 
                     message: "`${` without its `}`".to_owned(),
                     hint: Some("write `$$` for a dollar sign".to_owned()),
                 })?;
-                out.push_str(&braced(text, dollar + 2..close, variables)?);
+                out.push_str(&braced(text, dollar + 2..close, variables, depth)?);
                 close + 1
             }
             Some(b) if name_start(*b) => {
@@ -170,7 +184,7 @@ fn closing(text: &str, from: usize) -> Option<usize> {
     None
 }
 
-fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>) -> Result<String, Fault> {
+fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth: usize) -> Result<String, Fault> {
     let inside = &text[range.clone()];
     let whole = range.start - 2..range.end + 1;
     let len = name_length(inside);
@@ -187,7 +201,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>) -> Res
     // The word after an operator is interpolated only where it is used.
     let mut word = |skip: usize| {
         let start = range.start + len + skip;
-        interpolate(&text[start..range.end], variables).map_err(|fault| Fault {
+        nested(&text[start..range.end], variables, depth + 1).map_err(|fault| Fault {
             range: start + fault.range.start..start + fault.range.end,
             ..fault
         })

@@ -85,7 +85,7 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let vars = tree.get("vars").map_or_else(Vec::new, |n| vars(n, problems));
     let addresses = tree.get("addresses").and_then(|n| addresses(n, problems));
     let inout = tree.get("inout").and_then(|n| network_options(n, problems));
-    let internal = tree.get("internal").and_then(|n| network_options(n, problems));
+    let internal = tree.get("internal").and_then(|n| private_options(n, problems));
     let Some(roles) = tree.get("roles") else {
         problems.push(
             Problem::at(
@@ -186,6 +186,26 @@ fn network_options(node: &Node, problems: &mut Problems) -> Option<Node> {
     let entries = map(node, "a network's options", problems)?;
     known_keys(entries, NETWORK_KEYS, "a network's options", problems);
     Some(node.clone())
+}
+
+/// Options of the private network: one for each node, so it is nobody else's and has no one name.
+fn private_options(node: &Node, problems: &mut Problems) -> Option<Node> {
+    let options = network_options(node, problems)?;
+    if let Yaml::Map(entries) = &options.value {
+        for entry in entries
+            .iter()
+            .filter(|e| ["name", "external"].contains(&e.key.as_str()))
+        {
+            problems.push(
+                Problem::at(
+                    entry.key_span,
+                    format!("the private network cannot have `{}`", entry.key),
+                )
+                .hint("every node has its own; to share one, declare another under the role's `networks`"),
+            );
+        }
+    }
+    Some(options)
 }
 
 fn addresses(node: &Node, problems: &mut Problems) -> Option<Addresses> {
@@ -328,7 +348,7 @@ fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Opti
         match entry.key.as_str() {
             // The cluster's own: a Compose file written by hand must call it external.
             INOUT => {}
-            INTERNAL | DEFAULT_NETWORK => internal = options,
+            INTERNAL | DEFAULT_NETWORK => internal = private_options(&entry.node, problems),
             _ => {
                 let name = options.as_ref().and_then(|o| o.get("name")).and_then(Node::scalar);
                 let constant = name.is_some_and(|n| !is_template(&n));
@@ -496,9 +516,27 @@ fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
     let networks = entry
         .node
         .get("networks")
-        .filter(|n| n.value != Yaml::Null)
+        // Nothing said: as in Compose, the network of those that say nothing.
+        .filter(|n| !is_empty(n))
         .map(|n| service_networks(n, problems));
-    let network_mode = entries.iter().find(|e| e.key == "network_mode").map(|e| e.key_span);
+    let said = |e: &&Entry| e.key == "network_mode" && e.node.value != Yaml::Null;
+    let network_mode = entries.iter().find(said).map(|e| e.key_span);
+    for (at, network) in networks.iter().flatten().enumerate() {
+        if networks
+            .iter()
+            .flatten()
+            .take(at)
+            .any(|n| n.network.value == network.network.value)
+        {
+            problems.push(
+                Problem::at(
+                    network.network.span,
+                    format!("network `{}` named twice", network.network.value),
+                )
+                .hint("a service joins a network once: keep one of the two"),
+            );
+        }
+    }
     if let (Some(span), Some(_)) = (network_mode, &networks) {
         problems
             .push(Problem::at(span, "`network_mode` and `networks` exclude each other").hint("keep one of the two"));
@@ -539,6 +577,15 @@ fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork>
             );
             Vec::new()
         }
+    }
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.value {
+        Yaml::Null => true,
+        Yaml::List(list) => list.is_empty(),
+        Yaml::Map(entries) => entries.is_empty(),
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::blueprint::interpolate::Variables;
+use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Blueprint, Inputs, dotenv};
 use crate::cli::{Source, Which};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
@@ -39,7 +39,7 @@ pub(super) struct Loaded {
 /// Read and expand what `source` names.
 pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
-    let environment = Arc::new(environment(source, &origin)?);
+    let environment = Arc::new(environment(&source.env_file, &origin)?);
     match expanded(source, file, &mut sources, &environment, &origin) {
         Ok(mut topology) => {
             if source.fake {
@@ -91,10 +91,10 @@ fn expanded(
 }
 
 /// The environment, and below it `--env-file`, else `.env` beside the blueprint (Compose specification, "Interpolation").
-fn environment(source: &Source, origin: &Origin) -> Result<HashMap<String, String>, Error> {
+fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, String>, Error> {
     let mut found = HashMap::new();
     let beside = PathBuf::from(&origin.directory).join(DOTENV);
-    let files = match source.env_file.as_slice() {
+    let files = match files {
         [] if beside.is_file() => vec![beside],
         files => files.to_vec(),
     };
@@ -116,8 +116,8 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     if let Some(name) = &which.name {
         return Ok(name.clone());
     }
-    let (sources, file, _) = text(which.file.as_deref())?;
-    let tree = match yaml::parse(sources.text(file), file) {
+    let (sources, file, origin) = text(which.file.as_deref())?;
+    let mut tree = match yaml::parse(sources.text(file), file) {
         Ok(tree) => tree,
         Err(mut problems) => {
             problems.push(
@@ -126,6 +126,15 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
             return Err(Error::Blueprint { problems, sources });
         }
     };
+    // The name alone: what else may be wrong with the blueprint does not matter here.
+    let environment = environment(&[], &origin)?;
+    let lookup = |name: &str| environment.get(name).cloned();
+    interpolate::tree(
+        &mut tree,
+        &mut Variables::new(&lookup),
+        &sources,
+        &mut Problems::default(),
+    );
     let Some(node) = tree.get("name") else {
         return Ok(ClusterName::default());
     };

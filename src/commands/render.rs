@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::load;
-use crate::cli::Render;
+use crate::cli::{Render, TopologyFormat};
 use crate::compose::render;
 use crate::error::Error;
 use crate::output::{self, File};
@@ -13,9 +13,29 @@ use crate::topology::{ConfigSource, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
+    if args.format == Some(TopologyFormat::Json) {
+        let text = serde_json::to_string_pretty(&topology).context("cannot print the topology")?;
+        return Ok(terminal::data(&format!("{text}\n")).context("cannot print")?);
+    }
     let files = files(&topology)?;
+    if args.output.as_os_str() == "-" {
+        return print(&files);
+    }
     let shown = args.output.display();
     let changes = output::compare(&args.output, &files).with_context(|| format!("cannot read `{shown}`"))?;
+    if args.check {
+        let difference = changes.difference().with_context(|| format!("cannot read `{shown}`"))?;
+        return match changes.write.len() + changes.remove.len() {
+            0 => Ok(()),
+            count => {
+                terminal::data(&difference).context("cannot print")?;
+                Err(Error::Difference(format!(
+                    "{} in `{shown}` out of date",
+                    plural(count, "file")
+                )))
+            }
+        };
+    }
     if !changes.blocked.is_empty() && !args.force {
         let messages = changes
             .blocked
@@ -37,6 +57,17 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
         terminal::line(&next(&topology, &shown.to_string()));
     }
     Ok(())
+}
+
+/// All files, one after the other, each behind its name.
+fn print(files: &[File]) -> Result<(), Error> {
+    let mut text = String::new();
+    for file in files {
+        let content = String::from_utf8_lossy(&file.content);
+        text.push_str(&format!("# {}\n{}", file.path, content));
+        text.push_str(if content.ends_with('\n') { "---\n" } else { "\n---\n" });
+    }
+    Ok(terminal::data(text.strip_suffix("---\n").unwrap_or(&text)).context("cannot print")?)
 }
 
 /// The Compose file of each node, and the files of its configs.

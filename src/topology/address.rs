@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use sha2::{Digest, Sha256};
 
 /// The largest subnet a node may have: one block of the default pool, 1,021 containers.
-const WIDEST: u8 = 22;
+pub(crate) const WIDEST: u8 = 22;
 /// The smallest subnet: 13 containers. A service more in a role then seldom moves its nodes.
 const NARROWEST: u8 = 28;
 

@@ -18,7 +18,7 @@ use crate::diagnostic::{Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
 use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
-use crate::yaml::{Entry, Yaml};
+use crate::yaml::Entry;
 
 /// The most ports of a Linux bridge (moby#44973).
 pub const BRIDGE_PORTS: usize = 1023;
@@ -64,6 +64,7 @@ pub fn expand(
         layout: None,
         cluster,
         shared: Vec::new(),
+        set: Vec::new(),
     };
     let topology = expansion.run(&counts, overrides);
     match topology {
@@ -89,7 +90,7 @@ fn counts(blueprint: &Blueprint, overrides: &Overrides, problems: &mut Problems)
             None => {
                 let list: Vec<String> = names().map(|n| format!("`--scale {n}={slaves}`")).collect();
                 problems.push(
-                    Problem::general(
+                    Problem::usage(
                         "`--slaves` counts the role `slave`, or the only role with a `count`: here is neither",
                     )
                     .hint(format!("name the role: {}", list.join(" or "))),
@@ -136,13 +137,21 @@ struct Expansion<'a> {
     cluster: ClusterName,
     /// Networks that nodes share beside the one of all.
     shared: Vec<Network>,
+    /// `--set`.
+    set: Vec<(Arc<str>, Pattern)>,
 }
 
 impl Expansion<'_> {
     fn run(&mut self, counts: &[Option<u32>], overrides: &Overrides) -> Option<Topology> {
         self.templates.set_global("cluster", Scope::from(self.cluster.as_str()));
         self.layout = self.layout();
-        let vars = self.top_vars(overrides)?;
+        self.set_vars(overrides);
+        let vars = compile_vars(
+            &self.blueprint.vars,
+            &mut self.templates,
+            self.sources,
+            &mut self.problems,
+        );
         let names: Vec<Vec<NodeName>> = self
             .blueprint
             .roles
@@ -173,6 +182,7 @@ impl Expansion<'_> {
         };
         if self.problems.is_empty() {
             self.names_have_one_owner(&topology);
+            self.subnets_are_disjoint(&topology);
             self.shared_network_has_room(&topology);
         }
         Some(topology)
@@ -207,43 +217,34 @@ impl Expansion<'_> {
         self.problems.push(problem.label(format!("pool {pool}")));
     }
 
-    /// `vars:` with `--set` over them, templates not yet run.
-    fn top_vars(&mut self, overrides: &Overrides) -> Option<Vec<(Arc<str>, Pattern)>> {
-        let mut vars = compile_vars(
-            &self.blueprint.vars,
-            &mut self.templates,
-            self.sources,
-            &mut self.problems,
-        );
-        for (key, value) in &overrides.set {
-            let value = match crate::yaml::plain_scalar(value) {
-                Yaml::Null => Value::Null,
-                Yaml::Bool(b) => Value::Bool(b),
-                Yaml::Int(n) => Value::Int(n),
-                Yaml::Float(n) => Value::Float(n),
-                _ => Value::from(value.as_str()),
-            };
-            let known = vars.iter_mut().find(|(name, _)| **name == **key);
-            match known {
-                Some((_, slot)) => *slot = Pattern::Const(value),
-                None => {
-                    let in_role = self
-                        .blueprint
-                        .roles
-                        .iter()
-                        .any(|r| r.vars.iter().any(|v| v.key == *key));
-                    if !in_role {
-                        let names = self.blueprint.vars.iter().map(|v| v.key.as_str());
-                        self.problems.push(
-                            Problem::usage(format!("`--set {key}=…`: no variable `{key}` in the blueprint"))
-                                .did_you_mean(key, names),
-                        );
-                    }
-                    vars.push((key.as_str().into(), Pattern::Const(value)));
-                }
+    /// `--set`, over all that the blueprint says.
+    fn set_vars(&mut self, overrides: &Overrides) {
+        let declared = |key: &str| {
+            let roles = self.blueprint.roles.iter();
+            let in_roles = roles.flat_map(|r| r.vars.iter().chain(r.overrides.iter().flat_map(|o| &o.vars)));
+            self.blueprint.vars.iter().chain(in_roles).any(|v| v.key == key)
+        };
+        for (key, text) in &overrides.set {
+            if !declared(key) {
+                let names = self.blueprint.vars.iter().map(|v| v.key.as_str());
+                self.problems.push(
+                    Problem::usage(format!("`--set {key}=…`: no variable `{key}` in the blueprint"))
+                        .did_you_mean(key, names),
+                );
             }
+            let value = Value::from_exact(text);
+            self.set.push((key.as_str().into(), Pattern::Const(value)));
         }
-        Some(vars)
+    }
+
+    /// The variables that are the same for every node.
+    fn constant_vars(&mut self, own: &[(Arc<str>, Pattern)], vars: &[(Arc<str>, Pattern)]) -> Scope {
+        let constant = |list: &[(Arc<str>, Pattern)]| -> Vec<(Arc<str>, Pattern)> {
+            let constant = list.iter().filter(|(_, p)| matches!(p, Pattern::Const(_)));
+            constant.cloned().collect()
+        };
+        let (vars, own) = (constant(vars), constant(own));
+        self.scope_vars(&vars, &own, &Scope::UNDEFINED)
     }
 
     fn node_names(&mut self, role: &Role, count: Option<u32>, vars: &[(Arc<str>, Pattern)]) -> Vec<NodeName> {
@@ -259,7 +260,8 @@ impl Expansion<'_> {
         };
         let pattern = self.templates.compile(template, self.sources, &mut self.problems);
         let total = count.unwrap_or(1);
-        let vars = self.scope_vars(vars, &[], &Scope::UNDEFINED);
+        let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
+        let vars = self.constant_vars(&own, vars);
         let mut names = Vec::new();
         for index in 1..=total {
             let scope = context! { index, ordinal => index - 1, role => name, vars => vars.clone() };
@@ -366,7 +368,14 @@ impl Expansion<'_> {
             return Arc::default();
         };
         let pattern = self.templates.compile(node, self.sources, &mut self.problems);
-        match self.evaluate(&pattern, &context! {}) {
+        let vars = compile_vars(
+            &self.blueprint.vars,
+            &mut self.templates,
+            self.sources,
+            &mut self.problems,
+        );
+        let vars = self.constant_vars(&[], &vars);
+        match self.evaluate(&pattern, &context! { vars }) {
             Some(Value::Map(map)) => map,
             _ => Arc::default(),
         }
@@ -375,7 +384,8 @@ impl Expansion<'_> {
     /// What `vars` holds for one node: each variable may use those before it.
     fn scope_vars(&mut self, top: &[(Arc<str>, Pattern)], own: &[(Arc<str>, Pattern)], node: &Scope) -> Scope {
         let mut vars: BTreeMap<Arc<str>, Scope> = BTreeMap::new();
-        for (name, pattern) in top.iter().chain(own) {
+        let set = self.set.clone();
+        for (name, pattern) in top.iter().chain(own).chain(&set) {
             let scope = context! { node, vars => as_scope(&vars) };
             if let Some(value) = self.evaluate(pattern, &scope) {
                 vars.insert(name.clone(), Scope::from(Serde(&value)));

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::super::address::{AddressError, Layout};
+use ipnet::Ipv4Net;
+
+use super::super::address::{AddressError, Layout, WIDEST, overlap};
 use super::super::{Attachment, Node, Service, Topology};
 use super::Expansion;
 use crate::blueprint::INOUT;
 use crate::diagnostic::{Problem, Span};
 use crate::name::Alias;
+use crate::value::Value;
 
 impl Expansion<'_> {
     /// Where a service was written, for problems found in the topology.
@@ -20,7 +23,7 @@ impl Expansion<'_> {
 
     /// Promises 1 to 3: inside a node and on the shared network, no name leads to two containers.
     pub(super) fn names_have_one_owner(&mut self, topology: &Topology) {
-        let mut shared: HashMap<&str, (&Node, &Service)> = HashMap::new();
+        let mut shared: HashMap<String, (&Node, &Service)> = HashMap::new();
         let mut containers: HashMap<&str, (&Node, &Service)> = HashMap::new();
         let each = || {
             topology
@@ -28,6 +31,7 @@ impl Expansion<'_> {
                 .iter()
                 .flat_map(|n| n.services.iter().map(move |s| (n, s)))
         };
+        let nodes: HashMap<&str, &Node> = topology.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
         let mut found = Vec::new();
         for (node, service) in each() {
             if let Some((other, _)) = containers.insert(service.container.as_str(), (node, service)) {
@@ -46,7 +50,19 @@ impl Expansion<'_> {
                 .filter(|a| a.shared)
                 .flat_map(|a| names(service, a))
             {
-                match shared.insert(name, (node, service)) {
+                if let Some(owner) = nodes.get(name.to_lowercase().as_str())
+                    && !(owner.name == node.name && self.is_entry(node, service))
+                {
+                    found.push(
+                        Problem::at(
+                            self.place(node, service),
+                            format!("`{}` of `{}` answers to `{name}` on `{INOUT}`", service.name, node.name),
+                        )
+                        .label(format!("`{name}` is the name of a node and leads to its entry alone"))
+                        .hint("give it another name there, or make it the `entry` of that node"),
+                    );
+                }
+                match shared.insert(name.to_lowercase(), (node, service)) {
                     Some((n, s)) if !std::ptr::eq(s, service) => found.push(
                         Problem::at(
                             self.place(node, service),
@@ -65,7 +81,7 @@ impl Expansion<'_> {
             }
         }
         for node in &topology.nodes {
-            let mut inside: HashMap<&str, &Service> = HashMap::new();
+            let mut inside: HashMap<String, &Service> = HashMap::new();
             for service in &node.services {
                 for name in service
                     .attachments
@@ -73,7 +89,7 @@ impl Expansion<'_> {
                     .filter(|a| !a.shared)
                     .flat_map(|a| names(service, a))
                 {
-                    if let Some(other) = inside.insert(name, service)
+                    if let Some(other) = inside.insert(name.to_lowercase(), service)
                         && !std::ptr::eq(other, service)
                     {
                         found.push(
@@ -84,7 +100,7 @@ impl Expansion<'_> {
                             .label(format!("`{}` and `{}` of `{}`", other.name, service.name, node.name)),
                         );
                     }
-                    if let Some((n, s)) = shared.get(name)
+                    if let Some((n, s)) = shared.get(&name.to_lowercase())
                         && !std::ptr::eq(*s, service)
                     {
                         found.push(
@@ -107,24 +123,64 @@ impl Expansion<'_> {
         }
     }
 
+    fn is_entry(&self, node: &Node, service: &Service) -> bool {
+        let role = self.blueprint.role(node.role.as_str());
+        role.is_some_and(|r| r.entry.iter().any(|e| e.service.value == service.name))
+    }
+
+    /// Promise 4: subnets are disjoint, those that the user wrote too.
+    pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
+        let mut subnets: Vec<(Ipv4Net, &str)> = Vec::new();
+        let of_nodes = topology.nodes.iter().flat_map(|n| &n.networks);
+        for network in of_nodes.chain([&topology.inout]).chain(&topology.shared) {
+            let written = network
+                .options
+                .get("ipam")
+                .and_then(Value::as_map)
+                .and_then(|m| m.get("config"));
+            let written = written
+                .and_then(Value::as_list)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|pool| {
+                    let subnet = pool.as_map()?.get("subnet")?.scalar()?;
+                    subnet.parse::<Ipv4Net>().ok()
+                });
+            subnets.extend(
+                network
+                    .subnet
+                    .into_iter()
+                    .chain(written)
+                    .map(|s| (s.trunc(), network.name.as_str())),
+            );
+        }
+        subnets.sort();
+        for pair in subnets.windows(2) {
+            let ((a, first), (b, second)) = (&pair[0], &pair[1]);
+            if overlap(a, b) {
+                self.problems.push(
+                    Problem::general(format!("networks `{first}` and `{second}` overlap: {a} and {b}"))
+                        .hint("each needs a subnet of its own: leave `ipam` out, or let it hold {{ node.index }}"),
+                );
+                return;
+            }
+        }
+    }
+
+    /// A small pool may have no room for what joins the shared network; what one bridge can take is the engine's matter.
     pub(super) fn shared_network_has_room(&mut self, topology: &Topology) {
+        let Some(prefix) = topology.inout.subnet.map(|s| s.prefix_len()) else {
+            return;
+        };
         let joined = topology
             .nodes
             .iter()
             .flat_map(|n| &n.services)
             .filter(|s| s.shared())
             .count();
-        if let Some(subnet) = topology.inout.subnet
-            && Layout::room(subnet.prefix_len()) < joined
-            && subnet.prefix_len() > 22
-        {
-            self.address_problem(
-                AddressError::NetworkTooLarge {
-                    needed: joined,
-                    room: Layout::room(subnet.prefix_len()),
-                },
-                None,
-            );
+        let room = Layout::room(prefix);
+        if joined > room && prefix > WIDEST {
+            self.address_problem(AddressError::NetworkTooLarge { needed: joined, room }, None);
         }
     }
 }

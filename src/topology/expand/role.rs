@@ -8,8 +8,8 @@ use super::super::{Attachment, Config, ConfigSource, Network, Node, Service};
 use super::{Expansion, compile_vars, is_external, own_name, without};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
 use crate::compose::references;
-use crate::diagnostic::{Problem, Span};
-use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey};
+use crate::diagnostic::{Problem, Span, Spanned};
+use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey, ServiceName};
 use crate::template::Pattern;
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
@@ -243,7 +243,9 @@ impl Expansion<'_> {
             .iter()
             .filter(|e| e.key != "container_name")
             .map(|e| {
-                let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
+                let pattern = self
+                    .templates
+                    .compile_under(&e.key, &e.node, self.sources, &mut self.problems);
                 (e.key.as_str().into(), pattern)
             })
             .collect();
@@ -463,7 +465,7 @@ impl Expansion<'_> {
         let mut attachments = Vec::with_capacity(compiled.joins.len());
         let qualified = key.as_str() != name.value.as_str();
         for join in &compiled.joins {
-            attachments.push(self.attachment(join, &name.value, qualified, node, scope)?);
+            attachments.push(self.attachment(join, name, qualified, node, scope)?);
         }
         let definition = match &compiled.constant {
             Some(map) => map.clone(),
@@ -509,7 +511,7 @@ impl Expansion<'_> {
     fn attachment(
         &mut self,
         join: &Join,
-        service: &crate::name::ServiceName,
+        service: &Spanned<ServiceName>,
         qualified: bool,
         node: &NodeName,
         scope: &Scope,
@@ -517,7 +519,7 @@ impl Expansion<'_> {
         let mut aliases: Vec<Alias> = Vec::with_capacity(join.aliases.len() + 1);
         // Under a qualified key, the short name is an alias like any other, on the private network alone.
         if qualified && !join.shared {
-            aliases.push(self.name(service.as_str(), Span::default())?);
+            aliases.push(self.name(service.value.as_str(), service.span)?);
         }
         if let Some(span) = join.node_name {
             aliases.push(self.name(node.as_str(), span)?);

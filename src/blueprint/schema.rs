@@ -1,0 +1,174 @@
+//! The JSON Schema of blueprints, made from types that say what the parser reads.
+//!
+//! The parser itself is written by hand, because it reports every problem with its place; a test holds the two together.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::compose::SERVICE_KEYS;
+
+/// A topogen blueprint: roles of services, how many of each, which are the ways in and out.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+pub struct Blueprint {
+    /// Name of the cluster: prefixes its projects and its shared network.
+    name: Option<String>,
+    /// Variables for templates; `--set KEY=VALUE` overrides.
+    vars: Option<BTreeMap<String, Value>>,
+    /// Options of the shared network, in Compose's words.
+    inout: Option<BTreeMap<String, Value>>,
+    /// Options of every node's private network, in Compose's words.
+    internal: Option<BTreeMap<String, Value>>,
+    /// Where subnets are cut from; `engine` leaves them to the engine.
+    addresses: Option<Addresses>,
+    /// The roles, by name.
+    roles: BTreeMap<String, Role>,
+}
+
+/// Where subnets come from.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum Addresses {
+    /// Left to the engine.
+    Engine(Engine),
+    /// Cut from a pool.
+    Pool {
+        /// An IPv4 network of 256 addresses at least, such as 10.192.0.0/11.
+        pool: String,
+    },
+}
+
+/// The word `engine`.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code)]
+enum Engine {
+    /// Left to the engine.
+    Engine,
+}
+
+/// One kind of node.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Role {
+    /// How many nodes, 0 to 10000; absent for the one node that is called as its role.
+    #[schemars(schema_with = "count")]
+    count: Option<u32>,
+    /// Template of a node's name, such as `w-{{ index }}`.
+    node: Option<String>,
+    /// The service by which nodes are entered under their name, or a map of services to names.
+    #[schemars(schema_with = "entry")]
+    entry: Option<String>,
+    /// The services that reach the other nodes and answer to no name there.
+    #[schemars(schema_with = "one_or_many")]
+    exit: Option<String>,
+    /// Compose files to take the role from, later ones over earlier ones.
+    #[schemars(schema_with = "one_or_many")]
+    compose: Option<String>,
+    /// Services, in Compose's words.
+    #[schemars(schema_with = "services")]
+    services: Option<Value>,
+    /// Variables for templates, over those of the blueprint.
+    vars: Option<BTreeMap<String, Value>>,
+    /// Configs, in Compose's words; a `.j2` file is a template, rendered for each node.
+    configs: Option<BTreeMap<String, Value>>,
+    /// Secrets, in Compose's words.
+    secrets: Option<BTreeMap<String, Value>>,
+    /// Named volumes of each node, in Compose's words.
+    volumes: Option<BTreeMap<String, Value>>,
+    /// Networks of each node beside the private one; external ones, and those with a `name`, are shared.
+    networks: Option<BTreeMap<String, Value>>,
+    /// What single nodes have otherwise, by their name.
+    overrides: Option<BTreeMap<String, Override>>,
+}
+
+/// What one node has otherwise.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Override {
+    /// Services, merged over the role's by Compose's rules.
+    #[schemars(schema_with = "services")]
+    services: Option<Value>,
+    /// Variables, over the role's.
+    vars: Option<BTreeMap<String, Value>>,
+}
+
+fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["integer", "string", "null"], "minimum": 0, "maximum": super::MAX_COUNT})
+}
+
+fn one_or_many(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "array", "null"], "items": {"type": "string"}})
+}
+
+fn entry(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "object", "null"],
+        "additionalProperties": {"type": ["string", "array", "null"], "items": {"type": "string"}},
+    })
+}
+
+/// Every key of the Compose specification; what stands under each is Compose's own affair.
+fn services(_: &mut SchemaGenerator) -> Schema {
+    let properties: Map<String, Value> = SERVICE_KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    json_schema!({
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": properties,
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": false,
+        },
+    })
+}
+
+/// The schema, as text.
+#[must_use]
+pub fn text() -> String {
+    let mut schema = SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<Blueprint>();
+    schema.insert("title".to_owned(), "topogen blueprint".into());
+    // Extensions are legal wherever Compose has them.
+    schema.insert("patternProperties".to_owned(), json!({"^x-": {}}));
+    for pointer in ["/definitions/Role", "/definitions/Override"] {
+        if let Some(Value::Object(object)) = schema.pointer_mut(pointer) {
+            object.insert("patternProperties".to_owned(), json!({"^x-": {}}));
+        }
+    }
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_and_parser_know_the_same_keys() {
+        let schema: Value = serde_json::from_str(&text()).unwrap_or_default();
+        for (pointer, known) in [
+            ("/properties", super::super::TOP_KEYS),
+            ("/definitions/Role/properties", super::super::ROLE_KEYS),
+            ("/definitions/Override/properties", super::super::OVERRIDE_KEYS),
+        ] {
+            let properties = schema
+                .pointer(pointer)
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
+            let mut keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+            let mut known = known.to_vec();
+            keys.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(keys, known, "{pointer}");
+        }
+    }
+}

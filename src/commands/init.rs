@@ -1,0 +1,36 @@
+//! `topogen init`
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use crate::cli::Init;
+use crate::error::Error;
+use crate::terminal;
+
+/// What people start from. It is valid as it is, and says what most of the language is for.
+const STARTER: &str = include_str!("../../blueprints/starter.yaml");
+
+pub(super) fn run(args: &Init) -> Result<(), Error> {
+    let shown = args.file.display();
+    let mut file = match std::fs::File::create_new(&args.file) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::InTheWay {
+                messages: vec![format!("`{shown}` is there already")],
+                hints: vec!["name another file: `topogen init FILE`".to_owned()],
+            });
+        }
+        Err(error) => {
+            return Err(anyhow::Error::from(error)
+                .context(format!("cannot write `{shown}`"))
+                .into());
+        }
+    };
+    file.write_all(STARTER.as_bytes())
+        .with_context(|| format!("cannot write `{shown}`"))?;
+    terminal::line(&format!(
+        "wrote `{shown}`: change it, then `topogen check` and `topogen up --fake`"
+    ));
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `topogen man`
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::terminal;
+
+/// One page for all: the commands' own sections follow the overview.
+pub(super) fn run() -> Result<(), Error> {
+    let mut command = Cli::command();
+    command.build();
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .render(&mut text)
+        .context("cannot print")?;
+    for sub in command.get_subcommands() {
+        let man = clap_mangen::Man::new(sub.clone());
+        text.extend(format!(".SH {}\n", sub.get_display_name().unwrap_or(sub.get_name())).bytes());
+        man.render_synopsis_section(&mut text).context("cannot print")?;
+        man.render_description_section(&mut text).context("cannot print")?;
+        man.render_options_section(&mut text).context("cannot print")?;
+    }
+    let text = String::from_utf8(text).context("cannot print")?;
+    Ok(terminal::data(&text).context("cannot print")?)
+}
