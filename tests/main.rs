@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cli;
+mod documents;
 mod invalid;
 mod plan;
 mod pure;
-mod readme;
 mod render;
 mod support;
+mod writing;

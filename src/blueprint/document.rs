@@ -88,7 +88,7 @@ impl Reader<'_, '_> {
             span: role.span,
             tag: None,
         };
-        let files = role.get("compose").map(paths).unwrap_or_default();
+        let files = role.get("compose").map(|n| paths(n, self.problems)).unwrap_or_default();
         for (path, span) in files {
             if let Some(file) = self.compose_file("", &path, span) {
                 document = merge(document.clone(), file, "").unwrap_or(document);
@@ -329,11 +329,23 @@ impl Reader<'_, '_> {
 }
 
 /// `compose:`, one path or several.
-fn paths(node: &Node) -> Vec<(String, Span)> {
-    match &node.value {
-        Yaml::List(list) => list.iter().filter_map(|n| Some((n.scalar()?, n.span))).collect(),
-        _ => node.scalar().map(|path| (path, node.span)).into_iter().collect(),
-    }
+fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
+    let items = match &node.value {
+        Yaml::List(list) => list.as_slice(),
+        Yaml::Null => &[],
+        _ => std::slice::from_ref(node),
+    };
+    let path = |item: &Node| {
+        let text = item.scalar();
+        if text.is_none() {
+            problems.push(
+                Problem::at(item.span, "`compose` is a path or a list of paths")
+                    .label(format!("found {}", item.kind())),
+            );
+        }
+        Some((text?, item.span))
+    };
+    items.iter().filter_map(path).collect()
 }
 
 fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {

@@ -21,6 +21,12 @@ pub(super) fn run(args: &Init) -> Result<(), Error> {
                 hints: vec!["name another file: `topogen init FILE`".to_owned()],
             });
         }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::InTheWay {
+                messages: vec![format!("cannot write `{shown}`: its directory is not there")],
+                hints: vec!["make it first: `mkdir -p DIRECTORY`".to_owned()],
+            });
+        }
         Err(error) => {
             return Err(anyhow::Error::from(error)
                 .context(format!("cannot write `{shown}`"))

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::output::{self, File};
 use crate::plan::plural;
 use crate::terminal;
-use crate::topology::{ConfigSource, Topology};
+use crate::topology::{ConfigSource, Network, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
@@ -93,16 +93,19 @@ fn files(topology: &Topology) -> Result<Vec<File>, Error> {
     Ok(files)
 }
 
-/// How to go on with `docker compose`: the shared network is nobody's project, so somebody must make it.
+/// How to go on with `docker compose`: shared networks are nobody's project, so somebody must make them.
 fn next(topology: &Topology, directory: &str) -> String {
-    let mut create = format!("docker network create {}", topology.inout.name);
-    if let Some(subnet) = topology.inout.subnet {
-        create = format!("docker network create --subnet {subnet} {}", topology.inout.name);
-    }
-    let up = format!("for d in {directory}/*/; do (cd \"$d\" && docker compose up -d); done");
-    if topology.inout.external {
-        format!("next: {up}")
-    } else {
-        format!("next: {create}\n      {up}")
+    let made = [&topology.inout].into_iter().chain(&topology.shared);
+    let mut lines: Vec<String> = made.filter(|n| !n.external).map(create).collect();
+    lines.push(format!(
+        "for d in {directory}/*/; do (cd \"$d\" && docker compose up -d); done"
+    ));
+    format!("next: {}", lines.join("\n      "))
+}
+
+fn create(network: &Network) -> String {
+    match network.subnet {
+        Some(subnet) => format!("docker network create --subnet {subnet} {}", network.name),
+        None => format!("docker network create {}", network.name),
     }
 }

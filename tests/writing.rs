@@ -1,0 +1,193 @@
+//! What helps people write: `init`, `check`, `render --check`, `-o -`, `--format json`, `schema`, `completions`, `man`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{stderr, stdout, topogen};
+
+/// One of everything that a topology holds.
+const SMALL: &str = r#"name: lab
+roles:
+  head: {services: {app: {image: shop/head}}}
+  worker:
+    count: 2
+    entry: agent
+    networks: {metrics: {name: metrics}}
+    volumes: {data: {}}
+    services:
+      agent:
+        image: shop/agent
+        environment: {NODE: "{{ node.name }}", PRICE: 5$$}
+        configs: [motd]
+        depends_on: [db]
+      db: {image: shop/db, networks: [internal, metrics]}
+    configs: {motd: {content: "this is {{ node.name }}\n"}}
+"#;
+
+fn with_blueprint(text: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("topogen.yaml"), text).expect("a blueprint");
+    directory
+}
+
+#[test]
+fn init_writes_a_starter_that_is_right_and_never_writes_over_a_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = directory.path();
+    let first = topogen(here, &["init"]);
+    assert!(first.status.success());
+    let starter = fs::read_to_string(here.join("topogen.yaml")).expect("a starter");
+    assert_eq!(starter, include_str!("../blueprints/starter.yaml"));
+    let mut text = format!("$ topogen init\n{}", stderr(&first));
+    for arguments in [
+        &["check"][..],
+        &["check", "--scale", "worker=100", "--set", "version=2.0", "--fake"],
+        &["render"],
+        &["render", "--check"],
+        &["init"],
+        &["init", "other.yaml"],
+        &["init", "nowhere/topogen.yaml"],
+    ] {
+        let output = topogen(here, arguments);
+        text += &format!(
+            "$ topogen {}\n{}exit {}\n",
+            arguments.join(" "),
+            stderr(&output),
+            output.status.code().unwrap_or(-1)
+        );
+    }
+    insta::assert_snapshot!(text);
+    assert_eq!(fs::read_to_string(here.join("topogen.yaml")).expect("a file"), starter);
+    assert_eq!(fs::read_to_string(here.join("other.yaml")).expect("a file"), starter);
+    let peers = fs::read_to_string(here.join("topogen-out/demo-worker2/configs/peers")).expect("a config");
+    assert_eq!(peers, "# peers of worker2\nworker1:9000\nworker3:9000\n");
+}
+
+#[test]
+fn render_check_shows_what_differs_and_writes_nothing() {
+    let directory = with_blueprint(SMALL);
+    let here = directory.path();
+    assert_eq!(topogen(here, &["render", "--check"]).status.code(), Some(4));
+    assert!(!here.join("topogen-out").exists(), "nothing is written");
+    assert!(topogen(here, &["render"]).status.success());
+    let current = topogen(here, &["render", "--check"]);
+    assert_eq!(
+        (current.status.code(), stdout(&current), stderr(&current)),
+        (Some(0), String::new(), String::new())
+    );
+
+    fs::write(here.join("topogen.yaml"), SMALL.replace("shop/db", "shop/db:2")).expect("a blueprint");
+    let changed = topogen(here, &["render", "--check", "--scale", "worker=1"]);
+    assert_eq!(changed.status.code(), Some(4));
+    insta::assert_snapshot!(
+        "render_check",
+        format!("{}=== stderr\n{}", stdout(&changed), stderr(&changed))
+    );
+    assert!(here.join("topogen-out/lab-worker2").exists(), "nothing is removed");
+}
+
+#[test]
+fn render_prints() {
+    let directory = with_blueprint(SMALL);
+    let printed = topogen(directory.path(), &["render", "-o", "-"]);
+    assert!(printed.status.success() && stderr(&printed).is_empty());
+    insta::assert_snapshot!("render_printed", stdout(&printed));
+    let json = topogen(directory.path(), &["render", "--format", "json"]);
+    assert!(json.status.success() && stderr(&json).is_empty());
+    let _: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    insta::assert_snapshot!("render_json", stdout(&json));
+    assert!(
+        !directory.path().join("topogen-out").exists() && !directory.path().join("-").exists(),
+        "nothing is written"
+    );
+}
+
+/// Somebody else makes an external network, and the program makes none at all here.
+#[test]
+fn render_says_which_networks_to_make() {
+    let directory = with_blueprint(
+        "inout: {name: company, external: true}\nroles: {a: {entry: x, networks: {m: {name: metrics}, o: {external: true}}, \
+         services: {x: {image: i, networks: [m, o]}}}}\n",
+    );
+    insta::assert_snapshot!(stderr(&topogen(directory.path(), &["render"])));
+}
+
+#[test]
+fn check_says_everything() {
+    let right = with_blueprint(SMALL);
+    let wrong = with_blueprint(
+        "roles:\n  worker:\n    count: many\n    entry: agnet\n    services:\n      agent: {image: shop/agent, comand: run}\n",
+    );
+    let mut text = String::new();
+    for (directory, name) in [(&right, "right"), (&wrong, "wrong")] {
+        for arguments in [&["check"][..], &["check", "--format", "json"]] {
+            let output = topogen(directory.path(), arguments);
+            text += &format!(
+                "$ topogen {} # {name}\n{}=== stderr\n{}exit {}\n\n",
+                arguments.join(" "),
+                stdout(&output),
+                stderr(&output),
+                output.status.code().unwrap_or(-1)
+            );
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_is_printed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let printed = stdout(&topogen(directory.path(), &["schema"]));
+    assert!(
+        printed == include_str!("../topogen.schema.json"),
+        "write it again: topogen schema > topogen.schema.json"
+    );
+}
+
+/// Editors find the schema by the first line of what is shipped.
+#[test]
+fn every_shipped_blueprint_names_its_schema() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<_> = fs::read_dir(root.join("blueprints"))
+        .expect("blueprints")
+        .map(|e| e.expect("an entry").path())
+        .collect();
+    for example in fs::read_dir(root.join("examples")).into_iter().flatten() {
+        let files = fs::read_dir(example.expect("an entry").path()).into_iter().flatten();
+        let files = files.map(|e| e.expect("an entry").path());
+        paths.extend(files.filter(|p| p.ends_with("topogen.yaml")));
+    }
+    assert!(paths.len() > 1, "{paths:?}");
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("a blueprint");
+        let schema = text.lines().next().unwrap_or_default();
+        let schema = schema.strip_prefix("# yaml-language-server: $schema=");
+        let schema = schema.unwrap_or_else(|| panic!("{}: the first line names no schema", path.display()));
+        // The starter stands beside a schema that its user writes.
+        let there = schema.starts_with("./") || path.parent().expect("a directory").join(schema).is_file();
+        assert!(there, "{}: no {schema}", path.display());
+    }
+}
+
+#[test]
+fn completions_and_manual() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = topogen(directory.path(), &["completions", shell]);
+        assert!(output.status.success(), "{shell}");
+        let text = stdout(&output);
+        assert!(text.contains("topogen") && text.contains("slaves"), "{shell}: {text}");
+    }
+    assert_eq!(
+        topogen(directory.path(), &["completions", "csh"]).status.code(),
+        Some(2)
+    );
+    let manual = stdout(&topogen(directory.path(), &["man"]));
+    assert!(manual.contains("\n.SH NAME\n"), "{manual}");
+    for command in ["init", "check", "render", "up", "down"] {
+        assert!(
+            manual.contains(&format!(".SH topogen-{command}\n")),
+            "{command}: {manual}"
+        );
+    }
+}
