@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, ValueOrKwargs};
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Scope};
 
 use crate::diagnostic::{Problem, Problems, Sources, Span};
@@ -114,6 +114,11 @@ impl Templates {
         }
         // Output is Compose YAML and config files, never HTML.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        // As YAML and JSON write them, not as Python does: `privileged: "{{ vars.debug }}"` is a truth value.
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+            _ => minijinja::escape_formatter(out, state, value),
+        });
         environment.add_function("env", move |name: &str, default: Option<String>| {
             variables.get(name).cloned().or(default).ok_or_else(|| {
                 Error::new(
