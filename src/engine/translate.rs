@@ -104,7 +104,8 @@ fn network(topology: &Topology, node: Option<&Node>, network: &Network, problems
         }
     }
     request.labels = Some(labels.clone());
-    let hash = hash(&request);
+    // Where a subnet lies may differ from engine to engine; that it is large enough may not.
+    let hash = hash(&(&request, network.subnet.map(|s| s.prefix_len())));
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
     request.labels = Some(labels);
     NetworkSpec {
