@@ -24,9 +24,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let mut seen = observe::observe(&engine, &wanted.cluster)
         .await
         .map_err(work::doing("look at the engine"))?;
-    let ready = work::image_ready(&engine, &wanted, &seen)
-        .await
-        .map_err(work::doing("look at the fake image"))?;
+    let ready = work::image_ready(&engine, &wanted, &seen).await?;
     let mut plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
     let going = |n: &&SeenNetwork| {
         let goes = |a: &Action| matches!(a, Action::RemoveNetwork { id } if *id == n.id);

@@ -133,11 +133,24 @@ fn network(network: Network) -> SeenNetwork {
     }
 }
 
-/// What `container` answers to on `network`, beside its id, its own name and its key.
+/// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key.
 ///
 /// # Errors
 /// The engine's.
-pub async fn aliases(engine: &Engine, container: &SeenContainer, network: &str) -> Result<Vec<String>, Error> {
+pub async fn aliases(
+    engine: &Engine,
+    container: &SeenContainer,
+    asked: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Error> {
+    let asked: Vec<&str> = container
+        .networks
+        .iter()
+        .map(|n| n.network.as_str())
+        .filter(|n| asked(n))
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let inspect = match engine.docker.inspect_container(&container.id, None).await {
         Ok(inspect) => inspect,
         // Gone since it was listed.
@@ -145,14 +158,16 @@ pub async fn aliases(engine: &Engine, container: &SeenContainer, network: &str) 
         Err(error) => return Err(error),
     };
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let aliases = networks
-        .get(network)
-        .and_then(|e| e.aliases.clone())
-        .unwrap_or_default();
+    let endpoints = asked.iter().filter_map(|network| networks.get(*network));
+    let aliases = endpoints.flat_map(|e| e.aliases.clone().unwrap_or_default());
     let key = container.label(label::compose::SERVICE);
     let added = |alias: &String| container.id.starts_with(alias.as_str()) || *alias == container.name || alias == key;
-    let mut names: Vec<String> = aliases.into_iter().filter(|a| !added(a)).collect();
-    names.dedup();
+    let mut names: Vec<String> = Vec::new();
+    for alias in aliases.filter(|a| !added(a)) {
+        if !names.contains(&alias) {
+            names.push(alias);
+        }
+    }
     Ok(names)
 }
 
