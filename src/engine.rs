@@ -19,6 +19,8 @@ use crate::topology::address::Layout;
 
 /// The labels topogen writes and reads.
 pub mod label {
+    /// Begins every label of topogen's own.
+    pub const PREFIX: &str = "io.topogen.";
     /// The cluster a thing belongs to; without it topogen touches nothing.
     pub const CLUSTER: &str = "io.topogen.cluster";
     /// A container's role.

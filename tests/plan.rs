@@ -7,6 +7,8 @@ use topogen::engine::translate::{Origin, translate};
 use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted, label};
 use topogen::plan::{Action, Operation, Plan, reconcile};
 
+use topogen::diagnostic::Sources;
+
 use crate::support::{LAB, expanded, lab};
 use topogen::topology::expand::Overrides;
 
@@ -487,6 +489,79 @@ fn down_leaves_what_is_foreign() {
     engine.apply(&plan);
     assert!(engine.seen.containers.is_empty());
     assert_eq!(engine.seen.networks.len(), 1, "`inout` stays for its guests");
+}
+
+/// What `up` refuses in `text`, as people read it.
+fn refused(text: &str, overrides: &Overrides) -> String {
+    let topology = expanded(text, overrides).unwrap_or_else(|p| panic!("{p}"));
+    let problems = translate(&topology, &Origin::default()).expect_err("refused");
+    problems.render(&Sources::default(), false)
+}
+
+#[test]
+fn a_bridge_has_only_so_many_ports() {
+    let overrides = |slaves| Overrides {
+        slaves: Some(slaves),
+        ..Overrides::default()
+    };
+    // Two of each slave and one of the master's are on `inout`, whose subnet holds 1021.
+    of(LAB, &overrides(510));
+    let mut text = refused(LAB, &overrides(511));
+    let wide = format!("inout: {{ipam: {{config: [{{subnet: 10.0.0.0/16}}]}}}}\n{LAB}");
+    of(&wide, &overrides(511));
+    text += &refused(&wide, &overrides(512));
+    insta::assert_snapshot!("bridge_full", text);
+    of(&wide.replace("inout: {", "inout: {driver: macvlan, "), &overrides(512));
+}
+
+#[test]
+fn values_of_a_wrong_shape_are_refused_by_their_paths() {
+    let text = r#"
+inout: {internal: "perhaps", labels: {io.topogen.node: x}, ipam: {config: {subnet: 10.0.0.0/8}}}
+roles:
+  a:
+    entry: x
+    services:
+      x:
+        image: topogen/fake
+        command: {run: it}
+        entrypoint: "sh -c 'echo"
+        environment: {A: [b]}
+        expose: {80: tcp}
+        labels: [[a]]
+        stop_grace_period: "-3s"
+        stop_signal: [TERM]
+        networks: {internal: {priority: much}}
+      y: {image: topogen/fake, stop_grace_period: inf, environment: [[A, b]], command: [[a]]}
+"#;
+    insta::assert_snapshot!("wrong_shapes_up", refused(text, &Overrides::default()));
+}
+
+#[test]
+fn values_are_read_as_compose_reads_them() {
+    let text = r#"
+vars: {first: "7"}
+inout: {internal: "${INTERNAL:-true}", labels: {com.docker.compose.network: mine, team: lab}}
+roles:
+  a:
+    entry: x
+    services:
+      x:
+        image: topogen/fake
+        command: "run --colour=#fff # 'no comment'"
+        stop_grace_period: ""
+        networks: {internal: {}, inout: {priority: "{{ vars.first }}"}}
+"#;
+    let wanted = of(text, &Overrides::default());
+    assert_eq!(wanted.inout.request.internal, Some(true));
+    let labels = wanted.inout.request.labels.clone().unwrap_or_default();
+    assert_eq!(labels[label::compose::NETWORK], "inout", "topogen's own labels win");
+    assert_eq!(labels["team"], "lab");
+    let container = &wanted.nodes[0].containers[0];
+    let command = container.body.cmd.clone().unwrap_or_default();
+    assert_eq!(command, ["run", "--colour=#fff", "#", "no comment"]);
+    assert_eq!(container.body.stop_timeout, None);
+    assert_eq!(container.endpoints[0].0.as_str(), "inout", "the higher priority first");
 }
 
 proptest! {
