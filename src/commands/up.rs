@@ -5,7 +5,7 @@ use crate::cli::Up;
 use crate::engine::connect::Engine;
 use crate::engine::{SeenNetwork, observe, translate};
 use crate::error::Error;
-use crate::plan::reconcile::Conflict;
+use crate::plan::conflict::Conflict;
 use crate::plan::{Action, plural, reconcile};
 use crate::terminal;
 
