@@ -19,6 +19,8 @@ use crate::topology::address::Layout;
 
 /// The labels topogen writes and reads.
 pub mod label {
+    /// Begins every label of topogen's own.
+    pub const PREFIX: &str = "io.topogen.";
     /// The cluster a thing belongs to; without it topogen touches nothing.
     pub const CLUSTER: &str = "io.topogen.cluster";
     /// A container's role.
@@ -72,6 +74,14 @@ pub struct Wanted {
     pub layout: Option<Layout>,
 }
 
+impl Wanted {
+    /// All its networks: the shared ones, then each node's.
+    pub fn networks(&self) -> impl Iterator<Item = &Arc<NetworkSpec>> {
+        let own = self.nodes.iter().flat_map(|n| &n.networks);
+        [&self.inout].into_iter().chain(&self.shared).chain(own)
+    }
+}
+
 /// A node to be.
 #[derive(Debug)]
 pub struct WantedNode {
@@ -96,7 +106,7 @@ pub struct NetworkSpec {
     pub subnet: Option<Ipv4Net>,
     /// All else that the engine is told (`POST /networks/create`).
     pub request: bollard::models::NetworkCreateRequest,
-    /// Over all of the above but the subnet.
+    /// Over all of the above, of the subnet its size only.
     pub hash: String,
 }
 
@@ -192,6 +202,15 @@ impl SeenContainer {
     #[must_use]
     pub fn label(&self, key: &str) -> &str {
         self.labels.get(key).map_or("", String::as_str)
+    }
+
+    /// Whether it is on `network`, by name where it has never run and the engine says no id.
+    #[must_use]
+    pub fn is_on(&self, network: &SeenNetwork) -> bool {
+        self.networks.iter().any(|n| match n.network_id.as_str() {
+            "" => n.network == network.name,
+            id => id == network.id,
+        })
     }
 }
 

@@ -114,6 +114,11 @@ impl Error {
         match self {
             Self::Usage { hint, .. } => vec![hint.clone()],
             Self::InTheWay { hints, .. } => hints.clone(),
+            Self::NoEngine(error) if error.reason.to_lowercase().contains("permission denied") => vec![
+                "you may not talk to it: join the group `docker` (`sudo usermod -aG docker $USER`, then log in again), \
+                 or use `sudo`"
+                    .to_owned(),
+            ],
             Self::NoEngine(error) if error.host == crate::engine::connect::DEFAULT_HOST => {
                 vec!["start it (`systemctl start docker`), or set DOCKER_HOST to where one listens".to_owned()]
             }

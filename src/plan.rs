@@ -1,5 +1,6 @@
 //! What is to be done, as data: operations, what each waits for, and why each is there.
 
+pub mod conflict;
 pub mod reconcile;
 
 use std::fmt;
@@ -189,4 +190,10 @@ pub fn plural(count: usize, noun: &str) -> String {
     } else {
         format!("{count} {noun}s")
     }
+}
+
+/// Names in backticks.
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    quoted.join(", ")
 }

@@ -7,11 +7,36 @@ use topogen::engine::translate::{Origin, translate};
 use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted, label};
 use topogen::plan::{Action, Operation, Plan, reconcile};
 
-use crate::support::{expanded, lab};
+use topogen::diagnostic::Sources;
+
+use crate::support::{LAB, expanded, lab};
 use topogen::topology::expand::Overrides;
 
 fn wanted(slaves: u32) -> Wanted {
     translate(&lab(slaves), &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
+}
+
+/// The lab with so many slaves, in another `edition` of its blueprint.
+fn edited(slaves: u32, edition: usize) -> Wanted {
+    let [head, environment] = [
+        ["", ""],
+        ["inout: {driver_opts: {com.docker.network.driver.mtu: 1400}}", ""],
+        ["", "environment: {SIZE: 2}"],
+        ["internal: {internal: true}", "environment: {SIZE: 3}"],
+    ][edition];
+    let entry = "image: topogen/fake\n        expose";
+    let text = LAB.replace(entry, &format!("{environment}\n        {entry}"));
+    let overrides = Overrides {
+        slaves: Some(slaves),
+        ..Overrides::default()
+    };
+    of(&format!("{head}\n{text}"), &overrides)
+}
+
+/// What is wanted by a blueprint that is valid.
+fn of(text: &str, overrides: &Overrides) -> Wanted {
+    let topology = expanded(text, overrides).unwrap_or_else(|p| panic!("{p}"));
+    translate(&topology, &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
 }
 
 /// An engine that does what it is told, and nothing that it should not be told.
@@ -56,6 +81,17 @@ impl Pretended {
             .unwrap_or_else(|| panic!("no container {name}"))
     }
 
+    /// A second network of the same name and making, as two `up` at once can leave on engines up to 24.
+    fn duplicate(&mut self, network: &str) {
+        let Some(mut twin) = self.seen.networks.iter().find(|n| n.name == network).cloned() else {
+            return;
+        };
+        twin.id = self.id();
+        twin.subnets.clear();
+        self.seen.networks.push(twin);
+    }
+
+    /// The network `network`, which must be there once; the engine says its id once a container has run on it.
     fn endpoint(&self, network: &str) -> SeenEndpoint {
         let same: Vec<&SeenNetwork> = self.seen.networks.iter().filter(|n| n.name == network).collect();
         assert_eq!(same.len(), 1, "`{network}` must be there once");
@@ -89,6 +125,9 @@ impl Pretended {
                 });
             }
             Action::CreateContainer(spec) => {
+                self.seen
+                    .containers
+                    .retain(|c| c.name != subject || c.state != State::Removing);
                 assert!(
                     !self.seen.containers.iter().any(|c| c.name == subject),
                     "{subject} twice"
@@ -98,7 +137,14 @@ impl Pretended {
                     name: subject.to_owned(),
                     labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
                     state: State::Created,
-                    networks: spec.endpoints.iter().map(|(n, _)| self.endpoint(n.as_str())).collect(),
+                    networks: spec
+                        .endpoints
+                        .iter()
+                        .map(|(n, _)| SeenEndpoint {
+                            network_id: String::new(),
+                            ..self.endpoint(n.as_str())
+                        })
+                        .collect(),
                 };
                 self.seen.containers.push(container);
             }
@@ -106,7 +152,18 @@ impl Pretended {
                 let endpoint = self.endpoint(container.endpoints[*endpoint].0.as_str());
                 self.container(subject).networks.push(endpoint);
             }
-            Action::Start(_) => self.container(subject).state = State::Running,
+            Action::Start(_) => {
+                let mut networks = self.container(subject).networks.clone();
+                for on in &mut networks {
+                    let network = self.endpoint(&on.network);
+                    let same = on.network_id.is_empty() || on.network_id == network.network_id;
+                    assert!(same, "{subject}: `{}` is another one", on.network);
+                    *on = network;
+                }
+                let container = self.container(subject);
+                container.networks = networks;
+                container.state = State::Running;
+            }
             Action::Unpause => self.container(subject).state = State::Running,
             Action::Stop { id } => {
                 let container = self.container(subject);
@@ -124,6 +181,7 @@ impl Pretended {
                     .iter()
                     .find(|c| c.networks.iter().any(|n| n.network_id == *id));
                 assert!(on_it.is_none(), "{subject} is in use");
+                assert!(!self.seen.guests.contains_key(id), "{subject} has guests");
                 self.seen.networks.retain(|n| n.id != *id);
             }
         }
@@ -260,6 +318,132 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
 }
 
 #[test]
+fn a_network_to_be_made_anew_has_no_guests() {
+    let mut engine = Pretended::with(&wanted(1));
+    let inout = engine.endpoint("inout").network_id;
+    engine
+        .seen
+        .guests
+        .insert(inout, vec!["web".to_owned(), "proxy".to_owned()]);
+    assert!(engine.up(&wanted(1)).is_empty(), "guests are no reason to do anything");
+    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, true).expect_err("in the way");
+    let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
+    insta::assert_snapshot!("conflict_guests", text.join("\n"));
+
+    // A network that nobody wants stays for its guests.
+    let private = engine.endpoint("slave1_internal").network_id;
+    engine.seen.guests = BTreeMap::from([(private, vec!["web".to_owned()])]);
+    insta::assert_snapshot!("plan_surplus_with_guest", shown(&engine.up(&wanted(0))));
+
+    // So does one of a role that left the blueprint.
+    let mut engine = Pretended::with(&wanted(1));
+    let stray = engine.container("slave1-service_out-1");
+    stray.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
+    stray.name = "worker1-service_out-1".to_owned();
+    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, true).expect_err("in the way");
+    assert_eq!(conflicts.len(), 1);
+    insta::assert_snapshot!(
+        "conflict_orphan",
+        format!("{}\nhint: {}", conflicts[0], conflicts[0].hint())
+    );
+}
+
+#[test]
+fn an_orphan_whose_name_is_wanted_is_made_anew_in_silence() {
+    let mut engine = Pretended::with(&wanted(1));
+    for container in &mut engine.seen.containers {
+        container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
+        container
+            .labels
+            .insert(label::CONFIG_HASH.to_owned(), "another".to_owned());
+    }
+    let plan = engine.up(&wanted(1));
+    assert_eq!(plan.notes, Vec::<String>::new());
+    engine.apply(&plan);
+    assert!(engine.up(&wanted(1)).is_empty());
+}
+
+#[test]
+fn a_network_made_anew_keeps_its_subnet() {
+    let mut engine = Pretended::with(&wanted(1));
+    let before = engine.seen.networks.clone();
+    let plan = engine.up(&edited(1, 3));
+    insta::assert_snapshot!("plan_network_anew", shown(&plan));
+    engine.apply(&plan);
+    for network in &before {
+        let now = engine.seen.networks.iter().find(|n| n.name == network.name);
+        assert_eq!(now.map(|n| &n.subnets), Some(&network.subnets), "{}", network.name);
+    }
+}
+
+#[test]
+fn a_role_that_outgrows_its_subnets_gets_larger_ones() {
+    let blueprint = |services: usize| {
+        let services: Vec<String> = (0..services)
+            .map(|n| format!("s{n}: {{image: topogen/fake}}"))
+            .collect();
+        let text = format!("roles: {{a: {{count: 2, services: {{{}}}}}}}", services.join(", "));
+        of(&text, &Overrides::default())
+    };
+    let mut engine = Pretended::with(&blueprint(13));
+    let larger = blueprint(14);
+    let plan = engine.up(&larger);
+    let networks: Vec<String> = plan
+        .operations
+        .iter()
+        .filter(|o| o.action.words().contains("network"))
+        .map(|o| {
+            let after = o.after.iter().map(|at| &plan.operations[*at]);
+            let after = after.filter(|o| matches!(o.action, Action::RemoveNetwork { .. }));
+            let after: Vec<&str> = after.map(|o| o.subject.as_str()).collect();
+            format!("{o}; after {}", after.join(" "))
+        })
+        .collect();
+    insta::assert_snapshot!("plan_outgrown", networks.join("\n"));
+    engine.apply(&plan);
+    for spec in larger.networks() {
+        let seen = engine.seen.networks.iter().find(|n| n.name == spec.name.as_str());
+        assert_eq!(seen.map(|n| n.subnets.clone()), Some(spec.subnet.into_iter().collect()));
+    }
+    assert!(engine.up(&larger).is_empty());
+}
+
+#[test]
+fn a_network_that_left_the_blueprint_goes_after_its_containers() {
+    let with = "roles: {a: {networks: {back: {}}, services: {x: {image: topogen/fake, networks: [internal, back]}}}}";
+    let without = "roles: {a: {services: {x: {image: topogen/fake}}}}";
+    let mut engine = Pretended::with(&of(with, &Overrides::default()));
+    let without = of(without, &Overrides::default());
+    let plan = engine.up(&without);
+    insta::assert_snapshot!("plan_network_left", shown(&plan));
+    engine.apply(&plan);
+    assert!(engine.up(&without).is_empty());
+}
+
+#[test]
+fn of_two_networks_of_one_name_the_one_in_use_stays() {
+    let mut engine = Pretended::with(&wanted(1));
+    engine.duplicate("slave1_internal");
+    engine.container("slave1-service_3-1").state = State::Exited;
+    engine.seen.containers.retain(|c| c.name != "slave1-service_4-1");
+    let plan = engine.up(&wanted(1));
+    insta::assert_snapshot!("plan_duplicate", shown(&plan));
+    let removal = plan
+        .operations
+        .iter()
+        .position(|o| matches!(o.action, Action::RemoveNetwork { .. }));
+    let removal = removal.expect("one goes");
+    for operation in &plan.operations {
+        if matches!(operation.action, Action::CreateContainer(_) | Action::Start(_)) {
+            let waits = |at: &usize| *at == removal || plan.operations[*at].after.contains(&removal);
+            assert!(operation.after.iter().any(waits), "{operation}");
+        }
+    }
+    engine.apply(&plan);
+    assert!(engine.up(&wanted(1)).is_empty());
+}
+
+#[test]
 fn a_missing_image_is_one_error() {
     let text = "roles: {a: {count: 3, services: {x: {image: redis:7}, y: {image: shop/y}}}}";
     let topology = expanded(text, &Overrides::default()).expect("valid");
@@ -307,19 +491,110 @@ fn down_leaves_what_is_foreign() {
     assert_eq!(engine.seen.networks.len(), 1, "`inout` stays for its guests");
 }
 
+/// What `up` refuses in `text`, as people read it.
+fn refused(text: &str, overrides: &Overrides) -> String {
+    let topology = expanded(text, overrides).unwrap_or_else(|p| panic!("{p}"));
+    let problems = translate(&topology, &Origin::default()).expect_err("refused");
+    problems.render(&Sources::default(), false)
+}
+
+#[test]
+fn a_bridge_has_only_so_many_ports() {
+    let overrides = |slaves| Overrides {
+        slaves: Some(slaves),
+        ..Overrides::default()
+    };
+    // Two of each slave and one of the master's are on `inout`, whose subnet holds 1021.
+    of(LAB, &overrides(510));
+    let mut text = refused(LAB, &overrides(511));
+    let wide = format!("inout: {{ipam: {{config: [{{subnet: 10.0.0.0/16}}]}}}}\n{LAB}");
+    of(&wide, &overrides(511));
+    text += &refused(&wide, &overrides(512));
+    insta::assert_snapshot!("bridge_full", text);
+    of(&wide.replace("inout: {", "inout: {driver: macvlan, "), &overrides(512));
+}
+
+#[test]
+fn values_of_a_wrong_shape_are_refused_by_their_paths() {
+    let text = r#"
+inout: {internal: "perhaps", labels: {io.topogen.node: x}, ipam: {config: {subnet: 10.0.0.0/8}}}
+roles:
+  a:
+    entry: x
+    services:
+      x:
+        image: topogen/fake
+        command: {run: it}
+        entrypoint: "sh -c 'echo"
+        environment: {A: [b]}
+        expose: {80: tcp}
+        labels: [[a]]
+        stop_grace_period: "-3s"
+        stop_signal: [TERM]
+        networks: {internal: {priority: much}}
+      y: {image: topogen/fake, stop_grace_period: inf, environment: [[A, b]], command: [[a]]}
+"#;
+    insta::assert_snapshot!("wrong_shapes_up", refused(text, &Overrides::default()));
+}
+
+#[test]
+fn values_are_read_as_compose_reads_them() {
+    let text = r#"
+vars: {first: "7"}
+inout: {internal: "${INTERNAL:-true}", labels: {com.docker.compose.network: mine, team: lab}}
+roles:
+  a:
+    entry: x
+    services:
+      x:
+        image: topogen/fake
+        command: "run --colour=#fff # 'no comment'"
+        stop_grace_period: ""
+        networks: {internal: {}, inout: {priority: "{{ vars.first }}"}}
+"#;
+    let wanted = of(text, &Overrides::default());
+    assert_eq!(wanted.inout.request.internal, Some(true));
+    let labels = wanted.inout.request.labels.clone().unwrap_or_default();
+    assert_eq!(labels[label::compose::NETWORK], "inout", "topogen's own labels win");
+    assert_eq!(labels["team"], "lab");
+    let container = &wanted.nodes[0].containers[0];
+    let command = container.body.cmd.clone().unwrap_or_default();
+    assert_eq!(command, ["run", "--colour=#fff", "#", "no comment"]);
+    assert_eq!(container.body.stop_timeout, None);
+    assert_eq!(container.endpoints[0].0.as_str(), "inout", "the higher priority first");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Killed at any moment of anything, the next `up` converges and the next `down` leaves nothing.
+    /// Killed at any moment of anything, whatever the blueprint was, the next `up` converges and the next `down`
+    /// leaves nothing.
     #[test]
-    fn any_interruption_converges(steps in prop::collection::vec((0u32..5, 0.0f64..1.0), 1..5), last in 0u32..5) {
+    fn any_interruption_converges(
+        steps in prop::collection::vec((0u32..5, 0usize..4, 0.0f64..1.0, 0usize..4, 0usize..30), 1..5),
+        last in 0u32..5,
+        edition in 0usize..4,
+    ) {
         let mut engine = Pretended::default();
-        for (slaves, share) in steps {
-            let plan = engine.up(&wanted(slaves));
+        for (slaves, edition, share, mishap, which) in steps {
+            let plan = engine.up(&edited(slaves, edition));
             let count = (plan.operations.len() as f64 * share) as usize;
             engine.some(&plan, count);
+            let seen = &mut engine.seen;
+            match mishap {
+                0 => {
+                    let network = seen.networks.get(which).map(|n| n.name.clone());
+                    engine.duplicate(&network.unwrap_or_default());
+                }
+                1 => seen.containers.iter_mut().skip(which).take(1).for_each(|c| {
+                    c.state = State::Removing;
+                    c.networks.clear();
+                }),
+                2 => seen.containers.iter_mut().skip(which).take(1).for_each(|c| c.state = State::Exited),
+                _ => {}
+            }
         }
-        let wanted = wanted(last);
+        let wanted = edited(last, edition);
         engine.apply(&engine.up(&wanted));
         prop_assert_eq!(engine.seen.containers.len(), 3 + 5 * last as usize);
         prop_assert!(engine.seen.containers.iter().all(|c| c.state == State::Running));

@@ -1,5 +1,7 @@
 //! `topogen ps`
 
+use std::collections::HashSet;
+
 use comfy_table::{Table, presets};
 use futures_util::{StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -31,7 +33,7 @@ struct ServiceRow {
     container: String,
     state: State,
     addresses: Vec<SeenEndpoint>,
-    /// What it answers to on the shared network, its container's own name and key aside.
+    /// What it answers to on shared networks, its container's own name and key aside.
     names: Vec<String>,
 }
 
@@ -56,17 +58,16 @@ async fn nodes(engine: &Engine, cluster: &ClusterName) -> Result<Vec<NodeRow>, b
     let (mut containers, networks) =
         tokio::try_join!(observe::containers(engine, Some(cluster)), observe::networks(engine))?;
     containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
-    // The network of the cluster that belongs to no node is the one they share.
-    let shared = networks
+    // Every network but the nodes' own is shared, whoever made it.
+    let private: HashSet<&str> = networks
         .iter()
-        .find(|n| n.is_of(cluster) && !n.labels.contains_key(label::NODE))
-        .map(|n| n.name.clone());
+        .filter(|n| n.is_of(cluster) && n.labels.contains_key(label::NODE))
+        .map(|n| n.name.as_str())
+        .collect();
+    let private = &private;
     let rows: Vec<(SeenContainer, Vec<String>)> = futures_util::stream::iter(containers)
         .map(|container| async {
-            let names = match &shared {
-                Some(network) => observe::aliases(engine, &container, network).await?,
-                None => Vec::new(),
-            };
+            let names = observe::aliases(engine, &container, |network| !private.contains(network)).await?;
             Ok::<_, bollard::errors::Error>((container, names))
         })
         .buffered(PARALLEL)

@@ -3,9 +3,10 @@
 use super::{load, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
-use crate::engine::{observe, translate};
+use crate::engine::{SeenNetwork, observe, translate};
 use crate::error::Error;
-use crate::plan::{plural, reconcile};
+use crate::plan::conflict::Conflict;
+use crate::plan::{Action, plural, reconcile};
 use crate::terminal;
 
 pub(super) async fn run(args: &Up) -> Result<(), Error> {
@@ -20,24 +21,22 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
     };
     let engine = Engine::connect().await?;
-    let seen = observe::observe(&engine, &wanted.cluster)
+    let mut seen = observe::observe(&engine, &wanted.cluster)
         .await
         .map_err(work::doing("look at the engine"))?;
-    let ready = work::image_ready(&engine, &wanted, &seen)
+    let ready = work::image_ready(&engine, &wanted, &seen).await?;
+    let mut plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
+    let going = |n: &&SeenNetwork| {
+        let goes = |a: &Action| matches!(a, Action::RemoveNetwork { id } if *id == n.id);
+        plan.operations.iter().any(|o| goes(&o.action))
+    };
+    // Only what is to go can be in somebody's way, which is seldom anything.
+    seen.guests = observe::guests(&engine, &wanted.cluster, seen.networks.iter().filter(going))
         .await
-        .map_err(work::doing("look at the fake image"))?;
-    let plan = reconcile::up(&wanted, &seen, ready).map_err(|conflicts| {
-        let mut hints: Vec<String> = Vec::new();
-        for hint in conflicts.iter().map(reconcile::Conflict::hint) {
-            if !hints.contains(&hint) {
-                hints.push(hint);
-            }
-        }
-        Error::InTheWay {
-            messages: conflicts.iter().map(ToString::to_string).collect(),
-            hints,
-        }
-    })?;
+        .map_err(work::doing("look at the engine"))?;
+    if !seen.guests.is_empty() {
+        plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
+    }
     if args.dry_run {
         return Ok(terminal::data(&format!("{plan}\n")).map_err(anyhow::Error::from)?);
     }
@@ -50,10 +49,24 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         plural(loaded.topology.services(), "container")
     );
     if plan.is_empty() {
-        terminal::line(&format!("nothing to do: {what} are up as the blueprint says"));
+        terminal::line(&format!("nothing to do: all is up as the blueprint says, {what}"));
         return Ok(());
     }
     let seconds = work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, &args.work).await?;
     terminal::line(&format!("up: {what}, in {seconds:.1} s; `topogen ps` lists them"));
     Ok(())
+}
+
+/// All that is in the way, each hint once.
+fn in_the_way(conflicts: &[Conflict]) -> Error {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in conflicts.iter().map(Conflict::hint) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    Error::InTheWay {
+        messages: conflicts.iter().map(ToString::to_string).collect(),
+        hints,
+    }
 }

@@ -1,13 +1,17 @@
 //! What `up` and `down` share: carry out a plan, show how it goes, sum up.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
+use indexmap::IndexMap;
 use tokio::sync::watch;
 
 use crate::cli;
-use crate::engine::apply::{self, Outcome, Setting, apply};
+use crate::engine::apply::{Outcome, Setting, apply};
 use crate::engine::connect::Engine;
+use crate::engine::{Observed, Wanted, label, observe};
 use crate::error::Error;
+use crate::fake::{self, image};
 use crate::name::ClusterName;
 use crate::plan::{Plan, plural};
 use crate::terminal::{self, Face};
@@ -67,18 +71,7 @@ async fn listen(stop: watch::Sender<bool>) {
 }
 
 fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
-    if outcome.unbegun > 0 {
-        return Err(Error::Interrupted(format!(
-            "interrupted: {} done, {} not begun{}",
-            plural(outcome.done, "operation"),
-            outcome.unbegun,
-            match outcome.failed.len() {
-                0 => String::new(),
-                n => format!(", {n} failed"),
-            }
-        )));
-    }
-    if outcome.failed.is_empty() {
+    if outcome.unbegun == 0 && outcome.failed.is_empty() {
         return Ok(());
     }
     let mut lines: Vec<String> = outcome
@@ -89,13 +82,41 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
             format!("{} {}: {reason}", operation.action.words(), operation.subject)
         })
         .collect();
-    lines.push(format!(
-        "applied in part: {} done, {} failed, {} skipped",
-        plural(outcome.done, "operation"),
-        outcome.failed.len(),
-        outcome.skipped.len()
-    ));
-    Err(Error::Partial(lines.join("\n")))
+    let done = plural(outcome.done.len(), "operation");
+    let (failed, skipped) = (outcome.failed.len(), outcome.skipped.len());
+    if outcome.unbegun == 0 {
+        lines.push(format!(
+            "applied in part: {done} done, {failed} failed, {skipped} skipped"
+        ));
+        return Err(Error::Partial(lines.join("\n")));
+    }
+    let nodes = unfinished(plan, outcome);
+    if !nodes.is_empty() {
+        lines.push(format!("begun and not finished: {}", nodes.join(", ")));
+    }
+    lines.push(match failed {
+        0 => format!("interrupted: {done} done, {} not begun", outcome.unbegun),
+        _ => format!(
+            "interrupted: {done} done, {failed} failed, {} not begun",
+            outcome.unbegun + skipped
+        ),
+    });
+    Err(Error::Interrupted(lines.join("\n")))
+}
+
+/// The nodes for which some operations were done, and not all.
+fn unfinished(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let mut counts: IndexMap<&str, (usize, usize)> = IndexMap::new();
+    for operation in &plan.operations {
+        counts.entry(&operation.node).or_default().0 += 1;
+    }
+    for at in &outcome.done {
+        counts.entry(&plan.operations[*at].node).or_default().1 += 1;
+    }
+    let begun = counts
+        .iter()
+        .filter(|(node, (all, done))| !node.is_empty() && *done > 0 && done < all);
+    begun.map(|(node, _)| format!("`{node}`")).collect()
 }
 
 /// An engine error, and what topogen was doing.
@@ -104,4 +125,63 @@ pub(super) fn doing(what: &str) -> impl FnOnce(bollard::errors::Error) -> Error 
     move |source| Error::Engine { doing, source }
 }
 
-pub(super) use apply::image_ready;
+/// Whether the engine has a fake image that will do, or nothing that is to be made needs one.
+pub(super) async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observed) -> Result<bool, Error> {
+    let name = fake::image_name();
+    let there: HashSet<&str> = seen.containers.iter().map(|c| c.label(label::CONFIG_HASH)).collect();
+    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let mut to_make = containers.filter(|c| !there.contains(c.hash.as_str()));
+    if !to_make.any(|c| c.image() == name) {
+        return Ok(true);
+    }
+    let looking = || doing("look at the fake image");
+    let label = observe::image_label(engine, &name, image::EXECUTABLE_LABEL)
+        .await
+        .map_err(looking())?;
+    let own = image::digest_of_this_process().ok();
+    if own.is_some() && label == own {
+        return Ok(true);
+    }
+    let version = engine.docker.version().await.map_err(looking())?;
+    let (os, architecture) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+    let can_run = image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
+    image::ready(label.as_deref(), own.as_deref(), can_run).map_err(|error| Error::InTheWay {
+        messages: vec![format!("image `{name}` is not on the engine: {error}")],
+        hints: vec![format!(
+            "run `topogen image -o fake.tar` of a topogen built for {os}/{architecture}, then `docker load -i fake.tar`"
+        )],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Action;
+
+    #[test]
+    fn an_interrupt_names_what_is_half_done() {
+        let mut plan = Plan::default();
+        for (node, subject) in [
+            ("", "inout"),
+            ("a", "a-x-1"),
+            ("b", "b-x-1"),
+            ("b", "b-y-1"),
+            ("c", "c-x-1"),
+        ] {
+            plan.push(Action::Unpause, subject, node, "paused", Vec::new());
+        }
+        let outcome = Outcome {
+            done: vec![0, 1, 2],
+            failed: vec![(3, "no space left".to_owned())],
+            skipped: Vec::new(),
+            unbegun: 1,
+        };
+        let error = sum_up(&plan, &outcome).expect_err("interrupted");
+        assert_eq!(
+            error.to_string(),
+            "unpause container b-y-1: no space left\n\
+             begun and not finished: `b`\n\
+             interrupted: 3 operations done, 1 failed, 1 not begun"
+        );
+    }
+}

@@ -1,14 +1,14 @@
 //! Carrying out a plan: each operation as soon as what it waits for is done, so many at once, none after a stop.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::{
-    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
-    NetworkingConfig,
+    ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, NetworkingConfig,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ImportImageOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptions,
@@ -19,7 +19,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
 use super::connect::{Engine, status, words};
-use super::{ContainerSpec, NetworkSpec, Observed, Wanted, label, observe};
+use super::{ContainerSpec, NetworkSpec, label, observe};
 use crate::event::Event;
 use crate::fake;
 use crate::name::ClusterName;
@@ -34,8 +34,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What became of a plan.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Operations done.
-    pub done: usize,
+    /// Operations done: their place in the plan.
+    pub done: Vec<usize>,
     /// Operations that failed: their place in the plan, and the engine's words.
     pub failed: Vec<(usize, String)>,
     /// Operations not begun, because what they wait for failed.
@@ -90,7 +90,7 @@ pub async fn apply(plan: &Plan, setting: &Setting<'_>, report: &mut dyn FnMut(Ev
         let operation = &plan.operations[at];
         match result {
             Ok(()) => {
-                outcome.done += 1;
+                outcome.done.push(at);
                 report(Event::Done { at, operation });
                 for next in &dependents[at] {
                     waits[*next] -= 1;
@@ -121,7 +121,7 @@ pub async fn apply(plan: &Plan, setting: &Setting<'_>, report: &mut dyn FnMut(Ev
             }
         }
     }
-    outcome.unbegun = count - outcome.done - outcome.failed.len() - outcome.skipped.len();
+    outcome.unbegun = count - outcome.done.len() - outcome.failed.len() - outcome.skipped.len();
     outcome
 }
 
@@ -136,7 +136,7 @@ async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Err
         Action::Start(spec) => {
             // Here and not when it is made: a kill between the two would leave it to be started without them.
             upload(spec, docker).await?;
-            already(docker.start_container(subject, None).await)
+            start(spec, setting).await
         }
         Action::Unpause => already(docker.unpause_container(subject).await),
         // Without `t` the engine takes the container's own grace period.
@@ -157,7 +157,7 @@ async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Err
 async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
     for tries in 0.. {
         match docker.remove_network(id).await {
-            Err(error) if words(&error).contains("has active endpoints") && tries < TRIES => {
+            Err(error) if in_use(&error) && tries < TRIES => {
                 // An endpoint is let go a moment after its container is reported gone; one may also outlive it for ever,
                 // where a client was killed while it joined the two.
                 if tries >= 3 {
@@ -173,7 +173,10 @@ async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
 
 /// Take off a network what the engine has left there of containers that are no more.
 async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Error> {
-    let inspect = docker.inspect_network(id, None).await?;
+    let inspect = match docker.inspect_network(id, None).await {
+        Err(error) if status(&error) == Some(404) => return Ok(()),
+        other => other?,
+    };
     for (container, endpoint) in inspect.containers.unwrap_or_default() {
         match docker.inspect_container(&container, None).await {
             Err(error) if status(&error) == Some(404) => {
@@ -205,36 +208,12 @@ fn gone(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Whether the engine has the fake image of this very executable, or nothing that is to be made needs it.
-///
-/// # Errors
-/// The engine's.
-pub async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observed) -> Result<bool, Error> {
-    let name = fake::image_name();
-    let there: HashSet<&str> = seen.containers.iter().map(|c| c.label(label::CONFIG_HASH)).collect();
-    let mut to_make = wanted
-        .nodes
-        .iter()
-        .flat_map(|n| &n.containers)
-        .filter(|c| !there.contains(c.hash.as_str()));
-    if !to_make.any(|c| c.image() == name) {
-        return Ok(true);
-    }
-    let made_from = observe::image_label(engine, &name, fake::image::EXECUTABLE_LABEL).await?;
-    Ok(made_from.is_some_and(|digest| fake::image::digest_of_this_process().is_ok_and(|own| own == digest)))
-}
-
 /// `POST /images/load` of topogen's own executable.
 async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
         error: error.to_string(),
     };
     let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
-    let version = engine.docker.version().await?;
-    let (os, arch) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
-    parts
-        .runs_on(&os, &arch)
-        .map_err(|e| failed(&format!("{e}; hint: run `topogen image -o fake.tar` of a topogen built for {os}/{arch}, then `docker load -i fake.tar`")))?;
     let archive = parts.archive(name).map_err(|e| failed(&e))?;
     let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
     let options = ImportImageOptionsBuilder::default().build();
@@ -291,7 +270,7 @@ async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Err
 }
 
 /// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
-/// next one makes the same network: of several of ours, the one whose id sorts first stays.
+/// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
 async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
     let networks = observe::networks(setting.engine).await?;
     let mut own: Vec<String> = networks
@@ -300,8 +279,18 @@ async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
         .map(|n| n.id)
         .collect();
     own.sort();
-    for id in own.iter().skip(1) {
-        gone(setting.engine.docker.remove_network(id).await)?;
+    let mut left = own.len();
+    for id in own.iter().rev() {
+        if left <= 1 {
+            break;
+        }
+        match gone(setting.engine.docker.remove_network(id).await) {
+            Err(error) if in_use(&error) => {}
+            other => {
+                other?;
+                left -= 1;
+            }
+        }
     }
     Ok(())
 }
@@ -331,17 +320,19 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
         match engine.docker.create_container(Some(options), body.clone()).await {
             Ok(_) => break,
             Err(error) if status(&error) == Some(409) && tries < TRIES => {
-                let labels = labels_of(spec, engine).await?;
-                // It is the very one that was to be made: a killed `up`, or another one, got that far.
-                if labels.get(label::CONFIG_HASH) == Some(&spec.hash) {
-                    connected = 0;
-                    break;
-                }
-                // Ours, or just gone: its removal is under way.
-                if !labels.is_empty()
-                    && labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str())
-                {
-                    return Err(error);
+                // None: just gone, its name is free in a moment.
+                if let Some(holder) = inspect(spec, engine).await? {
+                    let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
+                    if labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str()) {
+                        return Err(error);
+                    }
+                    use ContainerStateStatusEnum::{DEAD, REMOVING};
+                    let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
+                    // It is the very one that was to be made: a killed `up`, or another one, got that far.
+                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) {
+                        connected = 0;
+                        break;
+                    }
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -349,6 +340,7 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
                 for (network, _) in &spec.endpoints {
                     one_network(network.as_str(), setting).await?;
                 }
+                tokio::time::sleep(PAUSE).await;
             }
             Err(error) => return Err(error),
         }
@@ -360,11 +352,11 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
     Ok(())
 }
 
-/// The labels of the container that has the name of `spec`; none where it has just gone.
-async fn labels_of(spec: &ContainerSpec, engine: &Engine) -> Result<HashMap<String, String>, Error> {
+/// The container that has the name of `spec`; `None` where it has just gone.
+async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Error> {
     match engine.docker.inspect_container(spec.name.as_str(), None).await {
-        Ok(inspect) => Ok(inspect.config.and_then(|c| c.labels).unwrap_or_default()),
-        Err(error) if status(&error) == Some(404) => Ok(HashMap::new()),
+        Ok(inspect) => Ok(Some(inspect)),
+        Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -390,15 +382,56 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
         .await
 }
 
-/// `POST /networks/{id}/connect`.
+/// `POST /containers/{id}/start`, once more where a client that was killed left endpoints of its name behind.
+async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    match already(docker.start_container(spec.name.as_str(), None).await) {
+        Err(error) if endpoint_exists(&error) => {
+            for (network, _) in &spec.endpoints {
+                drop_stale_endpoints(network.as_str(), docker).await?;
+            }
+            already(docker.start_container(spec.name.as_str(), None).await)
+        }
+        other => other,
+    }
+}
+
+/// `POST /networks/{id}/connect`, once more where what the engine takes for the container is left of a killed client.
 async fn connect(spec: &ContainerSpec, at: usize, container: &str, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
     let (network, settings) = &spec.endpoints[at];
-    let request = NetworkConnectRequest {
+    let request = || NetworkConnectRequest {
         container: container.to_owned(),
         endpoint_config: Some(settings.clone()),
     };
-    match setting.engine.docker.connect_network(network.as_str(), request).await {
-        Err(error) if words(&error).contains("already exists in network") => Ok(()),
+    match docker.connect_network(network.as_str(), request()).await {
+        Err(error) if endpoint_exists(&error) => {
+            let networks = inspect(spec, setting.engine).await?.and_then(|c| c.network_settings);
+            if networks
+                .and_then(|s| s.networks)
+                .is_some_and(|n| n.contains_key(network.as_str()))
+            {
+                return Ok(());
+            }
+            drop_stale_endpoints(network.as_str(), docker).await?;
+            let stale = NetworkDisconnectRequest {
+                container: container.to_owned(),
+                force: Some(true),
+            };
+            // Whether there was anything to take off shows in a moment.
+            let _ = docker.disconnect_network(network.as_str(), stale).await;
+            docker.connect_network(network.as_str(), request()).await
+        }
         other => other,
     }
+}
+
+/// Whether the engine says that a container, or another one of its name, is on a network already.
+fn endpoint_exists(error: &Error) -> bool {
+    words(error).contains("already exists in network")
+}
+
+/// Whether the engine says that containers are on a network.
+fn in_use(error: &Error) -> bool {
+    words(error).contains("active endpoints")
 }

@@ -39,7 +39,7 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),
     };
-    let list = list(engine, "label", &ours).await?;
+    let list = list(engine, "label", &[&ours]).await?;
     Ok(list.into_iter().map(container).collect())
 }
 
@@ -55,34 +55,36 @@ pub async fn networks(engine: &Engine) -> Result<Vec<SeenNetwork>, Error> {
     Ok(list.into_iter().map(network).collect())
 }
 
-/// Foreign containers on the networks of `cluster` that are in `networks`, running or not.
+/// Foreign containers on those of `networks` that are of `cluster`, running or not.
 ///
 /// # Errors
 /// The engine's.
 pub async fn guests(
     engine: &Engine,
     cluster: &ClusterName,
-    networks: &[SeenNetwork],
+    networks: impl IntoIterator<Item = &SeenNetwork>,
 ) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut found = BTreeMap::new();
-    let own = networks.iter().filter(|n| n.is_of(cluster));
-    let lists = own.map(|network| async move { (network.id.clone(), list(engine, "network", &network.id).await) });
-    for (id, list) in futures_util::future::join_all(lists).await {
+    let own = networks.into_iter().filter(|n| n.is_of(cluster));
+    // By name too: the engine knows what was never started to be on a network of that name, and on no id.
+    let lists =
+        own.map(|network| async move { (network, list(engine, "network", &[&network.id, &network.name]).await) });
+    for (network, list) in futures_util::future::join_all(lists).await {
         let names: Vec<String> = list?
             .into_iter()
             .map(container)
-            .filter(|c| c.label(label::CLUSTER) != cluster.as_str())
+            .filter(|c| c.label(label::CLUSTER) != cluster.as_str() && c.is_on(network))
             .map(|c| c.name)
             .collect();
         if !names.is_empty() {
-            found.insert(id, names);
+            found.insert(network.id.clone(), names);
         }
     }
     Ok(found)
 }
 
-async fn list(engine: &Engine, filter: &str, value: &str) -> Result<Vec<ContainerSummary>, Error> {
-    let filters = HashMap::from([(filter, vec![value])]);
+async fn list(engine: &Engine, filter: &str, values: &[&str]) -> Result<Vec<ContainerSummary>, Error> {
+    let filters = HashMap::from([(filter, values.to_vec())]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     engine.docker.list_containers(Some(options)).await
 }
@@ -131,11 +133,24 @@ fn network(network: Network) -> SeenNetwork {
     }
 }
 
-/// What `container` answers to on `network`, beside its id, its own name and its key.
+/// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key.
 ///
 /// # Errors
 /// The engine's.
-pub async fn aliases(engine: &Engine, container: &SeenContainer, network: &str) -> Result<Vec<String>, Error> {
+pub async fn aliases(
+    engine: &Engine,
+    container: &SeenContainer,
+    asked: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Error> {
+    let asked: Vec<&str> = container
+        .networks
+        .iter()
+        .map(|n| n.network.as_str())
+        .filter(|n| asked(n))
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let inspect = match engine.docker.inspect_container(&container.id, None).await {
         Ok(inspect) => inspect,
         // Gone since it was listed.
@@ -143,14 +158,16 @@ pub async fn aliases(engine: &Engine, container: &SeenContainer, network: &str) 
         Err(error) => return Err(error),
     };
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let aliases = networks
-        .get(network)
-        .and_then(|e| e.aliases.clone())
-        .unwrap_or_default();
+    let endpoints = asked.iter().filter_map(|network| networks.get(*network));
+    let aliases = endpoints.flat_map(|e| e.aliases.clone().unwrap_or_default());
     let key = container.label(label::compose::SERVICE);
     let added = |alias: &String| container.id.starts_with(alias.as_str()) || *alias == container.name || alias == key;
-    let mut names: Vec<String> = aliases.into_iter().filter(|a| !added(a)).collect();
-    names.dedup();
+    let mut names: Vec<String> = Vec::new();
+    for alias in aliases.filter(|a| !added(a)) {
+        if !names.contains(&alias) {
+            names.push(alias);
+        }
+    }
     Ok(names)
 }
 

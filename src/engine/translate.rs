@@ -2,18 +2,21 @@
 //!
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
+mod network;
+mod read;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
 use serde_json::json;
 
-use super::{ContainerSpec, FileSpec, NetworkSpec, Wanted, WantedNode, hash, label, sha256};
-use crate::blueprint::{ConfigKind, INOUT, INTERNAL};
+use super::{ContainerSpec, FileSpec, Wanted, WantedNode, hash, label, sha256};
+use crate::blueprint::ConfigKind;
 use crate::diagnostic::{Problem, Problems};
 use crate::name::{ContainerName, NetworkName};
 use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
 #[derive(Debug, Clone, Default)]
@@ -30,11 +33,11 @@ pub struct Origin {
 /// Every key that has no translation, each by its path.
 pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problems> {
     let mut problems = Problems::default();
-    let inout = Arc::new(network(topology, None, &topology.inout, &mut problems));
+    let inout = Arc::new(network::network(topology, None, &topology.inout, &mut problems));
     let mut nodes = Vec::with_capacity(topology.nodes.len());
     for node in &topology.nodes {
         let networks = node.networks.iter();
-        let networks = networks.map(|n| Arc::new(network(topology, Some(node), n, &mut problems)));
+        let networks = networks.map(|n| Arc::new(network::network(topology, Some(node), n, &mut problems)));
         let networks = networks.collect();
         let service = |service| {
             let mut translation = Translation {
@@ -54,110 +57,36 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
     let shared = topology
         .shared
         .iter()
-        .map(|n| Arc::new(network(topology, None, n, &mut problems)))
+        .map(|n| Arc::new(network::network(topology, None, n, &mut problems)))
         .collect();
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(Wanted {
+    let wanted = Wanted {
         shared,
         cluster: topology.cluster.clone(),
         roles: topology.roles.clone(),
         inout,
         nodes,
         layout: topology.layout,
-    })
-}
-
-fn network(topology: &Topology, node: Option<&Node>, network: &Network, problems: &mut Problems) -> NetworkSpec {
-    let mut labels = HashMap::from([
-        (label::CLUSTER.to_owned(), topology.cluster.to_string()),
-        (label::compose::NETWORK.to_owned(), network.key.to_string()),
-        (label::compose::VERSION.to_owned(), version()),
-    ]);
-    if let Some(node) = node {
-        labels.insert(label::NODE.to_owned(), node.name.to_string());
-        labels.insert(label::compose::PROJECT.to_owned(), node.project.to_string());
-    }
-    let mut request = NetworkCreateRequest {
-        name: network.name.to_string(),
-        driver: Some("bridge".to_owned()),
-        ..NetworkCreateRequest::default()
     };
-    let path = match (node, network.key.as_str()) {
-        (_, key @ (INTERNAL | INOUT)) => key.to_owned(),
-        (Some(node), key) => format!("roles.{}.networks.{key}", node.role),
-        (None, key) => format!("networks.{key}"),
-    };
-    let path = path.as_str();
-    for (key, value) in network.options.iter() {
-        match &**key {
-            "driver" => request.driver = value.scalar(),
-            "internal" => request.internal = Some(*value == Value::Bool(true)),
-            "attachable" => request.attachable = Some(*value == Value::Bool(true)),
-            "enable_ipv6" => request.enable_ipv6 = Some(*value == Value::Bool(true)),
-            "driver_opts" => request.options = Some(strings(value)),
-            "labels" => labels.extend(strings(value)),
-            "ipam" => request.ipam = ipam(value, path, problems),
-            key if key.starts_with("x-") => {}
-            key => refuse(problems, &format!("{path}.{key}")),
-        }
-    }
-    request.labels = Some(labels.clone());
-    let hash = hash(&request);
-    labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
-    request.labels = Some(labels);
-    NetworkSpec {
-        name: network.name.clone(),
-        node: node.map(|n| n.name.clone()),
-        external: network.external,
-        subnet: network.subnet,
-        request,
-        hash,
+    network::bridges_have_room(&wanted, &mut problems);
+    match problems.is_empty() {
+        true => Ok(wanted),
+        false => Err(problems),
     }
 }
 
-/// `ipam` of a network (Compose specification, top-level `networks`).
-fn ipam(value: &Value, path: &str, problems: &mut Problems) -> Option<Ipam> {
-    let map = value.as_map()?;
-    let mut ipam = Ipam::default();
-    for (key, value) in map {
-        match &**key {
-            "driver" => ipam.driver = value.scalar(),
-            "options" => ipam.options = Some(strings(value)),
-            "config" => {
-                let pools = value.as_list().unwrap_or_default().iter().filter_map(Value::as_map);
-                let text = |map: &Map, key: &str| map.get(key).and_then(Value::scalar);
-                let pool = |map: &Map| IpamConfig {
-                    subnet: text(map, "subnet"),
-                    ip_range: text(map, "ip_range"),
-                    gateway: text(map, "gateway"),
-                    auxiliary_addresses: map.get("aux_addresses").map(strings),
-                };
-                ipam.config = Some(pools.map(pool).collect());
-            }
-            key => refuse(problems, &format!("{path}.ipam.{key}")),
-        }
+/// Labels of the user's, who cannot say topogen's own: by those it knows what it may touch.
+fn user_labels(value: &Value, path: &str, problems: &mut Problems) -> HashMap<String, String> {
+    let labels = read::strings(value, path, problems);
+    for key in labels.keys().filter(|k| k.starts_with(label::PREFIX)) {
+        problems.push(
+            Problem::general(format!(
+                "`{path}.{key}`: labels that begin with `{}` are topogen's own",
+                label::PREFIX
+            ))
+            .hint("call it otherwise"),
+        );
     }
-    Some(ipam)
-}
-
-/// A map, or Compose's list of `KEY=VALUE`, as texts.
-fn strings(value: &Value) -> HashMap<String, String> {
-    match value {
-        Value::Map(map) => map
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.scalar().unwrap_or_default()))
-            .collect(),
-        other => other
-            .one_or_many()
-            .iter()
-            .map(|t| match t.split_once('=') {
-                Some((k, v)) => (k.to_owned(), v.to_owned()),
-                None => (t.clone(), String::new()),
-            })
-            .collect(),
-    }
+    labels
 }
 
 fn version() -> String {
@@ -181,13 +110,17 @@ struct Translation<'a> {
 }
 
 impl Translation<'_> {
+    fn path(&self, key: &str) -> String {
+        format!("roles.{}.services.{}.{key}", self.node.role, self.service.name)
+    }
+
     fn refuse(&mut self, key: &str) {
-        let path = format!("roles.{}.services.{}.{key}", self.node.role, self.service.name);
+        let path = self.path(key);
         refuse(self.problems, &path);
     }
 
     fn wrong(&mut self, key: &str, expected: &str) {
-        let path = format!("roles.{}.services.{}.{key}", self.node.role, self.service.name);
+        let path = self.path(key);
         self.problems
             .push(Problem::general(format!("`{path}`: expected {expected}")));
     }
@@ -199,14 +132,15 @@ impl Translation<'_> {
         let mut files = Vec::new();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
+            let path = self.path(key);
             match &**key {
-                "image" => body.image = value.scalar(),
+                "image" => body.image = read::text(value, &path, self.problems),
                 "command" => body.cmd = self.words(key, value),
                 "entrypoint" => body.entrypoint = self.words(key, value),
-                "environment" => body.env = Some(environment(value)),
+                "environment" => body.env = Some(self.environment(value)),
                 "expose" => body.exposed_ports = Some(self.exposed(value)),
-                "labels" => labels.extend(strings(value)),
-                "stop_signal" => body.stop_signal = value.scalar(),
+                "labels" => labels.extend(user_labels(value, &path, self.problems)),
+                "stop_signal" => body.stop_signal = read::text(value, &path, self.problems),
                 "stop_grace_period" => body.stop_timeout = self.grace(value),
                 "depends_on" => after = self.dependencies(value),
                 "configs" => files.extend(self.files(ConfigKind::Config, value)),
@@ -243,6 +177,7 @@ impl Translation<'_> {
         if let Some(labels) = &mut body.labels {
             labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
             labels.insert(label::compose::CONFIG_HASH.to_owned(), hash.clone());
+            labels.insert(label::compose::VERSION.to_owned(), version());
             labels.insert(label::BLUEPRINT.to_owned(), origin.blueprint.clone());
             labels.insert(label::compose::CONFIG_FILES.to_owned(), origin.blueprint.clone());
             labels.insert(label::compose::WORKING_DIR.to_owned(), origin.directory.clone());
@@ -312,7 +247,6 @@ impl Translation<'_> {
             (label::compose::SERVICE, self.service.key.to_string()),
             (label::compose::CONTAINER_NUMBER, "1".to_owned()),
             (label::compose::ONEOFF, "False".to_owned()),
-            (label::compose::VERSION, version()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .to_vec()
@@ -322,20 +256,36 @@ impl Translation<'_> {
     fn words(&mut self, key: &str, value: &Value) -> Option<Vec<String>> {
         match value {
             Value::Null => None,
-            Value::List(_) => Some(value.one_or_many()),
-            other => {
-                let words = shlex::split(&other.scalar().unwrap_or_default());
-                if words.is_none() {
-                    self.wrong(key, "words that a shell could split: a quote is not closed");
-                }
-                words
+            Value::List(_) | Value::Map(_) => {
+                let path = self.path(key);
+                Some(read::texts(value, &path, self.problems))
             }
+            other => match read::words(&other.scalar().unwrap_or_default()) {
+                Ok(words) => Some(words),
+                Err(reason) => {
+                    self.wrong(key, &format!("words that Compose could split: {reason}"));
+                    None
+                }
+            },
         }
+    }
+
+    /// `KEY=VALUE` lines; a key of a map without a value was looked up when the blueprint was read, so here it is blank.
+    fn environment(&mut self, value: &Value) -> Vec<String> {
+        let path = self.path("environment");
+        let pairs = read::pairs(value, &path, self.problems).into_iter();
+        pairs
+            .map(|(key, value)| match value {
+                Some(value) => format!("{key}={value}"),
+                None => key,
+            })
+            .collect()
     }
 
     fn exposed(&mut self, value: &Value) -> Vec<String> {
         let mut ports = Vec::new();
-        for port in value.one_or_many() {
+        let path = self.path("expose");
+        for port in read::texts(value, &path, self.problems) {
             let (range, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             match (first.parse::<u16>(), last.parse::<u16>()) {
@@ -348,15 +298,15 @@ impl Translation<'_> {
         ports
     }
 
-    /// Seconds, rounded up, of a Compose duration.
+    /// Seconds, rounded up, of a Compose duration; nothing or a blank leaves it to the engine.
     fn grace(&mut self, value: &Value) -> Option<i64> {
-        let text = value.scalar().unwrap_or_default();
-        let seconds = duration(&text);
+        if matches!(value, Value::Null) || value.scalar().is_some_and(|t| t.is_empty()) {
+            return None;
+        }
+        let seconds = value.scalar().and_then(|t| read::duration(&t));
         if seconds.is_none() {
-            self.wrong(
-                "stop_grace_period",
-                &format!("a duration such as `10s` or `1m30s`, found `{text}`"),
-            );
+            let path = self.path("stop_grace_period");
+            read::wrong(self.problems, &path, "a duration such as `10s` or `1m30s`", value);
         }
         seconds
     }
@@ -385,20 +335,20 @@ impl Translation<'_> {
 
     /// In Compose's order: higher `priority` first, then by key. The first is the container's network mode.
     fn endpoints(&mut self) -> Vec<(NetworkName, EndpointSettings)> {
-        let mut attachments: Vec<(&Attachment, &Network)> = self
-            .service
-            .attachments
-            .iter()
-            .filter_map(|a| Some((a, self.topology.network(self.node, &a.network)?)))
-            .collect();
-        let priority = |a: &Attachment| match a.options.get("priority") {
-            Some(Value::Int(n)) => *n,
-            _ => 0,
-        };
-        attachments.sort_by(|(a, _), (b, _)| priority(b).cmp(&priority(a)).then_with(|| a.network.cmp(&b.network)));
+        let mut attachments: Vec<(i64, &Attachment, &Network)> = Vec::new();
+        for attachment in &self.service.attachments {
+            let Some(network) = self.topology.network(self.node, &attachment.network) else {
+                continue;
+            };
+            let path = self.path(&format!("networks.{}.priority", attachment.network));
+            let priority = attachment.options.get("priority");
+            let priority = priority.and_then(|p| read::integer(p, &path, self.problems));
+            attachments.push((priority.unwrap_or(0), attachment, network));
+        }
+        attachments.sort_by(|(p, a, _), (q, b, _)| q.cmp(p).then_with(|| a.network.cmp(&b.network)));
         attachments
             .into_iter()
-            .map(|(attachment, network)| {
+            .map(|(_, attachment, network)| {
                 for key in attachment.options.keys().filter(|k| &***k != "priority") {
                     self.refuse(&format!("networks.{}.{key}", attachment.network));
                 }
@@ -412,64 +362,5 @@ impl Translation<'_> {
                 (network.name.clone(), settings)
             })
             .collect()
-    }
-}
-
-/// `KEY=VALUE` lines; a key without a value is taken from the environment when a blueprint is read, so here it is blank.
-fn environment(value: &Value) -> Vec<String> {
-    match value {
-        Value::Map(map) => map
-            .iter()
-            .map(|(key, value)| format!("{key}={}", value.scalar().unwrap_or_default()))
-            .collect(),
-        other => other.one_or_many(),
-    }
-}
-
-/// Whole seconds, rounded up, of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds.
-fn duration(text: &str) -> Option<i64> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Some(seconds.ceil() as i64);
-    }
-    let mut seconds = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..unit] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
-                "ns" => 1e-9,
-                _ => return None,
-            };
-        rest = &rest[unit..];
-    }
-    Some(seconds.ceil() as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_in_every_form() {
-        for (text, expected) in [
-            ("10", Some(10)),
-            ("90s", Some(90)),
-            ("1m30s", Some(90)),
-            ("1h", Some(3600)),
-            ("1.5m", Some(90)),
-            ("200ms", Some(1)),
-            ("soon", None),
-            ("10x", None),
-        ] {
-            assert_eq!(duration(text), expected, "{text}");
-        }
     }
 }

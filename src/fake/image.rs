@@ -147,6 +147,19 @@ impl Parts {
     }
 }
 
+/// Whether the image whose [`EXECUTABLE_LABEL`] is `label` will do, or is to be made of the executable of digest `own`.
+/// Where this executable is none that the engine's machine `can_run`, another build's is as good.
+///
+/// # Errors
+/// There is no image, and none can be made of this executable.
+pub fn ready(label: Option<&str>, own: Option<&str>, can_run: Result<(), ImageError>) -> Result<bool, ImageError> {
+    match (label, can_run) {
+        (None, Err(error)) => Err(error),
+        (Some(_), Err(_)) => Ok(true),
+        (label, Ok(())) => Ok(label.is_some() && label == own),
+    }
+}
+
 /// SHA-256 of the executable that this process runs, in hexadecimal.
 ///
 /// # Errors
@@ -240,4 +253,24 @@ fn tar<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8], u32)>) -> Result<
         builder.append_data(&mut header, path, content)?;
     }
     Ok(builder.into_inner()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_builds_image_will_do_where_this_one_cannot_run() {
+        let cannot = || {
+            Err(ImageError::Platform {
+                executable: "linux/amd64".to_owned(),
+                engine: "linux/arm64".to_owned(),
+            })
+        };
+        assert!(ready(Some("a"), Some("a"), Ok(())).expect("it can be made"));
+        assert!(!ready(Some("b"), Some("a"), Ok(())).expect("it can be made"));
+        assert!(!ready(None, Some("a"), Ok(())).expect("it can be made"));
+        assert!(ready(Some("b"), Some("a"), cannot()).expect("it is there"));
+        assert!(ready(None, Some("a"), cannot()).is_err());
+    }
 }

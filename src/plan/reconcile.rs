@@ -1,70 +1,19 @@
 //! From what is wanted and what is there to what is to be done. Pure: no engine is needed to test it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::{Action, Plan, plural};
+use super::conflict::Conflict;
+use super::{Action, Plan, plural, quoted};
 use crate::engine::{
     ContainerSpec, NetworkSpec, Observed, SeenContainer, SeenNetwork, State, Wanted, WantedNode, label,
 };
 use crate::fake;
 use crate::name::ClusterName;
 use crate::topology::address::overlap;
-
-/// Something stands in the way, and nothing has been done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
-    /// A network of that name is not ours.
-    #[error("network `{name}` is there already, and not of this cluster")]
-    ForeignNetwork {
-        /// Its name.
-        name: String,
-        /// The Compose project that it belongs to, if any.
-        project: String,
-    },
-    /// A network that others provide is not there.
-    #[error("network `{name}` is external and does not exist")]
-    MissingNetwork {
-        /// Its name.
-        name: String,
-    },
-    /// No subnet of the pool is free.
-    #[error("network `{name}`: the pool has no free subnet left")]
-    NoSubnet {
-        /// The network's name.
-        name: String,
-    },
-    /// An image is not on the engine.
-    #[error("image `{name}` is not on the engine")]
-    MissingImage {
-        /// Its name.
-        name: String,
-    },
-}
-
-impl Conflict {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::ForeignNetwork { project, .. } if !project.is_empty() => {
-                format!("`docker compose -p {project} down` removes it, or name this cluster otherwise: `-n NAME`")
-            }
-            Self::ForeignNetwork { name, .. } => {
-                format!("`docker network rm {name}` removes it, or name this cluster otherwise: `-n NAME`")
-            }
-            Self::MissingNetwork { name } => format!("make it: `docker network create {name}`"),
-            Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
-            Self::MissingImage { name } => {
-                format!(
-                    "`docker pull {name}`, or see the cluster with fakes in place of all images: `topogen up --fake`"
-                )
-            }
-        }
-    }
-}
 
 /// What takes the cluster from `seen` to `wanted`. `image_ready` says whether the engine has this topogen's fake image.
 ///
@@ -75,20 +24,32 @@ pub fn up(wanted: &Wanted, seen: &Observed, image_ready: bool) -> Result<Plan, V
         wanted,
         seen,
         image_ready,
+        wanted_names: wanted
+            .nodes
+            .iter()
+            .flat_map(|n| n.containers.iter().map(|c| c.name.as_str()))
+            .collect(),
         plan: Plan::default(),
         conflicts: Vec::new(),
         networks: HashMap::new(),
         removed: HashMap::new(),
+        going: Vec::new(),
         subnets: seen.networks.iter().flat_map(|n| n.subnets.iter().copied()).collect(),
         image: None,
     };
-    up.surplus();
+    up.surplus_containers();
+    // All that is to be made anew goes first: networks that grow take over the addresses of their neighbours.
+    for network in wanted.networks() {
+        up.settle(network);
+    }
     for network in [&wanted.inout].into_iter().chain(&wanted.shared) {
         up.network(network);
     }
     for node in &wanted.nodes {
         up.node(node);
     }
+    // Last: the containers on them may only just have been found outdated.
+    up.surplus_networks();
     if up.conflicts.is_empty() {
         Ok(up.plan)
     } else {
@@ -98,47 +59,49 @@ pub fn up(wanted: &Wanted, seen: &Observed, image_ready: bool) -> Result<Plan, V
 
 /// A network that the plan deals with.
 struct PlannedNetwork {
-    /// The operation that makes it; `None` where it is there.
-    made_by: Option<usize>,
-    /// The engine's id, where it is there.
+    /// The engine's id; empty where it is yet to be made.
     id: String,
+    /// Operations that must be done before a container can join it.
+    ready: Vec<usize>,
 }
 
 struct Up<'a> {
     wanted: &'a Wanted,
     seen: &'a Observed,
     image_ready: bool,
+    /// The names of all containers to be.
+    wanted_names: HashSet<&'a str>,
     plan: Plan,
     conflicts: Vec<Conflict>,
     networks: HashMap<&'a str, PlannedNetwork>,
     /// Containers that go, by id, and the operation that removes each.
     removed: HashMap<&'a str, usize>,
+    /// Networks that go to be made anew, and the operation that removes each.
+    going: Vec<(&'a SeenNetwork, usize)>,
     /// Subnets that are taken.
     subnets: Vec<Ipv4Net>,
     image: Option<usize>,
 }
 
 impl<'a> Up<'a> {
+    /// Whether its role left the blueprint, and nothing that is wanted has its name.
+    fn is_orphan(&self, container: &SeenContainer) -> bool {
+        let role = container.label(label::ROLE);
+        !self.wanted.roles.iter().any(|r| r.as_str() == role) && !self.wanted_names.contains(container.name.as_str())
+    }
+
+    fn is_wanted(&self, node: &str) -> bool {
+        self.wanted.nodes.iter().any(|n| n.name.as_str() == node)
+    }
+
     /// What is there and no longer wanted goes; roles that left the blueprint are named and left alone.
-    fn surplus(&mut self) {
-        let wanted: HashSet<&str> = self
-            .wanted
-            .nodes
-            .iter()
-            .flat_map(|n| n.containers.iter().map(|c| c.name.as_str()))
-            .collect();
+    fn surplus_containers(&mut self) {
         let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
         for container in &self.seen.containers {
-            let role = container.label(label::ROLE);
-            if !self.wanted.roles.iter().any(|r| r.as_str() == role) {
-                *orphans.entry(role).or_default() += 1;
-            } else if !wanted.contains(container.name.as_str()) {
-                let cause = match self
-                    .wanted
-                    .nodes
-                    .iter()
-                    .any(|n| n.name.as_str() == container.label(label::NODE))
-                {
+            if self.is_orphan(container) {
+                *orphans.entry(container.label(label::ROLE)).or_default() += 1;
+            } else if !self.wanted_names.contains(container.name.as_str()) {
+                let cause = match self.is_wanted(container.label(label::NODE)) {
                     true => "its service is not in the blueprint",
                     false => "its node is not wanted",
                 };
@@ -154,19 +117,24 @@ impl<'a> Up<'a> {
                 }
             ));
         }
-        let wanted: HashSet<&str> = self
-            .wanted
-            .nodes
-            .iter()
-            .flat_map(|n| &n.networks)
-            .chain([&self.wanted.inout])
-            .chain(&self.wanted.shared)
-            .map(|n| n.name.as_str())
-            .collect();
+    }
+
+    /// Networks that are no longer wanted, but for those that something stays on.
+    fn surplus_networks(&mut self) {
+        let wanted: HashSet<&str> = self.wanted.networks().map(|n| n.name.as_str()).collect();
         for network in self.own_networks() {
-            if !wanted.contains(network.name.as_str()) && self.stays_on(network).is_none() {
-                self.remove_network(network, "its node is not wanted");
+            if wanted.contains(network.name.as_str()) || self.stays_on(network).is_some() {
+                continue;
             }
+            if let Some(guests) = self.seen.guests.get(&network.id) {
+                self.plan.notes.push(kept_by(network, guests));
+                continue;
+            }
+            let cause = match network.labels.get(label::NODE) {
+                Some(node) if !self.is_wanted(node) => "its node is not wanted",
+                _ => "not in the blueprint",
+            };
+            self.remove_network(network, cause);
         }
     }
 
@@ -177,7 +145,7 @@ impl<'a> Up<'a> {
 
     /// A container of the cluster that is on `network` and stays there.
     fn stays_on(&self, network: &SeenNetwork) -> Option<&'a SeenContainer> {
-        let stays = |c: &&SeenContainer| is_on(c, network) && !self.removed.contains_key(c.id.as_str());
+        let stays = |c: &&SeenContainer| c.is_on(network) && !self.removed.contains_key(c.id.as_str());
         self.seen.containers.iter().find(stays)
     }
 
@@ -192,12 +160,13 @@ impl<'a> Up<'a> {
 
     /// Remove `network` once the containers on it are gone.
     fn remove_network(&mut self, network: &SeenNetwork, cause: &str) -> usize {
-        let on_it = self.seen.containers.iter().filter(|c| is_on(c, network));
+        let on_it = self.seen.containers.iter().filter(|c| c.is_on(network));
         let after = on_it.filter_map(|c| self.removed.get(c.id.as_str()).copied()).collect();
         remove_network(&mut self.plan, network, cause, after)
     }
 
-    fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
+    /// Find the network that `spec` describes, and remove what has its name and is another one.
+    fn settle(&mut self, spec: &'a NetworkSpec) {
         let name = spec.name.as_str();
         let (own, foreign): (Vec<&SeenNetwork>, Vec<&SeenNetwork>) = self
             .seen
@@ -213,13 +182,8 @@ impl<'a> Up<'a> {
                     project: foreign.labels.get(label::compose::PROJECT).cloned().unwrap_or_default(),
                 });
             }
-            self.networks.insert(
-                name,
-                PlannedNetwork {
-                    made_by: None,
-                    id: foreign.id.clone(),
-                },
-            );
+            let id = foreign.id.clone();
+            self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
             return;
         }
         if spec.external && own.is_empty() {
@@ -227,62 +191,70 @@ impl<'a> Up<'a> {
             return;
         }
         let hash = |n: &SeenNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
+        let users = |n: &SeenNetwork| self.seen.containers.iter().filter(|c| c.is_on(n)).count();
         // Of several of one name, which a killed `up` may leave, the one in use stays.
         let right = own.iter().filter(|n| spec.external || hash(n));
-        let kept = right
-            .max_by_key(|n| self.seen.containers.iter().filter(|c| is_on(c, n)).count())
-            .copied();
-        let mut after = Vec::new();
-        for network in own.iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
+        let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
+        let mut ready = Vec::new();
+        for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
+            let on_it = || self.seen.containers.iter().filter(|c| c.is_on(network));
+            let mut guests = self.seen.guests.get(&network.id).cloned().unwrap_or_default();
+            guests.extend(on_it().filter(|c| self.is_orphan(c)).map(|c| c.name.clone()));
+            if !guests.is_empty() {
+                self.conflicts.push(Conflict::InUse {
+                    name: name.to_owned(),
+                    guests,
+                });
+                continue;
+            }
+            for container in on_it().collect::<Vec<_>>() {
+                self.remove(container, &format!("network `{name}` is made anew"));
+            }
             let cause = match kept {
                 Some(_) => "another one has its name",
                 None => "its options changed",
             };
-            for container in self.seen.containers.iter().filter(|c| is_on(c, network)) {
-                self.remove(container, &format!("network `{name}` is made anew"));
-            }
-            after.push(self.remove_network(network, cause));
+            let removed = self.remove_network(network, cause);
+            self.going.push((network, removed));
+            self.subnets.retain(|s| !network.subnets.contains(s));
+            ready.push(removed);
         }
-        if let Some(kept) = kept {
-            self.networks.insert(
-                name,
-                PlannedNetwork {
-                    made_by: None,
-                    id: kept.id.clone(),
-                },
-            );
+        let id = kept.map_or_else(String::new, |k| k.id.clone());
+        self.networks.insert(name, PlannedNetwork { id, ready });
+    }
+
+    /// Make the network that `spec` describes, where it is not there.
+    fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
+        let name = spec.name.as_str();
+        let Some(planned) = self.networks.get(name).filter(|n| n.id.is_empty()) else {
             return;
-        }
-        let mut cause = if own.is_empty() {
-            "not found".to_owned()
-        } else {
-            "made anew".to_owned()
+        };
+        let mut after = planned.ready.clone();
+        let mut cause = match after.is_empty() {
+            true => "not found".to_owned(),
+            false => "made anew".to_owned(),
         };
         let mut spec = spec.clone();
         if let Some(subnet) = spec.subnet {
-            match self.free_subnet(subnet) {
-                Some(free) => {
-                    if free != subnet {
-                        cause = format!("{cause}; {subnet} is taken, {free} is free");
-                        Arc::make_mut(&mut spec).subnet = Some(free);
-                    }
-                    self.subnets.push(free);
-                }
-                None => {
-                    self.conflicts.push(Conflict::NoSubnet { name: name.to_owned() });
-                    return;
-                }
+            let Some(free) = self.free_subnet(subnet) else {
+                self.conflicts.push(Conflict::NoSubnet { name: name.to_owned() });
+                return;
+            };
+            if free != subnet {
+                cause = format!("{cause}; {subnet} is taken, {free} is free");
+                Arc::make_mut(&mut spec).subnet = Some(free);
             }
+            self.subnets.push(free);
+            let in_the_way = |n: &SeenNetwork| n.subnets.iter().any(|s| overlap(s, &free));
+            let going = self.going.iter().filter(|(network, _)| in_the_way(network));
+            after.extend(going.map(|(_, removed)| *removed));
+            after.sort_unstable();
+            after.dedup();
         }
         let node = spec.node.as_ref().map_or("", |n| n.as_str()).to_owned();
-        let made_by = self.plan.push(Action::CreateNetwork(spec), name, &node, cause, after);
-        self.networks.insert(
-            name,
-            PlannedNetwork {
-                made_by: Some(made_by),
-                id: String::new(),
-            },
-        );
+        let made = self.plan.push(Action::CreateNetwork(spec), name, &node, cause, after);
+        let (id, ready) = (String::new(), vec![made]);
+        self.networks.insert(name, PlannedNetwork { id, ready });
     }
 
     /// `subnet`, or where that is taken the first free one of its size that no network of the cluster waits for.
@@ -343,13 +315,15 @@ impl<'a> Up<'a> {
             return (State::Created, vec![self.create(spec, "not found", None)]);
         };
         if seen.state == State::Removing {
-            return (State::Created, vec![self.create(spec, "on its way out", None)]);
+            let removed = self.removed.get(seen.id.as_str()).copied();
+            return (State::Created, vec![self.create(spec, "on its way out", removed)]);
         }
         if let Some(cause) = self.outdated(spec, seen) {
             let removed = self.remove(seen, &cause);
             return (State::Created, vec![self.create(spec, "made anew", Some(removed))]);
         }
-        let mut operations = Vec::new();
+        // The engine joins a container to its networks when it starts, by their names: each must be there once.
+        let mut operations = self.ready(spec);
         for (at, (network, _)) in spec.endpoints.iter().enumerate() {
             if seen.networks.iter().any(|n| n.network == network.as_str()) {
                 continue;
@@ -362,9 +336,7 @@ impl<'a> Up<'a> {
             let after = self
                 .networks
                 .get(network.as_str())
-                .and_then(|n| n.made_by)
-                .into_iter()
-                .collect();
+                .map_or_else(Vec::new, |n| n.ready.clone());
             operations.push(
                 self.plan
                     .push(action, spec.name.as_str(), spec.node.as_str(), cause, after),
@@ -390,7 +362,7 @@ impl<'a> Up<'a> {
                 continue;
             };
             // The engine says the id only of networks that the container has run on.
-            let gone = planned.made_by.is_some() || (!on.network_id.is_empty() && on.network_id != planned.id);
+            let gone = planned.id.is_empty() || (!on.network_id.is_empty() && on.network_id != planned.id);
             if gone {
                 return Some(format!("network `{network}` is another one now"));
             }
@@ -398,10 +370,15 @@ impl<'a> Up<'a> {
         None
     }
 
+    /// What must be done before `spec` can join its networks.
+    fn ready(&self, spec: &ContainerSpec) -> Vec<usize> {
+        let networks = spec.endpoints.iter().filter_map(|(n, _)| self.networks.get(n.as_str()));
+        networks.flat_map(|n| n.ready.iter().copied()).collect()
+    }
+
     fn create(&mut self, spec: &'a Arc<ContainerSpec>, cause: &str, removed: Option<usize>) -> usize {
         let mut after: Vec<usize> = removed.into_iter().collect();
-        let networks = spec.endpoints.iter().filter_map(|(n, _)| self.networks.get(n.as_str()));
-        after.extend(networks.filter_map(|n| n.made_by));
+        after.extend(self.ready(spec));
         if spec.image() == fake::image_name() {
             if !self.image_ready && self.image.is_none() {
                 let at = self
@@ -440,13 +417,6 @@ fn has_image(seen: &Observed, image: &str) -> bool {
     seen.images.contains(&tagged)
 }
 
-fn is_on(container: &SeenContainer, network: &SeenNetwork) -> bool {
-    container.networks.iter().any(|n| match n.network_id.as_str() {
-        "" => n.network == network.name,
-        id => id == network.id,
-    })
-}
-
 fn remove(plan: &mut Plan, container: &SeenContainer, cause: &str) -> usize {
     let node = container.label(label::NODE);
     let id = container.id.clone();
@@ -469,6 +439,16 @@ fn remove_network(plan: &mut Plan, network: &SeenNetwork, cause: &str, after: Ve
     let node = network.labels.get(label::NODE).map_or("", String::as_str);
     let action = Action::RemoveNetwork { id: network.id.clone() };
     plan.push(action, &network.name, node, cause, after)
+}
+
+/// That `network` is left alone, and for whom.
+fn kept_by(network: &SeenNetwork, guests: &[String]) -> String {
+    format!(
+        "network `{}` stays: {} on it, {}",
+        network.name,
+        plural(guests.len(), "foreign container"),
+        quoted(guests)
+    )
 }
 
 /// What removes all that carries the labels of `cluster`, but for networks that others are on.
@@ -497,16 +477,10 @@ pub fn down(cluster: &ClusterName, seen: &Observed) -> Plan {
             .filter(|n| n.labels.get(label::NODE).map(String::as_str) == node)
         {
             if let Some(guests) = seen.guests.get(&network.id) {
-                let list: Vec<String> = guests.iter().map(|g| format!("`{g}`")).collect();
-                plan.notes.push(format!(
-                    "network `{}` stays: {} on it, {}",
-                    network.name,
-                    plural(guests.len(), "foreign container"),
-                    list.join(", ")
-                ));
+                plan.notes.push(kept_by(network, guests));
                 continue;
             }
-            let on_it = seen.containers.iter().filter(|c| is_on(c, network));
+            let on_it = seen.containers.iter().filter(|c| c.is_on(network));
             let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
             remove_network(&mut plan, network, "going down", after);
         }

@@ -56,6 +56,94 @@ pub(crate) fn foreign_survives() {
     assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &container]), "true");
 }
 
+pub(crate) fn guests() {
+    let mut cluster = Cluster::new();
+    let guest = format!("{}-guest", cluster.name);
+    let sleeper = format!("{}-sleeper", cluster.name);
+    cluster.finally(&["rm", "-f", &guest]);
+    cluster.finally(&["rm", "-f", &sleeper]);
+    let blueprint = |mtu: u32| {
+        let inout = format!("inout: {{driver_opts: {{com.docker.network.driver.mtu: {mtu}}}}}");
+        let role = "{count: 2, entry: app, services: {app: {image: topogen/fake, expose: [80]}}}";
+        fs::write(
+            cluster.path().join("topogen.yaml"),
+            format!("{inout}\nroles: {{w: {role}}}\n"),
+        )
+        .unwrap();
+    };
+    blueprint(1400);
+    cluster.must("up", &[]);
+    let before = (cluster.containers(Some("running")), cluster.networks());
+    let inout = format!("{}-inout", cluster.name);
+    let image = docker(&["inspect", "-f", "{{.Config.Image}}", &cluster.container("w1", "app")]);
+    docker(&["run", "-d", "--name", &guest, "--network", &inout, &image]);
+    // Never started: the engine knows it by the network's name only.
+    docker(&["create", "--name", &sleeper, "--network", &inout, &image]);
+    blueprint(1300);
+    let output = cluster.run("up", &[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&guest) && said.contains(&sleeper),
+        "up says who is on it: {said}"
+    );
+    assert_eq!(
+        (cluster.containers(Some("running")), cluster.networks()),
+        before,
+        "nothing was touched"
+    );
+    docker(&["network", "disconnect", "-f", &inout, &guest]);
+    docker(&["rm", &sleeper]);
+    cluster.must("up", &[]);
+    let mtu = "{{index .Options \"com.docker.network.driver.mtu\"}}";
+    assert_eq!(docker(&["network", "inspect", "-f", mtu, &inout]), "1300");
+    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &guest]), "true");
+    assert_eq!(cluster.containers(Some("running")).len(), 2);
+}
+
+pub(crate) fn configs() {
+    let cluster = Cluster::new();
+    let blueprint = |content: &str| {
+        let text = format!(
+            r#"
+roles:
+  w:
+    count: 2
+    services:
+      app:
+        image: topogen/fake
+        configs: [{{source: c, target: /etc/lab/c.conf}}]
+      db: {{image: topogen/fake}}
+    configs: {{c: {{content: "{content} {{{{ node.name }}}}"}}}}
+"#
+        );
+        fs::write(cluster.path().join("topogen.yaml"), text).unwrap();
+    };
+    // The image has no `cat`: the archive that `docker cp` prints is text enough.
+    let read = |node: &str| {
+        docker(&[
+            "cp",
+            &format!("{}:/etc/lab/c.conf", cluster.container(node, "app")),
+            "-",
+        ])
+    };
+    blueprint("x");
+    cluster.must("up", &[]);
+    for node in ["w1", "w2"] {
+        assert!(read(node).contains(&format!("x {node}\0")), "{}", read(node));
+    }
+    let before = cluster.containers(Some("running"));
+    assert_eq!(before.len(), 4);
+    blueprint("{{ 'y' if node.index == 2 else 'x' }}");
+    cluster.must("up", &[]);
+    assert!(read("w1").contains("x w1\0") && read("w2").contains("y w2\0"));
+    let after = cluster.containers(Some("running"));
+    for (name, id) in &after {
+        let changed = *name == cluster.container("w2", "app");
+        assert_eq!(before[name] != *id, changed, "{name}");
+    }
+}
+
 /// 6. Ten moments, each when so many operations have been reported done.
 pub(crate) fn killed() {
     use std::io::{BufRead, BufReader};

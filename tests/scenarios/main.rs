@@ -57,6 +57,16 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::foreign_survives,
     ),
     (
+        "faults::a_network_with_guests_is_not_made_anew",
+        Needs::Engine,
+        faults::guests,
+    ),
+    (
+        "faults::a_changed_config_makes_its_container_anew",
+        Needs::Engine,
+        faults::configs,
+    ),
+    (
         "faults::killed_at_any_moment_up_converges",
         Needs::Engine,
         faults::killed,

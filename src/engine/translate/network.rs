@@ -1,0 +1,160 @@
+//! Networks in the engine's words, and whether they have room.
+
+use std::collections::HashMap;
+
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
+use ipnet::Ipv4Net;
+
+use super::{read, refuse, user_labels, version};
+use crate::blueprint::{INOUT, INTERNAL};
+use crate::diagnostic::{Problem, Problems};
+use crate::engine::{NetworkSpec, Wanted, hash, label};
+use crate::name::NetworkName;
+use crate::topology::expand::BRIDGE_PORTS;
+use crate::topology::{Network, Node, Topology};
+use crate::value::Value;
+
+/// What is asked for `network`, which belongs to `node` or to all.
+pub(super) fn network(
+    topology: &Topology,
+    node: Option<&Node>,
+    network: &Network,
+    problems: &mut Problems,
+) -> NetworkSpec {
+    let mut labels = HashMap::new();
+    let mut request = NetworkCreateRequest {
+        name: network.name.to_string(),
+        driver: Some("bridge".to_owned()),
+        ..NetworkCreateRequest::default()
+    };
+    let path = match (node, network.key.as_str()) {
+        (_, key @ (INTERNAL | INOUT)) => key.to_owned(),
+        (Some(node), key) => format!("roles.{}.networks.{key}", node.role),
+        (None, key) => format!("networks.{key}"),
+    };
+    let path = path.as_str();
+    for (key, value) in network.options.iter() {
+        let at = format!("{path}.{key}");
+        match &**key {
+            "driver" => request.driver = read::text(value, &at, problems).or(request.driver),
+            "internal" => request.internal = read::boolean(value, &at, problems),
+            "attachable" => request.attachable = read::boolean(value, &at, problems),
+            "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, problems),
+            "driver_opts" => request.options = Some(read::strings(value, &at, problems)),
+            "labels" => labels = user_labels(value, &at, problems).into_iter().collect(),
+            "ipam" => request.ipam = ipam(value, &at, problems),
+            key if key.starts_with("x-") => {}
+            _ => refuse(problems, &at),
+        }
+    }
+    labels.insert(label::CLUSTER.to_owned(), topology.cluster.to_string());
+    labels.insert(label::compose::NETWORK.to_owned(), network.key.to_string());
+    if let Some(node) = node {
+        labels.insert(label::NODE.to_owned(), node.name.to_string());
+        labels.insert(label::compose::PROJECT.to_owned(), node.project.to_string());
+    }
+    request.labels = Some(labels.clone());
+    // Where a subnet lies may differ from engine to engine; that it is large enough may not.
+    let hash = hash(&(&request, network.subnet.map(|s| s.prefix_len())));
+    labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
+    // Past the hash: another topogen is no reason to make anything anew.
+    labels.insert(label::compose::VERSION.to_owned(), version());
+    request.labels = Some(labels);
+    NetworkSpec {
+        name: network.name.clone(),
+        node: node.map(|n| n.name.clone()),
+        external: network.external,
+        subnet: network.subnet,
+        request,
+        hash,
+    }
+}
+
+/// `ipam` of a network (Compose specification, top-level `networks`).
+fn ipam(value: &Value, path: &str, problems: &mut Problems) -> Option<Ipam> {
+    let Some(map) = value.as_map() else {
+        if *value != Value::Null {
+            read::wrong(problems, path, "a map", value);
+        }
+        return None;
+    };
+    let mut ipam = Ipam::default();
+    for (key, value) in map {
+        let at = format!("{path}.{key}");
+        match &**key {
+            "driver" => ipam.driver = read::text(value, &at, problems),
+            "options" => ipam.options = Some(read::strings(value, &at, problems)),
+            "config" => match value {
+                Value::List(pools) => {
+                    let pools = pools.iter().enumerate();
+                    let pool = |(n, value)| pool(value, &format!("{at}[{n}]"), problems);
+                    ipam.config = Some(pools.map(pool).collect());
+                }
+                Value::Null => {}
+                other => read::wrong(problems, &at, "a list", other),
+            },
+            key if key.starts_with("x-") => {}
+            _ => refuse(problems, &at),
+        }
+    }
+    Some(ipam)
+}
+
+/// An item of `ipam.config`.
+fn pool(value: &Value, path: &str, problems: &mut Problems) -> IpamConfig {
+    let mut pool = IpamConfig::default();
+    let Some(map) = value.as_map() else {
+        read::wrong(problems, path, "a map", value);
+        return pool;
+    };
+    for (key, value) in map {
+        let at = format!("{path}.{key}");
+        match &**key {
+            "subnet" => pool.subnet = read::text(value, &at, problems),
+            "ip_range" => pool.ip_range = read::text(value, &at, problems),
+            "gateway" => pool.gateway = read::text(value, &at, problems),
+            "aux_addresses" => pool.auxiliary_addresses = Some(read::strings(value, &at, problems)),
+            key if key.starts_with("x-") => {}
+            _ => refuse(problems, &at),
+        }
+    }
+    pool
+}
+
+/// Refuse what does not fit: the engine would only say so when a network is full, and some nodes stand half done.
+pub(super) fn bridges_have_room(wanted: &Wanted, problems: &mut Problems) {
+    let mut joined: HashMap<&NetworkName, usize> = HashMap::new();
+    for container in wanted.nodes.iter().flat_map(|n| &n.containers) {
+        for (network, _) in &container.endpoints {
+            *joined.entry(network).or_default() += 1;
+        }
+    }
+    for network in wanted.networks() {
+        if network.external || network.request.driver.as_deref() != Some("bridge") {
+            continue;
+        }
+        let count = joined.get(&network.name).copied().unwrap_or_default();
+        let pools = network.request.ipam.as_ref().and_then(|i| i.config.as_ref());
+        let own = || pools?.iter().find_map(|p| p.subnet.as_ref()?.parse::<Ipv4Net>().ok());
+        let subnet = network.subnet.or_else(own);
+        // Its network, broadcast and gateway addresses are taken.
+        let addresses = subnet.map(|s| (1usize << (32 - s.prefix_len())).saturating_sub(3));
+        let problem = |room: usize, what: String| {
+            Problem::general(format!(
+                "network `{}`: {count} containers on it, where {what} has room for {room}",
+                network.name
+            ))
+        };
+        match (addresses, subnet) {
+            (Some(room), Some(subnet)) if room < count && room < BRIDGE_PORTS => problems.push(
+                problem(room, format!("its subnet {subnet}"))
+                    .hint("let fewer containers join it: fewer nodes, or fewer services on it"),
+            ),
+            _ if BRIDGE_PORTS < count => problems.push(
+                problem(BRIDGE_PORTS, "a bridge".to_owned())
+                    .hint("let fewer containers join it: fewer nodes, or fewer services on it"),
+            ),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Readers of single values, which templates and `${…}` may have made texts: what has another shape than Compose asks
+//! for is a problem by its path, and never dropped.
+
+use std::collections::HashMap;
+
+use crate::diagnostic::{Problem, Problems};
+use crate::value::Value;
+
+/// Say that the value at `path` is not what is `expected` there.
+pub(super) fn wrong(problems: &mut Problems, path: &str, expected: &str, found: &Value) {
+    let found = match found {
+        Value::Null => "nothing".to_owned(),
+        Value::List(_) => "a list".to_owned(),
+        Value::Map(_) => "a map".to_owned(),
+        other => format!("`{}`", other.scalar().unwrap_or_default()),
+    };
+    problems.push(Problem::general(format!(
+        "`{path}`: expected {expected}, found {found}"
+    )));
+}
+
+/// One text.
+pub(super) fn text(value: &Value, path: &str, problems: &mut Problems) -> Option<String> {
+    let text = value.scalar();
+    if text.is_none() && *value != Value::Null {
+        wrong(problems, path, "a text", value);
+    }
+    text
+}
+
+/// `true` or `false`, as a text too: after interpolation every scalar is one.
+pub(super) fn boolean(value: &Value, path: &str, problems: &mut Problems) -> Option<bool> {
+    match value.scalar().as_deref() {
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        None if *value == Value::Null => None,
+        _ => {
+            wrong(problems, path, "`true` or `false`", value);
+            None
+        }
+    }
+}
+
+/// A whole number, as a text too.
+pub(super) fn integer(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+    let number = value.scalar().and_then(|t| t.parse().ok());
+    if number.is_none() && *value != Value::Null {
+        wrong(problems, path, "a whole number", value);
+    }
+    number
+}
+
+/// A list of texts, or a lone one.
+pub(super) fn texts(value: &Value, path: &str, problems: &mut Problems) -> Vec<String> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::List(items) => {
+            let mut texts = Vec::with_capacity(items.len());
+            for (at, item) in items.iter().enumerate() {
+                match item.scalar() {
+                    Some(text) => texts.push(text),
+                    None => wrong(problems, &format!("{path}[{at}]"), "a text", item),
+                }
+            }
+            texts
+        }
+        Value::Map(_) => {
+            wrong(problems, path, "a list", value);
+            Vec::new()
+        }
+        other => other.scalar().into_iter().collect(),
+    }
+}
+
+/// A map, or Compose's list of `KEY=VALUE`; `None` for the value of an item without `=`.
+pub(super) fn pairs(value: &Value, path: &str, problems: &mut Problems) -> Vec<(String, Option<String>)> {
+    match value {
+        Value::Map(map) => {
+            let mut pairs = Vec::with_capacity(map.len());
+            for (key, value) in map.iter() {
+                let value = text(value, &format!("{path}.{key}"), problems);
+                pairs.push((key.to_string(), Some(value.unwrap_or_default())));
+            }
+            pairs
+        }
+        Value::Null | Value::List(_) => texts(value, path, problems)
+            .into_iter()
+            .map(|text| match text.split_once('=') {
+                Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+                None => (text, None),
+            })
+            .collect(),
+        _ => {
+            wrong(problems, path, "a map, or a list of `KEY=VALUE`", value);
+            Vec::new()
+        }
+    }
+}
+
+/// The same as a map, blank where there is no value.
+pub(super) fn strings(value: &Value, path: &str, problems: &mut Problems) -> HashMap<String, String> {
+    let pairs = pairs(value, path, problems).into_iter();
+    pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
+}
+
+/// The words of a command, split as Compose splits them (mattn/go-shellwords): quotes and backslashes as in a shell, but
+/// no comments, and `\t` and `\n` outside single quotes are a tab and a newline.
+///
+/// # Errors
+/// What is not closed, or what Compose would refuse or cut the command at.
+pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some('"') | None, '\\') => {
+                let escaped = match characters.next() {
+                    Some('t') => '\t',
+                    Some('n') => '\n',
+                    Some(other) => other,
+                    None => return Err("a backslash at the end escapes nothing".to_owned()),
+                };
+                word.get_or_insert_default().push(escaped);
+            }
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), inside) => word.get_or_insert_default().push(inside),
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (None, ' ' | '\t' | '\r' | '\n') => words.extend(word.take()),
+            (None, ';' | '&' | '|' | '<' | '>' | '(' | ')' | '`') => {
+                return Err(format!("`{character}` outside quotes: no shell reads it"));
+            }
+            (None, other) => word.get_or_insert_default().push(other),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Whole seconds, rounded up, of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds.
+pub(super) fn duration(text: &str) -> Option<i64> {
+    let whole = |seconds: f64| (seconds.is_finite() && seconds >= 0.0).then_some(seconds.ceil() as i64);
+    if let Ok(seconds) = text.parse::<f64>() {
+        return whole(seconds);
+    }
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..unit] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &rest[unit..];
+    }
+    whole(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_every_form() {
+        for (text, expected) in [
+            ("10", Some(10)),
+            ("90s", Some(90)),
+            ("1m30s", Some(90)),
+            ("1h", Some(3600)),
+            ("1.5m", Some(90)),
+            ("200ms", Some(1)),
+            ("0", Some(0)),
+            ("soon", None),
+            ("10x", None),
+            ("-5", None),
+            ("-5s", None),
+            ("inf", None),
+            ("nan", None),
+        ] {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_as_compose_splits_them() {
+        for (text, expected) in [
+            ("", &[] as &[&str]),
+            ("  a  b\tc\n", &["a", "b", "c"]),
+            ("run # 5 #6", &["run", "#", "5", "#6"]),
+            (r#"sh -c 'a "b" \n; c'"#, &["sh", "-c", r#"a "b" \n; c"#]),
+            (r#"say "it's \"so\" $HOME""#, &["say", r#"it's "so" $HOME"#]),
+            (r"a\ b \'c\n", &["a b", "'c\n"]),
+            (r#"--x='1 2'3 "" ''"#, &["--x=1 23", "", ""]),
+        ] {
+            let expected: Vec<String> = expected.iter().map(|w| (*w).to_owned()).collect();
+            assert_eq!(words(text), Ok(expected), "{text}");
+        }
+        for text in ["'a", "\"a", "a\\", "a; b", "a > b", "`a`"] {
+            assert!(words(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn scalars_may_be_texts() {
+        let mut problems = Problems::default();
+        assert_eq!(boolean(&Value::from("true"), "a", &mut problems), Some(true));
+        assert_eq!(boolean(&Value::Bool(false), "a", &mut problems), Some(false));
+        assert_eq!(integer(&Value::from("-7"), "a", &mut problems), Some(-7));
+        assert!(problems.is_empty());
+        assert_eq!(boolean(&Value::from("yes"), "a", &mut problems), None);
+        assert_eq!(integer(&Value::from("many"), "b", &mut problems), None);
+        assert_eq!(problems.len(), 2);
+    }
+}
