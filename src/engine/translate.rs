@@ -2,7 +2,9 @@
 //!
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
+mod host;
 mod network;
+mod port;
 mod read;
 
 use std::collections::{BTreeMap, HashMap};
@@ -130,6 +132,7 @@ impl Translation<'_> {
         let mut labels = BTreeMap::new();
         let mut after = Vec::new();
         let mut files = Vec::new();
+        let mut host = HostConfig::default();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
             let path = self.path(key);
@@ -146,7 +149,14 @@ impl Translation<'_> {
                 "configs" => files.extend(self.files(ConfigKind::Config, value)),
                 "secrets" => files.extend(self.files(ConfigKind::Secret, value)),
                 key if key.starts_with("x-") => {}
-                key => self.refuse(key),
+                // What `docker compose up` shows of a service while it waits: `up` here waits for nobody's output.
+                "attach" => {}
+                "network_mode" | "pid" | "ipc" => self.namespace(key, value, &mut host),
+                key => {
+                    if !host::set(key, value, &mut body, &mut host, &path, self.problems) {
+                        self.refuse(key);
+                    }
+                }
             }
         }
         if body.image.as_deref().unwrap_or_default().is_empty() {
@@ -157,14 +167,13 @@ impl Translation<'_> {
             );
         }
         let endpoints = self.endpoints();
-        body.host_config = Some(HostConfig {
-            network_mode: Some(
-                endpoints
-                    .first()
-                    .map_or_else(|| "none".to_owned(), |(name, _)| name.to_string()),
-            ),
-            ..HostConfig::default()
-        });
+        let mode = || {
+            endpoints
+                .first()
+                .map_or_else(|| "none".to_owned(), |(name, _)| name.to_string())
+        };
+        host.network_mode = host.network_mode.or_else(|| Some(mode()));
+        body.host_config = Some(host);
         labels.extend(self.labels());
         body.labels = Some(labels.into_iter().collect());
         let hash = hash(&json!({
@@ -285,30 +294,35 @@ impl Translation<'_> {
     fn exposed(&mut self, value: &Value) -> Vec<String> {
         let mut ports = Vec::new();
         let path = self.path("expose");
-        for port in read::texts(value, &path, self.problems) {
-            let (range, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            match (first.parse::<u16>(), last.parse::<u16>()) {
-                (Ok(first), Ok(last)) if first <= last && first > 0 => {
-                    ports.extend((first..=last).map(|p| format!("{p}/{protocol}")));
-                }
-                _ => self.wrong("expose", &format!("a port or a range of ports, found `{port}`")),
+        for item in read::texts(value, &path, self.problems) {
+            match port::exposed(&item) {
+                Some(found) => ports.extend(found),
+                None => self.wrong("expose", &format!("a port or a range of ports, found `{item}`")),
             }
         }
         ports
     }
 
+    /// A namespace that is not the container's own: the host's, or none. Another service's is not known yet.
+    fn namespace(&mut self, key: &str, value: &Value, host: &mut HostConfig) {
+        let mode = read::text(value, &self.path(key), self.problems);
+        if mode
+            .as_deref()
+            .is_some_and(|m| m.starts_with("service:") || m.starts_with("container:"))
+        {
+            return self.refuse(key);
+        }
+        match key {
+            "network_mode" => host.network_mode = mode,
+            "pid" => host.pid_mode = mode,
+            _ => host.ipc_mode = mode,
+        }
+    }
+
     /// Seconds, rounded up, of a Compose duration; nothing or a blank leaves it to the engine.
     fn grace(&mut self, value: &Value) -> Option<i64> {
-        if matches!(value, Value::Null) || value.scalar().is_some_and(|t| t.is_empty()) {
-            return None;
-        }
-        let seconds = value.scalar().and_then(|t| read::duration(&t));
-        if seconds.is_none() {
-            let path = self.path("stop_grace_period");
-            read::wrong(self.problems, &path, "a duration such as `10s` or `1m30s`", value);
-        }
-        seconds
+        let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), self.problems)?;
+        Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))
     }
 
     /// The containers that `depends_on` names; conditions other than `service_started` are not known yet.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Problem, Problems};
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// Say that the value at `path` is not what is `expected` there.
 pub(super) fn wrong(problems: &mut Problems, path: &str, expected: &str, found: &Value) {
@@ -144,32 +144,101 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// Whole seconds, rounded up, of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds.
-pub(super) fn duration(text: &str) -> Option<i64> {
-    let whole = |seconds: f64| (seconds.is_finite() && seconds >= 0.0).then_some(seconds.ceil() as i64);
-    if let Ok(seconds) = text.parse::<f64>() {
-        return whole(seconds);
+/// A number, as a text too.
+pub(super) fn number(value: &Value, path: &str, problems: &mut Problems) -> Option<f64> {
+    let number = value
+        .scalar()
+        .and_then(|t| t.parse().ok())
+        .filter(|n: &f64| n.is_finite());
+    if number.is_none() && *value != Value::Null {
+        wrong(problems, path, "a number", value);
     }
-    let mut seconds = 0.0;
+    number
+}
+
+/// A map; `None` for nothing.
+pub(super) fn map<'a>(value: &'a Value, path: &str, problems: &mut Problems) -> Option<&'a Map> {
+    if value.as_map().is_none() && *value != Value::Null {
+        wrong(problems, path, "a map", value);
+    }
+    value.as_map()
+}
+
+/// The items of a list.
+pub(super) fn list<'a>(value: &'a Value, path: &str, problems: &mut Problems) -> &'a [Value] {
+    if value.as_list().is_none() && *value != Value::Null {
+        wrong(problems, path, "a list", value);
+    }
+    value.as_list().unwrap_or_default()
+}
+
+/// Bytes: a bare number of them, or `64m`, `1.5gb`, `512KiB`, always by 1024 (Compose specification, "Byte units").
+pub(super) fn bytes(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+    let bytes = value.scalar().and_then(|t| size(&t));
+    if bytes.is_none() && *value != Value::Null {
+        wrong(problems, path, "a size such as `64m` or `1.5gb`", value);
+    }
+    bytes
+}
+
+fn size(text: &str) -> Option<i64> {
+    if let Ok(bytes) = text.parse() {
+        return Some(bytes);
+    }
+    let lower = text.trim().to_lowercase();
+    let digits = lower
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(lower.len());
+    let number: f64 = lower[..digits].parse().ok()?;
+    let unit = lower[digits..].trim();
+    let unit = unit.strip_suffix('b').unwrap_or(unit);
+    let power = match unit.strip_suffix('i').unwrap_or(unit) {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        "p" => 5,
+        _ => return None,
+    };
+    Some((number * 1024f64.powi(power)) as i64)
+}
+
+/// Nanoseconds of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds; `None` for a blank.
+pub(super) fn nanoseconds(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+    let text = value.scalar().filter(|t| !t.is_empty());
+    let found = text.as_deref().and_then(duration);
+    if found.is_none() && !matches!(value.scalar().as_deref(), Some("")) && *value != Value::Null {
+        wrong(problems, path, "a duration such as `10s` or `1m30s`", value);
+    }
+    found
+}
+
+fn duration(text: &str) -> Option<i64> {
+    let whole = |nanoseconds: f64| (nanoseconds.is_finite() && nanoseconds >= 0.0).then_some(nanoseconds as i64);
+    if let Ok(seconds) = text.parse::<f64>() {
+        return whole(seconds * 1e9);
+    }
+    let mut total = 0.0;
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
         let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        seconds += number
+        total += number
             * match &rest[..unit] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
-                "ns" => 1e-9,
+                "h" => 3.6e12,
+                "m" => 6e10,
+                "s" => 1e9,
+                "ms" => 1e6,
+                "us" | "µs" => 1e3,
+                "ns" => 1.0,
                 _ => return None,
             };
         rest = &rest[unit..];
     }
-    whole(seconds)
+    whole(total)
 }
 
 #[cfg(test)]
@@ -179,12 +248,12 @@ mod tests {
     #[test]
     fn durations_in_every_form() {
         for (text, expected) in [
-            ("10", Some(10)),
-            ("90s", Some(90)),
-            ("1m30s", Some(90)),
-            ("1h", Some(3600)),
-            ("1.5m", Some(90)),
-            ("200ms", Some(1)),
+            ("10", Some(10_000_000_000)),
+            ("90s", Some(90_000_000_000)),
+            ("1m30s", Some(90_000_000_000)),
+            ("1h", Some(3_600_000_000_000)),
+            ("1.5m", Some(90_000_000_000)),
+            ("200ms", Some(200_000_000)),
             ("0", Some(0)),
             ("soon", None),
             ("10x", None),
@@ -194,6 +263,24 @@ mod tests {
             ("nan", None),
         ] {
             assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_in_every_form() {
+        for (text, expected) in [
+            ("64m", Some(64 << 20)),
+            ("1.5gb", Some(1_610_612_736)),
+            ("512KiB", Some(512 << 10)),
+            ("100", Some(100)),
+            ("-1", Some(-1)),
+            ("2 GB", Some(2 << 30)),
+            ("", None),
+            ("m", None),
+            ("1x", None),
+            ("1mm", None),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
         }
     }
 
