@@ -132,12 +132,17 @@ async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Err
         Action::LoadImage => load_image(setting.engine, subject).await,
         Action::CreateNetwork(spec) => create_network(spec, setting).await,
         Action::CreateContainer(spec) => create_container(spec, setting).await,
-        Action::Connect { container, endpoint } => connect(container, *endpoint, subject, setting).await,
-        Action::Start(spec) => {
-            // Here and not when it is made: a kill between the two would leave it to be started without them.
-            upload(spec, docker).await?;
-            start(spec, setting).await
-        }
+        Action::Connect { container, endpoint } => match connect(container, *endpoint, subject, setting).await {
+            Err(error) if vanished(&error) => create_container(container, setting).await,
+            other => other,
+        },
+        Action::Start(spec) => match start(spec, setting).await {
+            Err(error) if vanished(&error) => {
+                create_container(spec, setting).await?;
+                start(spec, setting).await
+            }
+            other => other,
+        },
         Action::Unpause => already(docker.unpause_container(subject).await),
         // Without `t` the engine takes the container's own grace period.
         Action::Stop { id } => gone(docker.stop_container(id, None::<StopContainerOptions>).await),
@@ -382,9 +387,11 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
         .await
 }
 
-/// `POST /containers/{id}/start`, once more where a client that was killed left endpoints of its name behind.
+/// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
 async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
     let docker = &setting.engine.docker;
+    // Here and not when it is made: a kill between the two would leave it to be started without them.
+    upload(spec, docker).await?;
     match already(docker.start_container(spec.name.as_str(), None).await) {
         Err(error) if endpoint_exists(&error) => {
             for (network, _) in &spec.endpoints {
@@ -429,6 +436,12 @@ async fn connect(spec: &ContainerSpec, at: usize, container: &str, setting: &Set
 /// Whether the engine says that a container, or another one of its name, is on a network already.
 fn endpoint_exists(error: &Error) -> bool {
     words(error).contains("already exists in network")
+}
+
+/// Whether a container that was seen is no more: a killed client's unfinished one, which the engine takes back when it
+/// finds out.
+fn vanished(error: &Error) -> bool {
+    status(error) == Some(404) && words(error).contains("No such container")
 }
 
 /// Whether the engine says that containers are on a network.
