@@ -141,6 +141,8 @@ pub struct Config {
     pub name: Spanned<String>,
     /// Where its content comes from.
     pub source: ConfigSource,
+    /// Its other keys, in Compose's words.
+    pub options: Vec<Entry>,
 }
 
 /// Where the content of a config comes from.

@@ -124,7 +124,9 @@ impl Error {
             }
             Self::NoEngine(_) => vec!["DOCKER_HOST says so: is an engine listening there?".to_owned()],
             Self::Partial(_) | Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
-            Self::Difference(_) => vec!["the same command without `--check` writes them".to_owned()],
+            Self::Difference(_) => {
+                vec!["`topogen render` writes them; `--force` over those changed by hand".to_owned()]
+            }
             _ => Vec::new(),
         }
     }

@@ -85,6 +85,9 @@ pub struct Config {
     pub name: Arc<str>,
     /// Where its content comes from.
     pub source: ConfigSource,
+    /// Its other keys, in Compose's words.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub options: Arc<Map>,
 }
 
 /// Where the content of a config comes from.

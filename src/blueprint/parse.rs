@@ -48,6 +48,8 @@ const CONFIG_KEYS: &[&str] = &[
     "labels",
     "template_driver",
 ];
+/// Those of them that say where the content comes from.
+const SOURCE_KEYS: &[&str] = &["file", "content", "environment", "external"];
 /// The network of services that name none in a Compose file: here, the private one.
 const DEFAULT_NETWORK: &str = "default";
 /// The keys of one of a service's networks (Compose specification, services, `networks`).
@@ -254,6 +256,13 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         );
     }
     let (active, inactive): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|e| is_active(&e.node, profiles));
+    if active.is_empty() && !inactive.is_empty() {
+        problems.push(
+            Problem::at(entry.key_span, format!("{what} has no active service"))
+                .label("all of them have `profiles`, none of which is active")
+                .hint("name one: `--profile NAME`"),
+        );
+    }
     tree.value = Yaml::Map(active);
     let services = services(&tree, problems, reader.variables);
     let (networks, internal) = networks(&document, problems);
@@ -347,7 +356,7 @@ fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Opti
         let options = network_options(&entry.node, problems);
         match entry.key.as_str() {
             // The cluster's own: a Compose file written by hand must call it external.
-            INOUT => {}
+            INOUT => said_once(options.as_ref(), problems),
             INTERNAL | DEFAULT_NETWORK => internal = private_options(&entry.node, problems),
             _ => {
                 let name = options.as_ref().and_then(|o| o.get("name")).and_then(Node::scalar);
@@ -360,6 +369,22 @@ fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Opti
         }
     }
     (found, internal)
+}
+
+/// What `inout` is like is said at the top, for all.
+fn said_once(options: Option<&Node>, problems: &mut Problems) {
+    let Some(Yaml::Map(entries)) = options.map(|o| &o.value) else {
+        return;
+    };
+    for entry in entries
+        .iter()
+        .filter(|e| !["name", "external"].contains(&e.key.as_str()) && !e.key.starts_with("x-"))
+    {
+        problems.push(
+            Problem::at(entry.key_span, format!("`{}` of `{INOUT}` in one role", entry.key))
+                .hint("all nodes share that network: say its options once, at the top, `inout: {…}`"),
+        );
+    }
 }
 
 /// `external: true`, or the older `external: {name: …}`.
@@ -380,8 +405,20 @@ fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
         let what = format!("`{}`", kind.section());
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
             if let Some(source) = config_source(entry, reader) {
-                let name = Spanned::new(entry.key.clone(), entry.key_span);
-                found.push(Config { kind, name, source });
+                let options = match &entry.node.value {
+                    Yaml::Map(keys) => keys
+                        .iter()
+                        .filter(|e| !SOURCE_KEYS.contains(&e.key.as_str()))
+                        .cloned()
+                        .collect(),
+                    _ => Vec::new(),
+                };
+                found.push(Config {
+                    kind,
+                    name: Spanned::new(entry.key.clone(), entry.key_span),
+                    source,
+                    options,
+                });
             }
         }
     }

@@ -130,7 +130,7 @@ impl Serialize for Networks<'_> {
         let File { topology, node } = self.0;
         let mut map = serializer.serialize_map(None)?;
         for network in &node.networks {
-            map.serialize_entry(network.key.as_str(), &Private(network))?;
+            map.serialize_entry(network.key.as_str(), &Private(node, network))?;
         }
         let joined = |key: &NetworkKey| {
             node.services
@@ -149,18 +149,23 @@ impl Serialize for Networks<'_> {
     }
 }
 
-struct Private<'a>(&'a Network);
+struct Private<'a>(&'a Node, &'a Network);
 
 impl Serialize for Private<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(node, network) = self;
         let mut map = serializer.serialize_map(None)?;
-        if !self.0.options.contains_key("driver") {
+        // Compose gives it this name by itself.
+        if network.name.as_str() != format!("{}_{}", node.project, network.key) {
+            map.serialize_entry("name", network.name.as_str())?;
+        }
+        if !network.options.contains_key("driver") {
             map.serialize_entry("driver", "bridge")?;
         }
-        for (key, value) in self.0.options.iter() {
+        for (key, value) in network.options.iter() {
             map.serialize_entry(&**key, &Literal(value))?;
         }
-        if let Some(subnet) = self.0.subnet {
+        if let Some(subnet) = network.subnet {
             let config = Map::from_iter([("subnet".into(), Value::from(subnet.to_string()))]);
             let ipam = Map::from_iter([("config".into(), Value::from(vec![Value::from(config)]))]);
             map.serialize_entry("ipam", &Value::from(ipam))?;
@@ -190,7 +195,11 @@ impl Serialize for Configs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for config in self.node.configs.iter().filter(|c| c.kind == self.kind) {
-            let field = |key: &str, value: String| Value::from(Map::from_iter([(key.into(), Value::from(value))]));
+            let field = |key: &str, value: String| {
+                let mut map = Map::from_iter([(key.into(), Value::from(value))]);
+                map.extend(config.options.iter().map(|(k, v)| (k.clone(), v.clone())));
+                Value::from(map)
+            };
             let value = match &config.source {
                 ConfigSource::File { path, .. } => field("file", format!("./{path}")),
                 ConfigSource::Environment { name, .. } => field("environment", name.clone()),

@@ -52,7 +52,7 @@ struct CompiledRole<'a> {
     networks: Vec<Private>,
     /// The networks it shares with other nodes: key and name.
     shared: Vec<(NetworkKey, NetworkName)>,
-    configs: Vec<(&'a blueprint::Config, Content)>,
+    configs: Vec<(&'a blueprint::Config, Content, Arc<Map>)>,
     volumes: Pattern,
 }
 
@@ -134,11 +134,15 @@ impl Expansion<'_> {
                 span: network.key.span,
             });
         }
-        let configs = role
-            .configs
-            .iter()
-            .filter_map(|c| Some((c, self.content(role, c)?)))
-            .collect();
+        let mut configs = Vec::with_capacity(role.configs.len());
+        for config in &role.configs {
+            let options = config
+                .options
+                .iter()
+                .map(|e| (e.key.as_str().into(), Value::from(&e.node)));
+            let options = Arc::new(options.collect());
+            configs.extend(self.content(role, config).map(|content| (config, content, options)));
+        }
         CompiledRole {
             role,
             services: role.services.iter().map(|s| self.compile(role, s)).collect(),
@@ -200,7 +204,8 @@ impl Expansion<'_> {
     /// The mode that services ask for: one file has one.
     fn mode_of(&mut self, role: &Role, config: &blueprint::Config) -> Option<u32> {
         let mut mode: Option<u32> = None;
-        for service in &role.services {
+        let of_nodes = role.overrides.iter().flat_map(|o| &o.services);
+        for service in role.services.iter().chain(of_nodes) {
             let list = service.keys.iter().filter(|e| e.key == config.kind.section());
             let list = list.filter_map(|e| match &e.node.value {
                 Yaml::List(list) => Some(list),
@@ -391,7 +396,7 @@ impl Expansion<'_> {
 
     fn configs(&mut self, compiled: &CompiledRole<'_>, scope: &Scope) -> Option<Vec<Config>> {
         let mut configs = Vec::with_capacity(compiled.configs.len());
-        for (config, content) in &compiled.configs {
+        for (config, content, options) in &compiled.configs {
             let source = match content {
                 Content::Same(source) => source.clone(),
                 Content::Template(pattern) => {
@@ -407,6 +412,7 @@ impl Expansion<'_> {
                 kind: config.kind,
                 name: config.name.value.as_str().into(),
                 source,
+                options: options.clone(),
             });
         }
         Some(configs)
