@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cli;
+mod compose_files;
 mod invalid;
 mod plan;
 mod pure;

@@ -250,6 +250,11 @@ impl Reader<'_, '_> {
                         service.node = self.rebased_service(node, directory);
                     }
                 }
+                ("volumes", Yaml::Map(definitions)) => {
+                    for definition in definitions {
+                        self.rebased_volume(&mut definition.node, directory);
+                    }
+                }
                 ("configs" | "secrets", Yaml::Map(definitions)) => {
                     // Read later, by paths that are relative to the blueprint.
                     for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
@@ -267,14 +272,46 @@ impl Reader<'_, '_> {
         tree
     }
 
-    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
-        let absolute = |path: &str| match join(directory, path) {
+    /// A named volume may be a directory of the host by another road.
+    fn rebased_volume(&self, volume: &mut Node, directory: &str) {
+        let Some(options) = field(volume, "driver_opts") else {
+            return;
+        };
+        let binds = options
+            .get("o")
+            .and_then(Node::scalar)
+            .is_some_and(|o| o.split(',').any(|o| o == "bind"));
+        if let Some(Yaml::Text(device)) = field(options, "device").map(|n| &mut n.value)
+            && binds
+            && !device.starts_with(['/', '~'])
+        {
+            *device = self.absolute(directory, device);
+        }
+    }
+
+    fn absolute(&self, directory: &str, path: &str) -> String {
+        match join(directory, path) {
             Ok(path) if path.is_empty() => self.base.to_owned(),
             Ok(path) => format!("{}/{path}", self.base),
             // Out of the blueprint's directory, which is the user's business for what is mounted.
             Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
+        }
+    }
+
+    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
+        let absolute = |path: &str| self.absolute(directory, path);
+        // What begins otherwise is the name of a volume (Compose specification, services, `volumes`).
+        let relative = |path: &str| path.starts_with('.');
+        let settle = |path: &mut String| {
+            if !path.starts_with(['/', '~']) {
+                *path = absolute(path);
+            }
         };
-        let relative = |path: &str| path.starts_with("./") || path.starts_with("../") || path == "." || path == "..";
+        let context = |path: &mut String| {
+            if !is_remote(path) {
+                settle(path);
+            }
+        };
         let Yaml::Map(entries) = &mut service.value else {
             return service;
         };
@@ -285,40 +322,55 @@ impl Reader<'_, '_> {
                         continue;
                     };
                     for item in list {
+                        let bind = item.get("type").and_then(Node::scalar).as_deref() == Some("bind");
                         if let Yaml::Text(text) = &mut item.value {
                             let source = text.split(':').next().unwrap_or_default().to_owned();
-                            if relative(&source) {
+                            if relative(&source) && source.len() < text.len() {
                                 *text = format!("{}{}", absolute(&source), &text[source.len()..]);
                             }
                         } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
-                            && relative(source)
+                            && (bind || relative(source))
                         {
-                            *source = absolute(source);
+                            settle(source);
                         }
                     }
                 }
-                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| {
-                    if !path.starts_with('/') {
-                        *path = absolute(path);
-                    }
-                }),
+                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| settle(path)),
                 "build" => {
-                    let context = match &entry.node.value {
-                        Yaml::Map(_) => field(&mut entry.node, "context"),
-                        _ => Some(&mut entry.node),
-                    };
-                    if let Some(Yaml::Text(path)) = context.map(|n| &mut n.value)
-                        && !path.starts_with('/')
-                        && !path.contains(':')
-                    {
-                        *path = absolute(path);
+                    if let Yaml::Text(path) = &mut entry.node.value {
+                        context(path);
+                    }
+                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "context").map(|n| &mut n.value) {
+                        context(path);
+                    }
+                    match field(&mut entry.node, "additional_contexts").map(|n| &mut n.value) {
+                        Some(Yaml::Map(entries)) => {
+                            for path in entries.iter_mut() {
+                                each_path(&mut path.node, &mut |path| context(path));
+                            }
+                        }
+                        Some(Yaml::List(list)) => {
+                            for item in list {
+                                if let Yaml::Text(text) = &mut item.value
+                                    && let Some((name, path)) = text.split_once('=')
+                                {
+                                    let mut path = path.to_owned();
+                                    context(&mut path);
+                                    *text = format!("{name}={path}");
+                                }
+                            }
+                        }
+                        _ => {}
                     }
                 }
                 "credential_spec" => {
-                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "file").map(|n| &mut n.value)
-                        && relative(path)
-                    {
-                        *path = absolute(path);
+                    if let Some(file) = field(&mut entry.node, "file") {
+                        each_path(file, &mut |path| settle(path));
+                    }
+                }
+                "develop" => {
+                    if let Some(watch) = field(&mut entry.node, "watch") {
+                        each_path(watch, &mut |path| settle(path));
                     }
                 }
                 _ => {}
@@ -334,6 +386,11 @@ fn paths(node: &Node) -> Vec<(String, Span)> {
         Yaml::List(list) => list.iter().filter_map(|n| Some((n.scalar()?, n.span))).collect(),
         _ => node.scalar().map(|path| (path, node.span)).into_iter().collect(),
     }
+}
+
+/// Whether a build context is fetched from elsewhere, or is another service's image.
+fn is_remote(context: &str) -> bool {
+    context.contains(':') || context.starts_with("github.com/")
 }
 
 fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
