@@ -9,4 +9,5 @@ mod plan;
 mod pure;
 mod readme;
 mod render;
+mod round_trip;
 mod support;
