@@ -1,9 +1,12 @@
 //! Reading what a blueprint names: Compose files as they are found in the wild, put together into one document a role.
 
+use std::collections::HashMap;
+
 use crate::compose::SERVICE_KEYS;
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, Node, Yaml};
 
+use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
 
@@ -114,10 +117,47 @@ impl Reader<'_, '_> {
 
     /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
     fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
-        let (whole, tree) = self.tree(directory, path, span)?;
-        let directory = parent(&whole).to_owned();
-        let tree = self.extended(tree, &directory, 0);
-        Some(self.rebased(tree, &directory))
+        let beside = self.dotenv(parent(&join(directory, path).unwrap_or_default()), span);
+        let before = self.variables.beside(Some(beside));
+        let tree = self.tree(directory, path, span).map(|(whole, mut tree)| {
+            let directory = parent(&whole).to_owned();
+            self.environments(&mut tree);
+            let tree = self.extended(tree, &directory, 0);
+            self.rebased(tree, &directory)
+        });
+        self.variables.beside(before);
+        tree
+    }
+
+    /// The `.env` beside a Compose file that is not beside the blueprint, whose own is known already.
+    fn dotenv(&mut self, directory: &str, span: Span) -> HashMap<String, String> {
+        let path = format!("{directory}/.env");
+        let text = match directory {
+            "" => None,
+            _ => (self.read)(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
+        };
+        match dotenv::parse(text.as_deref().unwrap_or_default()) {
+            Ok(variables) => variables.into_iter().collect(),
+            Err(line) => {
+                self.problems.push(
+                    Problem::at(span, format!("`{path}`: line {line} is not KEY=VALUE"))
+                        .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
+                );
+                HashMap::new()
+            }
+        }
+    }
+
+    /// Bare names in `environment:` that the `.env` beside the file gives a value: elsewhere nobody knows them.
+    fn environments(&mut self, tree: &mut Node) {
+        let Some(Yaml::Map(services)) = field(tree, "services").map(|n| &mut n.value) else {
+            return;
+        };
+        for service in services {
+            if let Some(node) = field(&mut service.node, "environment") {
+                interpolate::environment_beside(node, self.variables);
+            }
+        }
     }
 
     fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
