@@ -85,6 +85,8 @@ pub struct Role {
     pub internal: Option<Node>,
     /// `volumes:`, in Compose's words.
     pub volumes: Vec<Entry>,
+    /// `x-…` of its Compose files, which other tools read.
+    pub extensions: Vec<Entry>,
     /// `configs:` and `secrets:`.
     pub configs: Vec<Config>,
     /// `overrides:` of single nodes.
@@ -141,6 +143,8 @@ pub struct Config {
     pub name: Spanned<String>,
     /// Where its content comes from.
     pub source: ConfigSource,
+    /// Its other keys, in Compose's words.
+    pub options: Vec<Entry>,
 }
 
 /// Where the content of a config comes from.
@@ -229,6 +233,7 @@ impl Blueprint {
             variables,
             read: inputs.read,
             base: inputs.base,
+            profiles: Vec::new(),
             problems: &mut problems,
         };
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);

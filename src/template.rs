@@ -349,9 +349,11 @@ fn problem(error: &Error, text: &str, span: Span, sources: &Sources) -> Problem 
         kind => {
             let detail = error.detail().map_or_else(|| kind.to_string(), str::to_owned);
             let problem = Problem::at(place, format!("template: {detail}"));
-            match used {
-                "." => problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`"),
-                _ => problem,
+            let docker = used == "." || ["{{.", "{{json", ".}}", " . }}"].iter().any(|sign| text.contains(sign));
+            if docker {
+                problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`")
+            } else {
+                problem
             }
         }
     }

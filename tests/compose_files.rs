@@ -212,11 +212,10 @@ fn services(config: &Value, node: &str) -> BTreeMap<String, Value> {
         }
         if let Some(depends) = service.get_mut("depends_on") {
             let all = depends.as_object().unwrap();
-            *depends = all
-                .iter()
-                .map(|(k, v)| (plain(k), v.clone()))
-                .collect::<Map<_, _>>()
-                .into();
+            // Compose still names what need not be there and is not; in a file without it, it would be unknown.
+            let there = |k: &str, v: &Value| v["required"] == true || config["services"].get(k).is_some();
+            let all = all.iter().filter(|(k, v)| there(k, v));
+            *depends = all.map(|(k, v)| (plain(k), v.clone())).collect::<Map<_, _>>().into();
         }
         for key in ["links", "volumes_from"] {
             for item in service.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -320,4 +319,75 @@ fn definitions(config: &Value, section: &str) -> Value {
         .map(|(k, v)| (k.clone(), definition(v)))
         .collect::<Map<_, _>>()
         .into()
+}
+
+/// What a Compose file in a directory of its own may hold, none of it lost.
+const EDGES: &[(&str, &str)] = &[
+    (
+        "topogen.yaml",
+        "roles: {n: {count: 1, compose: sub/compose.yaml, entry: a}}\n",
+    ),
+    ("sub/.env", "TAG=9.9\nBARE=beside\nCOMPOSE_PROFILES=on\n"),
+    (
+        "base.yaml",
+        "services: {base: {image: base, env_file: base.env, volumes: ['./bb:/bb'], environment: {BASE: '1'}}}\n",
+    ),
+    ("base.env", "A=1\n"),
+    ("sub/x.env", "A=1\n"),
+    (
+        "sub/compose.yaml",
+        r#"
+name: lost-on-purpose
+x-podman: {in_pod: false}
+services:
+  a:
+    image: img:${TAG}
+    environment: [BARE]
+    env_file: [{path: x.env, required: false}]
+    label_file: x.env
+    links: [b]
+    depends_on: {b: {condition: service_started}, c: {condition: service_started}, off: {condition: service_started, required: false}}
+    volumes: [".cache:/cache", "named:/n", {type: bind, source: data, target: /d}]
+    volumes_from: ["b:ro", "container:other"]
+    configs: [c1, {source: c2, target: /c2}]
+    x-service: {keep: me}
+  b: {image: b, networks: {n: {ipv4_address: 172.30.0.5, aliases: [bee]}}}
+  c: {image: c, profiles: [on]}
+  off: {image: c, profiles: [other]}
+  d: {image: d, network_mode: "service:a", pid: "service:a", ipc: "service:b"}
+  e:
+    build: {context: ../ctx, additional_contexts: {o: ../o, i: "docker-image://alpine"}}
+    extends: {file: ../base.yaml, service: base}
+  f: {build: "github.com/a/b", image: f}
+networks:
+  n: {ipam: {config: [{subnet: 172.30.0.0/24}]}}
+volumes:
+  named: {external: true, name: shared}
+  fixed: {name: "${COMPOSE_PROJECT_NAME}-x"}
+  bound: {driver: local, driver_opts: {type: none, o: bind, device: ./dd}}
+configs:
+  c1: {file: x.env, name: called, labels: {l: "1"}}
+  c2: {external: true, name: theirs}
+"#,
+    ),
+];
+
+#[test]
+fn nothing_of_a_compose_file_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("sub")).unwrap();
+    for (path, text) in EDGES {
+        std::fs::write(directory.path().join(path), text).unwrap();
+    }
+    let out = rendered(directory.path(), &[]);
+    let text = std::fs::read_to_string(out.path().join("n1/compose.yaml")).unwrap();
+    let base = directory.path().canonicalize().unwrap();
+    insta::assert_snapshot!(text.replace(base.to_str().unwrap(), "/blueprint"));
+    if compose_is_here() {
+        let before = config(&directory.path().join("sub"), &["compose.yaml"], &["on"]);
+        let after = config(&out.path().join("n1"), &["compose.yaml"], &[]);
+        let mut wrong = Vec::new();
+        same("edges", "n1", &before, &after, &mut wrong);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 }

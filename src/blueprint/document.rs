@@ -30,6 +30,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) read: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute: what host paths are put behind.
     pub(super) base: &'a str,
+    /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the role that is being read.
+    pub(super) profiles: Vec<String>,
     /// What is wrong so far.
     pub(super) problems: &'a mut Problems,
 }
@@ -118,6 +120,9 @@ impl Reader<'_, '_> {
     /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
     fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
         let beside = self.dotenv(parent(&join(directory, path).unwrap_or_default()), span);
+        let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
+        self.profiles
+            .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
         let before = self.variables.beside(Some(beside));
         let tree = self.tree(directory, path, span).map(|(whole, mut tree)| {
             let directory = parent(&whole).to_owned();

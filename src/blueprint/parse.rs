@@ -240,6 +240,8 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let node = &entry.node;
     known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
     let document = with_shared_default(reader.role(node));
+    let beside = std::mem::take(&mut reader.profiles);
+    let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
     let problems = &mut *reader.problems;
     let mut tree = document.get("services").cloned().unwrap_or(Node {
@@ -272,6 +274,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
             .get("overrides")
             .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, problems, reader.variables)),
         volumes: section("volumes", problems),
+        extensions: extensions(&document),
         inactive,
         services,
         tree,
@@ -280,6 +283,14 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         configs,
         name: name?,
     })
+}
+
+/// The `x-…` keys at the top of its Compose files.
+fn extensions(document: &Node) -> Vec<Entry> {
+    match &document.value {
+        Yaml::Map(entries) => entries.iter().filter(|e| e.key.starts_with("x-")).cloned().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Services without profiles always take part, others where one of theirs is active.
@@ -492,7 +503,22 @@ fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
             if let Some(source) = config_source(entry, reader) {
                 let name = Spanned::new(entry.key.clone(), entry.key_span);
-                found.push(Config { kind, name, source });
+                let said = ["file", "content", "environment"];
+                let options = match (&source, &entry.node.value) {
+                    (ConfigSource::External(_), _) => Vec::new(),
+                    (_, Yaml::Map(keys)) => keys
+                        .iter()
+                        .filter(|e| !said.contains(&e.key.as_str()))
+                        .cloned()
+                        .collect(),
+                    _ => Vec::new(),
+                };
+                found.push(Config {
+                    kind,
+                    name,
+                    source,
+                    options,
+                });
             }
         }
     }
