@@ -85,6 +85,8 @@ pub struct Role {
     pub internal: Option<Node>,
     /// `volumes:`, in Compose's words.
     pub volumes: Vec<Entry>,
+    /// `x-…` of its Compose files, which other tools read.
+    pub extensions: Vec<Entry>,
     /// `configs:` and `secrets:`.
     pub configs: Vec<Config>,
     /// `overrides:` of single nodes.
@@ -231,6 +233,7 @@ impl Blueprint {
             variables,
             read: inputs.read,
             base: inputs.base,
+            profiles: Vec::new(),
             problems: &mut problems,
         };
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);

@@ -325,10 +325,15 @@ fn indented(text: &str, width: usize, first: bool, blank: bool) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether `text` has anything for the template engine to do.
+/// Whether `text` has anything for the template engine to do. `{{.Name}}` has not: it is Docker's own, for log tags and
+/// the like, and no expression begins with a dot.
 #[must_use]
 pub fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    let opens = |rest: &str| match rest.strip_prefix('{') {
+        Some(inside) => !inside.trim_start_matches([' ', '-']).starts_with('.'),
+        None => rest.starts_with(['%', '#']),
+    };
+    text.match_indices('{').any(|(at, _)| opens(&text[at + 1..]))
 }
 
 fn problem(error: &Error, text: &str, span: Span, sources: &Sources) -> Problem {
@@ -348,7 +353,13 @@ fn problem(error: &Error, text: &str, span: Span, sources: &Sources) -> Problem 
         }
         kind => {
             let detail = error.detail().map_or_else(|| kind.to_string(), str::to_owned);
-            Problem::at(place, format!("template: {detail}"))
+            let problem = Problem::at(place, format!("template: {detail}"));
+            let docker = used == "." || ["{{.", "{{json", ".}}", " . }}"].iter().any(|sign| text.contains(sign));
+            if docker {
+                problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`")
+            } else {
+                problem
+            }
         }
     }
 }

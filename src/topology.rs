@@ -74,6 +74,9 @@ pub struct Node {
     /// Its named volumes, in Compose's words.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub volumes: Arc<Map>,
+    /// `x-…` at the top of its Compose file, which other tools read.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub extensions: Arc<Map>,
 }
 
 /// A config or secret of a node.

@@ -431,8 +431,8 @@ fn scalar(
     }
 }
 
-/// The type of a plain scalar (YAML 1.2 §10.3.2), with concessions to Compose's reader, so that what was written for
-/// it keeps its meaning: whole numbers with a leading zero are octal (`mode: 0440`), and `1_000` and `0b11` are numbers.
+/// The type of a plain scalar (YAML 1.2 §10.3.2), with a concession to Compose's reader: whole numbers are what Go
+/// takes for one, so that `mode: 0440`, `0b11` and `1_000` mean what they mean to Compose.
 #[must_use]
 pub fn plain_scalar(text: &str) -> Yaml {
     match text {
@@ -446,23 +446,29 @@ pub fn plain_scalar(text: &str) -> Yaml {
         b'+' => (1, &text[1..]),
         _ => (1, text),
     };
-    let grouped = digits.replace('_', "");
-    let digits = if digits.starts_with(|c: char| c.is_ascii_digit()) {
-        grouped.as_str()
+    let radix = |digits: &str, radix| i64::from_str_radix(digits, radix).ok();
+    let joined;
+    let digits = if digits.starts_with(|c: char| c.is_ascii_digit()) && digits.contains('_') {
+        joined = digits.replace('_', "");
+        joined.as_str()
     } else {
         digits
     };
-    let radix = |digits: &str, radix| i64::from_str_radix(digits, radix).ok();
+    let unsigned = text.starts_with(|c: char| c.is_ascii_digit());
     let whole = match digits.as_bytes() {
-        [b'0', b'o', ..] => radix(&digits[2..], 8),
-        [b'0', b'x', ..] => radix(&digits[2..], 16),
-        [b'0', b'b', ..] => radix(&digits[2..], 2),
+        [b'0', b'b', ..] if unsigned => radix(&digits[2..], 2),
+        [b'0', b'o', ..] if unsigned => radix(&digits[2..], 8),
+        [b'0', b'x', ..] if unsigned => radix(&digits[2..], 16),
         [b'0', rest @ ..] if !rest.is_empty() && rest.iter().all(|b| (b'0'..=b'7').contains(b)) => radix(digits, 8),
         [b'0'..=b'9', ..] if digits.bytes().all(|b| b.is_ascii_digit()) => radix(digits, 10),
         _ => None,
     };
     if let Some(number) = whole {
         return Yaml::Int(i64::from(sign) * number);
+    }
+    // Too large for a whole number here, not for Compose's: as text it keeps its digits.
+    if digits.len() == text.len() && digits.parse::<u64>().is_ok() {
+        return Yaml::Text(text.to_owned());
     }
     if is_float(digits)
         && let Ok(number) = digits.parse::<f64>()

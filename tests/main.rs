@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cli;
+mod compose_files;
 mod documents;
 mod invalid;
 mod plan;
 mod pure;
 mod render;
+mod round_trip;
 mod support;
 mod writing;

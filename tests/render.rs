@@ -39,6 +39,65 @@ fn a_named_cluster_prefixes_projects_and_networks() {
     insta::assert_snapshot!("named_slave1", file(&topology, "slave1"));
 }
 
+/// A role with everything that is made for each node: configs of all kinds, overrides, networks and volumes.
+const MANY: &str = r#"
+vars: {version: "1.4"}
+roles:
+  master: {services: {api: {image: "shop/api:{{ vars.version }}"}}, entry: api}
+  slave:
+    count: 1
+    entry: {web: ["{{ node.name }}", "w-{{ node.index }}"]}
+    exit: out
+    vars: {weight: "{{ node.index * 10 }}"}
+    services:
+      web:
+        image: "shop/web:{{ vars.version }}"
+        ports: ["{{ 8000 + node.index }}:80"]
+        environment: {NODE: "{{ node.name }}", MASTER: "{{ role('master')[0].name }}"}
+        configs: [site, {source: limits, target: /etc/limits, mode: 0400}]
+        networks: [internal, back, inout]
+      out: {image: shop/out, depends_on: [web], volumes: ["data:/data"], secrets: [key]}
+    networks: {back: {internal: true}}
+    volumes: {data: {labels: {node: "{{ node.name }}"}}}
+    configs:
+      site: {content: "name {{ node.name }}\nweight {{ vars.weight }}\n"}
+      limits: {content: "max 10\n"}
+    secrets: {key: {content: "{{ node.project }}"}}
+    overrides:
+      slave1: {vars: {weight: 1}, services: {web: {image: "shop/web:next"}, extra: {image: shop/extra}}}
+      slave7: {services: {web: {environment: {DEBUG: "1"}, ports: !override ["9007:80"]}}}
+"#;
+
+#[test]
+fn more_slaves_change_nothing_of_a_role_with_configs_and_overrides() {
+    let slaves = |n| {
+        let overrides = Overrides {
+            slaves: Some(n),
+            ..Overrides::default()
+        };
+        expanded(MANY, &overrides).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let many = slaves(100);
+    for n in [1, 7, 8, 99] {
+        let few = slaves(n);
+        for node in &few.nodes {
+            let name = node.name.as_str();
+            assert_eq!(file(&few, name), file(&many, name), "{name} of {n}");
+            let other = many.nodes.iter().find(|n| n.name == node.name).expect("a node");
+            // Subnets, names, contents of configs: all that `up` acts on.
+            let whole = |node| serde_json::to_string(node).expect("JSON");
+            assert_eq!(whole(node), whole(other), "{name} of {n}");
+        }
+    }
+    let content = |node: &str| {
+        let node = many.nodes.iter().find(|n| n.name.as_str() == node).expect("a node");
+        serde_json::to_string(&node.configs).expect("JSON")
+    };
+    assert!(content("slave1").contains("weight 1\\n"), "{}", content("slave1"));
+    assert!(content("slave12").contains("weight 120\\n"), "{}", content("slave12"));
+    assert!(file(&many, "slave7").contains("9007:80"));
+}
+
 const EVERYTHING: &str = r#"
 name: shop
 vars: {version: "1.4", tier: test}

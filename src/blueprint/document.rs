@@ -1,9 +1,12 @@
 //! Reading what a blueprint names: Compose files as they are found in the wild, put together into one document a role.
 
+use std::collections::HashMap;
+
 use crate::compose::SERVICE_KEYS;
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, Node, Yaml};
 
+use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
 
@@ -27,6 +30,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) read: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute: what host paths are put behind.
     pub(super) base: &'a str,
+    /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the role that is being read.
+    pub(super) profiles: Vec<String>,
     /// What is wrong so far.
     pub(super) problems: &'a mut Problems,
 }
@@ -114,10 +119,50 @@ impl Reader<'_, '_> {
 
     /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
     fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
-        let (whole, tree) = self.tree(directory, path, span)?;
-        let directory = parent(&whole).to_owned();
-        let tree = self.extended(tree, &directory, 0);
-        Some(self.rebased(tree, &directory))
+        let beside = self.dotenv(parent(&join(directory, path).unwrap_or_default()), span);
+        let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
+        self.profiles
+            .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
+        let before = self.variables.beside(Some(beside));
+        let tree = self.tree(directory, path, span).map(|(whole, mut tree)| {
+            let directory = parent(&whole).to_owned();
+            self.environments(&mut tree);
+            let tree = self.extended(tree, &directory, 0);
+            self.rebased(tree, &directory)
+        });
+        self.variables.beside(before);
+        tree
+    }
+
+    /// The `.env` beside a Compose file that is not beside the blueprint, whose own is known already.
+    fn dotenv(&mut self, directory: &str, span: Span) -> HashMap<String, String> {
+        let path = format!("{directory}/.env");
+        let text = match directory {
+            "" => None,
+            _ => (self.read)(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
+        };
+        match dotenv::parse(text.as_deref().unwrap_or_default()) {
+            Ok(variables) => variables.into_iter().collect(),
+            Err(line) => {
+                self.problems.push(
+                    Problem::at(span, format!("`{path}`: line {line} is not KEY=VALUE"))
+                        .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
+                );
+                HashMap::new()
+            }
+        }
+    }
+
+    /// Bare names in `environment:` that the `.env` beside the file gives a value: elsewhere nobody knows them.
+    fn environments(&mut self, tree: &mut Node) {
+        let Some(Yaml::Map(services)) = field(tree, "services").map(|n| &mut n.value) else {
+            return;
+        };
+        for service in services {
+            if let Some(node) = field(&mut service.node, "environment") {
+                interpolate::environment_beside(node, self.variables);
+            }
+        }
     }
 
     fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
@@ -250,6 +295,11 @@ impl Reader<'_, '_> {
                         service.node = self.rebased_service(node, directory);
                     }
                 }
+                ("volumes", Yaml::Map(definitions)) => {
+                    for definition in definitions {
+                        self.rebased_volume(&mut definition.node, directory);
+                    }
+                }
                 ("configs" | "secrets", Yaml::Map(definitions)) => {
                     // Read later, by paths that are relative to the blueprint.
                     for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
@@ -267,14 +317,46 @@ impl Reader<'_, '_> {
         tree
     }
 
-    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
-        let absolute = |path: &str| match join(directory, path) {
+    /// A named volume may be a directory of the host by another road.
+    fn rebased_volume(&self, volume: &mut Node, directory: &str) {
+        let Some(options) = field(volume, "driver_opts") else {
+            return;
+        };
+        let binds = options
+            .get("o")
+            .and_then(Node::scalar)
+            .is_some_and(|o| o.split(',').any(|o| o == "bind"));
+        if let Some(Yaml::Text(device)) = field(options, "device").map(|n| &mut n.value)
+            && binds
+            && !device.starts_with(['/', '~'])
+        {
+            *device = self.absolute(directory, device);
+        }
+    }
+
+    fn absolute(&self, directory: &str, path: &str) -> String {
+        match join(directory, path) {
             Ok(path) if path.is_empty() => self.base.to_owned(),
             Ok(path) => format!("{}/{path}", self.base),
             // Out of the blueprint's directory, which is the user's business for what is mounted.
             Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
+        }
+    }
+
+    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
+        let absolute = |path: &str| self.absolute(directory, path);
+        // What begins otherwise is the name of a volume (Compose specification, services, `volumes`).
+        let relative = |path: &str| path.starts_with('.');
+        let settle = |path: &mut String| {
+            if !path.starts_with(['/', '~']) {
+                *path = absolute(path);
+            }
         };
-        let relative = |path: &str| path.starts_with("./") || path.starts_with("../") || path == "." || path == "..";
+        let context = |path: &mut String| {
+            if !is_remote(path) {
+                settle(path);
+            }
+        };
         let Yaml::Map(entries) = &mut service.value else {
             return service;
         };
@@ -285,40 +367,55 @@ impl Reader<'_, '_> {
                         continue;
                     };
                     for item in list {
+                        let bind = item.get("type").and_then(Node::scalar).as_deref() == Some("bind");
                         if let Yaml::Text(text) = &mut item.value {
                             let source = text.split(':').next().unwrap_or_default().to_owned();
-                            if relative(&source) {
+                            if relative(&source) && source.len() < text.len() {
                                 *text = format!("{}{}", absolute(&source), &text[source.len()..]);
                             }
                         } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
-                            && relative(source)
+                            && (bind || relative(source))
                         {
-                            *source = absolute(source);
+                            settle(source);
                         }
                     }
                 }
-                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| {
-                    if !path.starts_with('/') {
-                        *path = absolute(path);
-                    }
-                }),
+                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| settle(path)),
                 "build" => {
-                    let context = match &entry.node.value {
-                        Yaml::Map(_) => field(&mut entry.node, "context"),
-                        _ => Some(&mut entry.node),
-                    };
-                    if let Some(Yaml::Text(path)) = context.map(|n| &mut n.value)
-                        && !path.starts_with('/')
-                        && !path.contains(':')
-                    {
-                        *path = absolute(path);
+                    if let Yaml::Text(path) = &mut entry.node.value {
+                        context(path);
+                    }
+                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "context").map(|n| &mut n.value) {
+                        context(path);
+                    }
+                    match field(&mut entry.node, "additional_contexts").map(|n| &mut n.value) {
+                        Some(Yaml::Map(entries)) => {
+                            for path in entries.iter_mut() {
+                                each_path(&mut path.node, &mut |path| context(path));
+                            }
+                        }
+                        Some(Yaml::List(list)) => {
+                            for item in list {
+                                if let Yaml::Text(text) = &mut item.value
+                                    && let Some((name, path)) = text.split_once('=')
+                                {
+                                    let mut path = path.to_owned();
+                                    context(&mut path);
+                                    *text = format!("{name}={path}");
+                                }
+                            }
+                        }
+                        _ => {}
                     }
                 }
                 "credential_spec" => {
-                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "file").map(|n| &mut n.value)
-                        && relative(path)
-                    {
-                        *path = absolute(path);
+                    if let Some(file) = field(&mut entry.node, "file") {
+                        each_path(file, &mut |path| settle(path));
+                    }
+                }
+                "develop" => {
+                    if let Some(watch) = field(&mut entry.node, "watch") {
+                        each_path(watch, &mut |path| settle(path));
                     }
                 }
                 _ => {}
@@ -346,6 +443,11 @@ fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
         Some((text?, item.span))
     };
     items.iter().filter_map(path).collect()
+}
+
+/// Whether a build context is fetched from elsewhere, or is another service's image.
+fn is_remote(context: &str) -> bool {
+    context.contains(':') || context.starts_with("github.com/")
 }
 
 fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {

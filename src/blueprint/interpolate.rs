@@ -1,5 +1,6 @@
 //! `${VAR}` as the Compose specification has it ("Interpolation"), settled when a file is read.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::diagnostic::{Problem, Problems, Sources};
@@ -10,7 +11,12 @@ use crate::yaml::{Node, Yaml};
 pub struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     unset: Vec<String>,
+    /// What only the Compose file that is being read has: the `.env` beside it, and its project.
+    beside: Option<HashMap<String, String>>,
 }
+
+/// What Compose sets by itself, and what is different for each node (Compose specification, `name`).
+const PROJECT: (&str, &str) = ("COMPOSE_PROJECT_NAME", "{{ node.project }}");
 
 impl<'a> Variables<'a> {
     /// Variables answered by `lookup`.
@@ -18,13 +24,23 @@ impl<'a> Variables<'a> {
         Self {
             lookup,
             unset: Vec::new(),
+            beside: None,
         }
     }
 
     /// The value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
+        match &self.beside {
+            Some(_) if name == PROJECT.0 => Some(PROJECT.1.to_owned()),
+            Some(beside) => (self.lookup)(name).or_else(|| beside.get(name).cloned()),
+            None => (self.lookup)(name),
+        }
+    }
+
+    /// Read a Compose file next, with these variables below all others; `None` when that is done.
+    pub fn beside(&mut self, variables: Option<HashMap<String, String>>) -> Option<HashMap<String, String>> {
+        std::mem::replace(&mut self.beside, variables)
     }
 
     /// Names used without a default that had no value, in order of first use. They became empty text, as in Compose.
@@ -73,7 +89,16 @@ pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, p
 /// `environment:` names without a value take theirs from outside, and go where there is none (Compose specification,
 /// services, `environment`).
 pub fn environment(node: &mut Node, variables: &Variables<'_>) {
-    let value = |name: &str| (variables.lookup)(name).map(|v| literal(&v));
+    named(node, variables, false);
+}
+
+/// The same while a Compose file is read: a name that has no value yet may get one from what is merged over it.
+pub fn environment_beside(node: &mut Node, variables: &Variables<'_>) {
+    named(node, variables, true);
+}
+
+fn named(node: &mut Node, variables: &Variables<'_>, keep: bool) {
+    let value = |name: &str| variables.get(name).map(|v| literal(&v));
     match &mut node.value {
         Yaml::List(list) => list.retain_mut(|item| match &mut item.value {
             Yaml::Text(text) if !text.contains('=') && !is_template(text) => match value(text) {
@@ -81,7 +106,7 @@ pub fn environment(node: &mut Node, variables: &Variables<'_>) {
                     *text = format!("{text}={value}");
                     true
                 }
-                None => false,
+                None => keep,
             },
             _ => true,
         }),
@@ -90,7 +115,7 @@ pub fn environment(node: &mut Node, variables: &Variables<'_>) {
                 entry.node.value = Yaml::Text(value);
                 true
             }
-            (Yaml::Null, None) => false,
+            (Yaml::Null, None) => keep,
             _ => true,
         }),
         _ => {}
@@ -196,7 +221,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
             hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
         });
     }
-    let value = (variables.lookup)(name);
+    let value = variables.get(name);
     let filled = value.clone().filter(|v| !v.is_empty());
     // The word after an operator is interpolated only where it is used.
     let mut word = |skip: usize| {
@@ -241,7 +266,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
 }
 
 fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
-    (variables.lookup)(name).unwrap_or_else(|| {
+    variables.get(name).unwrap_or_else(|| {
         if !variables.unset.iter().any(|n| n == name) {
             variables.unset.push(name.to_owned());
         }
@@ -249,9 +274,9 @@ fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
     })
 }
 
-/// A value from outside is never a template, whatever it contains.
+/// A value from outside is never a template, whatever it contains; the one that topogen sets itself is.
 fn literal(value: &str) -> String {
-    if ["{{", "{%", "{#"].iter().any(|open| value.contains(open)) {
+    if value != PROJECT.1 && ["{{", "{%", "{#"].iter().any(|open| value.contains(open)) {
         value.replace('{', "{{ '{' }}")
     } else {
         value.to_owned()

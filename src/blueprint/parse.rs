@@ -48,8 +48,6 @@ const CONFIG_KEYS: &[&str] = &[
     "labels",
     "template_driver",
 ];
-/// Those of them that say where the content comes from.
-const SOURCE_KEYS: &[&str] = &["file", "content", "environment", "external"];
 /// The network of services that name none in a Compose file: here, the private one.
 const DEFAULT_NETWORK: &str = "default";
 /// The keys of one of a service's networks (Compose specification, services, `networks`).
@@ -241,7 +239,9 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let what = format!("role `{}`", entry.key);
     let node = &entry.node;
     known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
-    let document = reader.role(node);
+    let document = with_shared_default(reader.role(node));
+    let beside = std::mem::take(&mut reader.profiles);
+    let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
     let problems = &mut *reader.problems;
     let mut tree = document.get("services").cloned().unwrap_or(Node {
@@ -264,7 +264,8 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         );
     }
     tree.value = Yaml::Map(active);
-    let services = services(&tree, problems, reader.variables);
+    let inactive: Vec<String> = inactive.into_iter().map(|e| e.key).collect();
+    let services = services(&tree, &inactive, problems, reader.variables);
     let (networks, internal) = networks(&document, problems);
     let section = |key: &str, problems: &mut Problems| match document.get(key) {
         Some(node) if node.value != Yaml::Null => map(node, &format!("`{key}`"), problems).unwrap_or_default().to_vec(),
@@ -278,9 +279,10 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         vars: node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
         overrides: node
             .get("overrides")
-            .map_or_else(Vec::new, |n| overrides(n, &tree, problems, reader.variables)),
+            .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, problems, reader.variables)),
         volumes: section("volumes", problems),
-        inactive: inactive.into_iter().map(|e| e.key).collect(),
+        extensions: extensions(&document),
+        inactive,
         services,
         tree,
         networks,
@@ -288,6 +290,14 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         configs,
         name: name?,
     })
+}
+
+/// The `x-…` keys at the top of its Compose files.
+fn extensions(document: &Node) -> Vec<Entry> {
+    match &document.value {
+        Yaml::Map(entries) => entries.iter().filter(|e| e.key.starts_with("x-")).cloned().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Services without profiles always take part, others where one of theirs is active.
@@ -302,7 +312,12 @@ fn is_active(service: &Node, profiles: &[String]) -> bool {
             .any(|p| p == "*" || profiles.iter().any(|a| *a == p || a == "*"))
 }
 
-fn services(tree: &Node, problems: &mut Problems, variables: &interpolate::Variables<'_>) -> Vec<Service> {
+fn services(
+    tree: &Node,
+    inactive: &[String],
+    problems: &mut Problems,
+    variables: &interpolate::Variables<'_>,
+) -> Vec<Service> {
     let Yaml::Map(entries) = &tree.value else {
         return Vec::new();
     };
@@ -310,9 +325,17 @@ fn services(tree: &Node, problems: &mut Problems, variables: &interpolate::Varia
     for entry in found
         .iter_mut()
         .flat_map(|s| &mut s.keys)
-        .filter(|e| e.key == "environment")
+        .filter(|e| ["environment", "depends_on"].contains(&e.key.as_str()))
     {
-        interpolate::environment(&mut entry.node, variables);
+        match (&mut entry.node.value, entry.key.as_str()) {
+            (_, "environment") => interpolate::environment(&mut entry.node, variables),
+            // What need not be there is not waited for where its profile is not active.
+            (Yaml::Map(entries), _) => entries.retain(|e| {
+                let optional = e.node.get("required").map(|n| &n.value) == Some(&Yaml::Bool(false));
+                !(optional && inactive.contains(&e.key))
+            }),
+            _ => {}
+        }
     }
     found
 }
@@ -320,6 +343,7 @@ fn services(tree: &Node, problems: &mut Problems, variables: &interpolate::Varia
 fn overrides(
     node: &Node,
     services_tree: &Node,
+    inactive: &[String],
     problems: &mut Problems,
     variables: &interpolate::Variables<'_>,
 ) -> Vec<Override> {
@@ -338,7 +362,7 @@ fn overrides(
         };
         found.push(Override {
             node: Spanned::new(entry.key.clone(), entry.key_span),
-            services: services(&merged, problems, variables),
+            services: services(&merged, inactive, problems, variables),
             vars: entry.node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
         });
     }
@@ -356,7 +380,7 @@ fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Opti
         let options = network_options(&entry.node, problems);
         match entry.key.as_str() {
             // The cluster's own: a Compose file written by hand must call it external.
-            INOUT => said_once(options.as_ref(), problems),
+            INOUT => own_inout(&entry.node, problems),
             INTERNAL | DEFAULT_NETWORK => internal = private_options(&entry.node, problems),
             _ => {
                 let name = options.as_ref().and_then(|o| o.get("name")).and_then(Node::scalar);
@@ -371,18 +395,98 @@ fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Opti
     (found, internal)
 }
 
-/// What `inout` is like is said at the top, for all.
-fn said_once(options: Option<&Node>, problems: &mut Problems) {
-    let Some(Yaml::Map(entries)) = options.map(|o| &o.value) else {
-        return;
+/// A Compose file may call a network that exists already its `default`: then those that say nothing join that one, so
+/// here it goes by its own name.
+fn with_shared_default(mut document: Node) -> Node {
+    let Some(default) = document.get("networks").and_then(|n| n.get(DEFAULT_NETWORK)) else {
+        return document;
     };
+    let older = default.get("external").and_then(|n| n.get("name"));
+    let Some(name) = default
+        .get("name")
+        .or(older)
+        .filter(|n| !n.scalar().is_none_or(|t| is_template(&t)))
+    else {
+        return document;
+    };
+    let name = name.clone();
+    let key = name.scalar().unwrap_or_default();
+    let list = |node: &mut Node| match &mut node.value {
+        Yaml::Map(entries) => std::mem::take(entries),
+        _ => Vec::new(),
+    };
+    let Yaml::Map(sections) = &mut document.value else {
+        return document;
+    };
+    for section in sections {
+        let mut entries = list(&mut section.node);
+        match section.key.as_str() {
+            "networks" => rename_default(&mut entries, &key),
+            "services" => {
+                for service in &mut entries {
+                    let Yaml::Map(keys) = &mut service.node.value else {
+                        continue;
+                    };
+                    let said = |k: &str| keys.iter().any(|e| e.key == k && !is_empty(&e.node));
+                    if !said("networks") && !said("network_mode") {
+                        keys.retain(|e| e.key != "networks");
+                        keys.push(Entry {
+                            key: "networks".to_owned(),
+                            key_span: name.span,
+                            node: Node {
+                                value: Yaml::List(vec![name.clone()]),
+                                ..name.clone()
+                            },
+                        });
+                    }
+                    for networks in keys.iter_mut().filter(|e| e.key == "networks") {
+                        match &mut networks.node.value {
+                            Yaml::Map(entries) => rename_default(entries, &key),
+                            Yaml::List(list) => {
+                                for item in list
+                                    .iter_mut()
+                                    .filter(|n| n.scalar().as_deref() == Some(DEFAULT_NETWORK))
+                                {
+                                    item.value = Yaml::Text(key.clone());
+                                }
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Yaml::Map(old) = &mut section.node.value {
+            *old = entries;
+        }
+    }
+    document
+}
+
+fn rename_default(entries: &mut [Entry], key: &str) {
+    for entry in entries.iter_mut().filter(|e| e.key == DEFAULT_NETWORK) {
+        entry.key = key.to_owned();
+    }
+}
+
+/// The shared network is one for all roles, so none of them has a say in how it is.
+fn own_inout(node: &Node, problems: &mut Problems) {
+    let Yaml::Map(entries) = &node.value else { return };
+    let known = ["name", "external", "driver"];
     for entry in entries
         .iter()
-        .filter(|e| !["name", "external"].contains(&e.key.as_str()) && !e.key.starts_with("x-"))
+        .filter(|e| !known.contains(&e.key.as_str()) && !is_empty(&e.node))
     {
         problems.push(
-            Problem::at(entry.key_span, format!("`{}` of `{INOUT}` in one role", entry.key))
-                .hint("all nodes share that network: say its options once, at the top, `inout: {…}`"),
+            Problem::at(
+                entry.key_span,
+                format!("`{}` of the shared network in a role", entry.key),
+            )
+            .hint(format!(
+                "all roles share it, so say it once, at the top of the blueprint: {INOUT}: {{{}: …}}",
+                entry.key
+            )),
         );
     }
 }
@@ -405,17 +509,20 @@ fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
         let what = format!("`{}`", kind.section());
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
             if let Some(source) = config_source(entry, reader) {
-                let options = match &entry.node.value {
-                    Yaml::Map(keys) => keys
+                let name = Spanned::new(entry.key.clone(), entry.key_span);
+                let said = ["file", "content", "environment"];
+                let options = match (&source, &entry.node.value) {
+                    (ConfigSource::External(_), _) => Vec::new(),
+                    (_, Yaml::Map(keys)) => keys
                         .iter()
-                        .filter(|e| !SOURCE_KEYS.contains(&e.key.as_str()))
+                        .filter(|e| !said.contains(&e.key.as_str()))
                         .cloned()
                         .collect(),
                     _ => Vec::new(),
                 };
                 found.push(Config {
                     kind,
-                    name: Spanned::new(entry.key.clone(), entry.key_span),
+                    name,
                     source,
                     options,
                 });

@@ -124,7 +124,7 @@ impl Checked<'_> {
 
     fn references_exist(&self, service: &Service, problems: &mut Problems) {
         for reference in service.keys.iter().flat_map(references::of) {
-            if !reference.required || self.names().any(|n| n == reference.service) {
+            if self.names().any(|n| n == reference.service) {
                 continue;
             }
             let message = format!(

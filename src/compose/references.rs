@@ -18,8 +18,6 @@ pub struct Reference {
     pub service: String,
     /// Its place.
     pub span: Span,
-    /// Whether the service must be there: `required: false` of `depends_on` says that it need not.
-    pub required: bool,
 }
 
 /// The keys whose value may name a service.
@@ -38,7 +36,6 @@ pub fn of(entry: &Entry) -> Vec<Reference> {
         key: entry.key.clone(),
         service: service.to_owned(),
         span,
-        required: true,
     };
     let scalar = |node: &Node| -> Option<Reference> {
         let text = node.scalar()?;
@@ -49,13 +46,7 @@ pub fn of(entry: &Entry) -> Vec<Reference> {
         return Vec::new();
     }
     match &entry.node.value {
-        Yaml::Map(entries) => entries
-            .iter()
-            .map(|e| Reference {
-                required: e.node.get("required").map(|n| &n.value) != Some(&Yaml::Bool(false)),
-                ..reference(&e.key, e.key_span)
-            })
-            .collect(),
+        Yaml::Map(entries) => entries.iter().map(|e| reference(&e.key, e.key_span)).collect(),
         Yaml::List(list) => list.iter().filter_map(scalar).collect(),
         _ => scalar(&entry.node).into_iter().collect(),
     }

@@ -56,6 +56,9 @@ impl Serialize for File<'_> {
                 map.serialize_entry(kind.section(), &Configs { node: self.node, kind })?;
             }
         }
+        for (key, value) in self.node.extensions.iter() {
+            map.serialize_entry(&**key, &Literal(value))?;
+        }
         map.end()
     }
 }
@@ -204,6 +207,14 @@ impl Serialize for Configs<'_> {
                 ConfigSource::File { path, .. } => field("file", format!("./{path}")),
                 ConfigSource::Environment { name, .. } => field("environment", name.clone()),
                 ConfigSource::External(value) => value.clone(),
+            };
+            let value = match value {
+                Value::Map(map) if !config.options.is_empty() => {
+                    let mut map = (*map).clone();
+                    map.extend(config.options.iter().map(|(k, v)| (k.clone(), v.clone())));
+                    Value::from(map)
+                }
+                other => other,
             };
             map.serialize_entry(&*config.name, &Literal(&value))?;
         }

@@ -122,6 +122,7 @@ fn counts(blueprint: &Blueprint, overrides: &Overrides, problems: &mut Problems)
 struct View<'a> {
     name: &'a str,
     role: &'a str,
+    project: String,
     index: u32,
     ordinal: u32,
     entry: Option<&'a str>,
@@ -328,6 +329,7 @@ impl Expansion<'_> {
                     Scope::from(Serde(View {
                         name: name.as_str(),
                         role: role.name.value.as_str(),
+                        project: format!("{}{name}", self.cluster.prefix()),
                         index: ordinal + 1,
                         ordinal,
                         entry: role.entry.first().map(|e| e.service.value.as_str()),

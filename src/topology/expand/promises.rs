@@ -130,9 +130,18 @@ impl Expansion<'_> {
 
     /// Promise 4: subnets are disjoint, those that the user wrote too.
     pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
-        let mut subnets: Vec<(Ipv4Net, &str)> = Vec::new();
-        let of_nodes = topology.nodes.iter().flat_map(|n| &n.networks);
-        for network in of_nodes.chain([&topology.inout]).chain(&topology.shared) {
+        let mut subnets: Vec<(Ipv4Net, &str, Option<Span>)> = Vec::new();
+        let of_nodes = topology
+            .nodes
+            .iter()
+            .flat_map(|n| n.networks.iter().map(move |network| (Some(n), network)));
+        let others = [&topology.inout].into_iter().chain(&topology.shared);
+        for (node, network) in of_nodes.chain(others.map(|n| (None, n))) {
+            let place = || {
+                let role = self.blueprint.role(node?.role.as_str())?;
+                let own = role.networks.iter().find(|n| n.key.value == network.key)?;
+                Some(own.options.as_ref()?.get("ipam")?.span)
+            };
             let written = network
                 .options
                 .get("ipam")
@@ -151,17 +160,17 @@ impl Expansion<'_> {
                     .subnet
                     .into_iter()
                     .chain(written)
-                    .map(|s| (s.trunc(), network.name.as_str())),
+                    .map(|s| (s.trunc(), network.name.as_str(), place())),
             );
         }
-        subnets.sort();
+        subnets.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         for pair in subnets.windows(2) {
-            let ((a, first), (b, second)) = (&pair[0], &pair[1]);
+            let ((a, first, place), (b, second, other)) = (&pair[0], &pair[1]);
             if overlap(a, b) {
-                self.problems.push(
-                    Problem::general(format!("networks `{first}` and `{second}` overlap: {a} and {b}"))
-                        .hint("each needs a subnet of its own: leave `ipam` out, or let it hold {{ node.index }}"),
-                );
+                let mut problem = Problem::general(format!("networks `{first}` and `{second}` overlap: {a} and {b}"))
+                    .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}");
+                problem.place = place.or(*other);
+                self.problems.push(problem);
                 return;
             }
         }

@@ -52,8 +52,9 @@ struct CompiledRole<'a> {
     networks: Vec<Private>,
     /// The networks it shares with other nodes: key and name.
     shared: Vec<(NetworkKey, NetworkName)>,
-    configs: Vec<(&'a blueprint::Config, Content, Arc<Map>)>,
+    configs: Vec<(&'a blueprint::Config, Content, Pattern)>,
     volumes: Pattern,
+    extensions: Pattern,
 }
 
 /// The content of a config.
@@ -134,15 +135,11 @@ impl Expansion<'_> {
                 span: network.key.span,
             });
         }
-        let mut configs = Vec::with_capacity(role.configs.len());
-        for config in &role.configs {
-            let options = config
-                .options
-                .iter()
-                .map(|e| (e.key.as_str().into(), Value::from(&e.node)));
-            let options = Arc::new(options.collect());
-            configs.extend(self.content(role, config).map(|content| (config, content, options)));
-        }
+        let configs = role
+            .configs
+            .iter()
+            .filter_map(|c| Some((c, self.content(role, c)?, self.options(&c.options, c.name.span))))
+            .collect();
         CompiledRole {
             role,
             services: role.services.iter().map(|s| self.compile(role, s)).collect(),
@@ -150,6 +147,7 @@ impl Expansion<'_> {
             shared,
             configs,
             volumes: self.options(&role.volumes, role.name.span),
+            extensions: self.options(&role.extensions, role.name.span),
         }
     }
 
@@ -377,10 +375,8 @@ impl Expansion<'_> {
         for private in &compiled.networks {
             networks.extend(self.private(private, role, ordinal, &project, &made, scope)?);
         }
-        let volumes = match self.evaluate(&compiled.volumes, scope)? {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        };
+        let volumes = self.map(&compiled.volumes, scope)?;
+        let extensions = self.map(&compiled.extensions, scope)?;
         Some(Node {
             name: name.clone(),
             role: role.name.value.clone(),
@@ -391,6 +387,14 @@ impl Expansion<'_> {
             services: made,
             configs: self.configs(compiled, scope)?,
             volumes,
+            extensions,
+        })
+    }
+
+    fn map(&mut self, pattern: &Pattern, scope: &Scope) -> Option<Arc<Map>> {
+        Some(match self.evaluate(pattern, scope)? {
+            Value::Map(map) => map,
+            _ => Arc::default(),
         })
     }
 
@@ -412,7 +416,7 @@ impl Expansion<'_> {
                 kind: config.kind,
                 name: config.name.value.as_str().into(),
                 source,
-                options: options.clone(),
+                options: self.map(options, scope)?,
             });
         }
         Some(configs)
@@ -433,10 +437,7 @@ impl Expansion<'_> {
         if joined == 0 {
             return Some(None);
         }
-        let options = match self.evaluate(&private.options, scope)? {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        };
+        let options = self.map(&private.options, scope)?;
         let subnet = match self.layout {
             Some(layout) if !options.contains_key("ipam") => match layout.private(private.position, ordinal, joined) {
                 Ok(subnet) => Some(subnet),
@@ -478,6 +479,9 @@ impl Expansion<'_> {
             None => Arc::new(self.definition(compiled, rename, scope)?),
         };
         let shared = attachments.iter().any(|a| a.shared);
+        if shared {
+            self.one_container(compiled.service, &definition);
+        }
         let (container, span) = match &compiled.container {
             Some((pattern, span)) => (self.evaluate(pattern, scope)?.scalar().unwrap_or_default(), *span),
             None => {
@@ -493,6 +497,30 @@ impl Expansion<'_> {
             attachments,
             definition,
         })
+    }
+
+    /// A name on a shared network leads to one container, so a service there cannot be several.
+    fn one_container(&mut self, service: &blueprint::Service, definition: &Map) {
+        let deploy = definition.get("deploy").and_then(Value::as_map);
+        let counts = [
+            ("scale", definition.get("scale")),
+            ("deploy", deploy.and_then(|d| d.get("replicas"))),
+        ];
+        for (key, count) in counts {
+            let Some(Value::Int(count @ 2..)) = count else { continue };
+            let place = service.keys.iter().find(|e| e.key == key);
+            self.problems.push(
+                Problem::at(
+                    place.map_or(service.name.span, |e| e.key_span),
+                    format!(
+                        "`{}` joins a shared network and cannot be {count} containers",
+                        service.name.value
+                    ),
+                )
+                .label("a name there leads to one container")
+                .hint("make more nodes by the role's `count`, or let another service be its `entry` or `exit`"),
+            );
+        }
     }
 
     fn definition(
@@ -537,10 +565,7 @@ impl Expansion<'_> {
                 aliases.push(alias);
             }
         }
-        let options = match self.evaluate(&join.options, scope)? {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        };
+        let options = self.map(&join.options, scope)?;
         Some(Attachment {
             network: join.network.clone(),
             shared: join.shared,

@@ -1,0 +1,5 @@
+import redis
+
+q = redis.Redis("redis")
+while True:
+    print(q.blpop("votes"))
