@@ -19,6 +19,8 @@ const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("airflow", &["compose.yaml"], "flow1"),
     ("kafka", &["compose.yaml"], "kafka1"),
     ("legacy-v2", &["docker-compose.yml"], "stack1"),
+    // Written for its merge, not in anybody's style.
+    ("merged", &["compose.yaml", "compose.override.yaml"], "m1"),
     ("metrics", &["compose.yaml"], "metrics1"),
     ("observability", &["compose.yaml"], "dev1"),
     ("queue-workers", &["compose.yaml"], "queue1"),
@@ -203,6 +205,9 @@ fn services(config: &Value, node: &str) -> BTreeMap<String, Value> {
         // A bare name without a value outside: Compose prints it, topogen leaves it out, neither sets it.
         if let Some(environment) = service.get_mut("environment").and_then(Value::as_object_mut) {
             environment.retain(|_, value| !value.is_null());
+            if environment.is_empty() {
+                service.as_object_mut().unwrap().remove("environment");
+            }
         }
         if let Some(networks) = service.get_mut("networks").and_then(Value::as_object_mut) {
             *networks = std::mem::take(networks)

@@ -4,6 +4,7 @@
 //! `labels`, …: by key), those that are one thing (`command`: replaced) and those with a target (`volumes`: by target).
 //! `!reset` takes away what was there, `!override` replaces it whole.
 
+use crate::diagnostic::Span;
 use crate::value::Value;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
@@ -15,12 +16,13 @@ const KEYED: &[&str] = &[
     "args",
     "depends_on",
     "environment",
-    "extra_hosts",
     "labels",
     "networks",
     "storage_opt",
     "sysctls",
 ];
+/// What may be one text instead of a list of them.
+const ONE_OR_MANY: &[&str] = &["dns", "dns_search", "env_file", "label_file", "tmpfs"];
 /// Lists of a service whose items have a target that only one of them can have.
 const TARGETED: &[&str] = &["configs", "devices", "secrets", "volumes"];
 
@@ -34,11 +36,16 @@ pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
     let span = over.span;
     let value = match (base.value, over.value) {
         (base, Yaml::Null) => base,
-        (Yaml::Map(base), Yaml::Map(over)) if key == "logging" && driver(&base) != driver(&over) => Yaml::Map(over),
-        (Yaml::Map(base), Yaml::Map(over)) => Yaml::Map(entries(base, over)),
+        (Yaml::Map(base), Yaml::Map(over)) if key == "logging" && another_driver(&base, &over) => Yaml::Map(over),
+        (Yaml::Map(base), Yaml::Map(over)) => Yaml::Map(entries(base, over, key)),
         (base, over) if KEYED.contains(&key) && is_list_or_map(&base) && is_list_or_map(&over) => {
-            Yaml::Map(entries(keyed(base, key), keyed(over, key)))
+            Yaml::Map(entries(keyed(base, key), keyed(over, key), key))
         }
+        (base, over) if key == "extra_hosts" && is_list_or_map(&base) && is_list_or_map(&over) => {
+            Yaml::List(appended(hosts(base), hosts(over), key))
+        }
+        (base, over) if ONE_OR_MANY.contains(&key) => Yaml::List(appended(many(base, span), many(over, span), key)),
+        (Yaml::List(base), Yaml::List(over)) if key == "config" => Yaml::List(pools(&base, over)),
         (Yaml::List(_), over @ Yaml::List(_)) if REPLACED.contains(&key) => over,
         (Yaml::List(base), Yaml::List(over)) => Yaml::List(appended(base, over, key)),
         (_, over) => over,
@@ -46,10 +53,14 @@ pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
     Some(settled(Node { value, span, tag: None }))
 }
 
-fn entries(mut base: Vec<Entry>, over: Vec<Entry>) -> Vec<Entry> {
+fn entries(mut base: Vec<Entry>, over: Vec<Entry>, parent: &str) -> Vec<Entry> {
     for entry in over {
         match base.iter().position(|e| e.key == entry.key) {
             None => base.push(entry),
+            // A bare name takes its value from outside, whatever was there before.
+            Some(at) if parent == "environment" && entry.node.value == Yaml::Null && entry.node.tag.is_none() => {
+                base[at] = entry;
+            }
             Some(at) => {
                 let Entry { key, key_span, node } = entry;
                 let below = base.remove(at);
@@ -87,8 +98,47 @@ fn is_list_or_map(value: &Yaml) -> bool {
     matches!(value, Yaml::List(_) | Yaml::Map(_))
 }
 
-fn driver(entries: &[Entry]) -> Option<String> {
-    entries.iter().find(|e| e.key == "driver").and_then(|e| e.node.scalar())
+/// Options of one log driver mean nothing to another; one that is not named is the same.
+fn another_driver(base: &[Entry], over: &[Entry]) -> bool {
+    let driver = |entries: &[Entry]| entries.iter().find(|e| e.key == "driver").and_then(|e| e.node.scalar());
+    matches!((driver(base), driver(over)), (Some(base), Some(over)) if base != over)
+}
+
+/// Pools of `ipam`: those of `over`, each on top of the one with its subnet.
+fn pools(base: &[Node], over: Vec<Node>) -> Vec<Node> {
+    let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
+    let on_top = |pool: Node| match base.iter().find(|b| subnet(b) == subnet(&pool)) {
+        Some(below) => merge(below.clone(), pool.clone(), "").unwrap_or(pool),
+        None => pool,
+    };
+    over.into_iter().map(on_top).collect()
+}
+
+fn many(value: Yaml, span: Span) -> Vec<Node> {
+    match value {
+        Yaml::List(list) => list,
+        Yaml::Null => Vec::new(),
+        value => vec![Node { value, span, tag: None }],
+    }
+}
+
+/// `extra_hosts` as a list: one name may have several addresses.
+fn hosts(value: Yaml) -> Vec<Node> {
+    let Yaml::Map(entries) = value else {
+        return many(value, Span::default());
+    };
+    let of = |entry: Entry| -> Vec<Node> {
+        let Entry { key, node, .. } = entry;
+        let line = move |address: Node| {
+            let text = format!("{key}={}", address.scalar().unwrap_or_default());
+            Node {
+                value: Yaml::Text(text),
+                ..address
+            }
+        };
+        many(node.value, node.span).into_iter().map(line).collect()
+    };
+    entries.into_iter().flat_map(of).collect()
 }
 
 /// A list of `KEY=VALUE`, of names, or of hosts, as the map that it stands for.
@@ -98,10 +148,9 @@ fn keyed(value: Yaml, key: &str) -> Vec<Entry> {
         Yaml::List(list) => list,
         _ => return Vec::new(),
     };
-    let separators: &[char] = if key == "extra_hosts" { &['=', ':'] } else { &['='] };
     let entry = |node: Node| {
         let text = node.scalar().unwrap_or_default();
-        let (name, value) = match text.split_once(separators) {
+        let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name.to_owned(), Yaml::Text(value.to_owned())),
             None if key == "depends_on" => (text, started(&node)),
             None => (text, Yaml::Null),
@@ -130,7 +179,11 @@ fn started(node: &Node) -> Yaml {
 fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
     for item in over {
         let same = |other: &Node| match key {
-            key if TARGETED.contains(&key) => target(other, key) == target(&item, key),
+            key if TARGETED.contains(&key) => match target(&item, key) {
+                // Not all lists of these names have targets: `devices` of `deploy.resources` have none.
+                None => Value::from(other) == Value::from(&item),
+                target_of_item => target(other, key) == target_of_item,
+            },
             _ => Value::from(other) == Value::from(&item),
         };
         match base.iter().position(same) {
@@ -209,6 +262,26 @@ mod tests {
                 "{a: {ports: ['80:80'], dns: [1.1.1.1]}}",
                 "{a: {ports: !override ['81:80'], dns: !reset []}}",
                 r#"{"a":{"ports":["81:80"]}}"#,
+            ),
+            (
+                "{a: {dns_search: x, tmpfs: [/a], extra_hosts: ['h:1.1.1.1']}}",
+                "{a: {dns_search: [y], tmpfs: /b, extra_hosts: {h: 2.2.2.2}}}",
+                r#"{"a":{"dns_search":["x","y"],"tmpfs":["/a","/b"],"extra_hosts":["h:1.1.1.1","h=2.2.2.2"]}}"#,
+            ),
+            (
+                "{a: {logging: {driver: syslog, options: {a: b}}}}",
+                "{a: {logging: {options: {c: d}}}}",
+                r#"{"a":{"logging":{"driver":"syslog","options":{"a":"b","c":"d"}}}}"#,
+            ),
+            (
+                "{a: {deploy: {resources: {reservations: {devices: [{count: 1}]}}}}}",
+                "{a: {deploy: {resources: {reservations: {devices: [{count: 2}]}}}}}",
+                r#"{"a":{"deploy":{"resources":{"reservations":{"devices":[{"count":1},{"count":2}]}}}}}"#,
+            ),
+            (
+                "{a: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.0.0.9}, {subnet: 10.1.0.0/24}]}}}",
+                "{a: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}",
+                r#"{"a":{"ipam":{"config":[{"subnet":"10.0.0.0/24","gateway":"10.0.0.9"}]}}}"#,
             ),
             (
                 "{a: {logging: {driver: syslog, options: {a: b}}}}",
