@@ -46,18 +46,17 @@ impl Reader<'_, '_> {
         };
         match (self.read)(&whole) {
             Ok(bytes) if bytes.len() > yaml::MAX_BYTES => {
-                self.problems
-                    .push(Problem::at(span, format!("`{whole}` is too large")).label(format!(
-                        "{} bytes, where {} are read at most",
-                        bytes.len(),
-                        yaml::MAX_BYTES
-                    )));
+                self.problems.push(
+                    Problem::at(span, format!("`{whole}` is too large"))
+                        .label(format!("{} MiB are read at most", yaml::MAX_BYTES >> 20)),
+                );
                 None
             }
             Ok(bytes) => Some((whole, bytes)),
             Err(reason) => {
+                let shown = if whole.is_empty() { path } else { &whole };
                 self.problems
-                    .push(Problem::at(span, format!("cannot read `{whole}`: {reason}")));
+                    .push(Problem::at(span, format!("cannot read `{shown}`: {reason}")));
                 None
             }
         }
@@ -72,10 +71,8 @@ impl Reader<'_, '_> {
                 Some((whole, file))
             }
             Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-                self.problems
-                    .push(Problem::at(span, format!("`{whole}` is not UTF-8 text: line {line}")));
+                let problem = not_utf8(self.sources, &whole, &error);
+                self.problems.push(problem);
                 None
             }
         }
@@ -88,7 +85,8 @@ impl Reader<'_, '_> {
             span: role.span,
             tag: None,
         };
-        let files = role.get("compose").map(paths).unwrap_or_default();
+        let files = role.get("compose");
+        let files = files.map_or_else(Vec::new, |n| paths(n, self.problems));
         for (path, span) in files {
             if let Some(file) = self.compose_file("", &path, span) {
                 document = merge(document.clone(), file, "").unwrap_or(document);
@@ -205,9 +203,9 @@ impl Reader<'_, '_> {
                 Yaml::Map(entries) => entries.iter().map(|e| e.key.as_str()).collect(),
                 _ => Vec::new(),
             };
-            problems.push(
-                Problem::at(extends.span, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names),
-            );
+            let place = extends.get("service").map_or(extends.span, |n| n.span);
+            problems
+                .push(Problem::at(place, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names));
         };
         let base = match file.and_then(|f| Some((f.scalar()?, f.span))) {
             None => match siblings.get(&name) {
@@ -329,11 +327,30 @@ impl Reader<'_, '_> {
 }
 
 /// `compose:`, one path or several.
-fn paths(node: &Node) -> Vec<(String, Span)> {
+fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
+    let mut path = |node: &Node| {
+        let path = node.scalar();
+        if path.is_none() {
+            problems.push(
+                Problem::at(node.span, "`compose` is a path or a list of paths")
+                    .label(format!("found {}", node.kind()))
+                    .hint("compose: docker-compose.yml"),
+            );
+        }
+        path.map(|path| (path, node.span))
+    };
     match &node.value {
-        Yaml::List(list) => list.iter().filter_map(|n| Some((n.scalar()?, n.span))).collect(),
-        _ => node.scalar().map(|path| (path, node.span)).into_iter().collect(),
+        Yaml::List(list) => list.iter().filter_map(path).collect(),
+        _ => path(node).into_iter().collect(),
     }
+}
+
+/// A file that is not UTF-8, shown at the first byte that is wrong.
+pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::FromUtf8Error) -> Problem {
+    let good = error.utf8_error().valid_up_to();
+    let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
+    let replaced = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
+    Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
 }
 
 fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
