@@ -1,5 +1,6 @@
 //! Compose as an output, and what topogen must know of its language.
 
+pub mod ports;
 pub mod references;
 pub mod render;
 

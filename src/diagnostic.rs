@@ -91,17 +91,32 @@ impl Sources {
         self.files.get(file.0 as usize).map_or("", |f| &f.name)
     }
 
-    /// The place of `part` (a range in the decoded text of a scalar) where the scalar stands verbatim in the
-    /// source; the whole scalar where quoting or folding stands between them.
+    /// The place of `part` (a range in the decoded text of a scalar) where it stands verbatim in the source; the
+    /// whole scalar where quoting or folding stands between them.
     #[must_use]
     pub fn within(&self, span: Span, decoded: &str, part: Range<usize>) -> Span {
         let written = self.text(span.file).get(span.range()).unwrap_or("");
         match written.find(decoded) {
             Some(at) if part.end <= decoded.len() => {
                 let base = span.start as usize + at;
-                Span::new(span.file, base + part.start..base + part.end)
+                return Span::new(span.file, base + part.start..base + part.end);
             }
-            _ => span,
+            _ => {}
+        }
+        // Indented, folded or escaped: the part itself may still stand there, as often as in the decoded text.
+        let Some(wanted) = decoded.get(part.clone()).filter(|w| !w.is_empty()) else {
+            return span;
+        };
+        if decoded.matches(wanted).count() != written.matches(wanted).count() {
+            return span;
+        }
+        let before = decoded[..part.start].matches(wanted).count();
+        match written.match_indices(wanted).nth(before) {
+            Some((at, _)) => Span::new(
+                span.file,
+                span.start as usize + at..span.start as usize + at + wanted.len(),
+            ),
+            None => span,
         }
     }
 

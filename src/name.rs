@@ -112,6 +112,11 @@ macro_rules! names {
 }
 
 names! {
+    /// The name of a config or secret (Compose specification, `configs`); also that of its file.
+    ConfigName, "a config name",
+    "1 to 64 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
+    |t| within(t, 64, letter_or_digit, docker, docker);
+
     /// The name of a whole cluster; prefixes projects and the shared network.
     ClusterName, "a cluster name",
     "1 to 40 lower-case letters, digits and `-`, beginning and ending with a letter or digit",

@@ -3,13 +3,15 @@
 //! They read nothing but their scope, and their fuel bounds how long they may run.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Scope};
 
-use crate::diagnostic::{Problem, Problems, Sources, Span};
+use crate::diagnostic::{Problem, Problems, Sources, Span, nearest};
 use crate::value::{Map, Value};
 use crate::yaml::{Node, Yaml};
 
@@ -64,6 +66,98 @@ const FREE_KEYS: &[&str] = &[
     "sysctls",
     "vars",
 ];
+/// The filters, functions and tests of templates, for "did you mean".
+const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
+];
+const FUNCTIONS: &[&str] = &["debug", "dict", "env", "namespace", "range", "role"];
+const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+/// The most bytes one template may yield.
+const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
 /// The widest `indent`.
 const MAX_INDENT: usize = 1000;
 
@@ -94,6 +188,9 @@ pub struct Text {
 pub struct Templates {
     environment: Environment<'static>,
     count: usize,
+    roles: Vec<String>,
+    /// Bytes that the running template has written.
+    written: Arc<AtomicUsize>,
 }
 
 /// The environment's variables, read once at the edge of the program.
@@ -114,10 +211,19 @@ impl Templates {
         }
         // Output is Compose YAML and config files, never HTML.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        // As YAML and JSON write them, not as Python does: `privileged: "{{ vars.debug }}"` is a truth value.
-        environment.set_formatter(|out, state, value| match value.kind() {
-            ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
-            _ => minijinja::escape_formatter(out, state, value),
+        let written = Arc::new(AtomicUsize::new(0));
+        let counter = written.clone();
+        environment.set_formatter(move |out, state, value| {
+            let more = value.as_str().map_or(1, str::len);
+            if counter.fetch_add(more, Ordering::Relaxed) + more > MAX_OUTPUT {
+                let message = format!("yields too much: {} MiB are the most", MAX_OUTPUT >> 20);
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+            // As YAML and JSON write them, not as Python does: `privileged: "{{ vars.debug }}"` is a truth value.
+            if value.kind() == ValueKind::Bool {
+                return Ok(out.write_str(if value.is_true() { "true" } else { "false" })?);
+            }
+            minijinja::escape_formatter(out, state, value)
         });
         environment.add_function("env", move |name: &str, default: Option<String>| {
             variables.get(name).cloned().or(default).ok_or_else(|| {
@@ -166,7 +272,12 @@ impl Templates {
             };
             text.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
         });
-        Self { environment, count: 0 }
+        Self {
+            environment,
+            count: 0,
+            roles: Vec::new(),
+            written,
+        }
     }
 
     /// Make `name` known to every template.
@@ -176,18 +287,13 @@ impl Templates {
 
     /// Make the function `role(name)` known to every template: the nodes of a role.
     pub fn set_roles(&mut self, roles: Vec<(String, Scope)>) {
+        self.roles = roles.iter().map(|(role, _)| role.clone()).collect();
         self.environment.add_function("role", move |name: &str| {
             roles
                 .iter()
                 .find(|(role, _)| role == name)
                 .map(|(_, nodes)| nodes.clone())
-                .ok_or_else(|| {
-                    let known: Vec<&str> = roles.iter().map(|(role, _)| role.as_str()).collect();
-                    Error::new(
-                        ErrorKind::InvalidOperation,
-                        format!("no role `{name}`, known are {}", known.join(", ")),
-                    )
-                })
+                .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{NO_ROLE}`{name}`")))
         });
     }
 
@@ -248,7 +354,7 @@ impl Templates {
                 typed,
             }),
             Err(error) => {
-                problems.push(problem(&error, text, span, sources));
+                problems.push(self.problem(&error, text, span, &Scope::UNDEFINED, sources));
                 Pattern::Const(Value::Null)
             }
         }
@@ -266,11 +372,12 @@ impl Templates {
             Pattern::Const(value) => Some(value.clone()),
             Pattern::Text(text) => {
                 let template = self.environment.get_template(&text.id);
+                self.written.store(0, Ordering::Relaxed);
                 match template.and_then(|template| template.render(scope)) {
                     Ok(result) if text.typed => Some(Value::from_exact(&result)),
                     Ok(result) => Some(Value::Text(result.into())),
                     Err(error) => {
-                        problems.push(problem(&error, &text.source, text.span, sources));
+                        problems.push(self.problem(&error, &text.source, text.span, scope, sources));
                         None
                     }
                 }
@@ -336,30 +443,124 @@ pub fn is_template(text: &str) -> bool {
     text.match_indices('{').any(|(at, _)| opens(&text[at + 1..]))
 }
 
-fn problem(error: &Error, text: &str, span: Span, sources: &Sources) -> Problem {
-    let place = error.range().map_or(span, |range| sources.within(span, text, range));
-    let used = error.range().and_then(|range| text.get(range)).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UndefinedError => {
-            let message = match error.detail() {
-                Some(detail) if detail.starts_with("environment") => detail.to_owned(),
-                _ => format!("`{used}` is not defined"),
-            };
-            Problem::at(place, format!("template: {message}"))
-                .hint("in scope are `node`, `nodes`, `role('…')`, `vars`, `cluster` and `env('…')`")
-        }
-        ErrorKind::OutOfFuel => {
-            Problem::at(place, "template: runs too long").label(format!("stopped after {FUEL} instructions"))
-        }
-        kind => {
-            let detail = error.detail().map_or_else(|| kind.to_string(), str::to_owned);
-            let problem = Problem::at(place, format!("template: {detail}"));
-            let docker = used == "." || ["{{.", "{{json", ".}}", " . }}"].iter().any(|sign| text.contains(sign));
-            if docker {
-                problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`")
-            } else {
-                problem
+/// How the fault of an unknown role begins.
+const NO_ROLE: &str = "no role ";
+
+impl Templates {
+    /// What a template's `error` is to its writer.
+    fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
+        let range = error.range().filter(|r| text.get(r.clone()).is_some());
+        let place = |range: Range<usize>| sources.within(span, text, range);
+        let at = range.clone().map_or(span, place);
+        let detail = error.detail().unwrap_or_default();
+        let unknown = |what: &str, known: &[&str]| {
+            let used = range.clone().and_then(|r| text.get(r)).unwrap_or_default();
+            let name = word(used);
+            let at = range.clone().map_or(span, |r| place(r.start..r.start + name.len()));
+            Problem::at(at, format!("template: no {what} `{name}`")).did_you_mean(name, known.iter().copied())
+        };
+        match error.kind() {
+            ErrorKind::UndefinedError if detail.starts_with("environment") => {
+                Problem::at(at, format!("template: {detail}")).hint("set it, or say what else: env('NAME', 'default')")
+            }
+            ErrorKind::UndefinedError => {
+                let used = range.map_or(0..0, |r| whole_path(text, r));
+                let path = text.get(used.clone()).unwrap_or_default();
+                let at = if path.is_empty() { at } else { place(used) };
+                let problem = Problem::at(at, format!("template: `{path}` is not defined"));
+                self.near(problem, path, scope)
+            }
+            ErrorKind::OutOfFuel => {
+                Problem::at(at, "template: runs too long").label(format!("stopped after {FUEL} instructions"))
+            }
+            ErrorKind::UnknownFilter => unknown("filter", FILTERS),
+            ErrorKind::UnknownFunction => unknown("function", FUNCTIONS),
+            ErrorKind::UnknownTest => unknown("test", TESTS),
+            ErrorKind::TemplateNotFound => Problem::at(at, "template: templates read no files")
+                .hint("write it here, or make each file a config of its own"),
+            _ if detail.starts_with(NO_ROLE) => {
+                let name = detail[NO_ROLE.len()..].trim_matches('`');
+                Problem::at(at, format!("template: {detail}")).did_you_mean(name, self.roles.iter().map(String::as_str))
+            }
+            kind => {
+                let detail = if detail.is_empty() {
+                    kind.to_string()
+                } else {
+                    detail.to_owned()
+                };
+                let problem = Problem::at(at, format!("template: {detail}"));
+                let used = range.and_then(|r| text.get(r)).unwrap_or_default();
+                let docker = used == "." || ["{{.", "{{json", ".}}", " . }}"].iter().any(|sign| text.contains(sign));
+                if docker {
+                    problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`")
+                } else {
+                    problem
+                }
             }
         }
     }
+
+    /// "Did you mean" for `path`, which is not defined in `scope`.
+    fn near(&self, problem: Problem, path: &str, scope: &Scope) -> Problem {
+        let scope_hint = "in scope are `node`, `nodes`, `role('…')`, `vars`, `cluster` and `env('…')`";
+        let keys = |value: &Scope| -> Vec<String> {
+            let keys = value.try_iter().into_iter().flatten();
+            keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()
+        };
+        let first = word(path);
+        let mut known = keys(scope);
+        known.extend(["nodes", "cluster", "role", "env"].map(str::to_owned));
+        let names = || known.iter().map(String::as_str);
+        let Some((base, key)) = path.rsplit_once('.') else {
+            return match nearest(path, names()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(scope_hint),
+            };
+        };
+        let value = self
+            .environment
+            .compile_expression(base)
+            .and_then(|expression| expression.eval(scope));
+        match value {
+            Ok(value) if value.kind() == ValueKind::Map && value.len() == Some(0) => {
+                problem.hint(format!("`{base}` is empty"))
+            }
+            Ok(value) if value.kind() == ValueKind::Map => {
+                let keys = keys(&value);
+                problem.did_you_mean(key, keys.iter().map(String::as_str))
+            }
+            Ok(value) if value.kind() == ValueKind::Seq => problem.hint(format!(
+                "`{base}` is a list: take one, `{base}[0].{key}`, or all, `{base} | map(attribute='{key}')`"
+            )),
+            Ok(value) if value.kind() == ValueKind::String => problem.hint(format!("`{base}` is text, not a map")),
+            Ok(value) if value.kind() == ValueKind::Number => problem.hint(format!("`{base}` is a number, not a map")),
+            _ => match nearest(first, names()).filter(|near| *near != first) {
+                Some(near) => problem.hint(format!("did you mean `{near}{}`?", &path[first.len()..])),
+                None => problem.hint(scope_hint),
+            },
+        }
+    }
+}
+
+/// The name that `text` begins with.
+fn word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// `range` of `text` widened to the left, to the beginning of the path that it is the end of: `role('a')[0].name`.
+fn whole_path(text: &str, range: Range<usize>) -> Range<usize> {
+    let mut start = range.start;
+    let mut closing = 0usize;
+    for (at, c) in text[..range.end].char_indices().rev() {
+        match c {
+            ')' | ']' => closing += 1,
+            '(' | '[' if closing == 0 => break,
+            '(' | '[' => closing -= 1,
+            _ if closing > 0 || c.is_alphanumeric() || c == '_' || c == '.' => {}
+            _ => break,
+        }
+        start = start.min(at);
+    }
+    start..range.end
 }

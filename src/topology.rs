@@ -160,6 +160,23 @@ impl Topology {
         self.nodes.iter().map(|n| n.services.len()).sum()
     }
 
+    /// What is legal to write and yet cannot run as it is.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let driver = self.inout.options.get("driver").and_then(Value::scalar);
+        let bridge = !self.inout.external && driver.is_none_or(|d| d == "bridge");
+        let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == self.inout.key);
+        let joined = self.nodes.iter().flat_map(|n| &n.services).filter(joins).count();
+        if !bridge || joined <= expand::BRIDGE_PORTS {
+            return Vec::new();
+        }
+        vec![format!(
+            "{joined} containers join `{}`, where a bridge takes {}: `up` would refuse it",
+            self.inout.name,
+            expand::BRIDGE_PORTS
+        )]
+    }
+
     /// The network that a service of `node` knows as `key`.
     #[must_use]
     pub fn network<'a>(&'a self, node: &'a Node, key: &NetworkKey) -> Option<&'a Network> {

@@ -111,7 +111,7 @@ pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
     if text.len() > MAX_BYTES {
         problems.push(
             Problem::at(Span::new(file, 0..0), "file too large")
-                .label(format!("{} bytes, where {MAX_BYTES} are read at most", text.len())),
+                .label(format!("{} MiB are read at most", MAX_BYTES >> 20)),
         );
         return Err(problems);
     }
@@ -298,7 +298,7 @@ impl<'a> Builder<'a> {
             Content::Map { entries, key, merges } => match key.take() {
                 None => {
                     let Some(text) = node.scalar() else {
-                        return Err(bad_key(&node));
+                        return Err(bad_key(self.text, &node));
                     };
                     *key = Some((text, node.span));
                 }
@@ -346,21 +346,60 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn bad_key(node: &Node) -> Problem {
-    // `{{ name }}` without quotes is a map whose key is a map: by far the likeliest cause here.
+fn bad_key(text: &str, node: &Node) -> Problem {
+    let start = node.span.start as usize;
+    // `{{ name }}` without quotes is a map whose key is a map.
+    if text[..start].ends_with('{') && text[start..].starts_with('{') {
+        let whole = Span {
+            start: node.span.start - 1,
+            ..node.span
+        };
+        return Problem::at(whole, "a template without quotes")
+            .label("YAML reads `{{` as a map in a map")
+            .hint(QUOTE_TEMPLATES);
+    }
     Problem::at(node.span, format!("a key must be text, found {}", node.kind()))
-        .hint("a value that begins with `{{` needs quotes: \"{{ … }}\"")
+}
+
+const QUOTE_TEMPLATES: &str = "a value that begins with `{{` or `{%` needs quotes: \"{{ … }}\"";
+
+/// "Did you mean" for an alias without an anchor.
+fn no_anchor(text: &str, span: Span) -> Problem {
+    let word = |rest: &str| -> String {
+        rest.chars()
+            .take_while(|c| !c.is_whitespace() && !",[]{}".contains(*c))
+            .collect()
+    };
+    let before = &text[..span.start as usize];
+    let name = word(text[span.start as usize..].trim_start_matches('*'));
+    let anchors: Vec<String> = before
+        .match_indices('&')
+        .map(|(at, _)| word(&before[at + 1..]))
+        .collect();
+    let whole = Span::new(span.file, span.start as usize..span.start as usize + 1 + name.len());
+    let known = anchors.iter().map(String::as_str).filter(|a| !a.is_empty());
+    Problem::at(whole, format!("no anchor `&{name}` before this alias")).did_you_mean(&name, known)
 }
 
 fn syntax(text: &str, span: Span, message: &str) -> Problem {
     let line_start = text[..span.start as usize].rfind('\n').map_or(0, |n| n + 1);
     let line_end = text[line_start..].find('\n').map_or(text.len(), |n| line_start + n);
     let line = &text[line_start..line_end];
+    if message.contains("unknown anchor") {
+        return no_anchor(text, span);
+    }
     let problem = Problem::at(span, format!("not YAML: {message}"));
     if line.trim_start_matches(' ').starts_with('\t') || message.contains("tab") {
         problem.hint("indent with spaces: YAML allows no tabs there")
-    } else if line.contains(": {{") || line.contains("- {{") {
-        problem.hint("a value that begins with `{{` needs quotes: \"{{ … }}\"")
+    } else if ["{{", "{%"]
+        .iter()
+        .any(|t| line.contains(&format!(": {t}")) || line.contains(&format!("- {t}")))
+    {
+        problem.hint(QUOTE_TEMPLATES)
+    } else if message.contains("mapping values are not allowed") {
+        problem.hint("a value that holds `: ` needs quotes")
+    } else if message.contains("did not find expected key") {
+        problem.hint("keys of one map begin in the same column")
     } else {
         problem
     }

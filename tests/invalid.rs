@@ -1,6 +1,7 @@
-//! Every blueprint in `tests/invalid/` and what is said of it.
+//! Every blueprint in `tests/invalid/`, alone or in a directory with the files it names, and what is said of it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{stderr, topogen};
 
@@ -10,17 +11,51 @@ fn each_has_its_message() {
         let directory = tempfile::tempdir().expect("a directory");
         let name = path.file_name().and_then(|n| n.to_str()).expect("a name");
         fs::copy(path, directory.path().join(name)).expect("a copy");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        // A first line `# topogen: --slaves 3` says the arguments.
-        let first = text.lines().next().unwrap_or_default();
-        let extra: Vec<&str> = first
-            .strip_prefix("# topogen: ")
-            .map_or_else(Vec::new, |a| a.split(' ').collect());
-        let mut arguments = vec!["render", "-f", name];
-        arguments.extend(extra);
-        let output = topogen(directory.path(), &arguments);
-        assert_eq!(output.status.code(), Some(3), "{name}: {}", stderr(&output));
-        assert!(!directory.path().join("topogen-out").exists(), "{name} was rendered");
-        insta::assert_snapshot!(stderr(&output));
+        insta::assert_snapshot!(refused(directory.path(), name));
     });
+}
+
+#[test]
+fn each_directory_has_its_message() {
+    insta::glob!("invalid/*/topogen.yaml", |path| {
+        let directory = tempfile::tempdir().expect("a directory");
+        copy(path.parent().expect("a directory"), directory.path());
+        insta::assert_snapshot!(refused(directory.path(), "topogen.yaml"));
+    });
+}
+
+#[test]
+fn there_are_many() {
+    let cases = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invalid")).expect("a directory");
+    assert!(cases.count() >= 65);
+}
+
+/// What is said of the blueprint `name` in `directory`, which must not be rendered.
+fn refused(directory: &Path, name: &str) -> String {
+    let text = fs::read(directory.join(name)).expect("a blueprint");
+    let text = String::from_utf8_lossy(&text);
+    // A first line `# topogen: --slaves 3` says the arguments.
+    let first = text.lines().next().unwrap_or_default();
+    let extra: Vec<&str> = first
+        .strip_prefix("# topogen: ")
+        .map_or_else(Vec::new, |a| a.split(' ').collect());
+    let mut arguments = vec!["render", "-f", name];
+    arguments.extend(extra);
+    let output = topogen(directory, &arguments);
+    assert_eq!(output.status.code(), Some(3), "{name}: {}", stderr(&output));
+    assert!(!directory.join("topogen-out").exists(), "{name} was rendered");
+    stderr(&output)
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir_all(&target).expect("a directory");
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
 }

@@ -51,18 +51,17 @@ impl Reader<'_, '_> {
         };
         match (self.read)(&whole) {
             Ok(bytes) if bytes.len() > yaml::MAX_BYTES => {
-                self.problems
-                    .push(Problem::at(span, format!("`{whole}` is too large")).label(format!(
-                        "{} bytes, where {} are read at most",
-                        bytes.len(),
-                        yaml::MAX_BYTES
-                    )));
+                self.problems.push(
+                    Problem::at(span, format!("`{whole}` is too large"))
+                        .label(format!("{} MiB are read at most", yaml::MAX_BYTES >> 20)),
+                );
                 None
             }
             Ok(bytes) => Some((whole, bytes)),
             Err(reason) => {
+                let shown = if whole.is_empty() { path } else { &whole };
                 self.problems
-                    .push(Problem::at(span, format!("cannot read `{whole}`: {reason}")));
+                    .push(Problem::at(span, format!("cannot read `{shown}`: {reason}")));
                 None
             }
         }
@@ -77,10 +76,8 @@ impl Reader<'_, '_> {
                 Some((whole, file))
             }
             Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-                self.problems
-                    .push(Problem::at(span, format!("`{whole}` is not UTF-8 text: line {line}")));
+                let problem = not_utf8(self.sources, &whole, &error);
+                self.problems.push(problem);
                 None
             }
         }
@@ -250,9 +247,9 @@ impl Reader<'_, '_> {
                 Yaml::Map(entries) => entries.iter().map(|e| e.key.as_str()).collect(),
                 _ => Vec::new(),
             };
-            problems.push(
-                Problem::at(extends.span, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names),
-            );
+            let place = extends.get("service").map_or(extends.span, |n| n.span);
+            problems
+                .push(Problem::at(place, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names));
         };
         let base = match file.and_then(|f| Some((f.scalar()?, f.span))) {
             None => match siblings.get(&name) {
@@ -437,7 +434,8 @@ fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
         if text.is_none() {
             problems.push(
                 Problem::at(item.span, "`compose` is a path or a list of paths")
-                    .label(format!("found {}", item.kind())),
+                    .label(format!("found {}", item.kind()))
+                    .hint("compose: docker-compose.yml"),
             );
         }
         Some((text?, item.span))
@@ -448,6 +446,14 @@ fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
 /// Whether a build context is fetched from elsewhere, or is another service's image.
 fn is_remote(context: &str) -> bool {
     context.contains(':') || context.starts_with("github.com/")
+}
+
+/// A file that is not UTF-8, shown at the first byte that is wrong.
+pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::FromUtf8Error) -> Problem {
+    let good = error.utf8_error().valid_up_to();
+    let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
+    let replaced = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
+    Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
 }
 
 fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::compose::SERVICE_KEYS;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
-use crate::name::{ClusterName, NameError, NetworkKey, RoleName, ServiceName};
+use crate::name::{ClusterName, ConfigName, NameError, NetworkKey, NetworkName, RoleName, ServiceName};
 use crate::template::is_template;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
@@ -185,6 +185,11 @@ fn network_options(node: &Node, problems: &mut Problems) -> Option<Node> {
     }
     let entries = map(node, "a network's options", problems)?;
     known_keys(entries, NETWORK_KEYS, "a network's options", problems);
+    if let Some(own) = node.get("name")
+        && own.scalar().is_none_or(|text| !is_template(&text))
+    {
+        name::<NetworkName>(own, problems)?;
+    }
     Some(node.clone())
 }
 
@@ -239,7 +244,9 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let what = format!("role `{}`", entry.key);
     let node = &entry.node;
     known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
+    let found = reader.problems.len();
     let document = with_shared_default(reader.role(node));
+    let compose_is_right = reader.problems.len() == found;
     let beside = std::mem::take(&mut reader.profiles);
     let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
@@ -249,7 +256,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         ..document.clone()
     });
     let entries = map(&tree, "`services`", problems).unwrap_or_default().to_vec();
-    if entries.is_empty() && (node.get("compose").is_none() || document.get("services").is_some()) {
+    if entries.is_empty() && compose_is_right {
         problems.push(
             Problem::at(entry.key_span, format!("{what} has no services"))
                 .hint("give it at least one: services: {app: {image: …}}"),
@@ -508,8 +515,8 @@ fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
         };
         let what = format!("`{}`", kind.section());
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
-            if let Some(source) = config_source(entry, reader) {
-                let name = Spanned::new(entry.key.clone(), entry.key_span);
+            let name = key_name::<ConfigName>(entry, reader.problems);
+            if let (Some(source), Some(name)) = (config_source(entry, reader), name) {
                 let said = ["file", "content", "environment"];
                 let options = match (&source, &entry.node.value) {
                     (ConfigSource::External(_), _) => Vec::new(),
@@ -522,7 +529,7 @@ fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
                 };
                 found.push(Config {
                     kind,
-                    name,
+                    name: Spanned::new(name.value.to_string(), name.span),
                     source,
                     options,
                 });

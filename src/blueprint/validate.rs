@@ -66,6 +66,7 @@ impl Checked<'_> {
         for service in self.services {
             self.networks_exist(service, problems);
             self.references_exist(service, problems);
+            self.volumes_exist(service, problems);
             for kind in [ConfigKind::Config, ConfigKind::Secret] {
                 self.configs_exist(service, kind, problems);
             }
@@ -135,6 +136,49 @@ impl Checked<'_> {
         }
     }
 
+    fn volumes_exist(&self, service: &Service, problems: &mut Problems) {
+        let Some(Yaml::List(list)) = service.keys.iter().find(|e| e.key == "volumes").map(|e| &e.node.value) else {
+            return;
+        };
+        let known = || self.role.volumes.iter().map(|v| v.key.as_str());
+        for item in list {
+            let of_volume = item.get("type").and_then(Node::scalar).is_some_and(|t| t == "volume");
+            let (name, place) = match &item.value {
+                Yaml::Map(_) if of_volume => match item.get("source").and_then(|n| Some((n.scalar()?, n.span))) {
+                    Some(named) => named,
+                    None => continue,
+                },
+                Yaml::Text(text) => match text.split_once(':') {
+                    Some((source, _)) => (source.to_owned(), item.span),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            // A path is the host's, and a template is known for each node only.
+            if name.starts_with(['.', '/', '~'])
+                || name.contains(['\\', '{'])
+                || name.len() == 1
+                || known().any(|k| k == name)
+            {
+                continue;
+            }
+            let problem = Problem::at(
+                place,
+                format!(
+                    "`volumes` of `{}` names none that is defined: `{name}`",
+                    service.name.value
+                ),
+            );
+            problems.push(if known().next().is_none() {
+                problem.hint(format!(
+                    "define it in the role: volumes: {{{name}: {{}}}}; a path begins with `./` or `/`"
+                ))
+            } else {
+                problem.did_you_mean(&name, known())
+            });
+        }
+    }
+
     fn configs_exist(&self, service: &Service, kind: ConfigKind, problems: &mut Problems) {
         let section = kind.section();
         let Some(node) = service.keys.iter().find(|e| e.key == section).map(|e| &e.node) else {
@@ -149,11 +193,11 @@ impl Checked<'_> {
         };
         let mut targets: Vec<String> = Vec::new();
         for item in list {
-            let source = match &item.value {
-                Yaml::Map(_) => item.get("source").and_then(Node::scalar),
-                _ => item.scalar(),
+            let named = match &item.value {
+                Yaml::Map(_) => item.get("source"),
+                _ => Some(item),
             };
-            let Some(source) = source else {
+            let Some((source, place)) = named.and_then(|n| Some((n.scalar()?, n.span))) else {
                 problems.push(Problem::at(item.span, format!("one of `{section}` names no source")));
                 continue;
             };
@@ -165,16 +209,18 @@ impl Checked<'_> {
                     .map(|c| c.name.value.as_str())
             };
             if !defined().any(|n| n == source) {
-                problems.push(
-                    Problem::at(
-                        item.span,
-                        format!(
-                            "`{section}` of `{}` names none that is defined: `{source}`",
-                            service.name.value
-                        ),
-                    )
-                    .did_you_mean(&source, defined()),
+                let problem = Problem::at(
+                    place,
+                    format!(
+                        "`{section}` of `{}` names none that is defined: `{source}`",
+                        service.name.value
+                    ),
                 );
+                problems.push(if defined().next().is_none() {
+                    problem.hint(format!("define it in the role: {section}: {{{source}: {{file: …}}}}"))
+                } else {
+                    problem.did_you_mean(&source, defined())
+                });
             }
             let target = item
                 .get("target")
@@ -182,8 +228,11 @@ impl Checked<'_> {
                 .unwrap_or_else(|| kind.default_target(&source));
             if targets.contains(&target) {
                 problems.push(
-                    Problem::at(item.span, format!("`{target}` is mounted twice"))
-                        .hint("give one of them another `target`"),
+                    Problem::at(
+                        item.get("target").map_or(place, |n| n.span),
+                        format!("`{target}` is mounted twice"),
+                    )
+                    .hint("give one of them another `target`"),
                 );
             }
             targets.push(target);

@@ -14,6 +14,7 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
         (Err(_), _) => return result.map(drop),
         (Ok(loaded), Format::Table) => {
             let topology = &loaded.topology;
+            load::warn(topology);
             terminal::line(&format!(
                 "ok: {}, {}, {}",
                 plural(topology.roles.len(), "role"),

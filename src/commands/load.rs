@@ -1,13 +1,14 @@
 //! From the command line to a topology.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 
 use crate::blueprint::interpolate::{self, Variables};
-use crate::blueprint::{Blueprint, Inputs, dotenv};
+use crate::blueprint::{Blueprint, Inputs, dotenv, not_utf8};
 use crate::cli::{Source, Which};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
 use crate::engine::translate::Origin;
@@ -66,7 +67,7 @@ fn expanded(
     let lookup = |name: &str| environment.get(name).cloned();
     let mut variables = Variables::new(&lookup);
     let directory = PathBuf::from(&origin.directory);
-    let read = |path: &str| std::fs::read(directory.join(path)).map_err(|e| reason(&e));
+    let read = |path: &str| bytes(&directory.join(path)).map_err(|e| reason(&e));
     let mut profiles = source.profile.clone();
     if profiles.is_empty() {
         let named = environment.get("COMPOSE_PROFILES").map_or("", String::as_str);
@@ -88,6 +89,13 @@ fn expanded(
         set: source.set.clone(),
     };
     expand(&blueprint, &overrides, environment, sources)
+}
+
+/// Say what cannot run as it is, where it is not about to run.
+pub(super) fn warn(topology: &Topology) {
+    for warning in topology.warnings() {
+        terminal::line(&format!("warning: {warning}"));
+    }
 }
 
 /// The environment, and below it `--env-file`, else `.env` beside the blueprint (Compose specification, "Interpolation").
@@ -170,7 +178,7 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
             sources: Sources::default(),
         }
     };
-    let bytes = match std::fs::read(path) {
+    let bytes = match bytes(path) {
         Ok(bytes) => bytes,
         Err(error) => {
             return Err(invalid(
@@ -182,12 +190,9 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
-            let good = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
-            return Err(invalid(
-                format!("`{shown}` is not UTF-8 text: line {line}"),
-                "save it as UTF-8",
-            ));
+            let mut problems = Problems::default();
+            problems.push(not_utf8(&mut sources, &shown, &error));
+            return Err(Error::Blueprint { problems, sources });
         }
     };
     let absolute = std::path::absolute(path).with_context(|| format!("cannot find `{shown}`"))?;
@@ -197,6 +202,14 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     };
     let file = sources.add(shown, text);
     Ok((sources, file, origin))
+}
+
+/// What is in a file, up to a byte past the most that is read: a device has no end.
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = yaml::MAX_BYTES as u64 + 1;
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Why a file cannot be read, in few words.

@@ -13,6 +13,7 @@ use crate::topology::{ConfigSource, Network, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
+    load::warn(&topology);
     if args.format == Some(TopologyFormat::Json) {
         let text = serde_json::to_string_pretty(&topology).context("cannot print the topology")?;
         return Ok(terminal::data(&format!("{text}\n")).context("cannot print")?);

@@ -1,5 +1,6 @@
 //! From a [`Blueprint`] to a [`Topology`]: pure, deterministic, and the only place where names are made.
 
+mod ports;
 mod promises;
 mod role;
 
@@ -182,7 +183,9 @@ impl Expansion<'_> {
             layout: self.layout,
         };
         if self.problems.is_empty() {
+            self.networks_have_one_owner(&topology);
             self.names_have_one_owner(&topology);
+            self.host_ports_have_one_owner(&topology);
             self.subnets_are_disjoint(&topology);
             self.shared_network_has_room(&topology);
         }

@@ -1,125 +1,246 @@
 //! What a topology must hold before anybody gets it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::super::address::{AddressError, Layout, WIDEST, overlap};
 use super::super::{Attachment, Node, Service, Topology};
 use super::Expansion;
-use crate::blueprint::INOUT;
+use crate::blueprint::{self, Addresses, INOUT};
 use crate::diagnostic::{Problem, Span};
-use crate::name::Alias;
+use crate::name::{Alias, NetworkKey};
 use crate::value::Value;
 
+/// By network and name: who answers to it there.
+type Shared<'t> = HashMap<&'t str, HashMap<String, (&'t Node, &'t Service)>>;
+
 impl Expansion<'_> {
-    /// Where a service was written, for problems found in the topology.
-    fn place(&self, node: &Node, service: &Service) -> Span {
-        self.blueprint
-            .role(node.role.as_str())
-            .and_then(|r| r.services.iter().find(|s| s.name.value == service.name))
-            .map_or_else(Span::default, |s| s.name.span)
+    /// A service as written: for this node, where an override says it.
+    pub(super) fn written(&self, node: &Node, service: &Service) -> Option<&blueprint::Service> {
+        let role = self.blueprint.role(node.role.as_str())?;
+        let over = role.overrides.iter().find(|o| o.node.value == node.name.as_str());
+        let services = over.map_or(&role.services, |o| &o.services);
+        services.iter().find(|s| s.name.value == service.name)
     }
 
-    /// Promises 1 to 3: inside a node and on the shared network, no name leads to two containers.
-    pub(super) fn names_have_one_owner(&mut self, topology: &Topology) {
-        let mut shared: HashMap<String, (&Node, &Service)> = HashMap::new();
-        let mut containers: HashMap<&str, (&Node, &Service)> = HashMap::new();
-        let each = || {
-            topology
-                .nodes
-                .iter()
-                .flat_map(|n| n.services.iter().map(move |s| (n, s)))
-        };
-        let nodes: HashMap<&str, &Node> = topology.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
+    /// Where a service was written, for problems found in the topology.
+    pub(super) fn place(&self, node: &Node, service: &Service) -> Span {
+        self.written(node, service).map_or_else(Span::default, |s| s.name.span)
+    }
+
+    /// Where the options of one of a node's networks were written.
+    fn network_place(&self, node: &Node, key: &NetworkKey) -> Option<Span> {
+        let role = self.blueprint.role(node.role.as_str())?;
+        if let Some(network) = role.networks.iter().find(|n| n.key.value == *key) {
+            return Some(network.key.span);
+        }
+        let internal = role.internal.as_ref().or(self.blueprint.internal.as_ref());
+        Some(internal.map_or(role.name.span, |n| n.span))
+    }
+
+    /// Every network has a name of its own in the engine.
+    pub(super) fn networks_have_one_owner(&mut self, topology: &Topology) {
+        let shared = topology.shared.iter().chain([&topology.inout]);
+        let mut owners: HashMap<&str, Option<&Node>> = shared.map(|n| (n.name.as_str(), None)).collect();
+        // A role that shares a network under the name of the one of all: it would be made twice.
         let mut found = Vec::new();
-        for (node, service) in each() {
-            if let Some((other, _)) = containers.insert(service.container.as_str(), (node, service)) {
-                found.push(
-                    Problem::at(
-                        self.place(node, service),
-                        format!("two containers are called `{}`", service.container),
-                    )
-                    .label(format!("in `{}` and in `{}`", other.name, node.name))
-                    .hint("let the name hold the node's: container_name: \"{{ node.name }}-…\""),
-                );
-            }
-            for name in service
-                .attachments
-                .iter()
-                .filter(|a| a.shared)
-                .flat_map(|a| names(service, a))
-            {
-                if let Some(owner) = nodes.get(name.to_lowercase().as_str())
-                    && !(owner.name == node.name && self.is_entry(node, service))
-                {
-                    found.push(
-                        Problem::at(
-                            self.place(node, service),
-                            format!("`{}` of `{}` answers to `{name}` on `{INOUT}`", service.name, node.name),
-                        )
-                        .label(format!("`{name}` is the name of a node and leads to its entry alone"))
-                        .hint("give it another name there, or make it the `entry` of that node"),
-                    );
-                }
-                match shared.insert(name.to_lowercase(), (node, service)) {
-                    Some((n, s)) if !std::ptr::eq(s, service) => found.push(
-                        Problem::at(
-                            self.place(node, service),
-                            format!("two containers answer to `{name}` on `{INOUT}`"),
-                        )
-                        .label(format!(
-                            "`{}` of `{}` and `{}` of `{}`",
-                            s.name, n.name, service.name, node.name
-                        ))
-                        .hint(
-                            "a name on a shared network has one owner: let it hold the node's, \"{{ node.name }}-…\"",
-                        ),
-                    ),
-                    _ => {}
-                }
-            }
+        if let Some(network) = topology.shared.iter().find(|n| n.name == topology.inout.name) {
+            let roles = self.blueprint.roles.iter().flat_map(|r| &r.networks);
+            let place = roles.filter(|n| n.key.value == network.key).map(|n| n.key.span).next();
+            found.push(
+                Problem::at(
+                    place.unwrap_or_default(),
+                    format!("two networks are called `{}`", network.name),
+                )
+                .label(format!("so is the one that joins all nodes, `{INOUT}`"))
+                .hint(format!(
+                    "let the service join `{INOUT}`, or give this network another name"
+                )),
+            );
         }
         for node in &topology.nodes {
-            let mut inside: HashMap<String, &Service> = HashMap::new();
-            for service in &node.services {
-                for name in service
-                    .attachments
-                    .iter()
-                    .filter(|a| !a.shared)
-                    .flat_map(|a| names(service, a))
-                {
-                    if let Some(other) = inside.insert(name.to_lowercase(), service)
-                        && !std::ptr::eq(other, service)
-                    {
-                        found.push(
-                            Problem::at(
-                                self.place(node, service),
-                                format!("two services answer to `{name}` inside a node"),
-                            )
-                            .label(format!("`{}` and `{}` of `{}`", other.name, service.name, node.name)),
-                        );
-                    }
-                    if let Some((n, s)) = shared.get(&name.to_lowercase())
-                        && !std::ptr::eq(*s, service)
-                    {
-                        found.push(
-                            Problem::at(
-                                self.place(node, service),
-                                format!("`{name}` is a name inside `{}` and on `{INOUT}`", node.name),
-                            )
-                            .label(format!("on `{INOUT}` it leads to `{}` of `{}`", s.name, n.name))
-                            .hint("the engine would answer now with the one, now with the other: rename one of them"),
-                        );
-                    }
-                }
+            for network in &node.networks {
+                let Some(other) = owners.insert(network.name.as_str(), Some(node)) else {
+                    continue;
+                };
+                let place = self.network_place(node, &network.key).unwrap_or_default();
+                let (label, hint) = match other {
+                    Some(other) => (
+                        format!("of `{}` and of `{}`", other.name, node.name),
+                        "let the name hold the node's, \"{{ node.name }}-…\"; one without any template is shared",
+                    ),
+                    None => (
+                        format!("of `{}` and of all that share it", node.name),
+                        "give this network another name",
+                    ),
+                };
+                found.push(
+                    Problem::at(place, format!("two networks are called `{}`", network.name))
+                        .label(label)
+                        .hint(hint),
+                );
             }
+            if !found.is_empty() {
+                break;
+            }
+        }
+        found.into_iter().for_each(|problem| self.problems.push(problem));
+    }
+
+    /// Promises 1 to 3: inside a node and on a shared network, no name leads to two containers.
+    pub(super) fn names_have_one_owner(&mut self, topology: &Topology) {
+        let mut found = Vec::new();
+        let taken = self.containers_have_one_owner(topology, &mut found);
+        let shared = self.shared_names(topology, &taken, &mut found);
+        for node in &topology.nodes {
+            self.names_inside(topology, node, &taken, &shared, &mut found);
             if !found.is_empty() {
                 break;
             }
         }
         for problem in found.into_iter().take(20) {
             self.problems.push(problem);
+        }
+    }
+
+    /// The names that two containers have.
+    fn containers_have_one_owner<'t>(&self, topology: &'t Topology, found: &mut Vec<Problem>) -> HashSet<&'t str> {
+        let mut containers: HashMap<&str, (&Node, &Service)> = HashMap::new();
+        let mut taken = HashSet::new();
+        for (node, service) in each(topology) {
+            let name = service.container.as_str();
+            let Some((other, of)) = containers.insert(name, (node, service)) else {
+                continue;
+            };
+            if !taken.insert(name) {
+                continue;
+            }
+            let place = self.written(node, service).and_then(|s| {
+                let said = s.keys.iter().find(|e| e.key == "container_name");
+                said.map(|e| e.node.span)
+            });
+            found.push(
+                Problem::at(
+                    place.unwrap_or_else(|| self.place(node, service)),
+                    format!("two containers are called `{name}`"),
+                )
+                .label(format!(
+                    "`{}` of `{}` and `{}` of `{}`",
+                    of.name, other.name, service.name, node.name
+                ))
+                .hint(if other.name == node.name {
+                    "call one of them otherwise"
+                } else {
+                    "let the name hold the node's: container_name: \"{{ node.name }}-…\""
+                }),
+            );
+        }
+        taken
+    }
+
+    fn shared_names<'t>(&self, topology: &'t Topology, taken: &HashSet<&str>, found: &mut Vec<Problem>) -> Shared<'t> {
+        let mut shared: Shared<'t> = HashMap::new();
+        let nodes: HashMap<&str, &Node> = topology.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
+        for (node, service) in each(topology) {
+            for attachment in service.attachments.iter().filter(|a| a.shared) {
+                let Some(network) = topology.shared_network(node, &attachment.network) else {
+                    continue;
+                };
+                for name in names(service, attachment).filter(|n| !taken.contains(n)) {
+                    let lower = name.to_lowercase();
+                    if let Some(owner) = nodes.get(lower.as_str())
+                        && !(owner.name == node.name && self.is_entry(node, service))
+                    {
+                        found.push(
+                            Problem::at(
+                                self.place(node, service),
+                                format!(
+                                    "`{}` of `{}` answers to `{name}` on `{}`",
+                                    service.name, node.name, attachment.network
+                                ),
+                            )
+                            .label(format!("`{name}` is the name of a node and leads to its entry alone"))
+                            .hint("give it another name there, or make it the `entry` of that node"),
+                        );
+                        continue;
+                    }
+                    let names = shared.entry(network.name.as_str()).or_default();
+                    match names.insert(lower, (node, service)) {
+                        Some((n, s)) if !std::ptr::eq(s, service) => found.push(
+                            Problem::at(
+                                self.place(node, service),
+                                format!("two containers answer to `{name}` on `{}`", attachment.network),
+                            )
+                            .label(format!(
+                                "`{}` of `{}` and `{}` of `{}`",
+                                s.name, n.name, service.name, node.name
+                            ))
+                            .hint(
+                                "a name on a shared network has one owner: let it hold the node's, \"{{ node.name }}-…\"",
+                            ),
+                        ),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        shared
+    }
+
+    fn names_inside(
+        &self,
+        topology: &Topology,
+        node: &Node,
+        taken: &HashSet<&str>,
+        shared: &Shared<'_>,
+        found: &mut Vec<Problem>,
+    ) {
+        let attachments = || {
+            node.services
+                .iter()
+                .flat_map(|s| s.attachments.iter().map(move |a| (s, a)))
+        };
+        // The shared networks that any service of this node can hear.
+        let mut heard: Vec<(&NetworkKey, &str)> = Vec::new();
+        for (_, attachment) in attachments().filter(|(_, a)| a.shared) {
+            if let Some(network) = topology.shared_network(node, &attachment.network)
+                && !heard.iter().any(|(_, name)| *name == network.name.as_str())
+            {
+                heard.push((&attachment.network, network.name.as_str()));
+            }
+        }
+        let mut inside: HashMap<String, &Service> = HashMap::new();
+        for (service, attachment) in attachments().filter(|(_, a)| !a.shared) {
+            for name in names(service, attachment).filter(|n| !taken.contains(n)) {
+                let lower = name.to_lowercase();
+                for (key, network) in &heard {
+                    if let Some((n, s)) = shared.get(network).and_then(|names| names.get(&lower))
+                        && !std::ptr::eq(*s, service)
+                    {
+                        found.push(
+                            Problem::at(
+                                self.place(node, service),
+                                format!("`{name}` is a name inside `{}` and on `{key}`", node.name),
+                            )
+                            .label(format!("on `{key}` it leads to `{}` of `{}`", s.name, n.name))
+                            .hint("the engine would answer now with the one, now with the other: rename one of them"),
+                        );
+                    }
+                }
+                if let Some(other) = inside.insert(lower, service)
+                    && !std::ptr::eq(other, service)
+                {
+                    found.push(
+                        Problem::at(
+                            self.place(node, service),
+                            format!("two services answer to `{name}` inside a node"),
+                        )
+                        .label(format!("`{}` and `{}` of `{}`", other.name, service.name, node.name))
+                        .hint("call one of them otherwise"),
+                    );
+                }
+            }
         }
     }
 
@@ -131,45 +252,51 @@ impl Expansion<'_> {
     /// Promise 4: subnets are disjoint, those that the user wrote too.
     pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
         let mut subnets: Vec<(Ipv4Net, &str, Option<Span>)> = Vec::new();
+        let inout = self.blueprint.inout.as_ref().map(|n| n.span);
         let of_nodes = topology
             .nodes
             .iter()
-            .flat_map(|n| n.networks.iter().map(move |network| (Some(n), network)));
-        let others = [&topology.inout].into_iter().chain(&topology.shared);
-        for (node, network) in of_nodes.chain(others.map(|n| (None, n))) {
-            let place = || {
-                let role = self.blueprint.role(node?.role.as_str())?;
-                let own = role.networks.iter().find(|n| n.key.value == network.key)?;
-                Some(own.options.as_ref()?.get("ipam")?.span)
+            .flat_map(|n| n.networks.iter().map(move |net| (net, Some(n))));
+        let shared = topology.shared.iter().chain([&topology.inout]).map(|n| (n, None));
+        let mut told = HashSet::new();
+        let mut wrong = Vec::new();
+        for (network, node) in of_nodes.chain(shared) {
+            let place = || match node {
+                Some(node) => self.network_place(node, &network.key),
+                None if network.name == topology.inout.name => inout,
+                None => {
+                    let roles = self.blueprint.roles.iter().flat_map(|r| &r.networks);
+                    roles.filter(|n| n.key.value == network.key).map(|n| n.key.span).next()
+                }
             };
-            let written = network
-                .options
-                .get("ipam")
-                .and_then(Value::as_map)
-                .and_then(|m| m.get("config"));
-            let written = written
-                .and_then(Value::as_list)
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|pool| {
-                    let subnet = pool.as_map()?.get("subnet")?.scalar()?;
-                    subnet.parse::<Ipv4Net>().ok()
-                });
-            subnets.extend(
-                network
-                    .subnet
-                    .into_iter()
-                    .chain(written)
-                    .map(|s| (s.trunc(), network.name.as_str(), place())),
-            );
+            subnets.extend(network.subnet.map(|s| (s, network.name.as_str(), None)));
+            let ipam = network.options.get("ipam").and_then(Value::as_map);
+            let pools = ipam.and_then(|m| m.get("config")).and_then(Value::as_list);
+            let written = pools.unwrap_or_default().iter();
+            for text in written.filter_map(|pool| pool.as_map()?.get("subnet")?.scalar()) {
+                match text.parse::<IpNet>() {
+                    Ok(IpNet::V4(subnet)) => subnets.push((subnet.trunc(), network.name.as_str(), place())),
+                    Ok(IpNet::V6(_)) => {}
+                    Err(_) => {
+                        let mut problem = Problem::general(format!("`{text}` is not a subnet"))
+                            .label("expected one such as 10.9.1.0/24");
+                        problem.place = place();
+                        if told.insert(problem.place) {
+                            wrong.push(problem);
+                        }
+                    }
+                }
+            }
         }
-        subnets.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        wrong.into_iter().for_each(|problem| self.problems.push(problem));
+        subnets.sort();
         for pair in subnets.windows(2) {
-            let ((a, first, place), (b, second, other)) = (&pair[0], &pair[1]);
+            let ((a, first, said), (b, second, also)) = (&pair[0], &pair[1]);
             if overlap(a, b) {
-                let mut problem = Problem::general(format!("networks `{first}` and `{second}` overlap: {a} and {b}"))
+                let mut problem = Problem::general(format!("networks `{first}` and `{second}` overlap"))
+                    .label(format!("{a} and {b}"))
                     .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}");
-                problem.place = place.or(*other);
+                problem.place = (*also).or(*said);
                 self.problems.push(problem);
                 return;
             }
@@ -188,10 +315,21 @@ impl Expansion<'_> {
             .filter(|s| s.shared())
             .count();
         let room = Layout::room(prefix);
+        let pool = match self.blueprint.addresses {
+            Addresses::Pool(_, span) => span,
+            Addresses::Engine => None,
+        };
         if joined > room && prefix > WIDEST {
-            self.address_problem(AddressError::NetworkTooLarge { needed: joined, room }, None);
+            self.address_problem(AddressError::NetworkTooLarge { needed: joined, room }, pool);
         }
     }
+}
+
+fn each(topology: &Topology) -> impl Iterator<Item = (&Node, &Service)> {
+    topology
+        .nodes
+        .iter()
+        .flat_map(|n| n.services.iter().map(move |s| (n, s)))
 }
 
 /// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the container's name.

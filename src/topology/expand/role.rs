@@ -364,6 +364,9 @@ impl Expansion<'_> {
             let (_, key) = keys.iter().find(|(name, _)| *name == service)?;
             (key.as_str() != service).then(|| key.shared())
         };
+        // Before any of them ends this, so that the faults of all are told.
+        let configs = self.configs(compiled, scope);
+        let volumes = self.evaluate(&compiled.volumes, scope);
         let mut made = Vec::with_capacity(services.len());
         for (compiled, (_, key)) in services.iter().zip(&keys) {
             made.extend(self.service(compiled, key.clone(), name, &project, &rename, scope));
@@ -375,7 +378,10 @@ impl Expansion<'_> {
         for private in &compiled.networks {
             networks.extend(self.private(private, role, ordinal, &project, &made, scope)?);
         }
-        let volumes = self.map(&compiled.volumes, scope)?;
+        let volumes = match volumes? {
+            Value::Map(map) => map,
+            _ => Arc::default(),
+        };
         let extensions = self.map(&compiled.extensions, scope)?;
         Some(Node {
             name: name.clone(),
@@ -385,7 +391,7 @@ impl Expansion<'_> {
             networks,
             shared: compiled.shared.clone(),
             services: made,
-            configs: self.configs(compiled, scope)?,
+            configs: configs?,
             volumes,
             extensions,
         })
@@ -399,27 +405,32 @@ impl Expansion<'_> {
     }
 
     fn configs(&mut self, compiled: &CompiledRole<'_>, scope: &Scope) -> Option<Vec<Config>> {
-        let mut configs = Vec::with_capacity(compiled.configs.len());
-        for (config, content, options) in &compiled.configs {
-            let source = match content {
-                Content::Same(source) => source.clone(),
-                Content::Template(pattern) => {
-                    let text = self.evaluate(pattern, scope)?.scalar().unwrap_or_default();
-                    ConfigSource::File {
-                        path: path_of(config),
-                        mode: self.mode_of(compiled.role, config)?,
-                        content: Arc::from(text.into_bytes()),
+        // Go on after a fault: other configs may have one too.
+        let made: Vec<Option<Config>> = compiled
+            .configs
+            .iter()
+            .map(|(config, content, options)| {
+                let source = match content {
+                    Content::Same(source) => source.clone(),
+                    Content::Template(pattern) => {
+                        let text = self.evaluate(pattern, scope);
+                        let mode = self.mode_of(compiled.role, config);
+                        ConfigSource::File {
+                            path: path_of(config),
+                            mode: mode?,
+                            content: Arc::from(text?.scalar().unwrap_or_default().into_bytes()),
+                        }
                     }
-                }
-            };
-            configs.push(Config {
-                kind: config.kind,
-                name: config.name.value.as_str().into(),
-                source,
-                options: self.map(options, scope)?,
-            });
-        }
-        Some(configs)
+                };
+                Some(Config {
+                    kind: config.kind,
+                    name: config.name.value.as_str().into(),
+                    source,
+                    options: self.map(options, scope)?,
+                })
+            })
+            .collect();
+        made.into_iter().collect()
     }
 
     /// A private network of a node, where any of its services joins it.

@@ -1,0 +1,140 @@
+//! Which ports of the host a service asks for: `ports`, short and long (Compose specification, services, `ports`).
+
+use std::net::IpAddr;
+
+use crate::diagnostic::nearest;
+use crate::value::{Map, Value};
+
+/// The keys of the long syntax.
+const KEYS: &[&str] = &[
+    "app_protocol",
+    "host_ip",
+    "mode",
+    "name",
+    "protocol",
+    "published",
+    "target",
+];
+
+/// A port, or as many as a range has, of a container and where the host offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The container's ports, first and last.
+    pub target: (u16, u16),
+    /// The host's, as many; `None` where the engine chooses.
+    pub published: Option<(u16, u16)>,
+    /// The host's address; `None` for all of them.
+    pub address: Option<IpAddr>,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+/// One item of `ports`.
+///
+/// # Errors
+/// What was expected of it.
+pub fn read(item: &Value) -> Result<Port, String> {
+    match item {
+        Value::Map(map) => long(map),
+        other => match other.scalar() {
+            Some(text) => short(&text),
+            None => Err("expected `HOST:CONTAINER` or a map with a `target`".to_owned()),
+        },
+    }
+}
+
+fn short(text: &str) -> Result<Port, String> {
+    let (rest, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (rest, target) = match rest.rsplit_once(':') {
+        Some((rest, target)) => (Some(rest), target),
+        None => (None, rest),
+    };
+    let (address, published) = match rest.map(|r| r.rsplit_once(':').ok_or(r)) {
+        None => ("", ""),
+        Some(Ok((address, published))) => (address.trim_start_matches('[').trim_end_matches(']'), published),
+        Some(Err(published)) => ("", published),
+    };
+    port(target, published, address, protocol)
+}
+
+fn long(map: &Map) -> Result<Port, String> {
+    if let Some(key) = map.keys().find(|k| !KEYS.contains(&&***k) && !k.starts_with("x-")) {
+        return Err(match nearest(key, KEYS.iter().copied()) {
+            Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
+            None => format!("unknown key `{key}`"),
+        });
+    }
+    let text = |key: &str| map.get(key).and_then(Value::scalar).unwrap_or_default();
+    if !map.contains_key("target") {
+        return Err("expected a `target`, the container's port".to_owned());
+    }
+    let protocol = map.get("protocol").and_then(Value::scalar);
+    port(
+        &text("target"),
+        &text("published"),
+        &text("host_ip"),
+        protocol.as_deref().unwrap_or("tcp"),
+    )
+}
+
+fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<Port, String> {
+    if !["tcp", "udp", "sctp"].contains(&protocol) {
+        return Err(format!("expected `tcp`, `udp` or `sctp`, found `{protocol}`"));
+    }
+    let address = match address {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|_| format!("expected an IP address, found `{text}`"))?,
+        ),
+    };
+    let target = range(target)?;
+    let published = match published {
+        "" => None,
+        text => Some(range(text)?),
+    };
+    let published = match published {
+        // A range for one port: the engine takes one that is free.
+        Some((first, last)) if target.0 == target.1 && first != last => None,
+        Some((first, last)) if last - first != target.1 - target.0 => {
+            return Err("expected as many ports of the host as of the container".to_owned());
+        }
+        other => other,
+    };
+    Ok(Port {
+        target,
+        published,
+        address,
+        protocol: protocol.to_owned(),
+    })
+}
+
+/// `80` or `80-90`.
+fn range(text: &str) -> Result<(u16, u16), String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok((first, last)),
+        _ => Err(format!("expected a port from 1 to 65535 or a range, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_short_syntax() {
+        let published = |text: &str| short(text).map(|p| p.published);
+        assert_eq!(published("80"), Ok(None));
+        assert_eq!(published("8080:80/udp"), Ok(Some((8080, 8080))));
+        assert_eq!(published("127.0.0.1:9000-9001:90-91"), Ok(Some((9000, 9001))));
+        assert_eq!(published("127.0.0.1::80"), Ok(None));
+        assert_eq!(published("[::1]:81:80"), Ok(Some((81, 81))));
+        assert_eq!(published("9000-9009:80"), Ok(None));
+        for bad in [
+            "", "web", "0:80", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2", "1:2:3:4",
+        ] {
+            assert!(short(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Ports of the host: each can be one container's only.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::super::{Node, Service, Topology};
+use super::Expansion;
+use crate::compose::ports::{self, Port};
+use crate::diagnostic::{Problem, Span};
+use crate::value::Value;
+use crate::yaml::Yaml;
+
+/// One item of `ports` that a container asks for.
+#[derive(Clone, Copy)]
+struct Asked<'t> {
+    node: &'t Node,
+    service: &'t Service,
+    first: u16,
+    last: u16,
+    address: Option<IpAddr>,
+    item: usize,
+}
+
+impl Expansion<'_> {
+    /// Two containers cannot listen on one port of the host.
+    pub(super) fn host_ports_have_one_owner(&mut self, topology: &Topology) {
+        // By protocol and address; an item without an address takes those of both families.
+        let mut asked: BTreeMap<(String, IpAddr), Vec<Asked<'_>>> = BTreeMap::new();
+        let mut wrong = HashSet::new();
+        for (node, service) in topology
+            .nodes
+            .iter()
+            .flat_map(|n| n.services.iter().map(move |s| (n, s)))
+        {
+            let off = |m: &Value| m.scalar().is_some_and(|m| m != "bridge");
+            if service.get("network_mode").is_some_and(off) {
+                continue;
+            }
+            let items = match service.get("ports") {
+                None | Some(Value::Null) => continue,
+                Some(Value::List(items)) => items.clone(),
+                Some(_) => {
+                    let span = self.port_place(node, service, usize::MAX);
+                    if wrong.insert(span) {
+                        self.problems
+                            .push(Problem::at(span, "`ports` is a list").hint("ports: [\"8080:80\"]"));
+                    }
+                    continue;
+                }
+            };
+            for (item, value) in items.iter().enumerate() {
+                let Port {
+                    published,
+                    address,
+                    protocol,
+                    ..
+                } = match ports::read(value) {
+                    Ok(port) => port,
+                    Err(expected) => {
+                        let span = self.port_place(node, service, item);
+                        if wrong.insert(span) {
+                            self.problems.push(Problem::at(span, "not a port").label(expected));
+                        }
+                        continue;
+                    }
+                };
+                let Some((first, last)) = published else { continue };
+                let families = match address {
+                    Some(address) => vec![address],
+                    None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+                };
+                for family in families {
+                    asked.entry((protocol.clone(), family)).or_default().push(Asked {
+                        node,
+                        service,
+                        first,
+                        last,
+                        address,
+                        item,
+                    });
+                }
+            }
+        }
+        // In the order of nodes, so that the later of two is the one that is told.
+        asked.values_mut().for_each(|list| list.sort_by_key(|a| a.first));
+        let mut told = HashSet::new();
+        for ((protocol, address), list) in &asked {
+            let mut widest: Option<Asked<'_>> = None;
+            for this in list {
+                if let Some(other) = widest.filter(|o| o.last >= this.first) {
+                    self.taken_twice(&other, this, protocol, &mut told);
+                }
+                widest = widest.filter(|o| o.last > this.last).or(Some(*this));
+            }
+            let all: IpAddr = match address {
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            let Some(everywhere) = asked.get(&(protocol.clone(), all)).filter(|_| *address != all) else {
+                continue;
+            };
+            for this in list {
+                let at = everywhere.partition_point(|o| o.first <= this.last);
+                if let Some(other) = everywhere[..at].last().filter(|o| o.last >= this.first) {
+                    self.taken_twice(other, this, protocol, &mut told);
+                }
+            }
+        }
+    }
+
+    fn taken_twice(&mut self, one: &Asked<'_>, two: &Asked<'_>, protocol: &str, told: &mut HashSet<(Span, Span)>) {
+        let place = |a: &Asked<'_>| self.port_place(a.node, a.service, a.item);
+        let (mut one, mut two, mut first, mut second) = (one, two, place(one), place(two));
+        if first > second {
+            (one, two, first, second) = (two, one, second, first);
+        }
+        if !told.insert((first, second)) {
+            return;
+        }
+        let port = one.first.max(two.first);
+        let of = |a: &Asked<'_>| format!("`{}` of `{}`", a.service.name, a.node.name);
+        let problem = Problem::at(
+            second,
+            format!("two containers publish port {port}/{protocol} of the host"),
+        )
+        .label(format!("{} and {}", of(one), of(two)));
+        self.problems.push(if first == second {
+            problem.hint(format!("give each node one of its own: {}", mended(two)))
+        } else {
+            problem.hint("give one of them another port of the host")
+        });
+    }
+
+    /// Where the item of `ports` was written, or all of them.
+    fn port_place(&self, node: &Node, service: &Service, item: usize) -> Span {
+        let written = self.written(node, service);
+        let ports = written.and_then(|s| s.keys.iter().find(|e| e.key == "ports"));
+        let Some(ports) = ports else {
+            return self.place(node, service);
+        };
+        match &ports.node.value {
+            Yaml::List(list) => list.get(item).map_or(ports.key_span, |n| n.span),
+            _ => ports.node.span,
+        }
+    }
+}
+
+/// The item with a template that gives each node ports of its own.
+fn mended(asked: &Asked<'_>) -> String {
+    let item = asked
+        .service
+        .get("ports")
+        .and_then(Value::as_list)
+        .and_then(|l| l.get(asked.item));
+    let count = asked.last - asked.first + 1;
+    let step = if count == 1 {
+        String::new()
+    } else {
+        format!("{count} * ")
+    };
+    let each = |port: u16| format!("{{{{ {port} + {step}node.ordinal }}}}");
+    let published = match count {
+        1 => each(asked.first),
+        _ => format!("{}-{}", each(asked.first), each(asked.last)),
+    };
+    match item {
+        Some(Value::Map(_)) | None => format!("published: \"{published}\""),
+        Some(text) => {
+            let text = text.scalar().unwrap_or_default();
+            let target = text.rsplit(':').next().unwrap_or_default();
+            let address = match asked.address {
+                Some(IpAddr::V4(address)) => format!("{address}:"),
+                Some(IpAddr::V6(address)) => format!("[{address}]:"),
+                None => String::new(),
+            };
+            format!("\"{address}{published}:{target}\"")
+        }
+    }
+}
