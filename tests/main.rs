@@ -8,4 +8,5 @@ mod plan;
 mod pure;
 mod readme;
 mod render;
+mod robust;
 mod support;
