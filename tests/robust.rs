@@ -314,7 +314,7 @@ fn files_that_are_none_are_refused() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(here.join("secret.yaml"), fs::Permissions::from_mode(0)).expect("no permission");
+        fs::set_permissions(here.join("secret.yaml"), fs::Permissions::from_mode(0o000)).expect("no permission");
         // Root reads everything.
         if fs::read(here.join("secret.yaml")).is_err() {
             let output = topogen(here, &["check", "-f", "secret.yaml"]);
