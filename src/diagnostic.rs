@@ -2,6 +2,7 @@
 //!
 //! Problems are collected, never thrown one at a time: a reader of a blueprint wants all of them in one go.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -133,7 +134,7 @@ impl Sources {
 }
 
 /// One thing that is wrong with what the user wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// What is wrong, in a line.
     pub message: String,
@@ -234,16 +235,20 @@ struct ProblemJson<'a> {
     hint: Option<&'a str>,
 }
 
+/// The most problems that a person is shown at once.
+const MOST_SHOWN: usize = 100;
+
 /// All problems of one reading.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
+    seen: HashSet<Problem>,
 }
 
 impl Problems {
     /// Add one; the same problem at the same place counts once.
     pub fn push(&mut self, problem: Problem) {
-        if !self.list.contains(&problem) {
+        if self.seen.insert(problem.clone()) {
             self.list.push(problem);
         }
     }
@@ -286,7 +291,7 @@ impl Problems {
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
-        for problem in self.sorted() {
+        for problem in self.sorted().into_iter().take(MOST_SHOWN) {
             let title = Level::ERROR.primary_title(problem.message.as_str());
             let Some(place) = problem.place else {
                 let _ = writeln!(
@@ -322,7 +327,10 @@ impl Problems {
             let _ = writeln!(text, "{}\n", renderer.render(&[group]));
         }
         if self.list.len() > 1 {
-            let _ = writeln!(text, "{} problems", self.list.len());
+            let _ = match self.list.len() {
+                many if many > MOST_SHOWN => writeln!(text, "{many} problems, the first {MOST_SHOWN} of them shown"),
+                few => writeln!(text, "{few} problems"),
+            };
         } else {
             text.truncate(text.trim_end().len());
             text.push('\n');

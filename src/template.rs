@@ -158,6 +158,8 @@ const TESTS: &[&str] = &[
 ];
 /// The most bytes one template may yield.
 const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
+/// The longest expression or statement, in bytes: the engine goes one call deeper with each of its operators.
+const MAX_TAG: usize = 2_000;
 /// The widest `indent`.
 const MAX_INDENT: usize = 1000;
 
@@ -344,6 +346,15 @@ impl Templates {
     }
 
     fn text(&mut self, text: &str, span: Span, typed: bool, sources: &Sources, problems: &mut Problems) -> Pattern {
+        if let Some(tag) = long_tag(text) {
+            let place = sources.within(span, text, tag..tag + 2);
+            problems.push(
+                Problem::at(place, "template: one expression is too long")
+                    .label(format!("{MAX_TAG} bytes are the most"))
+                    .hint("put parts of it into `vars`, or into `{% set … %}`"),
+            );
+            return Pattern::Const(Value::Null);
+        }
         let id = self.count.to_string();
         self.count += 1;
         match self.environment.add_template_owned(id.clone(), text.to_owned()) {
@@ -430,6 +441,48 @@ fn indented(text: &str, width: usize, first: bool, blank: bool) -> String {
         }
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where a tag begins that is longer than the template engine can take without running out of stack.
+fn long_tag(text: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('{') {
+        let start = from + at;
+        let rest = &text[start..];
+        let close = match rest.as_bytes().get(1) {
+            Some(b'{') => b"}}",
+            Some(b'%') => b"%}",
+            _ => {
+                from = start + 1;
+                continue;
+            }
+        };
+        let length = tag_length(rest.as_bytes(), close);
+        if length > MAX_TAG {
+            return Some(start);
+        }
+        from = start + length.max(2);
+    }
+    None
+}
+
+/// How far it is to the end of the tag that `text` begins with; what is in quotes or braces ends none.
+fn tag_length(text: &[u8], close: &[u8]) -> usize {
+    let (mut quote, mut depth, mut at) = (None, 0usize, 2);
+    while let Some(&byte) = text.get(at) {
+        match (quote, byte) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, _) if depth == 0 && text[at..].starts_with(close) => return at + 2,
+            (None, b'{') => depth += 1,
+            (None, b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 /// Whether `text` has anything for the template engine to do. `{{.Name}}` has not: it is Docker's own, for log tags and

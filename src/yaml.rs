@@ -3,7 +3,7 @@
 //! Scalars are typed by the core schema of YAML 1.2 (§10.3.2), so `yes`, `22:22` and `2024-01-01` are text.
 //! Aliases are expanded and merge keys (`<<`) resolved here, within limits; equal keys are an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Tag as ParserTag, options};
 
@@ -139,6 +139,7 @@ enum Content {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
+        seen: HashSet<String>,
         key: Option<(String, Span)>,
         merges: Vec<Node>,
     },
@@ -199,6 +200,7 @@ impl<'a> Builder<'a> {
                 Event::MappingStart(_, anchor, tag) => {
                     let content = Content::Map {
                         entries: Vec::new(),
+                        seen: HashSet::new(),
                         key: None,
                         merges: Vec::new(),
                     };
@@ -248,7 +250,9 @@ impl<'a> Builder<'a> {
         };
         let value = match open.content {
             Content::List(list) => Yaml::List(list),
-            Content::Map { entries, merges, .. } => Yaml::Map(self.merged(entries, merges)?),
+            Content::Map {
+                entries, seen, merges, ..
+            } => Yaml::Map(self.merged(entries, seen, merges)?),
         };
         let node = Node {
             value,
@@ -295,7 +299,12 @@ impl<'a> Builder<'a> {
         };
         match &mut open.content {
             Content::List(list) => list.push(node),
-            Content::Map { entries, key, merges } => match key.take() {
+            Content::Map {
+                entries,
+                seen,
+                key,
+                merges,
+            } => match key.take() {
                 None => {
                     let Some(text) = node.scalar() else {
                         return Err(bad_key(self.text, &node));
@@ -304,7 +313,7 @@ impl<'a> Builder<'a> {
                 }
                 Some((name, _)) if name == "<<" => merges.push(node),
                 Some((name, key_span)) => {
-                    if entries.iter().any(|e| e.key == name) {
+                    if !seen.insert(name.clone()) {
                         self.problems.push(
                             Problem::at(key_span, format!("key `{name}` written twice"))
                                 .label("again here")
@@ -324,7 +333,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Merge keys: what the map itself says wins, then earlier merges win over later ones.
-    fn merged(&self, mut entries: Vec<Entry>, merges: Vec<Node>) -> Result<Vec<Entry>, Problem> {
+    fn merged(
+        &self,
+        mut entries: Vec<Entry>,
+        mut seen: HashSet<String>,
+        merges: Vec<Node>,
+    ) -> Result<Vec<Entry>, Problem> {
         for merge in merges {
             let span = merge.span;
             let maps = match merge.value {
@@ -336,7 +350,7 @@ impl<'a> Builder<'a> {
                     return Err(Problem::at(span, "`<<` merges maps only").label("expected a map or a list of maps"));
                 };
                 for entry in inherited {
-                    if !entries.iter().any(|e| e.key == entry.key) {
+                    if seen.insert(entry.key.clone()) {
                         entries.push(entry);
                     }
                 }
@@ -387,6 +401,10 @@ fn syntax(text: &str, span: Span, message: &str) -> Problem {
     let line = &text[line_start..line_end];
     if message.contains("unknown anchor") {
         return no_anchor(text, span);
+    }
+    // The parser's own limit, which flow collections reach before they are counted here.
+    if message.contains("recursion limit") {
+        return Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels here"));
     }
     let problem = Problem::at(span, format!("not YAML: {message}"));
     if line.trim_start_matches(' ').starts_with('\t') || message.contains("tab") {

@@ -9,6 +9,7 @@ mod invalid;
 mod plan;
 mod pure;
 mod render;
+mod robust;
 mod round_trip;
 mod support;
 mod writing;
