@@ -30,6 +30,30 @@ const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("wordpress", &["docker-compose.yml"], "blog1"),
 ];
 
+/// Two files as one would have them for a shell loop over `docker compose -p`, and four lines of blueprint around them.
+#[test]
+fn a_master_and_its_slaves_from_two_files() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compose/article");
+    let out = tempfile::tempdir().expect("a directory");
+    let out = out.path().to_str().expect("UTF-8");
+    let output = topogen(&project, &["render", "-o", out]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let nodes = (1..=10).map(|n| format!("slave{n}")).chain(["master".to_owned()]);
+    for node in nodes {
+        let directory = Path::new(out).join(&node);
+        assert!(directory.join("compose.yaml").is_file(), "{node}");
+        if compose_is_here() {
+            let services = config(&directory, &["compose.yaml"], &[])["services"].clone();
+            let services = services.as_object().expect("services");
+            assert_eq!(services.len(), if node == "master" { 3 } else { 5 }, "{node}");
+            assert_eq!(
+                services[&format!("{node}-service_entry")]["networks"]["inout"]["aliases"],
+                json!([node])
+            );
+        }
+    }
+}
+
 /// What is meant to differ, and why: key of a service, for all projects.
 const DIFFERENCES: &[(&str, &str)] = &[
     (

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::cluster::{Cluster, docker, probe, text, topogen};
+use crate::cluster::{Cluster, docker, probe, text, topogen, wait};
 
 /// 1.
 pub(crate) fn ten_slaves() {
@@ -236,6 +236,81 @@ roles:
         "{inspect}"
     );
     assert!(inspect.ends_with("SIGINT 3 front [\"/topogen\",\"fake\"]"), "{inspect}");
+}
+
+/// Compose files as people have them: with Compose, `service_entry` would lead to every node's.
+pub(crate) fn two_files() {
+    let cluster = Cluster::new();
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compose/article/topogen.yaml");
+    cluster.must("up", &["-f", files, "--slaves", "3", "--fake"]);
+    assert_eq!(cluster.containers(Some("running")).len(), 18);
+    let found = cluster.probe(
+        "slave2",
+        "service_out",
+        &["--resolve", "service_entry", "--connect", "slave3:443"],
+    );
+    let own = cluster.address("slave2", "service_entry", &format!("{}-slave2_internal", cluster.name));
+    assert_eq!(found["names"]["service_entry"], json!([own]), "{found}");
+    assert_eq!(found["endpoints"]["slave3:443"]["identity"]["node"], json!("slave3"));
+}
+
+/// What a service asks of the engine, on a blueprint of many keys: the state of its containers says so.
+pub(crate) fn keys() {
+    let cluster = Cluster::new();
+    let blueprint = r#"
+roles:
+  w:
+    services:
+      app:
+        image: topogen/fake
+        ports: ["127.0.0.1::80"]
+        restart: on-failure:3
+        hostname: "{{ node.name }}"
+        read_only: true
+        cap_add: [NET_ADMIN]
+        extra_hosts: ["db=10.0.0.1"]
+        ulimits: {nofile: {soft: 1000, hard: 2000}}
+        tmpfs: ["/run:size=1m"]
+        mem_limit: 64m
+        cpus: 0.5
+        pids_limit: "{{ 40 + node.index }}"
+        healthcheck: {test: [CMD, /topogen, probe], interval: 1s}
+      host: {image: topogen/fake, network_mode: none, pid: host}
+"#;
+    fs::write(cluster.path().join("topogen.yaml"), blueprint).unwrap();
+    cluster.must("up", &[]);
+    let app = cluster.container("w", "app");
+    let inspect: serde_json::Value = serde_json::from_str(&docker(&["inspect", &app])).expect("JSON");
+    let (config, host) = (&inspect[0]["Config"], &inspect[0]["HostConfig"]);
+    assert_eq!(config["Hostname"], json!("w"));
+    assert_eq!(host["PortBindings"]["80/tcp"][0]["HostIp"], json!("127.0.0.1"));
+    assert_eq!(
+        host["RestartPolicy"],
+        json!({"Name": "on-failure", "MaximumRetryCount": 3})
+    );
+    assert_eq!(host["ReadonlyRootfs"], json!(true));
+    assert!(
+        host["CapAdd"][0].as_str().is_some_and(|c| c.ends_with("NET_ADMIN")),
+        "{host}"
+    );
+    assert_eq!(host["ExtraHosts"], json!(["db:10.0.0.1"]));
+    assert_eq!(host["Ulimits"], json!([{"Name": "nofile", "Hard": 2000, "Soft": 1000}]));
+    assert_eq!(host["Tmpfs"], json!({"/run": "size=1m"}));
+    assert_eq!(
+        (&host["Memory"], &host["NanoCpus"]),
+        (&json!(64 << 20), &json!(500_000_000))
+    );
+    assert_eq!(host["PidsLimit"], json!(41));
+    wait("a healthy container", || {
+        (docker(&["inspect", "-f", "{{.State.Health.Status}}", &app]) == "healthy").then_some(())
+    });
+    let other = docker(&[
+        "inspect",
+        "-f",
+        "{{.HostConfig.NetworkMode}} {{.HostConfig.PidMode}}",
+        &cluster.container("w", "host"),
+    ]);
+    assert_eq!(other, "none host");
 }
 
 pub(crate) fn ps() {

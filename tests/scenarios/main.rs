@@ -44,6 +44,8 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         lab::fakes_of_a_blueprint,
     ),
+    ("lab::two_compose_files_become_a_cluster", Needs::Engine, lab::two_files),
+    ("lab::service_keys_reach_the_engine", Needs::Engine, lab::keys),
     ("lab::ps_lists_what_runs", Needs::Engine, lab::ps),
     (
         "lab::a_fake_is_small_and_stops_at_once",
