@@ -2,8 +2,10 @@
 //!
 //! They read nothing but their scope, and their fuel bounds how long they may run.
 
+mod bounds;
+mod problem;
+
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,9 +13,11 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Scope};
 
-use crate::diagnostic::{Problem, Problems, Sources, Span, nearest};
+use crate::diagnostic::{Problem, Problems, Sources, Span};
 use crate::value::{Map, Value};
 use crate::yaml::{Node, Yaml};
+use bounds::{MAX_INDENT, MAX_TAG, indented, long_tag};
+use problem::NO_ROLE;
 
 /// Instructions one template may run: a loop over 10,000 nodes takes about a tenth.
 const FUEL: u64 = 1_000_000;
@@ -66,102 +70,8 @@ const FREE_KEYS: &[&str] = &[
     "sysctls",
     "vars",
 ];
-/// The filters, functions and tests of templates, for "did you mean".
-const FILTERS: &[&str] = &[
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-    "urlencode",
-    "zip",
-];
-const FUNCTIONS: &[&str] = &["debug", "dict", "env", "namespace", "range", "role"];
-const TESTS: &[&str] = &[
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "escaped",
-    "even",
-    "false",
-    "filter",
-    "float",
-    "ge",
-    "greaterthan",
-    "gt",
-    "in",
-    "integer",
-    "iterable",
-    "le",
-    "lessthan",
-    "lower",
-    "lt",
-    "mapping",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "safe",
-    "sameas",
-    "sequence",
-    "startingwith",
-    "string",
-    "test",
-    "true",
-    "undefined",
-    "upper",
-];
 /// The most bytes one template may yield.
 const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
-/// The longest expression or statement, in bytes: the engine goes one call deeper with each of its operators.
-const MAX_TAG: usize = 2_000;
-/// The widest `indent`.
-const MAX_INDENT: usize = 1000;
 
 /// A value whose texts may be templates.
 #[derive(Debug, Clone)]
@@ -429,62 +339,6 @@ fn map_or_const(fields: Vec<(Arc<str>, Pattern)>, node: &Node) -> Pattern {
     }
 }
 
-/// Every line but the first moved right; blank ones and the first where asked for.
-fn indented(text: &str, width: usize, first: bool, blank: bool) -> String {
-    let margin = " ".repeat(width);
-    let lines = text.split('\n').enumerate().map(|(at, line)| {
-        let moved = if at == 0 { first } else { blank || !line.is_empty() };
-        if moved {
-            format!("{margin}{line}")
-        } else {
-            line.to_owned()
-        }
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Where a tag begins that is longer than the template engine can take without running out of stack.
-fn long_tag(text: &str) -> Option<usize> {
-    let mut from = 0;
-    while let Some(at) = text[from..].find('{') {
-        let start = from + at;
-        let rest = &text[start..];
-        let close = match rest.as_bytes().get(1) {
-            Some(b'{') => b"}}",
-            Some(b'%') => b"%}",
-            _ => {
-                from = start + 1;
-                continue;
-            }
-        };
-        let length = tag_length(rest.as_bytes(), close);
-        if length > MAX_TAG {
-            return Some(start);
-        }
-        from = start + length.max(2);
-    }
-    None
-}
-
-/// How far it is to the end of the tag that `text` begins with; what is in quotes or braces ends none.
-fn tag_length(text: &[u8], close: &[u8]) -> usize {
-    let (mut quote, mut depth, mut at) = (None, 0usize, 2);
-    while let Some(&byte) = text.get(at) {
-        match (quote, byte) {
-            (Some(_), b'\\') => at += 1,
-            (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, _) if depth == 0 && text[at..].starts_with(close) => return at + 2,
-            (None, b'{') => depth += 1,
-            (None, b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    text.len()
-}
-
 /// Whether `text` has anything for the template engine to do. `{{.Name}}` has not: it is Docker's own, for log tags and
 /// the like, and no expression begins with a dot.
 #[must_use]
@@ -494,126 +348,4 @@ pub fn is_template(text: &str) -> bool {
         None => rest.starts_with(['%', '#']),
     };
     text.match_indices('{').any(|(at, _)| opens(&text[at + 1..]))
-}
-
-/// How the fault of an unknown role begins.
-const NO_ROLE: &str = "no role ";
-
-impl Templates {
-    /// What a template's `error` is to its writer.
-    fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
-        let range = error.range().filter(|r| text.get(r.clone()).is_some());
-        let place = |range: Range<usize>| sources.within(span, text, range);
-        let at = range.clone().map_or(span, place);
-        let detail = error.detail().unwrap_or_default();
-        let unknown = |what: &str, known: &[&str]| {
-            let used = range.clone().and_then(|r| text.get(r)).unwrap_or_default();
-            let name = word(used);
-            let at = range.clone().map_or(span, |r| place(r.start..r.start + name.len()));
-            Problem::at(at, format!("template: no {what} `{name}`")).did_you_mean(name, known.iter().copied())
-        };
-        match error.kind() {
-            ErrorKind::UndefinedError if detail.starts_with("environment") => {
-                Problem::at(at, format!("template: {detail}")).hint("set it, or say what else: env('NAME', 'default')")
-            }
-            ErrorKind::UndefinedError => {
-                let used = range.map_or(0..0, |r| whole_path(text, r));
-                let path = text.get(used.clone()).unwrap_or_default();
-                let at = if path.is_empty() { at } else { place(used) };
-                let problem = Problem::at(at, format!("template: `{path}` is not defined"));
-                self.near(problem, path, scope)
-            }
-            ErrorKind::OutOfFuel => {
-                Problem::at(at, "template: runs too long").label(format!("stopped after {FUEL} instructions"))
-            }
-            ErrorKind::UnknownFilter => unknown("filter", FILTERS),
-            ErrorKind::UnknownFunction => unknown("function", FUNCTIONS),
-            ErrorKind::UnknownTest => unknown("test", TESTS),
-            ErrorKind::TemplateNotFound => Problem::at(at, "template: templates read no files")
-                .hint("write it here, or make each file a config of its own"),
-            _ if detail.starts_with(NO_ROLE) => {
-                let name = detail[NO_ROLE.len()..].trim_matches('`');
-                Problem::at(at, format!("template: {detail}")).did_you_mean(name, self.roles.iter().map(String::as_str))
-            }
-            kind => {
-                let detail = if detail.is_empty() {
-                    kind.to_string()
-                } else {
-                    detail.to_owned()
-                };
-                let problem = Problem::at(at, format!("template: {detail}"));
-                let used = range.and_then(|r| text.get(r)).unwrap_or_default();
-                let docker = used == "." || ["{{.", "{{json", ".}}", " . }}"].iter().any(|sign| text.contains(sign));
-                if docker {
-                    problem.hint("braces that Docker is to read go between `{% raw %}` and `{% endraw %}`")
-                } else {
-                    problem
-                }
-            }
-        }
-    }
-
-    /// "Did you mean" for `path`, which is not defined in `scope`.
-    fn near(&self, problem: Problem, path: &str, scope: &Scope) -> Problem {
-        let scope_hint = "in scope are `node`, `nodes`, `role('…')`, `vars`, `cluster` and `env('…')`";
-        let keys = |value: &Scope| -> Vec<String> {
-            let keys = value.try_iter().into_iter().flatten();
-            keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()
-        };
-        let first = word(path);
-        let mut known = keys(scope);
-        known.extend(["nodes", "cluster", "role", "env"].map(str::to_owned));
-        let names = || known.iter().map(String::as_str);
-        let Some((base, key)) = path.rsplit_once('.') else {
-            return match nearest(path, names()) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(scope_hint),
-            };
-        };
-        let value = self
-            .environment
-            .compile_expression(base)
-            .and_then(|expression| expression.eval(scope));
-        match value {
-            Ok(value) if value.kind() == ValueKind::Map && value.len() == Some(0) => {
-                problem.hint(format!("`{base}` is empty"))
-            }
-            Ok(value) if value.kind() == ValueKind::Map => {
-                let keys = keys(&value);
-                problem.did_you_mean(key, keys.iter().map(String::as_str))
-            }
-            Ok(value) if value.kind() == ValueKind::Seq => problem.hint(format!(
-                "`{base}` is a list: take one, `{base}[0].{key}`, or all, `{base} | map(attribute='{key}')`"
-            )),
-            Ok(value) if value.kind() == ValueKind::String => problem.hint(format!("`{base}` is text, not a map")),
-            Ok(value) if value.kind() == ValueKind::Number => problem.hint(format!("`{base}` is a number, not a map")),
-            _ => match nearest(first, names()).filter(|near| *near != first) {
-                Some(near) => problem.hint(format!("did you mean `{near}{}`?", &path[first.len()..])),
-                None => problem.hint(scope_hint),
-            },
-        }
-    }
-}
-
-/// The name that `text` begins with.
-fn word(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
-    &text[..end.unwrap_or(text.len())]
-}
-
-/// `range` of `text` widened to the left, to the beginning of the path that it is the end of: `role('a')[0].name`.
-fn whole_path(text: &str, range: Range<usize>) -> Range<usize> {
-    let mut start = range.start;
-    let mut closing = 0usize;
-    for (at, c) in text[..range.end].char_indices().rev() {
-        match c {
-            ')' | ']' => closing += 1,
-            '(' | '[' if closing == 0 => break,
-            '(' | '[' => closing -= 1,
-            _ if closing > 0 || c.is_alphanumeric() || c == '_' || c == '.' => {}
-            _ => break,
-        }
-        start = start.min(at);
-    }
-    start..range.end
 }

@@ -14,10 +14,12 @@ const PURE: &[&str] = &[
     "plan.rs",
     "plan",
     "template.rs",
+    "template",
     "topology.rs",
     "topology",
     "value.rs",
     "yaml.rs",
+    "yaml",
 ];
 
 const FORBIDDEN: &[&str] = &[

@@ -1,5 +1,7 @@
 //! Reading what a blueprint names: Compose files as they are found in the wild, put together into one document a role.
 
+mod paths;
+
 use std::collections::HashMap;
 
 use crate::compose::SERVICE_KEYS;
@@ -9,6 +11,7 @@ use crate::yaml::{self, Entry, Node, Yaml};
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
+use paths::{field, join, parent};
 
 /// The keys of a Compose file (Compose specification).
 const FILE_KEYS: &[&str] = &[
@@ -278,148 +281,6 @@ impl Reader<'_, '_> {
         };
         merge(base, own.clone(), "").unwrap_or(own)
     }
-
-    /// Host paths of services made absolute: what is rendered lies elsewhere than what was written.
-    fn rebased(&self, mut tree: Node, directory: &str) -> Node {
-        let Yaml::Map(entries) = &mut tree.value else {
-            return tree;
-        };
-        for entry in entries.iter_mut() {
-            match (entry.key.as_str(), &mut entry.node.value) {
-                ("services", Yaml::Map(services)) => {
-                    for service in services {
-                        let node = std::mem::replace(&mut service.node, empty(service.key_span));
-                        service.node = self.rebased_service(node, directory);
-                    }
-                }
-                ("volumes", Yaml::Map(definitions)) => {
-                    for definition in definitions {
-                        self.rebased_volume(&mut definition.node, directory);
-                    }
-                }
-                ("configs" | "secrets", Yaml::Map(definitions)) => {
-                    // Read later, by paths that are relative to the blueprint.
-                    for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
-                        if let Yaml::Text(path) = &mut file.value
-                            && !directory.is_empty()
-                            && !path.starts_with('/')
-                        {
-                            *path = format!("{directory}/{path}");
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        tree
-    }
-
-    /// A named volume may be a directory of the host by another road.
-    fn rebased_volume(&self, volume: &mut Node, directory: &str) {
-        let Some(options) = field(volume, "driver_opts") else {
-            return;
-        };
-        let binds = options
-            .get("o")
-            .and_then(Node::scalar)
-            .is_some_and(|o| o.split(',').any(|o| o == "bind"));
-        if let Some(Yaml::Text(device)) = field(options, "device").map(|n| &mut n.value)
-            && binds
-            && !device.starts_with(['/', '~'])
-        {
-            *device = self.absolute(directory, device);
-        }
-    }
-
-    fn absolute(&self, directory: &str, path: &str) -> String {
-        match join(directory, path) {
-            Ok(path) if path.is_empty() => self.base.to_owned(),
-            Ok(path) => format!("{}/{path}", self.base),
-            // Out of the blueprint's directory, which is the user's business for what is mounted.
-            Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
-        }
-    }
-
-    fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
-        let absolute = |path: &str| self.absolute(directory, path);
-        // What begins otherwise is the name of a volume (Compose specification, services, `volumes`).
-        let relative = |path: &str| path.starts_with('.');
-        let settle = |path: &mut String| {
-            if !path.starts_with(['/', '~']) {
-                *path = absolute(path);
-            }
-        };
-        let context = |path: &mut String| {
-            if !is_remote(path) {
-                settle(path);
-            }
-        };
-        let Yaml::Map(entries) = &mut service.value else {
-            return service;
-        };
-        for entry in entries {
-            match entry.key.as_str() {
-                "volumes" => {
-                    let Yaml::List(list) = &mut entry.node.value else {
-                        continue;
-                    };
-                    for item in list {
-                        let bind = item.get("type").and_then(Node::scalar).as_deref() == Some("bind");
-                        if let Yaml::Text(text) = &mut item.value {
-                            let source = text.split(':').next().unwrap_or_default().to_owned();
-                            if relative(&source) && source.len() < text.len() {
-                                *text = format!("{}{}", absolute(&source), &text[source.len()..]);
-                            }
-                        } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
-                            && (bind || relative(source))
-                        {
-                            settle(source);
-                        }
-                    }
-                }
-                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| settle(path)),
-                "build" => {
-                    if let Yaml::Text(path) = &mut entry.node.value {
-                        context(path);
-                    }
-                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "context").map(|n| &mut n.value) {
-                        context(path);
-                    }
-                    match field(&mut entry.node, "additional_contexts").map(|n| &mut n.value) {
-                        Some(Yaml::Map(entries)) => {
-                            for path in entries.iter_mut() {
-                                each_path(&mut path.node, &mut |path| context(path));
-                            }
-                        }
-                        Some(Yaml::List(list)) => {
-                            for item in list {
-                                if let Yaml::Text(text) = &mut item.value
-                                    && let Some((name, path)) = text.split_once('=')
-                                {
-                                    let mut path = path.to_owned();
-                                    context(&mut path);
-                                    *text = format!("{name}={path}");
-                                }
-                            }
-                        }
-                        _ => {}
-                    }
-                }
-                "credential_spec" => {
-                    if let Some(file) = field(&mut entry.node, "file") {
-                        each_path(file, &mut |path| settle(path));
-                    }
-                }
-                "develop" => {
-                    if let Some(watch) = field(&mut entry.node, "watch") {
-                        each_path(watch, &mut |path| settle(path));
-                    }
-                }
-                _ => {}
-            }
-        }
-        service
-    }
 }
 
 /// `compose:`, one path or several.
@@ -443,66 +304,10 @@ fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
     items.iter().filter_map(path).collect()
 }
 
-/// Whether a build context is fetched from elsewhere, or is another service's image.
-fn is_remote(context: &str) -> bool {
-    context.contains(':') || context.starts_with("github.com/")
-}
-
 /// A file that is not UTF-8, shown at the first byte that is wrong.
 pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::FromUtf8Error) -> Problem {
     let good = error.utf8_error().valid_up_to();
     let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
     let replaced = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
     Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
-}
-
-fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
-    match &mut node.value {
-        Yaml::Map(entries) => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.node),
-        _ => None,
-    }
-}
-
-/// A path, a list of paths, or of maps with a `path`.
-fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut String)) {
-    match &mut node.value {
-        Yaml::Text(path) => change(path),
-        Yaml::List(list) => list.iter_mut().for_each(|n| each_path(n, change)),
-        Yaml::Map(_) => {
-            if let Some(path) = field(node, "path") {
-                each_path(path, change);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn empty(span: Span) -> Node {
-    Node {
-        value: Yaml::Null,
-        span,
-        tag: None,
-    }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
-}
-
-/// `path` as seen from the blueprint's directory, when written in a file of `directory` below it.
-fn join(directory: &str, path: &str) -> Result<String, &'static str> {
-    if path.starts_with('/') {
-        return Err("is an absolute path");
-    }
-    let mut parts: Vec<&str> = directory.split('/').filter(|p| !p.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop().ok_or("lies outside the blueprint's directory")?;
-            }
-            other => parts.push(other),
-        }
-    }
-    Ok(parts.join("/"))
 }

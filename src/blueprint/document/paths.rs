@@ -1,0 +1,205 @@
+//! Host paths, made absolute: what is rendered lies elsewhere than what was written.
+
+use super::Reader;
+use crate::diagnostic::Span;
+use crate::yaml::{Node, Yaml};
+
+impl Reader<'_, '_> {
+    /// Host paths of services made absolute: what is rendered lies elsewhere than what was written.
+    pub(super) fn rebased(&self, mut tree: Node, directory: &str) -> Node {
+        let Yaml::Map(entries) = &mut tree.value else {
+            return tree;
+        };
+        for entry in entries.iter_mut() {
+            match (entry.key.as_str(), &mut entry.node.value) {
+                ("services", Yaml::Map(services)) => {
+                    for service in services {
+                        let node = std::mem::replace(&mut service.node, empty(service.key_span));
+                        service.node = self.rebased_service(node, directory);
+                    }
+                }
+                ("volumes", Yaml::Map(definitions)) => {
+                    for definition in definitions {
+                        self.rebased_volume(&mut definition.node, directory);
+                    }
+                }
+                ("configs" | "secrets", Yaml::Map(definitions)) => {
+                    // Read later, by paths that are relative to the blueprint.
+                    for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
+                        if let Yaml::Text(path) = &mut file.value
+                            && !directory.is_empty()
+                            && !path.starts_with('/')
+                        {
+                            *path = format!("{directory}/{path}");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        tree
+    }
+
+    /// A named volume may be a directory of the host by another road.
+    fn rebased_volume(&self, volume: &mut Node, directory: &str) {
+        let Some(options) = field(volume, "driver_opts") else {
+            return;
+        };
+        let binds = options
+            .get("o")
+            .and_then(Node::scalar)
+            .is_some_and(|o| o.split(',').any(|o| o == "bind"));
+        if let Some(Yaml::Text(device)) = field(options, "device").map(|n| &mut n.value)
+            && binds
+            && !device.starts_with(['/', '~'])
+        {
+            *device = self.absolute(directory, device);
+        }
+    }
+
+    fn absolute(&self, directory: &str, path: &str) -> String {
+        match join(directory, path) {
+            Ok(path) if path.is_empty() => self.base.to_owned(),
+            Ok(path) => format!("{}/{path}", self.base),
+            // Out of the blueprint's directory, which is the user's business for what is mounted.
+            Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
+        }
+    }
+
+    pub(super) fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
+        let absolute = |path: &str| self.absolute(directory, path);
+        // What begins otherwise is the name of a volume (Compose specification, services, `volumes`).
+        let relative = |path: &str| path.starts_with('.');
+        let settle = |path: &mut String| {
+            if !path.starts_with(['/', '~']) {
+                *path = absolute(path);
+            }
+        };
+        let context = |path: &mut String| {
+            if !is_remote(path) {
+                settle(path);
+            }
+        };
+        let Yaml::Map(entries) = &mut service.value else {
+            return service;
+        };
+        for entry in entries {
+            match entry.key.as_str() {
+                "volumes" => {
+                    let Yaml::List(list) = &mut entry.node.value else {
+                        continue;
+                    };
+                    for item in list {
+                        let bind = item.get("type").and_then(Node::scalar).as_deref() == Some("bind");
+                        if let Yaml::Text(text) = &mut item.value {
+                            let source = text.split(':').next().unwrap_or_default().to_owned();
+                            if relative(&source) && source.len() < text.len() {
+                                *text = format!("{}{}", absolute(&source), &text[source.len()..]);
+                            }
+                        } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
+                            && (bind || relative(source))
+                        {
+                            settle(source);
+                        }
+                    }
+                }
+                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| settle(path)),
+                "build" => {
+                    if let Yaml::Text(path) = &mut entry.node.value {
+                        context(path);
+                    }
+                    if let Some(Yaml::Text(path)) = field(&mut entry.node, "context").map(|n| &mut n.value) {
+                        context(path);
+                    }
+                    match field(&mut entry.node, "additional_contexts").map(|n| &mut n.value) {
+                        Some(Yaml::Map(entries)) => {
+                            for path in entries.iter_mut() {
+                                each_path(&mut path.node, &mut |path| context(path));
+                            }
+                        }
+                        Some(Yaml::List(list)) => {
+                            for item in list {
+                                if let Yaml::Text(text) = &mut item.value
+                                    && let Some((name, path)) = text.split_once('=')
+                                {
+                                    let mut path = path.to_owned();
+                                    context(&mut path);
+                                    *text = format!("{name}={path}");
+                                }
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                "credential_spec" => {
+                    if let Some(file) = field(&mut entry.node, "file") {
+                        each_path(file, &mut |path| settle(path));
+                    }
+                }
+                "develop" => {
+                    if let Some(watch) = field(&mut entry.node, "watch") {
+                        each_path(watch, &mut |path| settle(path));
+                    }
+                }
+                _ => {}
+            }
+        }
+        service
+    }
+}
+
+/// Whether a build context is fetched from elsewhere, or is another service's image.
+fn is_remote(context: &str) -> bool {
+    context.contains(':') || context.starts_with("github.com/")
+}
+
+pub(super) fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+    match &mut node.value {
+        Yaml::Map(entries) => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.node),
+        _ => None,
+    }
+}
+
+/// A path, a list of paths, or of maps with a `path`.
+fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut String)) {
+    match &mut node.value {
+        Yaml::Text(path) => change(path),
+        Yaml::List(list) => list.iter_mut().for_each(|n| each_path(n, change)),
+        Yaml::Map(_) => {
+            if let Some(path) = field(node, "path") {
+                each_path(path, change);
+            }
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// `path` as seen from the blueprint's directory, when written in a file of `directory` below it.
+pub(super) fn join(directory: &str, path: &str) -> Result<String, &'static str> {
+    if path.starts_with('/') {
+        return Err("is an absolute path");
+    }
+    let mut parts: Vec<&str> = directory.split('/').filter(|p| !p.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop().ok_or("lies outside the blueprint's directory")?;
+            }
+            other => parts.push(other),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+fn empty(span: Span) -> Node {
+    Node {
+        value: Yaml::Null,
+        span,
+        tag: None,
+    }
+}

@@ -1,0 +1,190 @@
+//! Networks: the options of one, and those that a role declares.
+
+use super::{is_empty, key_name, known_keys, map, name};
+use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
+use crate::diagnostic::{Problem, Problems};
+use crate::name::NetworkName;
+use crate::template::is_template;
+use crate::yaml::{Entry, Node, Yaml};
+
+/// The keys of a network (Compose specification, top-level `networks`).
+const NETWORK_KEYS: &[&str] = &[
+    "name",
+    "driver",
+    "driver_opts",
+    "attachable",
+    "enable_ipv4",
+    "enable_ipv6",
+    "external",
+    "internal",
+    "ipam",
+    "labels",
+];
+
+/// The network of services that name none in a Compose file: here, the private one.
+pub(super) const DEFAULT_NETWORK: &str = "default";
+
+pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<Node> {
+    if node.value == Yaml::Null {
+        return None;
+    }
+    let entries = map(node, "a network's options", problems)?;
+    known_keys(entries, NETWORK_KEYS, "a network's options", problems);
+    if let Some(own) = node.get("name")
+        && own.scalar().is_none_or(|text| !is_template(&text))
+    {
+        name::<NetworkName>(own, problems)?;
+    }
+    Some(node.clone())
+}
+
+/// Options of the private network: one for each node, so it is nobody else's and has no one name.
+pub(super) fn private_options(node: &Node, problems: &mut Problems) -> Option<Node> {
+    let options = network_options(node, problems)?;
+    if let Yaml::Map(entries) = &options.value {
+        for entry in entries
+            .iter()
+            .filter(|e| ["name", "external"].contains(&e.key.as_str()))
+        {
+            problems.push(
+                Problem::at(
+                    entry.key_span,
+                    format!("the private network cannot have `{}`", entry.key),
+                )
+                .hint("every node has its own; to share one, declare another under the role's `networks`"),
+            );
+        }
+    }
+    Some(options)
+}
+
+/// The networks of a role: those of its own, and what it says of the private one.
+pub(super) fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Option<Node>) {
+    let Some(node) = document.get("networks").filter(|n| n.value != Yaml::Null) else {
+        return (Vec::new(), None);
+    };
+    let mut found = Vec::new();
+    let mut internal = None;
+    for entry in map(node, "`networks`", problems).unwrap_or_default() {
+        let options = network_options(&entry.node, problems);
+        match entry.key.as_str() {
+            // The cluster's own: a Compose file written by hand must call it external.
+            INOUT => own_inout(&entry.node, problems),
+            INTERNAL | DEFAULT_NETWORK => internal = private_options(&entry.node, problems),
+            _ => {
+                let name = options.as_ref().and_then(|o| o.get("name")).and_then(Node::scalar);
+                let constant = name.is_some_and(|n| !is_template(&n));
+                let shared = constant || options.as_ref().is_some_and(is_external);
+                if let Some(key) = key_name(entry, problems) {
+                    found.push(RoleNetwork { key, options, shared });
+                }
+            }
+        }
+    }
+    (found, internal)
+}
+
+/// A Compose file may call a network that exists already its `default`: then those that say nothing join that one, so
+/// here it goes by its own name.
+pub(super) fn with_shared_default(mut document: Node) -> Node {
+    let Some(default) = document.get("networks").and_then(|n| n.get(DEFAULT_NETWORK)) else {
+        return document;
+    };
+    let older = default.get("external").and_then(|n| n.get("name"));
+    let Some(name) = default
+        .get("name")
+        .or(older)
+        .filter(|n| !n.scalar().is_none_or(|t| is_template(&t)))
+    else {
+        return document;
+    };
+    let name = name.clone();
+    let key = name.scalar().unwrap_or_default();
+    let list = |node: &mut Node| match &mut node.value {
+        Yaml::Map(entries) => std::mem::take(entries),
+        _ => Vec::new(),
+    };
+    let Yaml::Map(sections) = &mut document.value else {
+        return document;
+    };
+    for section in sections {
+        let mut entries = list(&mut section.node);
+        match section.key.as_str() {
+            "networks" => rename_default(&mut entries, &key),
+            "services" => {
+                for service in &mut entries {
+                    let Yaml::Map(keys) = &mut service.node.value else {
+                        continue;
+                    };
+                    let said = |k: &str| keys.iter().any(|e| e.key == k && !is_empty(&e.node));
+                    if !said("networks") && !said("network_mode") {
+                        keys.retain(|e| e.key != "networks");
+                        keys.push(Entry {
+                            key: "networks".to_owned(),
+                            key_span: name.span,
+                            node: Node {
+                                value: Yaml::List(vec![name.clone()]),
+                                ..name.clone()
+                            },
+                        });
+                    }
+                    for networks in keys.iter_mut().filter(|e| e.key == "networks") {
+                        match &mut networks.node.value {
+                            Yaml::Map(entries) => rename_default(entries, &key),
+                            Yaml::List(list) => {
+                                for item in list
+                                    .iter_mut()
+                                    .filter(|n| n.scalar().as_deref() == Some(DEFAULT_NETWORK))
+                                {
+                                    item.value = Yaml::Text(key.clone());
+                                }
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Yaml::Map(old) = &mut section.node.value {
+            *old = entries;
+        }
+    }
+    document
+}
+
+fn rename_default(entries: &mut [Entry], key: &str) {
+    for entry in entries.iter_mut().filter(|e| e.key == DEFAULT_NETWORK) {
+        entry.key = key.to_owned();
+    }
+}
+
+/// The shared network is one for all roles, so none of them has a say in how it is.
+fn own_inout(node: &Node, problems: &mut Problems) {
+    let Yaml::Map(entries) = &node.value else { return };
+    let known = ["name", "external", "driver"];
+    for entry in entries
+        .iter()
+        .filter(|e| !known.contains(&e.key.as_str()) && !is_empty(&e.node))
+    {
+        problems.push(
+            Problem::at(
+                entry.key_span,
+                format!("`{}` of the shared network in a role", entry.key),
+            )
+            .hint(format!(
+                "all roles share it, so say it once, at the top of the blueprint: {INOUT}: {{{}: …}}",
+                entry.key
+            )),
+        );
+    }
+}
+
+/// `external: true`, or the older `external: {name: …}`.
+pub(super) fn is_external(options: &Node) -> bool {
+    match options.get("external").map(|n| &n.value) {
+        Some(Yaml::Bool(external)) => *external,
+        Some(Yaml::Map(_)) => true,
+        _ => false,
+    }
+}

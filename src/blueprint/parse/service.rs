@@ -1,0 +1,131 @@
+//! Services, and the networks they join.
+
+use super::network::DEFAULT_NETWORK;
+use super::{alias_shape, is_empty, key_name, known_keys, map, name};
+use crate::blueprint::merge::settled;
+use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
+use crate::compose::SERVICE_KEYS;
+use crate::diagnostic::{Problem, Problems, Spanned};
+use crate::name::{NetworkKey, ServiceName};
+use crate::yaml::{Entry, MergeTag, Node, Yaml};
+
+/// The keys of one of a service's networks (Compose specification, services, `networks`).
+const SERVICE_NETWORK_KEYS: &[&str] = &[
+    "aliases",
+    "ipv4_address",
+    "ipv6_address",
+    "link_local_ips",
+    "mac_address",
+    "driver_opts",
+    "priority",
+    "gw_priority",
+    "interface_name",
+];
+
+pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
+    let name = key_name::<ServiceName>(entry, problems);
+    let entries = map(&entry.node, &format!("service `{}`", entry.key), problems)?;
+    known_keys(entries, SERVICE_KEYS, "a service", problems);
+    let networks = entry
+        .node
+        .get("networks")
+        // Nothing said: as in Compose, the network of those that say nothing.
+        .filter(|n| !is_empty(n))
+        .map(|n| service_networks(n, problems));
+    let said = |e: &&Entry| e.key == "network_mode" && e.node.value != Yaml::Null;
+    let network_mode = entries.iter().find(said).map(|e| e.key_span);
+    for (at, network) in networks.iter().flatten().enumerate() {
+        if networks
+            .iter()
+            .flatten()
+            .take(at)
+            .any(|n| n.network.value == network.network.value)
+        {
+            problems.push(
+                Problem::at(
+                    network.network.span,
+                    format!("network `{}` named twice", network.network.value),
+                )
+                .hint("a service joins a network once: keep one of the two"),
+            );
+        }
+    }
+    if let (Some(span), Some(_)) = (network_mode, &networks) {
+        problems
+            .push(Problem::at(span, "`network_mode` and `networks` exclude each other").hint("keep one of the two"));
+    }
+    Some(Service {
+        name: name?,
+        networks,
+        network_mode,
+        keys: entries
+            .iter()
+            // Profiles were settled; merge tags have no meaning where nothing is merged.
+            .filter(|e| !["networks", "profiles"].contains(&e.key.as_str()) && e.node.tag != Some(MergeTag::Reset))
+            .map(|e| Entry {
+                node: settled(e.node.clone()),
+                ..e.clone()
+            })
+            .collect(),
+    })
+}
+
+fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork> {
+    match &node.value {
+        Yaml::List(list) => list
+            .iter()
+            .filter_map(|n| {
+                name(n, problems).map(|network| ServiceNetwork {
+                    network: known_as_internal(network),
+                    aliases: Vec::new(),
+                    options: Vec::new(),
+                })
+            })
+            .collect(),
+        Yaml::Map(entries) => entries.iter().filter_map(|e| service_network(e, problems)).collect(),
+        _ => {
+            problems.push(
+                Problem::at(node.span, "`networks` of a service is a list or a map")
+                    .label(format!("found {}", node.kind())),
+            );
+            Vec::new()
+        }
+    }
+}
+
+/// What Compose calls `default` is the private network here.
+fn known_as_internal(network: Spanned<NetworkKey>) -> Spanned<NetworkKey> {
+    match INTERNAL.parse() {
+        Ok(value) if network.value.as_str() == DEFAULT_NETWORK => Spanned { value, ..network },
+        _ => network,
+    }
+}
+
+fn service_network(entry: &Entry, problems: &mut Problems) -> Option<ServiceNetwork> {
+    let network = known_as_internal(key_name(entry, problems)?);
+    if entry.node.value == Yaml::Null {
+        return Some(ServiceNetwork {
+            network,
+            aliases: Vec::new(),
+            options: Vec::new(),
+        });
+    }
+    let options = map(&entry.node, &format!("network `{}` of a service", entry.key), problems)?;
+    known_keys(options, SERVICE_NETWORK_KEYS, "a network of a service", problems);
+    let aliases = match entry.node.get("aliases").map(|n| (n, &n.value)) {
+        None | Some((_, Yaml::Null)) => Vec::new(),
+        Some((_, Yaml::List(list))) => list.clone(),
+        Some((node, _)) => {
+            problems.push(Problem::at(node.span, "`aliases` is a list").label(format!("found {}", node.kind())));
+            Vec::new()
+        }
+    };
+    for alias in &aliases {
+        alias_shape(alias, problems);
+    }
+    Some(ServiceNetwork {
+        network,
+        aliases,
+        options: options.iter().filter(|e| e.key != "aliases").cloned().collect(),
+    })
+}
