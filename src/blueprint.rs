@@ -226,8 +226,24 @@ impl Blueprint {
         variables: &mut interpolate::Variables<'_>,
         inputs: &Inputs<'_>,
     ) -> Result<Self, Problems> {
-        let mut tree = crate::yaml::parse(sources.text(file), file)?;
+        match Self::read_as_far(file, sources, variables, inputs) {
+            (Some(blueprint), problems) if problems.is_empty() => Ok(blueprint),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// The same as far as it goes: where there are problems, what could be read beside them.
+    pub fn read_as_far(
+        file: FileId,
+        sources: &mut Sources,
+        variables: &mut interpolate::Variables<'_>,
+        inputs: &Inputs<'_>,
+    ) -> (Option<Self>, Problems) {
         let mut problems = Problems::default();
+        let mut tree = match crate::yaml::parse(sources.text(file), file) {
+            Ok(tree) => tree,
+            Err(problems) => return (None, problems),
+        };
         interpolate::tree(&mut tree, variables, sources, &mut problems);
         let mut reader = document::Reader {
             sources,
@@ -241,10 +257,7 @@ impl Blueprint {
         if let Some(blueprint) = &blueprint {
             validate::blueprint(blueprint, &mut problems);
         }
-        match blueprint {
-            Some(blueprint) if problems.is_empty() => Ok(blueprint),
-            _ => Err(problems),
-        }
+        (blueprint, problems)
     }
 
     /// The role called `name`.

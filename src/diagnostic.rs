@@ -133,6 +133,17 @@ impl Sources {
     }
 }
 
+/// What a [`Problem`] is a fault of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// What was read.
+    Source,
+    /// A template in it, which fails by itself, whatever else is wrong.
+    Template,
+    /// The command line.
+    Usage,
+}
+
 /// One thing that is wrong with what the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
@@ -144,8 +155,8 @@ pub struct Problem {
     pub label: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Whether the command line is at fault, not what was read.
-    pub usage: bool,
+    /// What is at fault.
+    pub kind: Kind,
 }
 
 impl Problem {
@@ -156,7 +167,7 @@ impl Problem {
             place: Some(place),
             label: String::new(),
             hint: None,
-            usage: false,
+            kind: Kind::Source,
         }
     }
 
@@ -167,16 +178,23 @@ impl Problem {
             place: None,
             label: String::new(),
             hint: None,
-            usage: false,
+            kind: Kind::Source,
         }
     }
 
     /// A problem of the command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self {
-            usage: true,
+            kind: Kind::Usage,
             ..Self::general(message)
         }
+    }
+
+    /// As a fault of a template.
+    #[must_use]
+    pub fn of_template(mut self) -> Self {
+        self.kind = Kind::Template;
+        self
     }
 
     /// With words under the caret.
@@ -266,10 +284,17 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// Add those of `others` that are of templates: where a blueprint is wrong, the rest may only follow from that.
+    pub fn extend_with_templates(&mut self, others: Problems) {
+        for problem in others.list.into_iter().filter(|p| p.kind == Kind::Template) {
+            self.push(problem);
+        }
+    }
+
     /// Whether all of them are of the command line.
     #[must_use]
     pub fn are_usage(&self) -> bool {
-        self.list.iter().all(|p| p.usage)
+        self.list.iter().all(|p| p.kind == Kind::Usage)
     }
 
     /// How many.

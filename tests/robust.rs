@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 use topogen::blueprint::interpolate::Variables;
 use topogen::blueprint::{Blueprint, Inputs};
 use topogen::compose::render;
-use topogen::diagnostic::{Problems, Sources};
+use topogen::diagnostic::Sources;
 use topogen::topology::Topology;
 use topogen::topology::expand::{Overrides, expand};
 use topogen::value::Value;
@@ -57,22 +57,26 @@ fn survive(text: &str) -> Option<Topology> {
         base: "/blueprint",
         profiles: &[],
     };
-    let topology: Result<Topology, Problems> =
-        Blueprint::read(file, &mut sources, &mut variables, &inputs).and_then(|b| {
-            // Small limits: ten thousand nodes are another test's matter.
-            let large = b
-                .roles
-                .iter()
-                .filter(|r| r.count.as_ref().is_some_and(|c| c.value > 20));
-            let overrides = Overrides {
-                scale: large.map(|r| (r.name.value.to_string(), 2)).collect(),
-                ..Overrides::default()
-            };
-            expand(&b, &overrides, &Arc::new(HashMap::new()), &sources)
-        });
-    match topology {
-        Ok(topology) => Some(topology),
-        Err(problems) => {
+    // A wrong blueprint is expanded too, as far as it could be read: for the faults of its templates.
+    let (blueprint, mut problems) = Blueprint::read_as_far(file, &mut sources, &mut variables, &inputs);
+    let expanded = blueprint.map(|b| {
+        // Small limits: ten thousand nodes are another test's matter.
+        let large = b
+            .roles
+            .iter()
+            .filter(|r| r.count.as_ref().is_some_and(|c| c.value > 20));
+        let overrides = Overrides {
+            scale: large.map(|r| (r.name.value.to_string(), 2)).collect(),
+            ..Overrides::default()
+        };
+        expand(&b, &overrides, &Arc::new(HashMap::new()), &sources)
+    });
+    match expanded {
+        Some(Ok(topology)) if problems.is_empty() => Some(topology),
+        other => {
+            if let Some(Err(more)) = other {
+                problems.extend(more);
+            }
             assert!(!problems.is_empty(), "refused without a word");
             let _ = problems.render(&sources, true);
             let _ = problems.to_json(&sources);

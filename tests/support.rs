@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
-use topogen::blueprint::{Blueprint, Inputs};
 use topogen::diagnostic::Sources;
 use topogen::fake;
 use topogen::topology::Topology;
-use topogen::topology::expand::{Overrides, expand};
+use topogen::topology::expand::{self, Overrides};
 
 /// The program, in `directory`, in an environment that changes nothing.
 pub(crate) fn topogen(directory: &Path, arguments: &[&str]) -> Output {
@@ -45,9 +45,8 @@ pub(crate) fn expanded(text: &str, overrides: &Overrides) -> Result<Topology, St
         base: "/blueprint",
         profiles: &[],
     };
-    let topology = Blueprint::read(file, &mut sources, &mut variables, &inputs)
-        .and_then(|b| expand(&b, overrides, &Arc::new(HashMap::new()), &sources));
-    match topology {
+    let none = Arc::new(HashMap::new());
+    match expand::read(file, &mut sources, &mut variables, &inputs, overrides, &none) {
         Ok(mut topology) => {
             fake::identify(&mut topology);
             Ok(topology)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::blueprint::interpolate::{self, Variables};
-use crate::blueprint::{Blueprint, Inputs, dotenv, not_utf8};
+use crate::blueprint::{Inputs, dotenv, not_utf8};
 use crate::cli::{Source, Which};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
 use crate::engine::translate::Origin;
@@ -17,7 +17,7 @@ use crate::fake;
 use crate::name::ClusterName;
 use crate::terminal;
 use crate::topology::Topology;
-use crate::topology::expand::{Overrides, expand};
+use crate::topology::expand::{self, Overrides};
 use crate::yaml;
 
 /// The blueprint that is looked for in the working directory.
@@ -78,17 +78,17 @@ fn expanded(
         base: &origin.directory,
         profiles: &profiles,
     };
-    let blueprint = Blueprint::read(file, sources, &mut variables, &inputs)?;
-    for name in variables.unset() {
-        terminal::line(&format!("warning: variable `{name}` is not set, so blank"));
-    }
     let overrides = Overrides {
         name: source.name.clone(),
         slaves: source.slaves,
         scale: source.scale.clone(),
         set: source.set.clone(),
     };
-    expand(&blueprint, &overrides, environment, sources)
+    let topology = expand::read(file, sources, &mut variables, &inputs, &overrides, environment)?;
+    for name in variables.unset() {
+        terminal::line(&format!("warning: variable `{name}` is not set, so blank"));
+    }
+    Ok(topology)
 }
 
 /// Say what cannot run as it is, where it is not about to run.

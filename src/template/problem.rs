@@ -107,6 +107,10 @@ pub(super) const NO_ROLE: &str = "no role ";
 impl Templates {
     /// What a template's `error` is to its writer.
     pub(super) fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
+        self.told(error, text, span, scope, sources).of_template()
+    }
+
+    fn told(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
         let range = error.range().filter(|r| text.get(r.clone()).is_some());
         let place = |range: Range<usize>| sources.within(span, text, range);
         let at = range.clone().map_or(span, place);

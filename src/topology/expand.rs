@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::address::{AddressError, Layout};
 use super::{Network, Topology};
-use crate::blueprint::{self, Addresses, Blueprint, INOUT, Role};
-use crate::diagnostic::{Problem, Problems, Sources, Span};
+use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Role, interpolate};
+use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
 use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
@@ -35,6 +35,32 @@ pub struct Overrides {
     pub scale: Vec<(String, u32)>,
     /// `--set KEY=VALUE`.
     pub set: Vec<(String, String)>,
+}
+
+/// Read the blueprint in `file` of `sources` and expand it.
+///
+/// # Errors
+/// All that is wrong with it, in one go: the faults of templates too, where the blueprint around them has others.
+pub fn read(
+    file: FileId,
+    sources: &mut Sources,
+    interpolated: &mut interpolate::Variables<'_>,
+    inputs: &Inputs<'_>,
+    overrides: &Overrides,
+    variables: &Variables,
+) -> Result<Topology, Problems> {
+    let (blueprint, mut problems) = Blueprint::read_as_far(file, sources, interpolated, inputs);
+    let Some(blueprint) = blueprint else {
+        return Err(problems);
+    };
+    match expand(&blueprint, overrides, variables, sources) {
+        result if problems.is_empty() => result,
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend_with_templates(more);
+            Err(problems)
+        }
+    }
 }
 
 /// Expand `blueprint`.
