@@ -123,7 +123,8 @@ impl Error {
                 vec!["start it (`systemctl start docker`), or set DOCKER_HOST to where one listens".to_owned()]
             }
             Self::NoEngine(_) => vec!["DOCKER_HOST says so: is an engine listening there?".to_owned()],
-            Self::Partial(_) | Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
+            Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
+            Self::Partial(_) => vec!["mend what failed, and the same command again finishes the job".to_owned()],
             Self::Difference(_) => {
                 vec!["`topogen render` writes them; `--force` over those changed by hand".to_owned()]
             }

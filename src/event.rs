@@ -28,6 +28,11 @@ pub enum Event<'a> {
         /// The engine's words.
         reason: &'a str,
     },
+    /// No more work is begun; so many operations are in flight.
+    Stopping {
+        /// How many.
+        in_flight: usize,
+    },
     /// It will not be begun, because what it waits for failed.
     Skipped {
         /// Its place.

@@ -54,8 +54,17 @@ const GIVES_WAY: &[&str] = &[
     "devices",
     "gpus",
     "provider",
+    "models",
     "post_start",
     "pre_stop",
+    "env_file",
+    "label_file",
+    "credential_spec",
+    "isolation",
+    "use_api_socket",
+    "storage_opt",
+    "pid",
+    "ipc",
 ];
 
 /// Whether `service` runs the fake image.

@@ -63,6 +63,18 @@ impl Action {
             Self::RemoveNetwork { .. } => "remove network",
         }
     }
+
+    /// The same when it is done: `created container`.
+    #[must_use]
+    pub fn past(&self) -> String {
+        let (verb, noun) = self.words().split_once(' ').unwrap_or((self.words(), ""));
+        let past = match verb {
+            "stop" => "stopped".to_owned(),
+            verb if verb.ends_with('e') => format!("{verb}d"),
+            verb => format!("{verb}ed"),
+        };
+        format!("{past} {noun}")
+    }
 }
 
 /// One operation.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::Progress;
 use crate::event::Event;
-use crate::plan::Plan;
+use crate::plan::{Operation, Plan, plural};
 
 /// Where progress goes.
 pub(crate) enum Face {
@@ -39,36 +39,23 @@ impl Face {
     pub(crate) fn show(&self, event: Event<'_>) {
         match self {
             Self::Quiet => {}
-            Self::Bar(bar) => match event {
-                Event::Started { operation, .. } => {
-                    bar.set_message(format!("{} {}", operation.action.words(), operation.subject));
+            Self::Bar(bar) => {
+                match event {
+                    Event::Started { operation, .. } => bar.set_message(words(operation)),
+                    Event::Done { .. } | Event::Skipped { .. } | Event::Failed { .. } => bar.inc(1),
+                    Event::Stopping { .. } => {}
                 }
-                Event::Done { .. } | Event::Skipped { .. } => bar.inc(1),
-                Event::Failed { operation, reason, .. } => {
-                    bar.inc(1);
-                    bar.suspend(|| {
-                        line(&format!(
-                            "failed: {} {}: {reason}",
-                            operation.action.words(),
-                            operation.subject
-                        ))
-                    });
+                if let Event::Failed { .. } | Event::Stopping { .. } = event
+                    && let Some(text) = told(event)
+                {
+                    bar.suspend(|| line(&text));
                 }
-            },
-            Self::Plain => match event {
-                Event::Started { .. } => {}
-                Event::Done { operation, .. } => line(&operation.to_string()),
-                Event::Failed { operation, reason, .. } => {
-                    line(&format!(
-                        "failed: {} {}: {reason}",
-                        operation.action.words(),
-                        operation.subject
-                    ));
+            }
+            Self::Plain => {
+                if let Some(text) = told(event) {
+                    line(&text);
                 }
-                Event::Skipped { operation, .. } => {
-                    line(&format!("skipped: {} {}", operation.action.words(), operation.subject));
-                }
-            },
+            }
             Self::Json => line(&json(event).to_string()),
         }
     }
@@ -81,12 +68,35 @@ impl Face {
     }
 }
 
+/// `create container slave1-service_3-1`.
+fn words(operation: &Operation) -> String {
+    format!("{} {}", operation.action.words(), operation.subject)
+}
+
+/// What a line says of `event`; nothing of what only begins.
+fn told(event: Event<'_>) -> Option<String> {
+    match event {
+        Event::Started { .. } => None,
+        Event::Done { operation, .. } => {
+            let (done, cause) = (operation.action.past(), &operation.cause);
+            Some(format!("{done} {} ({cause})", operation.subject))
+        }
+        Event::Failed { operation, reason, .. } => Some(format!("failed: {}: {reason}", words(operation))),
+        Event::Skipped { operation, .. } => Some(format!("skipped: {}", words(operation))),
+        Event::Stopping { in_flight } => Some(format!(
+            "stopping: waiting for {}; interrupt again to quit at once",
+            plural(in_flight, "operation")
+        )),
+    }
+}
+
 fn json(event: Event<'_>) -> serde_json::Value {
     let (state, at, operation, reason) = match event {
         Event::Started { at, operation } => ("started", at, operation, None),
         Event::Done { at, operation } => ("done", at, operation, None),
         Event::Failed { at, operation, reason } => ("failed", at, operation, Some(reason)),
         Event::Skipped { at, operation } => ("skipped", at, operation, None),
+        Event::Stopping { in_flight } => return json!({"state": "stopping", "in_flight": in_flight}),
     };
     let mut object = json!({
         "state": state,
@@ -104,7 +114,7 @@ fn json(event: Event<'_>) -> serde_json::Value {
 
 fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr_with_hz(15));
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_bar} {elapsed} {msg:40!}");
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {elapsed} {wide_msg}");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━━ "));
     }

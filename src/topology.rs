@@ -167,13 +167,17 @@ impl Topology {
         let bridge = !self.inout.external && driver.is_none_or(|d| d == "bridge");
         let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == self.inout.key);
         let joined = self.nodes.iter().flat_map(|n| &n.services).filter(joins).count();
-        if !bridge || joined <= expand::BRIDGE_PORTS {
+        let room = self
+            .inout
+            .subnet
+            .map_or(usize::MAX, |s| address::Layout::room(s.prefix_len()));
+        let room = room.min(expand::BRIDGE_PORTS);
+        if !bridge || joined <= room {
             return Vec::new();
         }
         vec![format!(
-            "{joined} containers join `{}`, where a bridge takes {}: `up` would refuse it",
-            self.inout.name,
-            expand::BRIDGE_PORTS
+            "{joined} containers join `{}`, which has room for {room}: `up` would refuse it",
+            self.inout.name
         )]
     }
 

@@ -44,6 +44,15 @@ pub const OVERRIDE_KEYS: &[&str] = &["services", "vars"];
 pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Option<Blueprint> {
     let problems = &mut *reader.problems;
     let entries = map(tree, "a blueprint", problems)?;
+    if tree.get("roles").is_none()
+        && let Some(services) = entries.iter().find(|e| e.key == "services")
+    {
+        problems.push(
+            Problem::at(services.key_span, "this is a Compose file, not a blueprint")
+                .hint("a role takes it as it is, in a `topogen.yaml` beside it: roles: {app: {compose: THIS_FILE}}"),
+        );
+        return None;
+    }
     known_keys(entries, TOP_KEYS, "a blueprint", problems);
     let name = tree.get("name").and_then(|n| name::<ClusterName>(n, problems));
     let vars = tree.get("vars").map_or_else(Vec::new, |n| vars(n, problems));

@@ -2,6 +2,7 @@
 
 use super::load;
 use crate::cli::{Check, Format};
+use crate::engine::translate;
 use crate::error::Error;
 use crate::plan::plural;
 use crate::terminal;
@@ -21,6 +22,14 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 plural(topology.nodes.len(), "node"),
                 plural(topology.services(), "service")
             ));
+            // Valid for `render`; what the engine is not to be asked for is better known before `up`.
+            if topology.warnings().is_empty()
+                && let Err(problems) = translate::translate(topology, &loaded.origin)
+            {
+                for problem in problems.sorted() {
+                    terminal::line(&format!("warning: `topogen up` refuses it: {}", problem.message));
+                }
+            }
             return Ok(());
         }
     };

@@ -1,11 +1,9 @@
 //! `topogen down`
 
-use std::collections::BTreeMap;
-
 use super::{load, work};
 use crate::cli::Down;
 use crate::engine::connect::Engine;
-use crate::engine::{label, observe};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::{Action, plural, reconcile};
@@ -46,18 +44,5 @@ async fn nothing(engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
     terminal::line(&format!(
         "nothing to do: no container or network of cluster `{cluster}` is on the engine"
     ));
-    let all = observe::containers(engine, None)
-        .await
-        .map_err(work::doing("look at the engine"))?;
-    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
-    for container in &all {
-        *others.entry(container.label(label::CLUSTER)).or_default() += 1;
-    }
-    for (name, count) in others.into_iter().filter(|(name, _)| *name != cluster.as_str()) {
-        terminal::line(&format!(
-            "hint: cluster `{name}` has {}: `topogen down -n {name}`",
-            plural(count, "container")
-        ));
-    }
-    Ok(())
+    work::other_clusters(engine, cluster, "down").await
 }

@@ -40,6 +40,9 @@ pub(super) struct Loaded {
 /// Read and expand what `source` names.
 pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
+    if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
+        terminal::line(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
+    }
     let environment = Arc::new(environment(&source.env_file, &origin)?);
     match expanded(source, file, &mut sources, &environment, &origin) {
         Ok(mut topology) => {
@@ -158,6 +161,12 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     let mut sources = Sources::default();
     let path = match file {
         Some(name) if !Path::new(name).exists() => {
+            if name.contains(['/', '.']) {
+                return Err(invalid(
+                    format!("cannot read `{name}`: no such file"),
+                    "a blueprint is a YAML file",
+                ));
+            }
             let shipped = SHIPPED.iter().find(|(n, _)| *n == name);
             let (name, text) = shipped.ok_or_else(|| no_blueprint(name))?;
             return Ok(shipped_one(name, text, sources));
@@ -170,14 +179,6 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
         }
     };
     let shown = path.display().to_string();
-    let invalid = |message: String, hint: &str| {
-        let mut problems = Problems::default();
-        problems.push(Problem::general(message).hint(hint));
-        Error::Blueprint {
-            problems,
-            sources: Sources::default(),
-        }
-    };
     let bytes = match bytes(path) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -210,6 +211,16 @@ fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     let most = yaml::MAX_BYTES as u64 + 1;
     std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A file that is no blueprint at all.
+fn invalid(message: String, hint: &str) -> Error {
+    let mut problems = Problems::default();
+    problems.push(Problem::general(message).hint(hint));
+    Error::Blueprint {
+        problems,
+        sources: Sources::default(),
+    }
 }
 
 /// Why a file cannot be read, in few words.

@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Ps) -> Result<(), Error> {
         Format::Json => serde_json::to_string_pretty(&nodes).map_err(anyhow::Error::from)? + "\n",
         Format::Table if nodes.is_empty() => {
             terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
-            return Ok(());
+            return work::other_clusters(&engine, &cluster, "ps").await;
         }
         Format::Table => table(&nodes),
     };
@@ -87,7 +87,7 @@ async fn nodes(engine: &Engine, cluster: &ClusterName) -> Result<Vec<NodeRow>, b
             service: container.label(label::SERVICE).to_owned(),
             container: container.name,
             state: container.state,
-            addresses: container.networks,
+            addresses: own_first(container.networks, private),
             names,
         };
         if let Some(node) = nodes.last_mut() {
@@ -95,6 +95,12 @@ async fn nodes(engine: &Engine, cluster: &ClusterName) -> Result<Vec<NodeRow>, b
         }
     }
     Ok(nodes)
+}
+
+/// The private networks first, then the shared ones.
+fn own_first(mut endpoints: Vec<SeenEndpoint>, private: &HashSet<&str>) -> Vec<SeenEndpoint> {
+    endpoints.sort_by_key(|e| !private.contains(e.network.as_str()));
+    endpoints
 }
 
 fn table(nodes: &[NodeRow]) -> String {

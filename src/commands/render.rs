@@ -1,5 +1,7 @@
 //! `topogen render`
 
+use std::collections::HashSet;
+
 use anyhow::Context;
 
 use super::load;
@@ -8,6 +10,7 @@ use crate::compose::render;
 use crate::error::Error;
 use crate::output::{self, File};
 use crate::plan::plural;
+use crate::plan::reconcile::natural;
 use crate::terminal;
 use crate::topology::{ConfigSource, Network, Topology};
 
@@ -47,17 +50,39 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
             hints: vec!["nothing was written; render elsewhere with `-o DIR`, or over them with `--force`".to_owned()],
         });
     }
-    let (written, removed) = (changes.write.len(), changes.remove.len());
+    let (written, gone) = (changes.write.len(), projects(&changes.remove, &files));
+    let removed = changes.remove.len();
     changes.make().with_context(|| format!("cannot write to `{shown}`"))?;
     terminal::line(&format!(
-        "{} in `{shown}`: {written} written, {removed} removed, {} unchanged",
+        "{} in `{shown}`: {} written, {removed} removed, {} unchanged",
         plural(topology.nodes.len(), "project"),
+        plural(written, "file"),
         files.len() - written
     ));
+    if !gone.is_empty() {
+        let names = gone.join(", ");
+        terminal::line(&format!(
+            "removed: {names}; where one still runs: `docker compose -p NAME down`"
+        ));
+    }
     if written > 0 {
         terminal::line(&next(&topology, &shown.to_string()));
     }
     Ok(())
+}
+
+/// The projects that `removed` files leave with none of `files`.
+fn projects(removed: &[String], files: &[File]) -> Vec<String> {
+    let project = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+    let kept: HashSet<String> = files.iter().map(|f| project(&f.path)).collect();
+    let mut gone: Vec<String> = removed
+        .iter()
+        .map(|path| project(path))
+        .filter(|p| !kept.contains(p))
+        .collect();
+    gone.sort_by_key(|p| natural(p));
+    gone.dedup();
+    gone
 }
 
 /// All files, one after the other, each behind its name.

@@ -1,6 +1,6 @@
 //! What `up` and `down` share: carry out a plan, show how it goes, sum up.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -65,7 +65,6 @@ async fn listen(stop: watch::Sender<bool>) {
             std::process::exit(crate::error::Exit::Interrupted as i32);
         }
         again = true;
-        terminal::line("stopping: waiting for what is in flight; interrupt again to leave it");
         let _ = stop.send(true);
     }
 }
@@ -117,6 +116,24 @@ fn unfinished(plan: &Plan, outcome: &Outcome) -> Vec<String> {
         .iter()
         .filter(|(node, (all, done))| !node.is_empty() && *done > 0 && done < all);
     begun.map(|(node, _)| format!("`{node}`")).collect()
+}
+
+/// Name the clusters that are on the engine beside `cluster`, and the `command` for each.
+pub(super) async fn other_clusters(engine: &Engine, cluster: &ClusterName, command: &str) -> Result<(), Error> {
+    let all = observe::containers(engine, None)
+        .await
+        .map_err(doing("look at the engine"))?;
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for container in &all {
+        *others.entry(container.label(label::CLUSTER)).or_default() += 1;
+    }
+    for (name, count) in others.into_iter().filter(|(name, _)| *name != cluster.as_str()) {
+        let containers = plural(count, "container");
+        terminal::line(&format!(
+            "hint: cluster `{name}` has {containers}: `topogen {command} -n {name}`"
+        ));
+    }
+    Ok(())
 }
 
 /// An engine error, and what topogen was doing.

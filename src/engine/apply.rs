@@ -84,7 +84,10 @@ pub async fn apply(plan: &Plan, setting: &Setting<'_>, report: &mut dyn FnMut(Ev
         let next = tokio::select! {
             next = running.next() => next,
             // Wakes the loop, so that a stop is seen while operations are in flight.
-            Ok(()) = stop.changed() => continue,
+            Ok(()) = stop.changed() => {
+                report(Event::Stopping { in_flight: running.len() });
+                continue;
+            }
         };
         let Some((at, result)) = next else { break };
         let operation = &plan.operations[at];
@@ -170,10 +173,23 @@ async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
+            Err(error) if in_use(&error) && nobody_on(id, docker).await? => {
+                let reason = format!(
+                    "{}, though nobody is on it: the engine has lost count, which restarting it mends",
+                    words(&error)
+                );
+                return Err(Error::DockerStreamError { error: reason });
+            }
             other => return gone(other),
         }
     }
     Ok(())
+}
+
+/// Whether the engine itself names no container on a network.
+async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Error> {
+    let inspect = docker.inspect_network(id, None).await?;
+    Ok(inspect.containers.unwrap_or_default().is_empty())
 }
 
 /// Take off a network what the engine has left there of containers that are no more.

@@ -2,6 +2,7 @@
 //!
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
+mod endpoint;
 mod host;
 mod network;
 mod port;
@@ -10,14 +11,14 @@ mod read;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
+use bollard::models::{ContainerCreateBody, HostConfig};
 use serde_json::json;
 
 use super::{ContainerSpec, FileSpec, Wanted, WantedNode, hash, label, sha256};
 use crate::blueprint::ConfigKind;
 use crate::diagnostic::{Problem, Problems};
-use crate::name::{ContainerName, NetworkName};
-use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
+use crate::name::ContainerName;
+use crate::topology::{ConfigSource, Node, Service, Topology};
 use crate::value::Value;
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
@@ -130,8 +131,9 @@ impl Translation<'_> {
     fn container(&mut self, origin: &Origin) -> ContainerSpec {
         let mut body = ContainerCreateBody::default();
         let mut labels = BTreeMap::new();
-        let mut after = Vec::new();
+        let mut after: Vec<ContainerName> = Vec::new();
         let mut files = Vec::new();
+        let mut links = Vec::new();
         let mut host = HostConfig::default();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
@@ -145,7 +147,9 @@ impl Translation<'_> {
                 "labels" => labels.extend(user_labels(value, &path, self.problems)),
                 "stop_signal" => body.stop_signal = read::text(value, &path, self.problems),
                 "stop_grace_period" => body.stop_timeout = self.grace(value),
-                "depends_on" => after = self.dependencies(value),
+                "depends_on" => after.extend(self.dependencies(value)),
+                "links" => links.extend(self.links(value, &mut after)),
+                "external_links" => links.extend(read::texts(value, &path, self.problems)),
                 "configs" => files.extend(self.files(ConfigKind::Config, value)),
                 "secrets" => files.extend(self.files(ConfigKind::Secret, value)),
                 key if key.starts_with("x-") => {}
@@ -166,7 +170,8 @@ impl Translation<'_> {
                     .hint("name one, or see it run with a fake in its place: `topogen up --fake`"),
             );
         }
-        let endpoints = self.endpoints();
+        after.dedup();
+        let endpoints = self.endpoints(&links);
         let mode = || {
             endpoints
                 .first()
@@ -344,37 +349,6 @@ impl Translation<'_> {
         services
             .filter(|s| keys.iter().any(|k| k == s.key.as_str()))
             .map(|s| s.container.clone())
-            .collect()
-    }
-
-    /// In Compose's order: higher `priority` first, then by key. The first is the container's network mode.
-    fn endpoints(&mut self) -> Vec<(NetworkName, EndpointSettings)> {
-        let mut attachments: Vec<(i64, &Attachment, &Network)> = Vec::new();
-        for attachment in &self.service.attachments {
-            let Some(network) = self.topology.network(self.node, &attachment.network) else {
-                continue;
-            };
-            let path = self.path(&format!("networks.{}.priority", attachment.network));
-            let priority = attachment.options.get("priority");
-            let priority = priority.and_then(|p| read::integer(p, &path, self.problems));
-            attachments.push((priority.unwrap_or(0), attachment, network));
-        }
-        attachments.sort_by(|(p, a, _), (q, b, _)| q.cmp(p).then_with(|| a.network.cmp(&b.network)));
-        attachments
-            .into_iter()
-            .map(|(_, attachment, network)| {
-                for key in attachment.options.keys().filter(|k| &***k != "priority") {
-                    self.refuse(&format!("networks.{}.{key}", attachment.network));
-                }
-                // As Compose: its key is a name of every container on every network it joins.
-                let mut aliases = vec![self.service.key.to_string()];
-                aliases.extend(attachment.aliases.iter().map(ToString::to_string));
-                let settings = EndpointSettings {
-                    aliases: Some(aliases),
-                    ..EndpointSettings::default()
-                };
-                (network.name.clone(), settings)
-            })
             .collect()
     }
 }

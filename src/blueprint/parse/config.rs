@@ -30,7 +30,9 @@ pub(super) fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Confi
         let what = format!("`{}`", kind.section());
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
             let name = key_name::<ConfigName>(entry, reader.problems);
-            if let (Some(source), Some(name)) = (config_source(entry, reader), name) {
+            // One that cannot be read is defined all the same: who refers to it is not at fault.
+            let source = config_source(entry, reader).unwrap_or_else(|| ConfigSource::External(entry.node.clone()));
+            if let Some(name) = name {
                 let said = ["file", "content", "environment"];
                 let options = match (&source, &entry.node.value) {
                     (ConfigSource::External(_), _) => Vec::new(),

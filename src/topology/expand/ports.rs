@@ -125,7 +125,10 @@ impl Expansion<'_> {
         )
         .label(format!("{} and {}", of(one), of(two)));
         self.problems.push(if first == second {
-            problem.hint(format!("give each node one of its own: {}", mended(two)))
+            problem.hint(format!(
+                "give each node one of its own: {}; over a Compose file that is `ports: !override […]` in the role",
+                mended(two)
+            ))
         } else {
             problem.hint("give one of them another port of the host")
         });
