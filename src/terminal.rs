@@ -41,7 +41,7 @@ impl Face {
             Self::Quiet => {}
             Self::Bar(bar) => {
                 match event {
-                    Event::Started { operation, .. } => bar.set_message(words(operation)),
+                    Event::Started { operation, .. } => bar.set_message(short(operation)),
                     Event::Done { .. } | Event::Skipped { .. } | Event::Failed { .. } => bar.inc(1),
                     Event::Stopping { .. } => {}
                 }
@@ -71,6 +71,15 @@ impl Face {
 /// `create container slave1-service_3-1`.
 fn words(operation: &Operation) -> String {
     format!("{} {}", operation.action.words(), operation.subject)
+}
+
+/// The same without what all names of a cluster begin with: a line of a terminal is short, and an interrupt's echo
+/// must not make two of it.
+fn short(operation: &Operation) -> String {
+    let subject = operation.subject.as_str();
+    let node = operation.node.as_str();
+    let from = if node.is_empty() { None } else { subject.find(node) };
+    format!("{} {}", operation.action.words(), &subject[from.unwrap_or(0)..])
 }
 
 /// What a line says of `event`; nothing of what only begins.
@@ -114,7 +123,7 @@ fn json(event: Event<'_>) -> serde_json::Value {
 
 fn bar(length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr_with_hz(15));
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:20} {elapsed} {wide_msg}");
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:16} {elapsed} {msg:44!}");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━━ "));
     }
