@@ -1,6 +1,6 @@
 //! The language as the user writes it: roles of services, how many of each, and which are the ways in and out.
 //!
-//! Reading is [`parse`] (shape), then [`validate`] (what must agree with what). Values stay as written, with their
+//! Reading is `parse` (shape), then `validate` (what must agree with what). Values stay as written, with their
 //! places; they become a [`crate::topology::Topology`] in [`crate::topology::expand`].
 
 mod document;
