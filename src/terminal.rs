@@ -48,7 +48,7 @@ impl Face {
                 if let Event::Failed { .. } | Event::Stopping { .. } = event
                     && let Some(text) = told(event)
                 {
-                    bar.suspend(|| line(&text));
+                    bar.println(&text);
                 }
             }
             Self::Plain => {
