@@ -30,6 +30,28 @@ const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("wordpress", &["docker-compose.yml"], "blog1"),
 ];
 
+/// A repository's Compose file lies where its project wants it, as often as not above the blueprint.
+#[test]
+fn a_compose_file_may_lie_anywhere() {
+    let root = tempfile::tempdir().expect("a directory");
+    let lab = root.path().join("lab");
+    std::fs::create_dir(&lab).expect("a directory");
+    let compose = "services: {app: {image: i, volumes: ['./data:/data'], build: .}}\n";
+    std::fs::write(root.path().join("docker-compose.yml"), compose).expect("a file");
+    for path in [
+        "../docker-compose.yml",
+        root.path().join("docker-compose.yml").to_str().expect("UTF-8"),
+    ] {
+        let blueprint = format!("roles: {{app: {{compose: {path}}}}}\n");
+        std::fs::write(lab.join("topogen.yaml"), blueprint).expect("a file");
+        let output = topogen(&lab, &["render", "-o", "-"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let data = format!("{}/data:/data", root.path().display());
+        assert!(text.contains(&data), "{text}");
+    }
+}
+
 /// Two files as one would have them for a shell loop over `docker compose -p`, and four lines of blueprint around them.
 #[test]
 fn a_master_and_its_slaves_from_two_files() {

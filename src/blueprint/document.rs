@@ -40,18 +40,24 @@ pub(super) struct Reader<'a, 'v> {
 }
 
 impl Reader<'_, '_> {
-    /// The content of `path` below `directory`, as the blueprint says it at `span`.
+    /// The content of `path` below `directory`, as the blueprint says it at `span`: what is shipped to containers lies
+    /// with the blueprint.
     pub(super) fn bytes(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
-        let whole = match join(directory, path) {
-            Ok(whole) => whole,
-            Err(reason) => {
-                self.problems.push(
-                    Problem::at(span, format!("`{path}` {reason}"))
-                        .hint("a blueprint and what it names live in one directory: copy the file there"),
-                );
-                return None;
-            }
+        let whole = join(directory, path);
+        let reason = match whole.as_bytes() {
+            [b'/', ..] => "is an absolute path",
+            [b'.', b'.', ..] if whole == ".." || whole.starts_with("../") => "lies outside the blueprint's directory",
+            _ => return self.content(whole, path, span),
         };
+        self.problems.push(
+            Problem::at(span, format!("`{path}` {reason}"))
+                .hint("a blueprint and what it gives to containers live in one directory: copy the file there"),
+        );
+        None
+    }
+
+    /// The content of the file `whole`, written as `path`.
+    fn content(&mut self, whole: String, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
         match (self.read)(&whole) {
             Ok(bytes) if bytes.len() > yaml::MAX_BYTES => {
                 self.problems.push(
@@ -62,7 +68,7 @@ impl Reader<'_, '_> {
             }
             Ok(bytes) => Some((whole, bytes)),
             Err(reason) => {
-                let shown = if whole.is_empty() { path } else { &whole };
+                let shown = if whole.is_empty() { path } else { whole.as_str() };
                 self.problems
                     .push(Problem::at(span, format!("cannot read `{shown}`: {reason}")));
                 None
@@ -73,6 +79,10 @@ impl Reader<'_, '_> {
     /// The same as text, kept for messages.
     pub(super) fn text(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, FileId)> {
         let (whole, bytes) = self.bytes(directory, path, span)?;
+        self.decoded(whole, bytes)
+    }
+
+    fn decoded(&mut self, whole: String, bytes: Vec<u8>) -> Option<(String, FileId)> {
         match String::from_utf8(bytes) {
             Ok(text) => {
                 let file = self.sources.add(whole.clone(), text);
@@ -119,7 +129,7 @@ impl Reader<'_, '_> {
 
     /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
     fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
-        let beside = self.dotenv(parent(&join(directory, path).unwrap_or_default()), span);
+        let beside = self.dotenv(parent(&join(directory, path)), span);
         let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
         self.profiles
             .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
@@ -166,7 +176,9 @@ impl Reader<'_, '_> {
     }
 
     fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
-        let (whole, file) = self.text(directory, path, span)?;
+        // A Compose file may lie wherever it does: it belongs to another project, as often as not.
+        let (whole, bytes) = self.content(join(directory, path), path, span)?;
+        let (whole, file) = self.decoded(whole, bytes)?;
         let mut tree = match yaml::parse(self.sources.text(file), file) {
             Ok(tree) => tree,
             Err(problems) => {

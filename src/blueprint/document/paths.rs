@@ -58,12 +58,7 @@ impl Reader<'_, '_> {
     }
 
     fn absolute(&self, directory: &str, path: &str) -> String {
-        match join(directory, path) {
-            Ok(path) if path.is_empty() => self.base.to_owned(),
-            Ok(path) => format!("{}/{path}", self.base),
-            // Out of the blueprint's directory, which is the user's business for what is mounted.
-            Err(_) => format!("{}/{directory}/{path}", self.base).replace("//", "/"),
-        }
+        join(self.base, &join(directory, path))
     }
 
     pub(super) fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
@@ -178,22 +173,23 @@ pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// `path` as seen from the blueprint's directory, when written in a file of `directory` below it.
-pub(super) fn join(directory: &str, path: &str) -> Result<String, &'static str> {
-    if path.starts_with('/') {
-        return Err("is an absolute path");
-    }
-    let mut parts: Vec<&str> = directory.split('/').filter(|p| !p.is_empty()).collect();
-    for part in path.split('/') {
+/// `path` as seen from the blueprint's directory, when written in a file of `directory`, itself seen from there.
+pub(super) fn join(directory: &str, path: &str) -> String {
+    let from = if path.starts_with('/') { "" } else { directory };
+    let root = path.starts_with('/') || from.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in from.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
-            ".." => {
-                parts.pop().ok_or("lies outside the blueprint's directory")?;
+            ".." if parts.last().is_some_and(|p| *p != "..") => {
+                parts.pop();
             }
+            // Nothing lies above the root.
+            ".." if root => {}
             other => parts.push(other),
         }
     }
-    Ok(parts.join("/"))
+    format!("{}{}", if root { "/" } else { "" }, parts.join("/"))
 }
 
 fn empty(span: Span) -> Node {
@@ -201,5 +197,26 @@ fn empty(span: Span) -> Node {
         value: Yaml::Null,
         span,
         tag: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_and_made_plain() {
+        for (directory, path, expected) in [
+            ("", "a", "a"),
+            ("", "./a/../b", "b"),
+            ("x/y", "../a", "x/a"),
+            ("x", "../../a", "../a"),
+            ("../x", "a", "../x/a"),
+            ("x", "/a/./b", "/a/b"),
+            ("/x", "../../a", "/a"),
+            ("", ".", ""),
+        ] {
+            assert_eq!(join(directory, path), expected, "{directory} {path}");
+        }
     }
 }
