@@ -8,6 +8,7 @@ pub mod serve;
 
 use std::sync::Arc;
 
+use crate::compose;
 use crate::topology::{Node, Service, Topology};
 use crate::value::{Map, Value};
 
@@ -166,37 +167,15 @@ fn merged(environment: Option<&Value>, identity: Vec<(&'static str, Value)>) -> 
 
 /// The container's ports that a definition speaks of in `expose` and `ports`, as `443/tcp`, each once.
 fn ports(definition: &Map) -> String {
+    let items = |key: &str| definition.get(key).and_then(Value::as_list).unwrap_or_default();
+    let exposed = items("expose")
+        .iter()
+        .filter_map(|v| compose::ports::exposed(&v.scalar()?).ok());
+    let published = items("ports").iter().filter_map(|v| compose::ports::read(v).ok());
     let mut found: Vec<String> = Vec::new();
-    let exposed = definition
-        .get("expose")
-        .into_iter()
-        .filter_map(Value::as_list)
-        .flatten();
-    let published = definition.get("ports").into_iter().filter_map(Value::as_list).flatten();
-    for value in exposed.chain(published) {
-        let text = match value {
-            Value::Map(map) => {
-                let target = map.get("target").and_then(Value::scalar).unwrap_or_default();
-                let protocol = map
-                    .get("protocol")
-                    .and_then(Value::scalar)
-                    .unwrap_or_else(|| "tcp".to_owned());
-                format!("{target}/{protocol}")
-            }
-            other => other.scalar().unwrap_or_default(),
-        };
-        // `[[address:]published:]target[/protocol]`: the target is what stands last.
-        let target = text.rsplit(':').next().unwrap_or_default();
-        let (range, protocol) = target.split_once('/').unwrap_or((target, "tcp"));
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else {
-            continue;
-        };
-        for port in first..=last {
-            let port = format!("{port}/{protocol}");
-            if !found.contains(&port) {
-                found.push(port);
-            }
+    for port in exposed.chain(published).flat_map(|p| p.targets().collect::<Vec<_>>()) {
+        if !found.contains(&port) {
+            found.push(port);
         }
     }
     found.join(" ")

@@ -1,4 +1,4 @@
-//! Which ports of the host a service asks for: `ports`, short and long (Compose specification, services, `ports`).
+//! Ports as Compose writes them: `ports`, short and long, and `expose` (Compose specification, services).
 
 use std::net::IpAddr;
 
@@ -21,12 +21,35 @@ const KEYS: &[&str] = &[
 pub struct Port {
     /// The container's ports, first and last.
     pub target: (u16, u16),
-    /// The host's, as many; `None` where the engine chooses.
+    /// The host's: as many, or a range to choose one port's from; `None` where the engine chooses from all.
     pub published: Option<(u16, u16)>,
     /// The host's address; `None` for all of them.
     pub address: Option<IpAddr>,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
+}
+
+impl Port {
+    /// The host's ports that are taken for certain: none where the engine chooses.
+    #[must_use]
+    pub fn taken(&self) -> Option<(u16, u16)> {
+        self.published
+            .filter(|(first, last)| last - first == self.target.1 - self.target.0)
+    }
+
+    /// Each of the container's ports as the engine names it, `80/tcp`.
+    pub fn targets(&self) -> impl Iterator<Item = String> {
+        (self.target.0..=self.target.1).map(|port| format!("{port}/{}", self.protocol))
+    }
+}
+
+/// One item of `expose`: a port of the container or a range of them.
+///
+/// # Errors
+/// What was expected of it.
+pub fn exposed(text: &str) -> Result<Port, String> {
+    let (target, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    port(target, "", "", protocol)
 }
 
 /// One item of `ports`.
@@ -93,14 +116,10 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
         "" => None,
         text => Some(range(text)?),
     };
-    let published = match published {
-        // A range for one port: the engine takes one that is free.
-        Some((first, last)) if target.0 == target.1 && first != last => None,
-        Some((first, last)) if last - first != target.1 - target.0 => {
-            return Err("expected as many ports of the host as of the container".to_owned());
-        }
-        other => other,
-    };
+    // A range for one port: the engine takes one that is free.
+    if published.is_some_and(|(first, last)| target.0 != target.1 && last - first != target.1 - target.0) {
+        return Err("expected as many ports of the host as of the container".to_owned());
+    }
     Ok(Port {
         target,
         published,
@@ -124,13 +143,14 @@ mod tests {
 
     #[test]
     fn reads_the_short_syntax() {
-        let published = |text: &str| short(text).map(|p| p.published);
+        let published = |text: &str| short(text).map(|p| p.taken());
         assert_eq!(published("80"), Ok(None));
         assert_eq!(published("8080:80/udp"), Ok(Some((8080, 8080))));
         assert_eq!(published("127.0.0.1:9000-9001:90-91"), Ok(Some((9000, 9001))));
         assert_eq!(published("127.0.0.1::80"), Ok(None));
         assert_eq!(published("[::1]:81:80"), Ok(Some((81, 81))));
         assert_eq!(published("9000-9009:80"), Ok(None));
+        assert_eq!(short("9000-9009:80").map(|p| p.published), Ok(Some((9000, 9009))));
         for bad in [
             "", "web", "0:80", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2", "1:2:3:4",
         ] {

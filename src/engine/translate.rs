@@ -5,7 +5,6 @@
 mod endpoint;
 mod host;
 mod network;
-mod port;
 mod read;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +15,7 @@ use serde_json::json;
 
 use super::{ContainerSpec, FileSpec, Wanted, WantedNode, hash, label, sha256};
 use crate::blueprint::ConfigKind;
+use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
 use crate::name::ContainerName;
 use crate::topology::{ConfigSource, Node, Service, Topology};
@@ -297,15 +297,15 @@ impl Translation<'_> {
     }
 
     fn exposed(&mut self, value: &Value) -> Vec<String> {
-        let mut ports = Vec::new();
+        let mut found = Vec::new();
         let path = self.path("expose");
         for item in read::texts(value, &path, self.problems) {
-            match port::exposed(&item) {
-                Some(found) => ports.extend(found),
-                None => self.wrong("expose", &format!("a port or a range of ports, found `{item}`")),
+            match ports::exposed(&item) {
+                Ok(port) => found.extend(port.targets()),
+                Err(reason) => self.problems.push(Problem::general(format!("`{path}`: {reason}"))),
             }
         }
-        ports
+        found
     }
 
     /// A namespace that is not the container's own: the host's, or none. Another service's is not known yet.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, ResourcesBlkioWeightDevice, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
-    ThrottleDevice,
+    HostConfigLogConfig, PortBinding, ResourcesBlkioWeightDevice, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum, ThrottleDevice,
 };
 
-use super::{port, read, refuse};
-use crate::diagnostic::Problems;
+use super::{read, refuse};
+use crate::compose::ports;
+use crate::diagnostic::{Problem, Problems};
 use crate::value::{Map, Value};
 
 /// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
@@ -32,7 +33,7 @@ pub(super) fn set(
         "tty" => body.tty = read::boolean(value, path, problems),
         "stdin_open" => body.open_stdin = read::boolean(value, path, problems),
         "healthcheck" => body.healthcheck = healthcheck(value, path, problems),
-        "ports" => ports(value, body, host, path, problems),
+        "ports" => published(value, body, host, path, problems),
         "restart" => host.restart_policy = restart(value, path, problems),
         "init" => host.init = read::boolean(value, path, problems),
         "read_only" => host.readonly_rootfs = read::boolean(value, path, problems),
@@ -116,14 +117,36 @@ fn unknown(key: &str, path: &str, problems: &mut Problems) {
     }
 }
 
-fn ports(value: &Value, body: &mut ContainerCreateBody, host: &mut HostConfig, path: &str, problems: &mut Problems) {
+fn published(
+    value: &Value,
+    body: &mut ContainerCreateBody,
+    host: &mut HostConfig,
+    path: &str,
+    problems: &mut Problems,
+) {
     let exposed = body.exposed_ports.get_or_insert_default();
     let bindings = host.port_bindings.get_or_insert_default();
     for item in read::list(value, path, problems) {
-        for (target, binding) in port::published(item, path, problems) {
+        let port = match ports::read(item) {
+            Ok(port) => port,
+            Err(reason) => {
+                problems.push(Problem::general(format!("`{path}`: {reason}")));
+                continue;
+            }
+        };
+        for (at, target) in (0u16..).zip(port.targets()) {
             if !exposed.contains(&target) {
                 exposed.push(target.clone());
             }
+            let host_port = match (port.taken(), port.published) {
+                (Some((first, _)), _) => (first + at).to_string(),
+                (None, Some((first, last))) => format!("{first}-{last}"),
+                (None, None) => String::new(),
+            };
+            let binding = PortBinding {
+                host_ip: port.address.map(|a| a.to_string()),
+                host_port: Some(host_port),
+            };
             bindings
                 .entry(target)
                 .or_default()

@@ -49,12 +49,7 @@ impl Expansion<'_> {
                 }
             };
             for (item, value) in items.iter().enumerate() {
-                let Port {
-                    published,
-                    address,
-                    protocol,
-                    ..
-                } = match ports::read(value) {
+                let port = match ports::read(value) {
                     Ok(port) => port,
                     Err(expected) => {
                         let span = self.port_place(node, service, item);
@@ -64,7 +59,8 @@ impl Expansion<'_> {
                         continue;
                     }
                 };
-                let Some((first, last)) = published else { continue };
+                let Some((first, last)) = port.taken() else { continue };
+                let Port { address, protocol, .. } = port;
                 let families = match address {
                     Some(address) => vec![address],
                     None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
