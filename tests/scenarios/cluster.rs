@@ -212,9 +212,18 @@ impl Drop for Cluster {
     }
 }
 
-/// Run the probe inside a fake container.
+/// Run the probe inside a fake container, until every fake that it reaches has had the time to listen: `up` is done when
+/// containers run, not when what is in them answers.
 pub(crate) fn probe(container: &str, questions: &[&str]) -> Json {
     let mut arguments = vec!["exec", container, "/topogen", "probe"];
     arguments.extend(questions);
-    serde_json::from_str(&docker(&arguments)).expect("JSON")
+    wait("the fakes listen", || {
+        let found: Json = serde_json::from_str(&docker(&arguments)).expect("JSON");
+        let endpoints = found["endpoints"].as_object().expect("endpoints");
+        let early = |contact: &Json| match contact["outcome"].as_str() {
+            Some("connected") => contact["identity"].is_null(),
+            outcome => outcome == Some("refused"),
+        };
+        (!endpoints.values().any(early)).then_some(found)
+    })
 }
