@@ -1,5 +1,6 @@
 //! What `up` and `down` share: carry out a plan, show how it goes, sum up.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
@@ -34,6 +35,7 @@ pub(super) async fn carry_out(
         layout,
         parallel: work.parallel.map_or_else(default_parallel, usize::from),
         stop,
+        made: RefCell::default(),
     };
     let face = Face::new(work.progress, plan);
     let outcome = apply(plan, &setting, &mut |event| face.show(event)).await;

@@ -1,7 +1,8 @@
 //! Carrying out a plan: each operation as soon as what it waits for is done, so many at once, none after a stop.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -22,12 +23,14 @@ use super::connect::{Engine, status, words};
 use super::{ContainerSpec, NetworkSpec, label, observe};
 use crate::event::Event;
 use crate::fake;
-use crate::name::ClusterName;
+use crate::name::{ClusterName, ContainerName};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::{Layout, overlap};
 
 /// How often an operation is tried where the engine says that what is in its way is passing.
 const TRIES: u32 = 40;
+/// How often a container that somebody else made is looked at before it is taken for whole: two seconds.
+const SETTLING: u32 = 20;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,6 +59,8 @@ pub struct Setting<'a> {
     pub parallel: usize,
     /// Turns true when no more work is to be begun.
     pub stop: watch::Receiver<bool>,
+    /// Containers that this run made: nobody else has their making in hand.
+    pub made: RefCell<HashSet<ContainerName>>,
 }
 
 /// Carry out `plan`. Failures stop what depends on them and nothing else.
@@ -135,10 +140,17 @@ async fn perform(operation: &Operation, setting: &Setting<'_>) -> Result<(), Err
         Action::LoadImage => load_image(setting.engine, subject).await,
         Action::CreateNetwork(spec) => create_network(spec, setting).await,
         Action::CreateContainer(spec) => create_container(spec, setting).await,
+        Action::Connect { container, .. } if !settled(container, setting).await? => {
+            create_container(container, setting).await
+        }
         Action::Connect { container, endpoint } => match connect(container, *endpoint, subject, setting).await {
             Err(error) if vanished(&error) => create_container(container, setting).await,
             other => other,
         },
+        Action::Start(spec) if !settled(spec, setting).await? => {
+            create_container(spec, setting).await?;
+            start(spec, setting).await
+        }
         Action::Start(spec) => match start(spec, setting).await {
             Err(error) if vanished(&error) => {
                 create_container(spec, setting).await?;
@@ -339,7 +351,10 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
     loop {
         let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
         match engine.docker.create_container(Some(options), body.clone()).await {
-            Ok(_) => break,
+            Ok(_) => {
+                setting.made.borrow_mut().insert(spec.name.clone());
+                break;
+            }
             Err(error) if status(&error) == Some(409) && tries < TRIES => {
                 // None: just gone, its name is free in a moment.
                 if let Some(holder) = inspect(spec, engine).await? {
@@ -350,7 +365,7 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
                     let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
                     // It is the very one that was to be made: a killed `up`, or another one, got that far.
-                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) {
+                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, setting).await? {
                         connected = 0;
                         break;
                     }
@@ -371,6 +386,24 @@ async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
         connect(spec, at, spec.name.as_str(), setting).await?;
     }
     Ok(())
+}
+
+/// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes
+/// back when it finds out; to touch it at that moment makes engine 20.10 lose count of endpoints, for ever.
+async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+    if setting.made.borrow().contains(&spec.name) {
+        return Ok(true);
+    }
+    for _ in 0..SETTLING {
+        let Some(found) = inspect(spec, setting.engine).await? else {
+            return Ok(false);
+        };
+        if found.state.and_then(|s| s.status) != Some(ContainerStateStatusEnum::CREATED) {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(true)
 }
 
 /// The container that has the name of `spec`; `None` where it has just gone.
