@@ -91,6 +91,7 @@ pub fn expand(
         layout: None,
         cluster,
         shared: Vec::new(),
+        vars: Vec::new(),
         set: Vec::new(),
     };
     let topology = expansion.run(&counts, overrides);
@@ -165,6 +166,8 @@ struct Expansion<'a> {
     cluster: ClusterName,
     /// Networks that nodes share beside the one of all.
     shared: Vec<Network>,
+    /// `vars:` of the blueprint.
+    vars: Vec<(Arc<str>, Pattern)>,
     /// `--set`.
     set: Vec<(Arc<str>, Pattern)>,
 }
@@ -180,6 +183,7 @@ impl Expansion<'_> {
             self.sources,
             &mut self.problems,
         );
+        self.vars.clone_from(&vars);
         let names: Vec<Vec<NodeName>> = self
             .blueprint
             .roles
@@ -399,12 +403,7 @@ impl Expansion<'_> {
             return Arc::default();
         };
         let pattern = self.templates.compile(node, self.sources, &mut self.problems);
-        let vars = compile_vars(
-            &self.blueprint.vars,
-            &mut self.templates,
-            self.sources,
-            &mut self.problems,
-        );
+        let vars = self.vars.clone();
         let vars = self.constant_vars(&[], &vars);
         match self.evaluate(&pattern, &context! { vars }) {
             Some(Value::Map(map)) => map,
