@@ -118,7 +118,9 @@ fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, Str
         })?;
         found.extend(variables);
     }
-    found.extend(std::env::vars());
+    // What is not UTF-8 cannot stand in a YAML file, and is no reason to stop.
+    let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    found.extend(own);
     Ok(found)
 }
 
