@@ -31,6 +31,10 @@ pub mod label {
     pub const SERVICE: &str = "io.topogen.service";
     /// A hash over all that made a container or network.
     pub const CONFIG_HASH: &str = "io.topogen.config-hash";
+    /// What a container was asked to be, in the blueprint's words and as JSON: by it `up` says what changed.
+    pub const DEFINITION: &str = "io.topogen.definition";
+    /// The roles that a container's role starts after, as `master:healthy,store:started`.
+    pub const AFTER: &str = "io.topogen.after";
     /// The blueprint it came from.
     pub const BLUEPRINT: &str = "io.topogen.blueprint";
 
@@ -42,6 +46,10 @@ pub mod label {
         pub const SERVICE: &str = "com.docker.compose.service";
         /// The network, by its key.
         pub const NETWORK: &str = "com.docker.compose.network";
+        /// The volume, by its key.
+        pub const VOLUME: &str = "com.docker.compose.volume";
+        /// What a container depends on, as `db:service_healthy:false`: key, condition, whether it restarts with it.
+        pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
         /// Which replica, from 1.
         pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
         /// Whether `docker compose run` made it.
@@ -70,6 +78,8 @@ pub struct Wanted {
     pub shared: Vec<Arc<NetworkSpec>>,
     /// The nodes, in the order of the topology.
     pub nodes: Vec<WantedNode>,
+    /// Named volumes, those of all nodes, each name once.
+    pub volumes: Vec<Arc<VolumeSpec>>,
     /// How subnets lie; `None` where the engine chooses.
     pub layout: Option<Layout>,
 }
@@ -121,12 +131,87 @@ pub struct ContainerSpec {
     pub service: ServiceName,
     /// The networks it joins, in the order in which Compose would give them.
     pub endpoints: Vec<(NetworkName, EndpointSettings)>,
-    /// Containers that start before it.
-    pub after: Vec<ContainerName>,
+    /// Containers that it waits for before it starts.
+    pub after: Vec<Dependency>,
+    /// Containers that must be there before it is made, because it shares something of theirs: it is made anew with them.
+    pub joined: Vec<ContainerName>,
+    /// The named volumes it mounts, by their names in the engine.
+    pub volumes: Vec<String>,
+    /// When its image is fetched.
+    pub pull: Pull,
+    /// The platform that its image is asked for, as `linux/arm64`; `None`: the engine's own.
+    pub platform: Option<String>,
     /// Files that are put into it before it starts.
     pub files: Vec<FileSpec>,
     /// What the engine is told, networks aside (`POST /containers/create`).
     pub body: ContainerCreateBody,
+    /// Over all of the above.
+    pub hash: String,
+}
+
+/// A container that another one waits for (Compose specification, services, `depends_on`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dependency {
+    /// Its name.
+    pub container: ContainerName,
+    /// What it is waited for.
+    pub condition: Condition,
+    /// Whether the other cannot start without it.
+    pub required: bool,
+    /// Whether the other is started again when it is.
+    pub restart: bool,
+}
+
+impl Dependency {
+    /// On `container`, that it has started.
+    #[must_use]
+    pub fn started(container: ContainerName) -> Self {
+        Self {
+            container,
+            condition: Condition::Started,
+            required: true,
+            restart: false,
+        }
+    }
+}
+
+/// What a container is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// That it was started.
+    Started,
+    /// That its healthcheck says it is well.
+    Healthy,
+    /// That it ended, and with status 0.
+    Completed,
+}
+
+/// When an image is fetched (Compose specification, services, `pull_policy`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// At each `up`.
+    Always,
+    /// Never.
+    Never,
+    /// Where it is not on the engine.
+    #[default]
+    Missing,
+    /// At an `up` that finds it fetched more than so many seconds ago.
+    Every(u64),
+}
+
+/// A named volume to be.
+#[derive(Debug, Clone)]
+pub struct VolumeSpec {
+    /// Its name in the engine.
+    pub name: String,
+    /// The node it belongs to; `None` where several share it.
+    pub node: Option<NodeName>,
+    /// Whether somebody else creates and removes it.
+    pub external: bool,
+    /// What the engine is told (`POST /volumes/create`).
+    pub request: bollard::models::VolumeCreateRequest,
     /// Over all of the above.
     pub hash: String,
 }
@@ -166,6 +251,8 @@ pub struct Observed {
     pub networks: Vec<SeenNetwork>,
     /// Names of the images there, with their tags.
     pub images: BTreeSet<String>,
+    /// All volumes of the engine, foreign ones too.
+    pub volumes: Vec<SeenVolume>,
     /// Foreign containers on the cluster's networks: the network's id, and their names.
     pub guests: BTreeMap<String, Vec<String>>,
 }
@@ -261,6 +348,23 @@ pub struct SeenNetwork {
     pub labels: BTreeMap<String, String>,
     /// Its IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
+}
+
+/// A volume of the engine, ours or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenVolume {
+    /// Its name, which no other bears.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl SeenVolume {
+    /// Whether it belongs to `cluster`.
+    #[must_use]
+    pub fn is_of(&self, cluster: &ClusterName) -> bool {
+        self.labels.get(label::CLUSTER).map(String::as_str) == Some(cluster.as_str())
+    }
 }
 
 impl SeenNetwork {

@@ -26,6 +26,7 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName) -> Result<Observed,
         containers,
         networks,
         images,
+        volumes: Vec::new(),
         guests: BTreeMap::new(),
     })
 }

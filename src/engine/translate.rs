@@ -13,12 +13,11 @@ use std::sync::Arc;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use serde_json::json;
 
-use super::{ContainerSpec, FileSpec, Wanted, WantedNode, hash, label, sha256};
+use super::{Condition, ContainerSpec, Dependency, FileSpec, Pull, Wanted, WantedNode, hash, label, sha256};
 use crate::blueprint::ConfigKind;
 use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
-use crate::name::ContainerName;
-use crate::topology::{ConfigSource, Node, Service, Topology};
+use crate::topology::{Attachment, ConfigSource, Node, Service, Topology};
 use crate::value::Value;
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
@@ -68,6 +67,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         roles: topology.roles.clone(),
         inout,
         nodes,
+        volumes: Vec::new(),
         layout: topology.layout,
     };
     network::bridges_have_room(&wanted, &mut problems);
@@ -131,7 +131,7 @@ impl Translation<'_> {
     fn container(&mut self, origin: &Origin) -> ContainerSpec {
         let mut body = ContainerCreateBody::default();
         let mut labels = BTreeMap::new();
-        let mut after: Vec<ContainerName> = Vec::new();
+        let mut after: Vec<Dependency> = Vec::new();
         let mut files = Vec::new();
         let mut links = Vec::new();
         let mut host = HostConfig::default();
@@ -191,6 +191,7 @@ impl Translation<'_> {
         if let Some(labels) = &mut body.labels {
             labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
             labels.insert(label::compose::CONFIG_HASH.to_owned(), hash.clone());
+            labels.insert(label::DEFINITION.to_owned(), self.definition(&files));
             labels.insert(label::compose::VERSION.to_owned(), version());
             labels.insert(label::BLUEPRINT.to_owned(), origin.blueprint.clone());
             labels.insert(label::compose::CONFIG_FILES.to_owned(), origin.blueprint.clone());
@@ -202,6 +203,10 @@ impl Translation<'_> {
             service: self.service.name.clone(),
             endpoints,
             after,
+            joined: Vec::new(),
+            volumes: Vec::new(),
+            pull: Pull::default(),
+            platform: None,
             files,
             body,
             hash,
@@ -249,6 +254,27 @@ impl Translation<'_> {
             });
         }
         files
+    }
+
+    /// The service in the blueprint's words, of its files' contents a part of their digests: for people to see what
+    /// changed.
+    fn definition(&self, files: &[FileSpec]) -> String {
+        let mut definition = json!(self.service.definition);
+        if let Some(map) = definition.as_object_mut() {
+            let network = |a: &Attachment| {
+                (
+                    a.network.to_string(),
+                    json!({"aliases": a.aliases, "options": a.options}),
+                )
+            };
+            let networks: serde_json::Map<_, _> = self.service.attachments.iter().map(network).collect();
+            map.insert("networks".to_owned(), networks.into());
+            let file = |f: &FileSpec| (f.target.clone(), f.digest.get(..12).into());
+            let files: serde_json::Map<_, _> = files.iter().map(file).collect();
+            map.insert("files".to_owned(), files.into());
+        }
+        definition.sort_all_objects();
+        definition.to_string()
     }
 
     fn labels(&self) -> Vec<(String, String)> {
@@ -330,25 +356,51 @@ impl Translation<'_> {
         Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))
     }
 
-    /// The containers that `depends_on` names; conditions other than `service_started` are not known yet.
-    fn dependencies(&mut self, value: &Value) -> Vec<ContainerName> {
-        let mut keys: Vec<String> = Vec::new();
+    /// The containers that `depends_on` names (Compose specification, services, `depends_on`).
+    fn dependencies(&mut self, value: &Value) -> Vec<Dependency> {
+        let mut found = Vec::new();
         match value {
             Value::Map(map) => {
                 for (key, value) in map.iter() {
-                    let condition = value.as_map().and_then(|m| m.get("condition")).and_then(Value::scalar);
-                    match condition.as_deref() {
-                        None | Some("service_started") => keys.push(key.to_string()),
-                        Some(other) => self.refuse(&format!("depends_on.{key}.condition: {other}")),
+                    let at = format!("depends_on.{key}");
+                    let Some(mut dependency) = self.dependency(key) else {
+                        continue;
+                    };
+                    for (field, value) in value.as_map().into_iter().flatten() {
+                        let path = self.path(&format!("{at}.{field}"));
+                        match &**field {
+                            "condition" => match value.scalar().as_deref() {
+                                Some("service_started") => {}
+                                Some("service_healthy") => dependency.condition = Condition::Healthy,
+                                Some("service_completed_successfully") => dependency.condition = Condition::Completed,
+                                _ => read::wrong(
+                                    self.problems,
+                                    &path,
+                                    "`service_started`, `service_healthy` or `service_completed_successfully`",
+                                    value,
+                                ),
+                            },
+                            "required" => {
+                                dependency.required = read::boolean(value, &path, self.problems).unwrap_or(true);
+                            }
+                            "restart" => {
+                                dependency.restart = read::boolean(value, &path, self.problems).unwrap_or(false);
+                            }
+                            field if field.starts_with("x-") => {}
+                            _ => refuse(self.problems, &path),
+                        }
                     }
+                    found.push(dependency);
                 }
             }
-            other => keys = other.one_or_many(),
+            other => found.extend(other.one_or_many().iter().filter_map(|key| self.dependency(key))),
         }
-        let services = self.node.services.iter();
-        services
-            .filter(|s| keys.iter().any(|k| k == s.key.as_str()))
-            .map(|s| s.container.clone())
-            .collect()
+        found
+    }
+
+    /// On the service of this node whose key is `key`; none where it takes no part.
+    fn dependency(&self, key: &str) -> Option<Dependency> {
+        let service = self.node.services.iter().find(|s| s.key.as_str() == key)?;
+        Some(Dependency::started(service.container.clone()))
     }
 }

@@ -297,11 +297,11 @@ impl<'a> Up<'a> {
             let waiting: HashSet<&str> = to_start.iter().map(|(c, ..)| c.name.as_str()).collect();
             let (now, later): (Vec<_>, Vec<_>) = to_start
                 .into_iter()
-                .partition(|(c, ..)| !c.after.iter().any(|a| waiting.contains(a.as_str())));
+                .partition(|(c, ..)| !c.after.iter().any(|a| waiting.contains(a.container.as_str())));
             for (container, action, cause) in now {
                 let name = container.name.as_str();
                 let mut after = ready.remove(name).unwrap_or_default();
-                after.extend(container.after.iter().filter_map(|a| started.get(a.as_str())));
+                after.extend(container.after.iter().filter_map(|a| started.get(a.container.as_str())));
                 let at = self.plan.push(action, name, node.name.as_str(), cause, after);
                 started.insert(name, at);
             }

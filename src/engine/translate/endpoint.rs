@@ -3,20 +3,21 @@
 use bollard::models::{EndpointIpamConfig, EndpointSettings};
 
 use super::{Translation, read};
-use crate::name::{ContainerName, NetworkName};
+use crate::engine::Dependency;
+use crate::name::NetworkName;
 use crate::topology::{Attachment, Network};
 use crate::value::Value;
 
 impl Translation<'_> {
     /// `links`, each as the container it leads to and the name it gives it; what is linked to starts before.
-    pub(super) fn links(&mut self, value: &Value, after: &mut Vec<ContainerName>) -> Vec<String> {
+    pub(super) fn links(&mut self, value: &Value, after: &mut Vec<Dependency>) -> Vec<String> {
         let path = self.path("links");
         let mut links = Vec::new();
         for link in read::texts(value, &path, self.problems) {
             let (key, alias) = link.split_once(':').unwrap_or((&link, &link));
             if let Some(service) = self.node.services.iter().find(|s| s.key.as_str() == key) {
                 links.push(format!("{}:{alias}", service.container));
-                after.push(service.container.clone());
+                after.push(Dependency::started(service.container.clone()));
             }
         }
         links
