@@ -72,6 +72,8 @@ pub struct Role {
     pub entry: Vec<EntryPoint>,
     /// `exit:`, the services that join the shared network without a name.
     pub exit: Vec<Spanned<ServiceName>>,
+    /// `after:`, the roles that stand before any of its containers starts, and what they are waited for.
+    pub after: Vec<(Spanned<RoleName>, Condition)>,
     /// `vars:` of the role.
     pub vars: Vec<Entry>,
     /// Its services, in the order written.
@@ -92,6 +94,30 @@ pub struct Role {
     pub configs: Vec<Config>,
     /// `overrides:` of single nodes.
     pub overrides: Vec<Override>,
+}
+
+/// What a container is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// That it was started.
+    Started,
+    /// That it runs, and that its healthcheck, if it has one, says it is well.
+    Healthy,
+    /// That it ended, and with status 0.
+    Completed,
+}
+
+impl Condition {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Healthy => "healthy",
+            Self::Completed => "completed",
+        }
+    }
 }
 
 /// A network that a role declares.

@@ -14,7 +14,9 @@ use bollard::models::{ContainerCreateBody, EndpointSettings};
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+pub use crate::blueprint::Condition;
 use crate::name::{ClusterName, ContainerName, NetworkName, NodeName, RoleName, ServiceName};
+use crate::topology::RoleOrder;
 use crate::topology::address::Layout;
 
 /// The labels topogen writes and reads.
@@ -33,7 +35,7 @@ pub mod label {
     pub const CONFIG_HASH: &str = "io.topogen.config-hash";
     /// What a container was asked to be, in the blueprint's words and as JSON: by it `up` says what changed.
     pub const DEFINITION: &str = "io.topogen.definition";
-    /// The roles that a container's role starts after, as `master:healthy,store:started`.
+    /// The roles that a container's role starts after, and stops before, with commas between them.
     pub const AFTER: &str = "io.topogen.after";
     /// The blueprint it came from.
     pub const BLUEPRINT: &str = "io.topogen.blueprint";
@@ -72,6 +74,8 @@ pub struct Wanted {
     pub cluster: ClusterName,
     /// All roles of the blueprint, those without a node too.
     pub roles: Vec<RoleName>,
+    /// Which role starts after which.
+    pub order: Vec<RoleOrder>,
     /// The shared network.
     pub inout: Arc<NetworkSpec>,
     /// Other networks that nodes share.
@@ -97,6 +101,8 @@ impl Wanted {
 pub struct WantedNode {
     /// Its name.
     pub name: NodeName,
+    /// Its role.
+    pub role: RoleName,
     /// Its private networks.
     pub networks: Vec<Arc<NetworkSpec>>,
     /// Its containers.
@@ -173,18 +179,6 @@ impl Dependency {
             restart: false,
         }
     }
-}
-
-/// What a container is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// That it was started.
-    Started,
-    /// That its healthcheck says it is well.
-    Healthy,
-    /// That it ended, and with status 0.
-    Completed,
 }
 
 /// When an image is fetched (Compose specification, services, `pull_policy`).

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::blueprint::ConfigKind;
+use crate::blueprint::{Condition, ConfigKind};
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -26,6 +26,9 @@ pub struct Topology {
     pub cluster: ClusterName,
     /// All roles of the blueprint, those without a node too.
     pub roles: Vec<RoleName>,
+    /// Which role starts after which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<RoleOrder>,
     /// The network that joins the nodes.
     pub inout: Network,
     /// Other networks that nodes share.
@@ -35,6 +38,17 @@ pub struct Topology {
     /// How subnets lie in the pool; `None` where the engine chooses them.
     #[serde(skip)]
     pub layout: Option<address::Layout>,
+}
+
+/// That one role starts after another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleOrder {
+    /// The one that waits.
+    pub role: RoleName,
+    /// The one that is waited for: all of its containers.
+    pub after: RoleName,
+    /// What they are waited for.
+    pub condition: Condition,
 }
 
 /// A network of the engine.

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
-use super::{Addresses, Blueprint, DEFAULT_POOL, EntryPoint, MAX_COUNT, Override, Role, Service};
+use super::{Addresses, Blueprint, Condition, DEFAULT_POOL, EntryPoint, MAX_COUNT, Override, Role, Service};
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
@@ -28,6 +28,7 @@ pub const ROLE_KEYS: &[&str] = &[
     "node",
     "entry",
     "exit",
+    "after",
     "compose",
     "services",
     "vars",
@@ -222,6 +223,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         node: node.get("node").cloned(),
         entry: node.get("entry").map_or_else(Vec::new, |n| entry_points(n, problems)),
         exit: node.get("exit").map_or_else(Vec::new, |n| exits(n, problems)),
+        after: node.get("after").map_or_else(Vec::new, |n| after(n, problems)),
         vars: node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
         overrides: node
             .get("overrides")
@@ -375,6 +377,35 @@ fn exits(node: &Node, problems: &mut Problems) -> Vec<Spanned<ServiceName>> {
             Vec::new()
         }
         _ => name(node, problems).into_iter().collect(),
+    }
+}
+
+/// `after`: a role, a list of roles, or a map of roles to what they are waited for.
+fn after(node: &Node, problems: &mut Problems) -> Vec<(Spanned<RoleName>, Condition)> {
+    let started = |name| (name, Condition::Started);
+    match &node.value {
+        Yaml::Null => Vec::new(),
+        Yaml::List(list) => list.iter().filter_map(|n| name(n, problems)).map(started).collect(),
+        Yaml::Map(entries) => {
+            let mut found = Vec::new();
+            for entry in entries {
+                let condition = match entry.node.scalar().as_deref() {
+                    Some("started") => Condition::Started,
+                    Some("healthy") => Condition::Healthy,
+                    other => {
+                        let other = other.map_or_else(|| entry.node.kind().to_owned(), |text| format!("`{text}`"));
+                        problems.push(
+                            Problem::at(entry.node.span, "not a condition")
+                                .label(format!("expected `started` or `healthy`, found {other}")),
+                        );
+                        continue;
+                    }
+                };
+                found.extend(key_name(entry, problems).map(|name| (name, condition)));
+            }
+            found
+        }
+        _ => name(node, problems).into_iter().map(started).collect(),
     }
 }
 

@@ -67,6 +67,9 @@ struct Role {
     /// The services that reach the other nodes and answer to no name there.
     #[schemars(schema_with = "one_or_many")]
     exit: Option<String>,
+    /// The roles that are up before any of its containers starts: one, a list, or a map to `started` or `healthy`.
+    #[schemars(schema_with = "after")]
+    after: Option<String>,
     /// Compose files to take the role from, later ones over earlier ones.
     #[schemars(schema_with = "one_or_many")]
     compose: Option<String>,
@@ -111,6 +114,14 @@ fn entry(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": ["string", "object", "null"],
         "additionalProperties": {"type": ["string", "array", "null"], "items": {"type": "string"}},
+    })
+}
+
+fn after(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["string", "array", "object", "null"],
+        "items": {"type": "string"},
+        "additionalProperties": {"enum": ["started", "healthy"]},
     })
 }
 

@@ -7,6 +7,7 @@ use crate::name::ServiceName;
 use crate::yaml::{Node, Yaml};
 
 pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
+    order(&blueprint.roles, problems);
     for role in &blueprint.roles {
         let plain = Checked {
             role,
@@ -21,6 +22,48 @@ pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
             };
             overridden.all(problems);
         }
+    }
+}
+
+/// The roles that `after` names are there, and none waits for itself, not by way of others either.
+fn order(roles: &[Role], problems: &mut Problems) {
+    let names = || roles.iter().map(|r| r.name.value.as_str());
+    for role in roles {
+        for (after, _) in &role.after {
+            if !names().any(|n| n == after.value.as_str()) {
+                problems.push(
+                    Problem::at(after.span, format!("no role `{}`", after.value))
+                        .did_you_mean(after.value.as_str(), names().filter(|n| *n != role.name.value.as_str())),
+                );
+            }
+        }
+    }
+    // What waits for nothing that is left goes, until only circles are left.
+    let mut left: Vec<&Role> = roles.iter().collect();
+    loop {
+        let waits = |r: &&&Role| {
+            r.after
+                .iter()
+                .any(|(a, _)| left.iter().any(|l| l.name.value == a.value))
+        };
+        let next: Vec<&Role> = left.iter().filter(waits).copied().collect();
+        if next.len() == left.len() {
+            break;
+        }
+        left = next;
+    }
+    if let Some(role) = left.first()
+        && let Some((after, _)) = role
+            .after
+            .iter()
+            .find(|(a, _)| left.iter().any(|l| l.name.value == a.value))
+    {
+        let names: Vec<String> = left.iter().map(|r| format!("`{}`", r.name.value)).collect();
+        let message = match left.len() {
+            1 => format!("role {} starts after itself", names[0]),
+            _ => format!("roles {} wait for each other, so none could start", names.join(", ")),
+        };
+        problems.push(Problem::at(after.span, message).hint("take one out of `after`"));
     }
 }
 

@@ -52,6 +52,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         };
         nodes.push(WantedNode {
             name: node.name.clone(),
+            role: node.role.clone(),
             networks,
             containers: node.services.iter().map(service).collect(),
         });
@@ -65,6 +66,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         shared,
         cluster: topology.cluster.clone(),
         roles: topology.roles.clone(),
+        order: topology.order.clone(),
         inout,
         nodes,
         volumes: Vec::new(),
@@ -191,6 +193,11 @@ impl Translation<'_> {
         if let Some(labels) = &mut body.labels {
             labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
             labels.insert(label::compose::CONFIG_HASH.to_owned(), hash.clone());
+            let before = self.topology.order.iter().filter(|o| o.role == self.node.role);
+            let before: Vec<&str> = before.map(|o| o.after.as_str()).collect();
+            if !before.is_empty() {
+                labels.insert(label::AFTER.to_owned(), before.join(","));
+            }
             labels.insert(label::DEFINITION.to_owned(), self.definition(&files));
             labels.insert(label::compose::VERSION.to_owned(), version());
             labels.insert(label::BLUEPRINT.to_owned(), origin.blueprint.clone());

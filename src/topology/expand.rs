@@ -13,7 +13,7 @@ use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
 use super::address::{AddressError, Layout};
-use super::{Network, Topology};
+use super::{Network, RoleOrder, Topology};
 use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Role, interpolate};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
@@ -207,6 +207,7 @@ impl Expansion<'_> {
         let topology = Topology {
             cluster: self.cluster.clone(),
             roles: self.blueprint.roles.iter().map(|r| r.name.value.clone()).collect(),
+            order: self.order(),
             inout: inout?,
             shared: std::mem::take(&mut self.shared),
             nodes,
@@ -220,6 +221,18 @@ impl Expansion<'_> {
             self.shared_network_has_room(&topology);
         }
         Some(topology)
+    }
+
+    fn order(&self) -> Vec<RoleOrder> {
+        let roles = self.blueprint.roles.iter();
+        let order = roles.flat_map(|role| {
+            role.after.iter().map(|(after, condition)| RoleOrder {
+                role: role.name.value.clone(),
+                after: after.value.clone(),
+                condition: *condition,
+            })
+        });
+        order.collect()
     }
 
     fn layout(&mut self) -> Option<Layout> {
