@@ -88,6 +88,20 @@ pub struct Which {
     pub file: Option<String>,
 }
 
+/// Looking before leaping.
+#[derive(Debug, Args)]
+pub struct DryRun {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print what would be done
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", requires = "dry_run")]
+    pub format: Format,
+    /// Exit with 4 where anything would be done
+    #[arg(long, requires = "dry_run")]
+    pub detailed_exitcode: bool,
+}
+
 /// How work on the engine is done and shown.
 #[derive(Debug, Args)]
 pub struct Work {
@@ -152,9 +166,21 @@ pub struct Up {
     /// Which blueprint.
     #[command(flatten)]
     pub source: Source,
-    /// Say what would be done, and do nothing
+    /// What would be done.
+    #[command(flatten)]
+    pub dry: DryRun,
+    /// Wait until every container runs and, if it has a healthcheck, is healthy
     #[arg(long)]
-    pub dry_run: bool,
+    pub wait: bool,
+    /// Seconds that containers are waited for, by `--wait`, `depends_on` and `after` [default: for ever]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// Remove containers of roles that left the blueprint
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// Change a cluster that was brought up from another blueprint
+    #[arg(long)]
+    pub take_over: bool,
     /// How.
     #[command(flatten)]
     pub work: Work,
@@ -166,9 +192,12 @@ pub struct Down {
     /// Which cluster.
     #[command(flatten)]
     pub which: Which,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub dry_run: bool,
+    /// What would be done.
+    #[command(flatten)]
+    pub dry: DryRun,
+    /// Remove named volumes too, and what is in them
+    #[arg(short, long)]
+    pub volumes: bool,
     /// How.
     #[command(flatten)]
     pub work: Work,

@@ -7,7 +7,9 @@ pub mod connect;
 pub mod observe;
 pub mod translate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, EndpointSettings};
@@ -37,6 +39,8 @@ pub mod label {
     pub const DEFINITION: &str = "io.topogen.definition";
     /// The roles that a container's role starts after, and stops before, with commas between them.
     pub const AFTER: &str = "io.topogen.after";
+    /// Anonymous volumes that a container took over from the one it replaced, with commas between them.
+    pub const CARRIED: &str = "io.topogen.carried";
     /// The blueprint it came from.
     pub const BLUEPRINT: &str = "io.topogen.blueprint";
 
@@ -234,6 +238,32 @@ impl ContainerSpec {
     pub fn image(&self) -> &str {
         self.body.image.as_deref().unwrap_or_default()
     }
+
+    /// Where it mounts something, in the container.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        let Some(host) = &self.body.host_config else {
+            return Vec::new();
+        };
+        let binds = host.binds.iter().flatten().filter_map(|b| b.split(':').nth(1));
+        let mounts = host.mounts.iter().flatten().filter_map(|m| m.target.as_deref());
+        let tmpfs = host.tmpfs.iter().flatten().map(|(path, _)| path.as_str());
+        binds.chain(mounts).chain(tmpfs).map(str::to_owned).collect()
+    }
+
+    /// The same, taking over the anonymous `volumes` of a container that it replaces: name, and where. Its hash is over
+    /// what the blueprint says, so it stays.
+    #[must_use]
+    pub fn carrying(&self, volumes: &[(String, String)]) -> Self {
+        let mut spec = self.clone();
+        let host = spec.body.host_config.get_or_insert_default();
+        let binds = host.binds.get_or_insert_default();
+        binds.extend(volumes.iter().map(|(volume, target)| format!("{volume}:{target}")));
+        let names: Vec<&str> = volumes.iter().map(|(name, _)| name.as_str()).collect();
+        let labels = spec.body.labels.get_or_insert_default();
+        labels.insert(label::CARRIED.to_owned(), names.join(","));
+        spec
+    }
 }
 
 /// What was found on the engine.
@@ -241,18 +271,100 @@ impl ContainerSpec {
 pub struct Observed {
     /// The containers of the cluster.
     pub containers: Vec<SeenContainer>,
+    /// All other containers: their names and ports are taken, and they may be on the cluster's networks.
+    pub foreign: Vec<SeenContainer>,
     /// All networks of the engine: foreign ones have names and subnets too.
     pub networks: Vec<SeenNetwork>,
-    /// Names of the images there, with their tags.
-    pub images: BTreeSet<String>,
+    /// The images there.
+    pub images: Vec<SeenImage>,
     /// All volumes of the engine, foreign ones too.
     pub volumes: Vec<SeenVolume>,
-    /// Foreign containers on the cluster's networks: the network's id, and their names.
-    pub guests: BTreeMap<String, Vec<String>>,
+    /// What the engine's host has beside its engine; nothing where that is out of sight.
+    pub host: SeenHost,
 }
 
-/// A container of the cluster.
+impl Observed {
+    /// Names of foreign containers on `network`.
+    #[must_use]
+    pub fn guests(&self, network: &SeenNetwork) -> Vec<String> {
+        let on_it = self.foreign.iter().filter(|c| c.is_on(network));
+        on_it.map(|c| c.name.clone()).collect()
+    }
+
+    /// The image that `name` means, with a tag or without.
+    #[must_use]
+    pub fn image(&self, name: &str) -> Option<&SeenImage> {
+        let short = name.strip_prefix("docker.io/").unwrap_or(name);
+        let short = short.strip_prefix("library/").unwrap_or(short);
+        if name.contains('@') {
+            return self.images.iter().find(|i| i.digests.iter().any(|d| d == short));
+        }
+        let last = short.rsplit('/').next().unwrap_or(short);
+        let tagged = match last.contains(':') {
+            true => short.to_owned(),
+            false => format!("{short}:latest"),
+        };
+        let tag = |i: &&SeenImage| i.tags.contains(&tagged);
+        let id = name.strip_prefix("sha256:").unwrap_or(name);
+        let is_id = id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let by_id = |i: &&SeenImage| is_id && i.id.trim_start_matches("sha256:").starts_with(id);
+        self.images.iter().find(tag).or_else(|| self.images.iter().find(by_id))
+    }
+}
+
+/// An image on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenImage {
+    /// Its id.
+    pub id: String,
+    /// Its names, each with a tag.
+    pub tags: Vec<String>,
+    /// Its names, each with a digest.
+    pub digests: Vec<String>,
+    /// Whether it is a fake image, of any build of topogen.
+    pub fake: bool,
+}
+
+/// What the engine's host reaches and where it listens, beside its engine.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SeenHost {
+    /// Networks that the host has a route to, and by which interface; not the default route.
+    pub routes: Vec<(Ipv4Net, String)>,
+    /// Ports that somebody listens on.
+    pub ports: Vec<HostPort>,
+}
+
+/// A port of the engine's host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct HostPort {
+    /// The address; all of them where it is unspecified.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// Whether it is of UDP, not TCP.
+    pub udp: bool,
+}
+
+impl HostPort {
+    /// Whether both cannot be listened on at once.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        let any = |a: &Self| a.address.is_unspecified();
+        self.port == other.port && self.udp == other.udp && (self.address == other.address || any(self) || any(other))
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.address.is_unspecified() {
+            write!(f, "{}:", self.address)?;
+        }
+        write!(f, "{}{}", self.port, if self.udp { "/udp" } else { "" })
+    }
+}
+
+/// A container on the engine.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SeenContainer {
     /// The engine's id.
     pub id: String,
@@ -262,12 +374,24 @@ pub struct SeenContainer {
     pub labels: BTreeMap<String, String>,
     /// What it is doing.
     pub state: State,
+    /// What its healthcheck says; `None` where it has none, or does not run.
+    pub health: Option<Health>,
+    /// The status it ended with; `None` where it has not.
+    pub exit: Option<i32>,
+    /// The image it was made of, by its name, or by its id where that name is another one's now.
+    pub image: String,
+    /// The id of that image.
+    pub image_id: String,
     /// The networks it is on: name, and id where the engine says it.
     pub networks: Vec<SeenEndpoint>,
+    /// Its published ports: the host's, and its own as `80/tcp`.
+    pub ports: Vec<(HostPort, String)>,
+    /// Volumes it mounts: name, and where.
+    pub mounts: Vec<(String, String)>,
 }
 
 /// A container on a network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct SeenEndpoint {
     /// The network's name.
     pub network: String,
@@ -276,6 +400,9 @@ pub struct SeenEndpoint {
     pub network_id: String,
     /// The container's address there; empty unless it runs.
     pub address: String,
+    /// The names it was told to answer to; `None` where nobody asked ([`observe::inspect_all`]).
+    #[serde(skip)]
+    pub aliases: Option<Vec<String>>,
 }
 
 impl SeenContainer {
@@ -293,13 +420,44 @@ impl SeenContainer {
             id => id == network.id,
         })
     }
+
+    /// Whether it runs, and is well where that is asked of it.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.state == State::Running && matches!(self.health, None | Some(Health::Healthy))
+    }
+}
+
+/// What a healthcheck says (Engine API, `Health.Status`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing yet.
+    Starting,
+    /// All is well.
+    Healthy,
+    /// It failed as often as it may.
+    Unhealthy,
+}
+
+impl Health {
+    /// The engine's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// What a container is doing (Engine API, `ContainerSummary.State`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Made, never started.
+    #[default]
     Created,
     /// Running.
     Running,

@@ -28,6 +28,13 @@ pub enum Event<'a> {
         /// The engine's words.
         reason: &'a str,
     },
+    /// It goes on.
+    Progress {
+        /// Its place.
+        at: usize,
+        /// How far it is.
+        text: &'a str,
+    },
     /// No more work is begun; so many operations are in flight.
     Stopping {
         /// How many.

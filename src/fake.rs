@@ -74,7 +74,13 @@ pub fn is_fake(service: &Service) -> bool {
     let Some(Value::Text(image)) = service.get("image") else {
         return false;
     };
-    **image == *REPOSITORY || image.strip_prefix(REPOSITORY).is_some_and(|tag| tag.starts_with(':'))
+    is_image(image)
+}
+
+/// Whether `image` is the fake one, with a tag or without.
+#[must_use]
+pub fn is_image(image: &str) -> bool {
+    image == REPOSITORY || image.strip_prefix(REPOSITORY).is_some_and(|tag| tag.starts_with(':'))
 }
 
 /// Put the fake in place of every image.

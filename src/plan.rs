@@ -3,22 +3,39 @@
 pub mod conflict;
 pub mod reconcile;
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::{ContainerSpec, NetworkSpec};
+use crate::engine::{Condition, ContainerSpec, NetworkSpec, VolumeSpec};
+use crate::name::{ContainerName, NetworkName};
+use conflict::Conflict;
 
 /// What to do.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Give the engine the fake image.
     LoadImage,
+    /// Fetch an image from its registry.
+    PullImage {
+        /// Its platform, as `linux/arm64`; `None`: the engine's own.
+        platform: Option<String>,
+    },
     /// Make a network.
     CreateNetwork(Arc<NetworkSpec>),
+    /// Make a volume.
+    CreateVolume(Arc<VolumeSpec>),
     /// Make a container and join it to all its networks.
     CreateContainer(Arc<ContainerSpec>),
+    /// Take a container off one of its networks.
+    Disconnect {
+        /// The engine's id of the container.
+        id: String,
+        /// The network's name.
+        network: NetworkName,
+    },
     /// Join a container that is there to one of its networks.
     Connect {
         /// The container to be.
@@ -30,21 +47,34 @@ pub enum Action {
     Start(Arc<ContainerSpec>),
     /// Let a frozen container go on.
     Unpause,
+    /// Wait until all of these are as they should be.
+    Await {
+        /// Their names.
+        containers: Vec<ContainerName>,
+        /// As they should be.
+        condition: Condition,
+    },
+    /// Nothing can be done, and why: it stands in the plan so that what depends on it is left out and it is told of.
+    Blocked(Conflict),
     /// Stop a container, its own grace period allowed.
     Stop {
         /// The engine's id.
         id: String,
     },
-    /// Remove a container that has stopped, and its anonymous volumes.
+    /// Remove a container that has stopped.
     RemoveContainer {
         /// The engine's id.
         id: String,
+        /// Whether its anonymous volumes go with it; its successor takes them over where not.
+        volumes: bool,
     },
     /// Remove a network.
     RemoveNetwork {
         /// The engine's id.
         id: String,
     },
+    /// Remove a volume and what is in it.
+    RemoveVolume,
 }
 
 impl Action {
@@ -53,14 +83,20 @@ impl Action {
     pub fn words(&self) -> &'static str {
         match self {
             Self::LoadImage => "load image",
+            Self::PullImage { .. } => "pull image",
             Self::CreateNetwork(_) => "create network",
-            Self::CreateContainer(_) => "create container",
+            Self::CreateVolume(_) => "create volume",
+            Self::CreateContainer(_) | Self::Blocked(_) => "create container",
+            Self::Disconnect { .. } => "disconnect container",
             Self::Connect { .. } => "connect container",
             Self::Start(_) => "start container",
             Self::Unpause => "unpause container",
+            Self::Await { containers, .. } if containers.len() == 1 => "await container",
+            Self::Await { .. } => "await role",
             Self::Stop { .. } => "stop container",
             Self::RemoveContainer { .. } => "remove container",
             Self::RemoveNetwork { .. } => "remove network",
+            Self::RemoveVolume => "remove volume",
         }
     }
 
@@ -90,6 +126,8 @@ pub struct Operation {
     pub cause: String,
     /// Operations, by their place in the plan, that must be done before. Always earlier ones.
     pub after: Vec<usize>,
+    /// Operations that must have ended before, whatever came of them. Always earlier ones.
+    pub after_any: Vec<usize>,
 }
 
 impl fmt::Display for Operation {
@@ -107,6 +145,8 @@ struct OperationJson<'a> {
     node: &'a str,
     cause: &'a str,
     after: &'a [usize],
+    #[serde(skip_serializing_if = "<[usize]>::is_empty")]
+    after_any: &'a [usize],
 }
 
 impl Serialize for Operation {
@@ -117,18 +157,67 @@ impl Serialize for Operation {
             node: &self.node,
             cause: &self.cause,
             after: &self.after,
+            after_any: &self.after_any,
         }
         .serialize(serializer)
     }
 }
 
+/// What people want to know of a plan: what becomes of each thing, however many operations that takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change<'a> {
+    /// What becomes of it: `create`, `recreate`, `start`, `remove`, …
+    pub verb: &'static str,
+    /// The kind of thing: `network`, `container`, …
+    pub kind: &'static str,
+    /// Its name.
+    pub subject: &'a str,
+    /// The node it belongs to; empty for the cluster's own.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub node: &'a str,
+    /// Why.
+    pub cause: &'a str,
+}
+
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}: {}", self.verb, self.kind, self.subject, self.cause)
+    }
+}
+
 /// All that is to be done, in an order that could be followed one by one.
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone)]
 pub struct Plan {
     /// The operations.
     pub operations: Vec<Operation>,
     /// What was seen and is left alone, and why.
     pub notes: Vec<String>,
+}
+
+/// A plan as other programs read it.
+#[derive(Serialize)]
+struct PlanJson<'a> {
+    changes: Vec<Change<'a>>,
+    counts: BTreeMap<&'static str, usize>,
+    operations: &'a [Operation],
+    notes: &'a [String],
+}
+
+impl Serialize for Plan {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let changes = self.changes();
+        let mut counts = BTreeMap::new();
+        for change in &changes {
+            *counts.entry(change.verb).or_default() += 1;
+        }
+        PlanJson {
+            changes,
+            counts,
+            operations: &self.operations,
+            notes: &self.notes,
+        }
+        .serialize(serializer)
+    }
 }
 
 impl Plan {
@@ -147,6 +236,7 @@ impl Plan {
             node: node.to_owned(),
             cause: cause.into(),
             after,
+            after_any: Vec::new(),
         });
         self.operations.len() - 1
     }
@@ -157,26 +247,86 @@ impl Plan {
         self.operations.is_empty()
     }
 
-    /// How many operations of each kind: `3 create network, 5 start container`.
+    /// What becomes of each thing. Removing it and making it is to recreate it; what is made is started, and what is
+    /// removed was stopped, without a word.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change<'_>> {
+        let key = |o: &'_ Operation| {
+            let (verb, kind) = o.action.words().split_once(' ').unwrap_or_default();
+            (verb, kind)
+        };
+        let mut made: HashSet<(&str, &str)> = HashSet::new();
+        let mut gone: HashMap<(&str, &str), &str> = HashMap::new();
+        let mut stopped: HashSet<&str> = HashSet::new();
+        let mut started: HashSet<&str> = HashSet::new();
+        let mut disconnected: HashMap<&str, &str> = HashMap::new();
+        let mut connected: HashSet<&str> = HashSet::new();
+        for operation in &self.operations {
+            let (verb, kind) = key(operation);
+            match verb {
+                "create" => drop(made.insert((kind, &operation.subject))),
+                "remove" => drop(gone.insert((kind, &operation.subject), &operation.cause)),
+                "stop" => drop(stopped.insert(&operation.subject)),
+                "connect" => drop(connected.insert(&operation.subject)),
+                "start" => drop(started.insert(&operation.subject)),
+                "disconnect" => drop(disconnected.insert(&operation.subject, &operation.cause)),
+                _ => {}
+            }
+        }
+        let mut changes: Vec<Change<'_>> = Vec::new();
+        for operation in &self.operations {
+            let (verb, kind) = key(operation);
+            let subject = operation.subject.as_str();
+            let of = (kind, subject);
+            let (verb, cause) = match verb {
+                "create" => match gone.get(&of) {
+                    Some(cause) if !matches!(operation.action, Action::Blocked(_)) => ("recreate", *cause),
+                    _ => (verb, operation.cause.as_str()),
+                },
+                "remove" if made.contains(&of) => continue,
+                "stop" if gone.contains_key(&of) => continue,
+                "stop" if started.contains(subject) => ("restart", operation.cause.as_str()),
+                "start" | "connect" if made.contains(&of) => continue,
+                "start" if stopped.contains(subject) => continue,
+                "connect" => (
+                    "connect",
+                    disconnected.get(subject).copied().unwrap_or(&operation.cause),
+                ),
+                "disconnect" if connected.contains(subject) => continue,
+                "await" => continue,
+                verb => (verb, operation.cause.as_str()),
+            };
+            changes.push(Change {
+                verb,
+                kind,
+                subject,
+                node: &operation.node,
+                cause,
+            });
+        }
+        changes
+    }
+
+    /// How many of what: `create 3 networks, start 5 containers`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let mut counts: Vec<(&str, usize)> = Vec::new();
-        for operation in &self.operations {
-            let words = operation.action.words();
-            match counts.iter_mut().find(|(w, _)| *w == words) {
-                Some((_, n)) => *n += 1,
-                None => counts.push((words, 1)),
+        let mut counts: Vec<(&str, &str, usize)> = Vec::new();
+        for change in self.changes() {
+            let same = |(v, k, _): &&mut (&str, &str, usize)| *v == change.verb && *k == change.kind;
+            match counts.iter_mut().find(same) {
+                Some((.., n)) => *n += 1,
+                None => counts.push((change.verb, change.kind, 1)),
             }
         }
         if counts.is_empty() {
-            return "nothing to do".to_owned();
+            return match self.is_empty() {
+                true => "nothing to do".to_owned(),
+                false => "nothing to change, only to wait for".to_owned(),
+            };
         }
         let parts: Vec<String> = counts
             .iter()
-            .map(|(words, n)| {
-                let (verb, noun) = words.split_once(' ').unwrap_or((words, ""));
-                format!("{verb} {}", plural(*n, noun))
-            })
+            .map(|(verb, kind, n)| format!("{verb} {}", plural(*n, kind)))
             .collect();
         parts.join(", ")
     }
@@ -184,8 +334,8 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for operation in &self.operations {
-            writeln!(f, "{operation}")?;
+        for change in self.changes() {
+            writeln!(f, "{change}")?;
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
@@ -201,6 +351,16 @@ pub fn plural(count: usize, noun: &str) -> String {
         format!("1 {noun}")
     } else {
         format!("{count} {noun}s")
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use topogen::engine::translate::{Origin, translate};
-use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted, label};
-use topogen::plan::{Action, Operation, Plan, reconcile};
+use topogen::engine::{Observed, SeenNetwork, State, Wanted, label};
+use topogen::plan::reconcile::Options;
+use topogen::plan::{Action, Plan, reconcile};
+
+use crate::pretended::{Pretended, ready};
 
 use topogen::diagnostic::Sources;
 
@@ -39,163 +42,6 @@ fn of(text: &str, overrides: &Overrides) -> Wanted {
     translate(&topology, &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
 }
 
-/// An engine that does what it is told, and nothing that it should not be told.
-#[derive(Default)]
-struct Pretended {
-    seen: Observed,
-    ids: u64,
-}
-
-impl Pretended {
-    fn with(wanted: &Wanted) -> Self {
-        let mut engine = Self::default();
-        engine.apply(&engine.up(wanted));
-        engine
-    }
-
-    fn up(&self, wanted: &Wanted) -> Plan {
-        reconcile::up(wanted, &self.seen, true).unwrap_or_else(|c| panic!("{c:?}"))
-    }
-
-    fn id(&mut self) -> String {
-        self.ids += 1;
-        format!("id{}", self.ids)
-    }
-
-    fn apply(&mut self, plan: &Plan) {
-        self.some(plan, plan.operations.len());
-    }
-
-    /// The first `count` operations, as an `up` that is killed would leave them.
-    fn some(&mut self, plan: &Plan, count: usize) {
-        for operation in &plan.operations[..count] {
-            self.operate(operation);
-        }
-    }
-
-    fn container(&mut self, name: &str) -> &mut SeenContainer {
-        self.seen
-            .containers
-            .iter_mut()
-            .find(|c| c.name == name)
-            .unwrap_or_else(|| panic!("no container {name}"))
-    }
-
-    /// A second network of the same name and making, as two `up` at once can leave on engines up to 24.
-    fn duplicate(&mut self, network: &str) {
-        let Some(mut twin) = self.seen.networks.iter().find(|n| n.name == network).cloned() else {
-            return;
-        };
-        twin.id = self.id();
-        twin.subnets.clear();
-        self.seen.networks.push(twin);
-    }
-
-    /// The network `network`, which must be there once; the engine says its id once a container has run on it.
-    fn endpoint(&self, network: &str) -> SeenEndpoint {
-        let same: Vec<&SeenNetwork> = self.seen.networks.iter().filter(|n| n.name == network).collect();
-        assert_eq!(same.len(), 1, "`{network}` must be there once");
-        SeenEndpoint {
-            network: network.to_owned(),
-            network_id: same[0].id.clone(),
-            address: String::new(),
-        }
-    }
-
-    fn operate(&mut self, operation: &Operation) {
-        let subject = operation.subject.as_str();
-        match &operation.action {
-            Action::LoadImage => {}
-            Action::CreateNetwork(spec) => {
-                assert!(!self.seen.networks.iter().any(|n| n.name == subject), "{subject} twice");
-                let id = self.id();
-                let subnets: Vec<_> = spec.subnet.into_iter().collect();
-                for other in self.seen.networks.iter().flat_map(|n| &n.subnets) {
-                    assert!(
-                        !subnets.iter().any(|s| topogen::topology::address::overlap(s, other)),
-                        "{other}"
-                    );
-                }
-                let labels = spec.request.labels.clone().unwrap_or_default().into_iter().collect();
-                self.seen.networks.push(SeenNetwork {
-                    id,
-                    name: subject.to_owned(),
-                    labels,
-                    subnets,
-                });
-            }
-            Action::CreateContainer(spec) => {
-                self.seen
-                    .containers
-                    .retain(|c| c.name != subject || c.state != State::Removing);
-                assert!(
-                    !self.seen.containers.iter().any(|c| c.name == subject),
-                    "{subject} twice"
-                );
-                let container = SeenContainer {
-                    id: self.id(),
-                    name: subject.to_owned(),
-                    labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
-                    state: State::Created,
-                    networks: spec
-                        .endpoints
-                        .iter()
-                        .map(|(n, _)| SeenEndpoint {
-                            network_id: String::new(),
-                            ..self.endpoint(n.as_str())
-                        })
-                        .collect(),
-                };
-                self.seen.containers.push(container);
-            }
-            Action::Connect { container, endpoint } => {
-                let endpoint = self.endpoint(container.endpoints[*endpoint].0.as_str());
-                self.container(subject).networks.push(endpoint);
-            }
-            Action::Start(_) => {
-                let mut networks = self.container(subject).networks.clone();
-                for on in &mut networks {
-                    let network = self.endpoint(&on.network);
-                    let same = on.network_id.is_empty() || on.network_id == network.network_id;
-                    assert!(same, "{subject}: `{}` is another one", on.network);
-                    *on = network;
-                }
-                let container = self.container(subject);
-                container.networks = networks;
-                container.state = State::Running;
-            }
-            Action::Unpause => self.container(subject).state = State::Running,
-            Action::Stop { id } => {
-                let container = self.container(subject);
-                assert_eq!(container.id, *id);
-                container.state = State::Exited;
-            }
-            Action::RemoveContainer { id } => {
-                assert_ne!(self.container(subject).state, State::Running, "{subject} runs");
-                self.seen.containers.retain(|c| c.id != *id);
-            }
-            Action::RemoveNetwork { id } => {
-                let on_it = self
-                    .seen
-                    .containers
-                    .iter()
-                    .find(|c| c.networks.iter().any(|n| n.network_id == *id));
-                assert!(on_it.is_none(), "{subject} is in use");
-                assert!(!self.seen.guests.contains_key(id), "{subject} has guests");
-                self.seen.networks.retain(|n| n.id != *id);
-            }
-        }
-    }
-
-    fn names(&self) -> BTreeMap<String, String> {
-        self.seen
-            .containers
-            .iter()
-            .map(|c| (c.name.clone(), c.id.clone()))
-            .collect()
-    }
-}
-
 fn shown(plan: &Plan) -> String {
     plan.to_string()
 }
@@ -203,7 +49,7 @@ fn shown(plan: &Plan) -> String {
 #[test]
 fn from_nothing() {
     let wanted = wanted(1);
-    let plan = reconcile::up(&wanted, &Observed::default(), false).expect("no conflict");
+    let plan = reconcile::up(&wanted, &Observed::default(), &Options::default()).expect("no conflict");
     insta::assert_snapshot!("plan_from_nothing", shown(&plan));
     insta::assert_snapshot!(
         "plan_from_nothing_json",
@@ -293,7 +139,7 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
         ],
         ..Observed::default()
     };
-    let conflicts = reconcile::up(&wanted(1), &seen, true).expect_err("in the way");
+    let conflicts = reconcile::up(&wanted(1), &seen, &ready()).expect_err("in the way");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflicts", text.join("\n"));
 
@@ -321,18 +167,16 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
 fn a_network_to_be_made_anew_has_no_guests() {
     let mut engine = Pretended::with(&wanted(1));
     let inout = engine.endpoint("inout").network_id;
-    engine
-        .seen
-        .guests
-        .insert(inout, vec!["web".to_owned(), "proxy".to_owned()]);
+    engine.guests(&inout, &["web", "proxy"]);
     assert!(engine.up(&wanted(1)).is_empty(), "guests are no reason to do anything");
-    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, true).expect_err("in the way");
+    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, &ready()).expect_err("in the way");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflict_guests", text.join("\n"));
 
     // A network that nobody wants stays for its guests.
     let private = engine.endpoint("slave1_internal").network_id;
-    engine.seen.guests = BTreeMap::from([(private, vec!["web".to_owned()])]);
+    engine.seen.foreign.clear();
+    engine.guests(&private, &["web"]);
     insta::assert_snapshot!("plan_surplus_with_guest", shown(&engine.up(&wanted(0))));
 
     // So does one of a role that left the blueprint.
@@ -340,7 +184,7 @@ fn a_network_to_be_made_anew_has_no_guests() {
     let stray = engine.container("slave1-service_out-1");
     stray.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
     stray.name = "worker1-service_out-1".to_owned();
-    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, true).expect_err("in the way");
+    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, &ready()).expect_err("in the way");
     assert_eq!(conflicts.len(), 1);
     insta::assert_snapshot!(
         "conflict_orphan",
@@ -444,23 +288,6 @@ fn of_two_networks_of_one_name_the_one_in_use_stays() {
 }
 
 #[test]
-fn a_missing_image_is_one_error() {
-    let text = "roles: {a: {count: 3, services: {x: {image: redis:7}, y: {image: shop/y}}}}";
-    let topology = expanded(text, &Overrides::default()).expect("valid");
-    let wanted = translate(&topology, &Origin::default()).expect("translated");
-    let seen = Observed {
-        images: ["shop/y:latest".to_owned()].into(),
-        ..Observed::default()
-    };
-    let conflicts = reconcile::up(&wanted, &seen, true).expect_err("no image");
-    assert_eq!(conflicts.len(), 1);
-    insta::assert_snapshot!(
-        "missing_image",
-        format!("{}\nhint: {}", conflicts[0], conflicts[0].hint())
-    );
-}
-
-#[test]
 fn dependencies_start_first() {
     let text = "roles: {a: {services: {x: {image: topogen/fake, depends_on: [y]}, y: {image: topogen/fake, depends_on: {z: {condition: service_started}}}, z: {image: topogen/fake}}}}";
     let topology = expanded(text, &Overrides::default()).expect("valid");
@@ -479,12 +306,9 @@ fn dependencies_start_first() {
 fn down_leaves_what_is_foreign() {
     let mut engine = Pretended::with(&wanted(1));
     let inout = engine.endpoint("inout").network_id;
-    engine
-        .seen
-        .guests
-        .insert(inout, vec!["web".to_owned(), "proxy".to_owned()]);
+    engine.guests(&inout, &["web", "proxy"]);
     let cluster = wanted(1).cluster;
-    let plan = reconcile::down(&cluster, &engine.seen);
+    let plan = reconcile::down(&cluster, &engine.seen, false);
     insta::assert_snapshot!("plan_down", shown(&plan));
     engine.apply(&plan);
     assert!(engine.seen.containers.is_empty());
@@ -599,7 +423,7 @@ proptest! {
         prop_assert_eq!(engine.seen.containers.len(), 3 + 5 * last as usize);
         prop_assert!(engine.seen.containers.iter().all(|c| c.state == State::Running));
         prop_assert!(engine.up(&wanted).is_empty());
-        engine.apply(&reconcile::down(&wanted.cluster, &engine.seen));
+        engine.apply(&reconcile::down(&wanted.cluster, &engine.seen, false));
         prop_assert!(engine.seen.containers.is_empty() && engine.seen.networks.is_empty());
     }
 

@@ -6,20 +6,17 @@ use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
-use crate::plan::{Action, plural, reconcile};
+use crate::plan::{Action, listed, plural, reconcile};
 use crate::terminal;
 
 pub(super) async fn run(args: &Down) -> Result<(), Error> {
     let cluster = load::cluster(&args.which)?;
     let engine = Engine::connect().await?;
     let looking = || work::doing("look at the engine");
-    let mut seen = observe::observe(&engine, &cluster).await.map_err(looking())?;
-    seen.guests = observe::guests(&engine, &cluster, &seen.networks)
-        .await
-        .map_err(looking())?;
-    let plan = reconcile::down(&cluster, &seen);
-    if args.dry_run {
-        return Ok(terminal::data(&format!("{plan}\n")).map_err(anyhow::Error::from)?);
+    let seen = observe::observe(&engine, &cluster).await.map_err(looking())?;
+    let plan = reconcile::down(&cluster, &seen, args.volumes);
+    if args.dry.dry_run {
+        return work::show(&plan, &args.dry);
     }
     for note in &plan.notes {
         terminal::line(&format!("note: {note}"));
@@ -27,15 +24,15 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
     if plan.is_empty() {
         return nothing(&engine, &cluster).await;
     }
-    let seconds = work::carry_out(&plan, &cluster, &engine, None, &args.work).await?;
+    let seconds = work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
     let count = |wanted: fn(&Action) -> bool| plan.operations.iter().filter(|o| wanted(&o.action)).count();
     let containers = count(|a| matches!(a, Action::RemoveContainer { .. }));
     let networks = count(|a| matches!(a, Action::RemoveNetwork { .. }));
-    terminal::line(&format!(
-        "down: {} and {} removed, in {seconds:.1} s",
-        plural(containers, "container"),
-        plural(networks, "network")
-    ));
+    let volumes = count(|a| matches!(a, Action::RemoveVolume));
+    let counts = [(containers, "container"), (networks, "network"), (volumes, "volume")];
+    let counts = counts.iter().filter(|(n, what)| *n > 0 || *what != "volume");
+    let counts: Vec<String> = counts.map(|(n, what)| plural(*n, what)).collect();
+    terminal::line(&format!("down: {} removed, in {seconds:.1} s", listed(&counts)));
     Ok(())
 }
 

@@ -1,12 +1,17 @@
 //! `topogen up`
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
 use super::{load, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
-use crate::engine::{SeenNetwork, observe, translate};
+use crate::engine::translate::Origin;
+use crate::engine::{Observed, SeenContainer, State, Wanted, label, observe, translate};
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
-use crate::plan::{Action, plural, reconcile};
+use crate::plan::{Action, Plan, plural, reconcile};
 use crate::terminal;
 
 pub(super) async fn run(args: &Up) -> Result<(), Error> {
@@ -21,40 +26,104 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
     };
     let engine = Engine::connect().await?;
-    let mut seen = observe::observe(&engine, &wanted.cluster)
-        .await
-        .map_err(work::doing("look at the engine"))?;
-    let ready = work::image_ready(&engine, &wanted, &seen).await?;
-    let mut plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
-    let going = |n: &&SeenNetwork| {
-        let goes = |a: &Action| matches!(a, Action::RemoveNetwork { id } if *id == n.id);
-        plan.operations.iter().any(|o| goes(&o.action))
-    };
-    // Only what is to go can be in somebody's way, which is seldom anything.
-    seen.guests = observe::guests(&engine, &wanted.cluster, seen.networks.iter().filter(going))
-        .await
-        .map_err(work::doing("look at the engine"))?;
-    if !seen.guests.is_empty() {
-        plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
+    let looking = || work::doing("look at the engine");
+    if !args.dry.dry_run {
+        work::refresh_images(&engine, &wanted, &args.work).await?;
     }
-    if args.dry_run {
-        return Ok(terminal::data(&format!("{plan}\n")).map_err(anyhow::Error::from)?);
+    let mut seen = observe::observe(&engine, &wanted.cluster).await.map_err(looking())?;
+    observe::inspect_all(&engine, &mut seen.containers)
+        .await
+        .map_err(looking())?;
+    let options = reconcile::Options {
+        fake_ready: work::image_ready(&engine, &wanted, &seen).await?,
+        remove_orphans: args.remove_orphans,
+        wait: args.wait,
+    };
+    let plan = reconcile::up(&wanted, &seen, &options).map_err(|c| in_the_way(&c))?;
+    if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
+        && !args.take_over
+    {
+        return Err(in_the_way(&[conflict]));
+    }
+    if args.dry.dry_run {
+        return work::show(&plan, &args.dry);
     }
     for note in &plan.notes {
         terminal::line(&format!("note: {note}"));
     }
+    let containers = wanted.nodes.iter().map(|n| n.containers.len()).sum();
     let what = format!(
         "{}, {}",
         plural(wanted.nodes.len(), "node"),
-        plural(loaded.topology.services(), "container")
+        plural(containers, "container")
     );
     if plan.is_empty() {
         terminal::line(&format!("nothing to do: all is up as the blueprint says, {what}"));
         return Ok(());
     }
-    let seconds = work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, &args.work).await?;
+    let patience = args.timeout.map(Duration::from_secs);
+    let seconds = work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
+    still_up(&plan, &wanted, &engine).await?;
     terminal::line(&format!("up: {what}, in {seconds:.1} s; `topogen ps` lists them"));
     Ok(())
+}
+
+/// That the cluster is another blueprint's, of which something would be taken away. One whose file is gone was moved.
+fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origin) -> Option<Conflict> {
+    let takes = |a: &Action| matches!(a, Action::Stop { .. } | Action::RemoveContainer { .. });
+    if !plan.operations.iter().any(|o| takes(&o.action)) {
+        return None;
+    }
+    let blueprints: BTreeSet<&str> = seen.containers.iter().map(|c| c.label(label::BLUEPRINT)).collect();
+    let ours = origin.blueprint.as_str();
+    let is_ours = |theirs: &str| {
+        let real = |path: &str| std::fs::canonicalize(path).ok();
+        theirs == ours || real(theirs).is_some_and(|t| Some(t) == real(ours))
+    };
+    if blueprints.iter().any(|b| is_ours(b)) {
+        return None;
+    }
+    let is_there = |theirs: &&&str| !theirs.starts_with('/') || Path::new(theirs).exists();
+    let theirs = blueprints.iter().find(is_there)?;
+    Some(Conflict::OtherBlueprint {
+        cluster: wanted.cluster.to_string(),
+        theirs: (*theirs).to_owned(),
+        ours: ours.to_owned(),
+    })
+}
+
+/// What was started and has ended by now, and not well, is not up.
+async fn still_up(plan: &Plan, wanted: &Wanted, engine: &Engine) -> Result<(), Error> {
+    let started = |name: &str| {
+        let starts = |o: &crate::plan::Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
+        plan.operations.iter().any(starts)
+    };
+    let containers = observe::containers(engine, Some(&wanted.cluster)).await;
+    let containers = containers.map_err(work::doing("look at the engine"))?;
+    let ended = |c: &&SeenContainer| match c.state {
+        State::Exited => c.exit != Some(0),
+        State::Restarting | State::Dead => true,
+        _ => false,
+    };
+    let ended: Vec<&SeenContainer> = containers.iter().filter(ended).filter(|c| started(&c.name)).collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = ended
+        .iter()
+        .map(|c| {
+            let (node, service) = (c.label(label::NODE), c.label(label::SERVICE));
+            match c.exit {
+                Some(status) => format!("{node}/{service} ended at once, with status {status}"),
+                None => format!("{node}/{service} ends and is started again and again"),
+            }
+        })
+        .collect();
+    lines.push(format!(
+        "applied, but {} did not stay up",
+        plural(ended.len(), "container")
+    ));
+    Err(Error::Partial(lines.join("\n")))
 }
 
 /// All that is in the way, each hint once.

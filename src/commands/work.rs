@@ -2,47 +2,65 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::cli;
-use crate::engine::apply::{Outcome, Setting, apply};
+use crate::engine::apply::{Looks, Outcome, Setting, apply};
 use crate::engine::connect::Engine;
-use crate::engine::{Observed, Wanted, label, observe};
+use crate::engine::{Observed, Pull, Wanted, label, observe};
 use crate::error::Error;
 use crate::fake::{self, image};
 use crate::name::ClusterName;
-use crate::plan::{Plan, plural};
+use crate::plan::{Action, Plan, plural};
 use crate::terminal::{self, Face};
 use crate::topology::address::Layout;
 
-/// Carry out `plan` for `cluster`; how long it took, in seconds.
+/// Carry out `plan` for `cluster`, waiting for containers no longer than `patience`; how long it took, in seconds.
 pub(super) async fn carry_out(
     plan: &Plan,
     cluster: &ClusterName,
     engine: &Engine,
     layout: Option<Layout>,
+    patience: Option<Duration>,
     work: &cli::Work,
 ) -> Result<f64, Error> {
     let begun = Instant::now();
     let (sender, stop) = watch::channel(false);
     let listener = tokio::spawn(listen(sender));
+    let (progress, told) = mpsc::unbounded_channel();
     let setting = Setting {
         engine,
         cluster,
         layout,
         parallel: work.parallel.map_or_else(default_parallel, usize::from),
+        deadline: patience.map(|p| tokio::time::Instant::now() + p),
         stop,
         made: RefCell::default(),
+        looks: Looks::default(),
+        progress,
     };
     let face = Face::new(work.progress, plan);
-    let outcome = apply(plan, &setting, &mut |event| face.show(event)).await;
+    let outcome = apply(plan, &setting, told, &mut |event| face.show(event)).await;
     face.end();
     listener.abort();
     let seconds = begun.elapsed().as_secs_f64();
     sum_up(plan, &outcome).map(|()| seconds)
+}
+
+/// Print `plan` instead of carrying it out.
+pub(super) fn show(plan: &Plan, dry: &cli::DryRun) -> Result<(), Error> {
+    let text = match dry.format {
+        cli::Format::Json => serde_json::to_string_pretty(plan).map_err(anyhow::Error::from)?,
+        cli::Format::Table => plan.to_string(),
+    };
+    terminal::data(&format!("{text}\n")).map_err(anyhow::Error::from)?;
+    match dry.detailed_exitcode && !plan.is_empty() {
+        true => Err(Error::Shown(crate::error::Exit::Difference)),
+        false => Ok(()),
+    }
 }
 
 /// Enough to keep an engine busy that spends most of each call waiting for the kernel.
@@ -75,6 +93,9 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
     if outcome.unbegun == 0 && outcome.failed.is_empty() {
         return Ok(());
     }
+    if let Some(error) = no_images(plan, outcome) {
+        return Err(error);
+    }
     let mut lines: Vec<String> = outcome
         .failed
         .iter()
@@ -85,6 +106,13 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
         .collect();
     let done = plural(outcome.done.len(), "operation");
     let (failed, skipped) = (outcome.failed.len(), outcome.skipped.len());
+    if let Some(reason) = &outcome.lost {
+        lines.push(format!(
+            "the engine was lost in the middle ({reason}): {done} done, {failed} of unknown end, {} not begun",
+            outcome.unbegun + skipped
+        ));
+        return Err(Error::Partial(lines.join("\n")));
+    }
     if outcome.unbegun == 0 {
         lines.push(format!(
             "applied in part: {done} done, {failed} failed, {skipped} skipped"
@@ -103,6 +131,26 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
         ),
     });
     Err(Error::Interrupted(lines.join("\n")))
+}
+
+/// The error where nothing was done, because images are not to be had.
+fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
+    let fetches = |at: usize| matches!(plan.operations[at].action, Action::PullImage { .. } | Action::LoadImage);
+    let failed = &outcome.failed;
+    let nothing_else = failed.iter().all(|(at, _)| fetches(*at)) && outcome.done.iter().all(|at| fetches(*at));
+    if !nothing_else || failed.is_empty() || outcome.lost.is_some() {
+        return None;
+    }
+    let message = |(at, reason): &(usize, String)| {
+        let image = &plan.operations[*at].subject;
+        format!("image `{image}` is not on the engine, and cannot be fetched: {reason}")
+    };
+    Some(Error::InTheWay {
+        messages: failed.iter().map(message).collect(),
+        hints: vec![
+            "nothing was changed; see the cluster with fakes in place of all images: `topogen up --fake`".to_owned(),
+        ],
+    })
 }
 
 /// The nodes for which some operations were done, and not all.
@@ -144,6 +192,36 @@ pub(super) fn doing(what: &str) -> impl FnOnce(bollard::errors::Error) -> Error 
     move |source| Error::Engine { doing, source }
 }
 
+/// Fetch the images that are to be fetched at each `up`, or were fetched too long ago, before anything is looked at: what
+/// they were made of decides what is made anew.
+pub(super) async fn refresh_images(engine: &Engine, wanted: &Wanted, work: &cli::Work) -> Result<(), Error> {
+    let mut plan = Plan::default();
+    for spec in wanted.nodes.iter().flat_map(|n| &n.containers) {
+        let cause = match spec.pull {
+            Pull::Always => "asked for at each `up`",
+            Pull::Every(seconds) => match observe::image_age(engine, spec.image()).await {
+                Ok(Some(age)) if age.as_secs() < seconds => continue,
+                Ok(_) => "fetched too long ago",
+                Err(error) => return Err(doing("look at the images")(error)),
+            },
+            Pull::Missing | Pull::Never => continue,
+        };
+        let asked = |o: &crate::plan::Operation| o.subject == spec.image();
+        if !fake::is_image(spec.image()) && !plan.operations.iter().any(asked) {
+            let action = Action::PullImage {
+                platform: spec.platform.clone(),
+            };
+            plan.push(action, spec.image(), "", cause, Vec::new());
+        }
+    }
+    match plan.is_empty() {
+        true => Ok(()),
+        false => carry_out(&plan, &wanted.cluster, engine, None, None, work)
+            .await
+            .map(drop),
+    }
+}
+
 /// Whether the engine has a fake image that will do, or nothing that is to be made needs one.
 pub(super) async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observed) -> Result<bool, Error> {
     let name = fake::image_name();
@@ -175,7 +253,6 @@ pub(super) async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Action;
 
     #[test]
     fn an_interrupt_names_what_is_half_done() {
@@ -194,6 +271,7 @@ mod tests {
             failed: vec![(3, "no space left".to_owned())],
             skipped: Vec::new(),
             unbegun: 1,
+            lost: None,
         };
         let error = sum_up(&plan, &outcome).expect_err("interrupted");
         assert_eq!(

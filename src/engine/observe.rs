@@ -1,33 +1,51 @@
-//! What is on the engine: three calls, side by side.
+//! What is on the engine: a few calls, side by side.
 
-use std::collections::{BTreeMap, HashMap};
+mod host;
+mod read;
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 
 use bollard::errors::Error;
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, Network};
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptions,
+};
+use futures_util::StreamExt;
 
-use super::connect::Engine;
-use super::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, label};
+use super::connect::{Engine, status};
+use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, label};
 use crate::name::ClusterName;
 
-/// The containers of `cluster`, every network and every image of the engine.
+/// Inspections at once.
+const PARALLEL: usize = 16;
+
+/// The containers of `cluster`, and all that may be in its way.
 ///
 /// # Errors
 /// The engine's.
 pub async fn observe(engine: &Engine, cluster: &ClusterName) -> Result<Observed, Error> {
-    let (containers, networks, images) = tokio::join!(
-        containers(engine, Some(cluster)),
+    let all = HashMap::new();
+    let (containers, networks, images, volumes, host) = tokio::join!(
+        list(engine, &all),
         networks(engine),
         engine.docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
+        engine.docker.list_volumes(None::<ListVolumesOptions>),
+        host::seen(engine),
     );
-    let (containers, networks) = (containers?, networks?);
-    let images = images?.into_iter().flat_map(|image| image.repo_tags).collect();
+    let (networks, volumes) = (networks?, volumes?.volumes.unwrap_or_default());
+    let is_ours = |c: &SeenContainer| c.label(label::CLUSTER) == cluster.as_str();
+    let (containers, foreign) = containers?.into_iter().partition(is_ours);
+    let volume = |v: bollard::models::Volume| SeenVolume {
+        name: v.name,
+        labels: v.labels.into_iter().collect(),
+    };
     Ok(Observed {
+        host: host.without_bridges(&networks),
         containers,
+        foreign,
         networks,
-        images,
-        volumes: Vec::new(),
-        guests: BTreeMap::new(),
+        images: images?.into_iter().map(read::image).collect(),
+        volumes: volumes.into_iter().map(volume).collect(),
     })
 }
 
@@ -40,8 +58,13 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),
     };
-    let list = list(engine, "label", &[&ours]).await?;
-    Ok(list.into_iter().map(container).collect())
+    list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await
+}
+
+async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<SeenContainer>, Error> {
+    let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
+    let list = engine.docker.list_containers(Some(options)).await?;
+    Ok(list.into_iter().map(read::container).collect())
 }
 
 /// Every network of the engine (`GET /networks`).
@@ -53,85 +76,36 @@ pub async fn networks(engine: &Engine) -> Result<Vec<SeenNetwork>, Error> {
         .docker
         .list_networks(Some(ListNetworksOptionsBuilder::new().build()))
         .await?;
-    Ok(list.into_iter().map(network).collect())
+    Ok(list.into_iter().map(read::network).collect())
 }
 
-/// Foreign containers on those of `networks` that are of `cluster`, running or not.
+/// Find out what `containers` were told to answer to, which no list says (`GET /containers/{id}/json` of each).
 ///
 /// # Errors
 /// The engine's.
-pub async fn guests(
-    engine: &Engine,
-    cluster: &ClusterName,
-    networks: impl IntoIterator<Item = &SeenNetwork>,
-) -> Result<BTreeMap<String, Vec<String>>, Error> {
-    let mut found = BTreeMap::new();
-    let own = networks.into_iter().filter(|n| n.is_of(cluster));
-    // By name too: the engine knows what was never started to be on a network of that name, and on no id.
-    let lists =
-        own.map(|network| async move { (network, list(engine, "network", &[&network.id, &network.name]).await) });
-    for (network, list) in futures_util::future::join_all(lists).await {
-        let names: Vec<String> = list?
-            .into_iter()
-            .map(container)
-            .filter(|c| c.label(label::CLUSTER) != cluster.as_str() && c.is_on(network))
-            .map(|c| c.name)
-            .collect();
-        if !names.is_empty() {
-            found.insert(network.id.clone(), names);
+pub async fn inspect_all(engine: &Engine, containers: &mut [SeenContainer]) -> Result<(), Error> {
+    let inspect = |container| async move { inspect(engine, container).await };
+    let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
+    while let Some(result) = all.next().await {
+        result?;
+    }
+    Ok(())
+}
+
+async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), Error> {
+    let inspect = match engine.docker.inspect_container(&container.id, None).await {
+        Ok(inspect) => inspect,
+        // Gone since it was listed.
+        Err(error) if status(&error) == Some(404) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
+    for endpoint in &mut container.networks {
+        if let Some(seen) = networks.get(&endpoint.network) {
+            endpoint.aliases = Some(seen.aliases.clone().unwrap_or_default());
         }
     }
-    Ok(found)
-}
-
-async fn list(engine: &Engine, filter: &str, values: &[&str]) -> Result<Vec<ContainerSummary>, Error> {
-    let filters = HashMap::from([(filter, values.to_vec())]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    engine.docker.list_containers(Some(options)).await
-}
-
-fn container(summary: ContainerSummary) -> SeenContainer {
-    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
-    let endpoints = summary.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let mut networks: Vec<SeenEndpoint> = endpoints
-        .into_iter()
-        .map(|(network, endpoint)| SeenEndpoint {
-            network,
-            network_id: endpoint.network_id.unwrap_or_default(),
-            address: endpoint.ip_address.unwrap_or_default(),
-        })
-        .collect();
-    networks.sort_by(|a, b| a.network.cmp(&b.network));
-    SeenContainer {
-        id: summary.id.unwrap_or_default(),
-        name: name.trim_start_matches('/').to_owned(),
-        labels: summary.labels.unwrap_or_default().into_iter().collect(),
-        state: state(summary.state),
-        networks,
-    }
-}
-
-fn state(state: Option<ContainerSummaryStateEnum>) -> State {
-    use ContainerSummaryStateEnum as Engine;
-    match state {
-        Some(Engine::RUNNING) => State::Running,
-        Some(Engine::PAUSED) => State::Paused,
-        Some(Engine::RESTARTING) => State::Restarting,
-        Some(Engine::EXITED | Engine::STOPPING) => State::Exited,
-        Some(Engine::REMOVING) => State::Removing,
-        Some(Engine::DEAD) => State::Dead,
-        Some(Engine::CREATED | Engine::EMPTY) | None => State::Created,
-    }
-}
-
-fn network(network: Network) -> SeenNetwork {
-    let configs = network.ipam.and_then(|i| i.config).unwrap_or_default();
-    SeenNetwork {
-        id: network.id.unwrap_or_default(),
-        name: network.name.unwrap_or_default(),
-        labels: network.labels.unwrap_or_default().into_iter().collect(),
-        subnets: configs.into_iter().filter_map(|c| c.subnet?.parse().ok()).collect(),
-    }
+    Ok(())
 }
 
 /// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key.
@@ -143,30 +117,18 @@ pub async fn aliases(
     container: &SeenContainer,
     asked: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, Error> {
-    let asked: Vec<&str> = container
-        .networks
-        .iter()
-        .map(|n| n.network.as_str())
-        .filter(|n| asked(n))
-        .collect();
-    if asked.is_empty() {
+    if !container.networks.iter().any(|n| asked(&n.network)) {
         return Ok(Vec::new());
     }
-    let inspect = match engine.docker.inspect_container(&container.id, None).await {
-        Ok(inspect) => inspect,
-        // Gone since it was listed.
-        Err(error) if super::connect::status(&error) == Some(404) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let endpoints = asked.iter().filter_map(|network| networks.get(*network));
-    let aliases = endpoints.flat_map(|e| e.aliases.clone().unwrap_or_default());
+    let mut container = container.clone();
+    inspect(engine, &mut container).await?;
     let key = container.label(label::compose::SERVICE);
-    let added = |alias: &String| container.id.starts_with(alias.as_str()) || *alias == container.name || alias == key;
+    let added = |alias: &&String| container.id.starts_with(*alias) || **alias == container.name || *alias == key;
+    let endpoints = container.networks.iter().filter(|n| asked(&n.network));
     let mut names: Vec<String> = Vec::new();
-    for alias in aliases.filter(|a| !added(a)) {
-        if !names.contains(&alias) {
-            names.push(alias);
+    for alias in endpoints.flat_map(|e| e.aliases.iter().flatten()).filter(|a| !added(a)) {
+        if !names.contains(alias) {
+            names.push(alias.clone());
         }
     }
     Ok(names)
@@ -179,7 +141,22 @@ pub async fn aliases(
 pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Option<String>, Error> {
     match engine.docker.inspect_image(name).await {
         Ok(inspect) => Ok(inspect.config.and_then(|c| c.labels).and_then(|l| l.get(key).cloned())),
-        Err(error) if super::connect::status(&error) == Some(404) => Ok(None),
+        Err(error) if status(&error) == Some(404) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// How long ago the image `name` was last fetched or given its name; `None` where it is not there, or that is not known.
+///
+/// # Errors
+/// The engine's.
+pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, Error> {
+    let inspect = match engine.docker.inspect_image(name).await {
+        Ok(inspect) => inspect,
+        Err(error) if status(&error) == Some(404) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
+    let then = tagged.and_then(|text| read::time(&text));
+    Ok(then.and_then(|then| SystemTime::now().duration_since(then).ok()))
 }

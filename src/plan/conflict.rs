@@ -1,6 +1,9 @@
 //! What keeps a plan from being made.
 
+use ipnet::Ipv4Net;
+
 use super::quoted;
+use crate::engine::HostPort;
 
 /// Something stands in the way, and nothing has been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,11 +40,60 @@ pub enum Conflict {
         /// The network's name.
         name: String,
     },
-    /// An image is not on the engine.
-    #[error("image `{name}` is not on the engine")]
+    /// An image is not on the engine, and is never to be fetched.
+    #[error("image `{name}` is not on the engine, and `pull_policy: never` forbids fetching it")]
     MissingImage {
         /// Its name.
         name: String,
+    },
+    /// A volume that others provide is not there.
+    #[error("volume `{name}` is external and does not exist")]
+    MissingVolume {
+        /// Its name.
+        name: String,
+    },
+    /// A container's name is somebody else's.
+    #[error("container `{name}` is there already, and not of this cluster")]
+    ForeignContainer {
+        /// Its name.
+        name: String,
+        /// The Compose project that it belongs to, if any.
+        project: String,
+    },
+    /// A port of the host is somebody else's.
+    #[error(
+        "port {port} of the host, which `{container}` publishes, is taken by {}",
+        match by { Some(by) => format!("container `{by}`"), None => "another program".to_owned() }
+    )]
+    PortTaken {
+        /// The container that asks for it.
+        container: String,
+        /// The port.
+        port: HostPort,
+        /// The container that has it; `None` where that is another program.
+        by: Option<String>,
+    },
+    /// A subnet that the blueprint fixes is somebody else's.
+    #[error("network `{name}`: {subnet} overlaps {taken} of {by}")]
+    SubnetTaken {
+        /// The network that asks for it.
+        name: String,
+        /// What it asks for.
+        subnet: Ipv4Net,
+        /// What is there.
+        taken: Ipv4Net,
+        /// Whose that is: a network or an interface.
+        by: String,
+    },
+    /// Another blueprint's cluster has the same name.
+    #[error("cluster `{cluster}` was brought up from `{theirs}`, and this is `{ours}`")]
+    OtherBlueprint {
+        /// The cluster's name.
+        cluster: String,
+        /// Where it came from.
+        theirs: String,
+        /// Where this one comes from.
+        ours: String,
     },
 }
 
@@ -65,10 +117,24 @@ impl Conflict {
                 format!("disconnect {them}: {}", commands.collect::<Vec<_>>().join(", "))
             }
             Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
-            Self::MissingImage { name } => {
-                format!(
-                    "`docker pull {name}`, or see the cluster with fakes in place of all images: `topogen up --fake`"
-                )
+            Self::MissingImage { .. } => {
+                "see the cluster with fakes in place of all images: `topogen up --fake`".to_owned()
+            }
+            Self::MissingVolume { name } => format!("make it: `docker volume create {name}`"),
+            Self::ForeignContainer { project, .. } if !project.is_empty() => {
+                format!("`docker compose -p {project} down` removes it, or name this cluster otherwise: `-n NAME`")
+            }
+            Self::ForeignContainer { name, .. } => {
+                format!("`docker rm -f {name}` removes it, or name this cluster otherwise: `-n NAME`")
+            }
+            Self::PortTaken { .. } => {
+                "free it, or publish another: a port with `{{ node.index }}` in it is each node's own".to_owned()
+            }
+            Self::SubnetTaken { .. } => {
+                "name another subnet, or leave it out: topogen then takes a free one".to_owned()
+            }
+            Self::OtherBlueprint { .. } => {
+                "name this cluster otherwise: `-n NAME`; or let it take the other's place: `--take-over`".to_owned()
             }
         }
     }

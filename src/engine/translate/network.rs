@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use ipnet::Ipv4Net;
+use serde_json::json;
 
 use super::{read, refuse, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
@@ -57,6 +58,8 @@ pub(super) fn network(
     // Where a subnet lies may differ from engine to engine; that it is large enough may not.
     let hash = hash(&(&request, network.subnet.map(|s| s.prefix_len())));
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
+    let definition = json!({"options": network.options, "subnet size": network.subnet.map(|s| s.prefix_len())});
+    labels.insert(label::DEFINITION.to_owned(), definition.to_string());
     // Past the hash: another topogen is no reason to make anything anew.
     labels.insert(label::compose::VERSION.to_owned(), version());
     request.labels = Some(labels);

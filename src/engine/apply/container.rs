@@ -1,0 +1,143 @@
+//! Containers: made, joined to all their networks, given their files, started.
+
+use std::collections::HashMap;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, NetworkingConfig};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+
+use super::network::{connect, drop_stale_endpoints, endpoint_exists, one_network};
+use super::{PAUSE, SETTLING, Setting, TRIES, already};
+use crate::engine::connect::{Engine, status, words};
+use crate::engine::{ContainerSpec, label};
+
+/// `POST /containers/create`, joined to all its networks before it starts.
+pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let engine = setting.engine;
+    let at_once = if engine.creates_with_all_networks() {
+        spec.endpoints.len()
+    } else {
+        1
+    };
+    let endpoints: HashMap<String, EndpointSettings> = spec
+        .endpoints
+        .iter()
+        .take(at_once)
+        .map(|(network, settings)| (network.to_string(), settings.clone()))
+        .collect();
+    let mut body = spec.body.clone();
+    body.networking_config = Some(NetworkingConfig {
+        endpoints_config: Some(endpoints),
+    });
+    let mut tries = 0;
+    let mut connected = at_once;
+    loop {
+        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
+        match engine.docker.create_container(Some(options), body.clone()).await {
+            Ok(_) => {
+                setting.made.borrow_mut().insert(spec.name.clone());
+                break;
+            }
+            Err(error) if status(&error) == Some(409) && tries < TRIES => {
+                // None: just gone, its name is free in a moment.
+                if let Some(holder) = inspect(spec, engine).await? {
+                    let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
+                    if labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str()) {
+                        return Err(error);
+                    }
+                    use ContainerStateStatusEnum::{DEAD, REMOVING};
+                    let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
+                    // It is the very one that was to be made: a killed `up`, or another one, got that far.
+                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, setting).await? {
+                        connected = 0;
+                        break;
+                    }
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) if words(&error).contains("is ambiguous") && tries < TRIES => {
+                for (network, _) in &spec.endpoints {
+                    one_network(network.as_str(), setting).await?;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+        tries += 1;
+    }
+    for at in connected..spec.endpoints.len() {
+        connect(spec, at, spec.name.as_str(), setting).await?;
+    }
+    Ok(())
+}
+
+/// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes
+/// back when it finds out; to touch it at that moment makes engine 20.10 lose count of endpoints, for ever.
+pub(super) async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+    if setting.made.borrow().contains(&spec.name) {
+        return Ok(true);
+    }
+    for _ in 0..SETTLING {
+        let Some(found) = inspect(spec, setting.engine).await? else {
+            return Ok(false);
+        };
+        if found.state.and_then(|s| s.status) != Some(ContainerStateStatusEnum::CREATED) {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(true)
+}
+
+/// The container that has the name of `spec`; `None` where it has just gone.
+pub(super) async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Error> {
+    match engine.docker.inspect_container(spec.name.as_str(), None).await {
+        Ok(inspect) => Ok(Some(inspect)),
+        Err(error) if status(&error) == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `PUT /containers/{id}/archive`: the configs and secrets of a container.
+async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
+    if spec.files.is_empty() {
+        return Ok(());
+    }
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in &spec.files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(file.content.len() as u64);
+        header.set_mode(file.mode);
+        header.set_uid(file.uid);
+        header.set_gid(file.gid);
+        archive.append_data(&mut header, file.target.trim_start_matches('/'), &*file.content)?;
+    }
+    let options = UploadToContainerOptionsBuilder::new().path("/").build();
+    let body = bollard::body_full(archive.into_inner()?.into());
+    docker
+        .upload_to_container(spec.name.as_str(), Some(options), body)
+        .await
+}
+
+/// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
+pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    // Here and not when it is made: a kill between the two would leave it to be started without them.
+    upload(spec, docker).await?;
+    match already(docker.start_container(spec.name.as_str(), None).await) {
+        Err(error) if endpoint_exists(&error) => {
+            for (network, _) in &spec.endpoints {
+                drop_stale_endpoints(network.as_str(), docker).await?;
+            }
+            already(docker.start_container(spec.name.as_str(), None).await)
+        }
+        other => other,
+    }
+}
+
+/// Whether a container that was seen is no more: a killed client's unfinished one, which the engine takes back when it
+/// finds out.
+pub(super) fn vanished(error: &Error) -> bool {
+    status(error) == Some(404) && words(error).contains("No such container")
+}

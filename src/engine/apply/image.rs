@@ -1,0 +1,58 @@
+//! Images: topogen's own, loaded from its executable, and those that are fetched.
+
+use bollard::errors::Error;
+use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use futures_util::StreamExt;
+
+use super::Setting;
+use crate::engine::connect::Engine;
+use crate::fake;
+
+/// `POST /images/load` of topogen's own executable.
+pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
+        error: error.to_string(),
+    };
+    let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
+    let archive = parts.archive(name).map_err(|e| failed(&e))?;
+    let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
+    let options = ImportImageOptionsBuilder::default().build();
+    let mut stream = std::pin::pin!(engine.docker.import_image_stream(options, body, None));
+    while let Some(answer) = stream.next().await {
+        answer?;
+    }
+    Ok(())
+}
+
+/// `POST /images/create`: fetch an image from its registry, which its name says, and tell how far it is.
+pub(super) async fn pull_image(
+    name: &str,
+    platform: Option<&str>,
+    at: usize,
+    setting: &Setting<'_>,
+) -> Result<(), Error> {
+    let name = match name.rsplit('/').next().unwrap_or(name).contains([':', '@']) {
+        true => name.to_owned(),
+        false => format!("{name}:latest"),
+    };
+    let options = CreateImageOptionsBuilder::new().from_image(&name);
+    let options = match platform {
+        Some(platform) => options.platform(platform),
+        None => options,
+    };
+    let mut stream = std::pin::pin!(setting.engine.docker.create_image(Some(options.build()), None, None));
+    // Bytes of each layer: so many of so many.
+    let mut layers: std::collections::HashMap<String, (i64, i64)> = std::collections::HashMap::new();
+    while let Some(answer) = stream.next().await {
+        let answer = answer?;
+        let detail = answer.progress_detail.unwrap_or_default();
+        let (Some(layer), Some(done), Some(all)) = (answer.id, detail.current, detail.total) else {
+            continue;
+        };
+        layers.insert(layer, (done, all));
+        let (done, all) = layers.values().fold((0, 0), |(d, a), (done, all)| (d + done, a + all));
+        let mega = |bytes: i64| bytes as f64 / 1e6;
+        setting.tell(at, format!("{:.1} of {:.1} MB", mega(done), mega(all)));
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Networks: made where they are free, removed when nobody is on them any more.
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::{Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
+
+use super::container::inspect;
+use super::{PAUSE, Setting, TRIES, gone};
+use crate::engine::connect::{status, words};
+use crate::engine::{ContainerSpec, NetworkSpec, label, observe};
+use crate::topology::address::overlap;
+
+/// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
+pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    let mut subnet = spec.subnet;
+    let mut alternatives = subnet.zip(setting.layout).map(|(s, layout)| layout.alternatives(s));
+    loop {
+        let request = NetworkCreateRequest {
+            ipam: match subnet {
+                Some(subnet) => Some(Ipam {
+                    config: Some(vec![IpamConfig {
+                        subnet: Some(subnet.to_string()),
+                        ..IpamConfig::default()
+                    }]),
+                    ..Ipam::default()
+                }),
+                None => spec.request.ipam.clone(),
+            },
+            ..spec.request.clone()
+        };
+        match docker.create_network(request).await {
+            // Engines from 25 on allow a name once: then it is the one that a killed `up`, or another one, made.
+            Ok(_) => return one_network(spec.name.as_str(), setting).await,
+            Err(error) if status(&error) == Some(409) && is_there(spec, setting).await? => return Ok(()),
+            Err(error) if words(&error).contains("Pool overlaps") => {
+                let Some(alternatives) = &mut alternatives else {
+                    return Err(error);
+                };
+                let networks = observe::networks(setting.engine).await?;
+                let taken: Vec<_> = networks.into_iter().flat_map(|n| n.subnets).collect();
+                let free = alternatives.find(|s| !taken.iter().any(|t| overlap(t, s)));
+                subnet = Some(free.ok_or(error)?);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the very network that `spec` describes is there.
+async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+    let networks = observe::networks(setting.engine).await?;
+    Ok(networks.iter().any(|n| {
+        n.name == spec.name.as_str() && n.is_of(setting.cluster) && n.labels.get(label::CONFIG_HASH) == Some(&spec.hash)
+    }))
+}
+
+/// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
+/// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
+pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
+    let networks = observe::networks(setting.engine).await?;
+    let mut own: Vec<String> = networks
+        .into_iter()
+        .filter(|n| n.name == name && n.is_of(setting.cluster))
+        .map(|n| n.id)
+        .collect();
+    own.sort();
+    let mut left = own.len();
+    for id in own.iter().rev() {
+        if left <= 1 {
+            break;
+        }
+        match gone(setting.engine.docker.remove_network(id).await) {
+            Err(error) if in_use(&error) => {}
+            other => {
+                other?;
+                left -= 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `DELETE /networks/{id}`.
+pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
+    for tries in 0.. {
+        match docker.remove_network(id).await {
+            Err(error) if in_use(&error) && tries < TRIES => {
+                // An endpoint is let go a moment after its container is reported gone; one may also outlive it for ever,
+                // where a client was killed while it joined the two.
+                if tries >= 3 {
+                    drop_stale_endpoints(id, docker).await?;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) if in_use(&error) && nobody_on(id, docker).await? => {
+                let reason = format!(
+                    "{}, though nobody is on it: the engine has lost count, which restarting it mends",
+                    words(&error)
+                );
+                return Err(Error::DockerStreamError { error: reason });
+            }
+            other => return gone(other),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the engine itself names no container on a network.
+async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Error> {
+    let inspect = docker.inspect_network(id, None).await?;
+    Ok(inspect.containers.unwrap_or_default().is_empty())
+}
+
+/// Take off a network what the engine has left there of containers that are no more.
+pub(super) async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Error> {
+    let inspect = match docker.inspect_network(id, None).await {
+        Err(error) if status(&error) == Some(404) => return Ok(()),
+        other => other?,
+    };
+    for (container, endpoint) in inspect.containers.unwrap_or_default() {
+        match docker.inspect_container(&container, None).await {
+            Err(error) if status(&error) == Some(404) => {
+                let request = NetworkDisconnectRequest {
+                    container: endpoint.name.unwrap_or(container),
+                    force: Some(true),
+                };
+                gone(docker.disconnect_network(id, request).await)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `POST /networks/{id}/connect`, once more where what the engine takes for the container is left of a killed client.
+pub(super) async fn connect(
+    spec: &ContainerSpec,
+    at: usize,
+    container: &str,
+    setting: &Setting<'_>,
+) -> Result<(), Error> {
+    let docker = &setting.engine.docker;
+    let (network, settings) = &spec.endpoints[at];
+    let request = || NetworkConnectRequest {
+        container: container.to_owned(),
+        endpoint_config: Some(settings.clone()),
+    };
+    match docker.connect_network(network.as_str(), request()).await {
+        Err(error) if endpoint_exists(&error) => {
+            let networks = inspect(spec, setting.engine).await?.and_then(|c| c.network_settings);
+            if networks
+                .and_then(|s| s.networks)
+                .is_some_and(|n| n.contains_key(network.as_str()))
+            {
+                return Ok(());
+            }
+            drop_stale_endpoints(network.as_str(), docker).await?;
+            let stale = NetworkDisconnectRequest {
+                container: container.to_owned(),
+                force: Some(true),
+            };
+            // Whether there was anything to take off shows in a moment.
+            let _ = docker.disconnect_network(network.as_str(), stale).await;
+            docker.connect_network(network.as_str(), request()).await
+        }
+        other => other,
+    }
+}
+
+/// Whether the engine says that a container, or another one of its name, is on a network already.
+pub(super) fn endpoint_exists(error: &Error) -> bool {
+    words(error).contains("already exists in network")
+}
+
+/// Whether the engine says that containers are on a network.
+fn in_use(error: &Error) -> bool {
+    words(error).contains("active endpoints")
+}

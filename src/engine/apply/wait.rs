@@ -1,0 +1,143 @@
+//! Waiting until containers are as they should be, by looking at all of the cluster's at once.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::StreamExt;
+use tokio::time::Instant;
+
+use super::Setting;
+use crate::engine::{Condition, Health, SeenContainer, State, observe};
+use crate::name::ContainerName;
+
+/// Between two looks. What has no healthcheck must run at two of them to count as well.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// All containers of the cluster, by name.
+type Look = Rc<HashMap<String, SeenContainer>>;
+
+/// The last look that anybody took, which serves all who wait.
+#[derive(Debug, Default)]
+pub struct Looks(tokio::sync::Mutex<Option<(Instant, Look)>>);
+
+/// What a container is on its way to being as it should.
+enum Stage {
+    /// It is so.
+    So,
+    /// It may be at the next look.
+    NotYet,
+    /// It never will be, and why.
+    Never(String),
+}
+
+/// Wait until all `containers` are as `condition` says, not past the setting's deadline.
+pub(super) async fn wait(
+    containers: &[ContainerName],
+    condition: Condition,
+    setting: &Setting<'_>,
+) -> Result<(), Error> {
+    let mut seen_running: HashSet<&str> = HashSet::new();
+    let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
+    // A look from before would show them as they were before they were started.
+    let begun = Instant::now();
+    loop {
+        let look = look(setting, begun).await?;
+        let mut waiting = Vec::new();
+        for name in left {
+            let again = seen_running.contains(name);
+            match stage(look.get(name), condition, again) {
+                Stage::So => {}
+                Stage::NotYet => {
+                    if look.get(name).is_some_and(|c| c.state == State::Running) {
+                        seen_running.insert(name);
+                    }
+                    waiting.push(name);
+                }
+                Stage::Never(reason) => {
+                    let last = last_words(look.get(name), setting).await;
+                    return Err(told(format!("`{name}` {reason}{last}")));
+                }
+            }
+        }
+        let Some(first) = waiting.first() else { return Ok(()) };
+        if let Some(deadline) = setting.deadline
+            && Instant::now() >= deadline
+        {
+            let last = last_words(look.get(*first), setting).await;
+            return Err(told(format!("`{first}` is not {} in time{last}", condition.word())));
+        }
+        left = waiting;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn told(error: String) -> Error {
+    Error::DockerStreamError { error }
+}
+
+fn stage(seen: Option<&SeenContainer>, condition: Condition, again: bool) -> Stage {
+    let Some(seen) = seen else {
+        return Stage::Never("is gone".to_owned());
+    };
+    match (condition, seen.state) {
+        (Condition::Started, State::Running | State::Exited | State::Restarting) => Stage::So,
+        (Condition::Healthy, State::Running) => match seen.health {
+            Some(Health::Healthy) => Stage::So,
+            Some(Health::Unhealthy) => Stage::Never("is unhealthy".to_owned()),
+            Some(Health::Starting) => Stage::NotYet,
+            None if again => Stage::So,
+            None => Stage::NotYet,
+        },
+        (Condition::Completed, State::Exited) if seen.exit == Some(0) => Stage::So,
+        (_, State::Exited | State::Dead) => {
+            Stage::Never(format!("ended with status {}", seen.exit.unwrap_or_default()))
+        }
+        (_, State::Removing) => Stage::Never("is gone".to_owned()),
+        _ => Stage::NotYet,
+    }
+}
+
+/// The containers as they are, or were a moment ago but not before `begun`.
+async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Error> {
+    let mut last = setting.looks.0.lock().await;
+    if let Some((when, look)) = &*last
+        && *when >= begun
+        && when.elapsed() < LOOK / 2
+    {
+        return Ok(look.clone());
+    }
+    let now = Instant::now();
+    let containers = observe::containers(setting.engine, Some(setting.cluster)).await?;
+    let look: Look = Rc::new(containers.into_iter().map(|c| (c.name.clone(), c)).collect());
+    *last = Some((now, look.clone()));
+    Ok(look)
+}
+
+/// The last that its healthcheck or else it itself said, for whoever wonders why.
+async fn last_words(seen: Option<&SeenContainer>, setting: &Setting<'_>) -> String {
+    let Some(seen) = seen else { return String::new() };
+    let docker = &setting.engine.docker;
+    let said = match seen.health {
+        Some(_) => {
+            let inspect = docker.inspect_container(&seen.id, None).await.ok();
+            let health = inspect.and_then(|i| i.state).and_then(|s| s.health);
+            let last = health.and_then(|h| h.log).and_then(|l| l.into_iter().last());
+            last.and_then(|l| l.output).unwrap_or_default()
+        }
+        None => {
+            let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("1").build();
+            let mut lines = std::pin::pin!(docker.logs(&seen.id, Some(options)));
+            match lines.next().await {
+                Some(Ok(line)) => String::from_utf8_lossy(&line.into_bytes()).into_owned(),
+                _ => String::new(),
+            }
+        }
+    };
+    match said.trim().lines().last() {
+        Some(line) if !line.is_empty() => format!(": {line}"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,133 @@
+//! What the engine's host reaches and where it listens, as proc(5) tells it, where that host is this one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv4Net;
+use tokio::net::UnixStream;
+
+use crate::engine::connect::Engine;
+use crate::engine::{HostPort, SeenHost, SeenNetwork};
+
+/// What is seen of the host of `engine`: nothing where it may be another one, or in another network namespace.
+pub(super) async fn seen(engine: &Engine) -> SeenHost {
+    if !is_here(engine).await {
+        return SeenHost::default();
+    }
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let mut ports = Vec::new();
+    for (file, udp) in [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)] {
+        ports.extend(listening(&read(&format!("/proc/net/{file}")), udp));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    SeenHost {
+        routes: routes(&read("/proc/net/route")),
+        ports,
+    }
+}
+
+/// Whether the engine, by the process at the other end of its socket, shares this process's network.
+async fn is_here(engine: &Engine) -> bool {
+    let Some(path) = engine.host.strip_prefix("unix://") else {
+        return false;
+    };
+    let Ok(Ok(peer)) = UnixStream::connect(path).await.map(|s| s.peer_cred()) else {
+        return false;
+    };
+    let own = std::fs::read_link("/proc/self/ns/net").ok();
+    match peer.pid().map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net"))) {
+        Some(Ok(theirs)) => own == Some(theirs),
+        // One may not look at another user's process, which a rootless engine is not: it is the system's.
+        _ => true,
+    }
+}
+
+impl SeenHost {
+    /// Without the routes that the engine's own networks bring about, which are known by their subnets.
+    pub(super) fn without_bridges(mut self, networks: &[SeenNetwork]) -> Self {
+        self.routes
+            .retain(|(subnet, _)| !networks.iter().any(|n| n.subnets.contains(subnet)));
+        self
+    }
+}
+
+/// The routes of `/proc/net/route`, but for the default one.
+fn routes(text: &str) -> Vec<(Ipv4Net, String)> {
+    let route = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let interface = fields.next()?.to_owned();
+        let hex = |text: Option<&str>| {
+            u32::from_str_radix(text?, 16)
+                .ok()
+                .map(|n| Ipv4Addr::from(n.swap_bytes()))
+        };
+        let destination = hex(fields.next())?;
+        let mask = hex(fields.nth(5))?;
+        let net = Ipv4Net::with_netmask(destination, mask).ok()?;
+        (net.prefix_len() > 0).then_some((net, interface))
+    };
+    text.lines().skip(1).filter_map(route).collect()
+}
+
+/// The ports of `/proc/net/{tcp,udp}{,6}` that are listened on.
+fn listening(text: &str, udp: bool) -> Vec<HostPort> {
+    let socket = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+        let (address, port) = fields.get(1)?.split_once(':')?;
+        // 0A: listening; 07: a socket of UDP that is bound and not connected.
+        if *fields.get(3)? != if udp { "07" } else { "0A" } {
+            return None;
+        }
+        Some(HostPort {
+            address: ip(address)?,
+            port: u16::from_str_radix(port, 16).ok()?,
+            udp,
+        })
+    };
+    text.lines().skip(1).filter_map(socket).collect()
+}
+
+/// An address as words of four bytes in hexadecimal, each in the machine's order.
+fn ip(text: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        u32::from_str_radix(text.get(at * 8..at * 8 + 8)?, 16)
+            .ok()
+            .map(u32::swap_bytes)
+    };
+    if text.len() == 8 {
+        return Some(IpAddr::V4(Ipv4Addr::from(word(0)?)));
+    }
+    let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+    let whole = words.iter().fold(0u128, |whole, word| whole << 32 | u128::from(*word));
+    let v6 = Ipv6Addr::from(whole);
+    Some(match v6.to_ipv4_mapped() {
+        Some(v4) => IpAddr::V4(v4),
+        // A socket of all addresses takes those of IPv4 too, unless it says otherwise, which is not shown.
+        None if v6.is_unspecified() => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        None => IpAddr::V6(v6),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_read() {
+        let text = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+                    eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                    tun0\t0000C00A\t00000000\t0001\t0\t0\t0\t0000F0FF\t0\t0\t0\n";
+        let net: Ipv4Net = "10.192.0.0/12".parse().expect("a network");
+        assert_eq!(routes(text), [(net, "tun0".to_owned())]);
+    }
+
+    #[test]
+    fn listeners_are_read() {
+        let tcp = "  sl  local_address rem_address   st\n   0: 0100007F:1F90 00000000:0000 0A 0\n   1: 0100007F:1F91 0100007F:0016 01 0\n";
+        let all: Vec<String> = listening(tcp, false).iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["127.0.0.1:8080"]);
+        let six = "head\n   0: 00000000000000000000000000000000:0050 0:0 0A 0\n   1: 0000000000000000FFFF00000100007F:0051 0:0 0A 0\n";
+        let all: Vec<String> = listening(six, false).iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["80", "127.0.0.1:81"]);
+    }
+}

@@ -1,0 +1,120 @@
+//! What stands in the way of a container: a name, a port or an image that is not to be had.
+//!
+//! What every node of a role runs into stops `up` before the first change. What only some of them run into keeps back
+//! those containers, and what depends on them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Decision, Up};
+use crate::engine::{ContainerSpec, HostPort, Pull, SeenContainer, State, label};
+use crate::fake;
+use crate::plan::conflict::Conflict;
+
+impl Up<'_> {
+    pub(super) fn find_what_blocks(&mut self) {
+        let own = self
+            .seen
+            .containers
+            .iter()
+            .flat_map(|c| c.ports.iter().map(|(p, _)| *p));
+        let own: Vec<HostPort> = own.collect();
+        for role in &self.wanted.roles {
+            let mut blocked: Vec<(&str, Conflict)> = Vec::new();
+            let mut whole = true;
+            for node in self.wanted.nodes.iter().filter(|n| n.role == *role) {
+                let found = node
+                    .containers
+                    .iter()
+                    .filter_map(|c| Some((c.name.as_str(), self.blocks(c, &own)?)));
+                let before = blocked.len();
+                blocked.extend(found);
+                whole &= blocked.len() > before;
+            }
+            for (name, conflict) in blocked {
+                if whole || !self.can_stay(name) {
+                    self.conflict(conflict);
+                    continue;
+                }
+                if let Some(seen) = self.there.get(name) {
+                    self.going.shift_remove(seen.id.as_str());
+                }
+                self.decisions.insert(name, Decision::Blocked(conflict));
+            }
+        }
+    }
+
+    /// Whether what has that name now, if anything, can stay as it is: none of its networks goes.
+    fn can_stay(&self, name: &str) -> bool {
+        let Some(seen) = self.there.get(name) else { return true };
+        !self.networks_going.iter().any(|(n, _)| seen.is_on(n))
+    }
+
+    /// What keeps `spec` from being made, or from being started where it is there and does not run.
+    fn blocks(&self, spec: &ContainerSpec, own: &[HostPort]) -> Option<Conflict> {
+        let made = match self.decisions.get(spec.name.as_str())? {
+            Decision::Create | Decision::Recreate(_) => true,
+            Decision::Keep(seen) if matches!(seen.state, State::Created | State::Exited) => false,
+            _ => return None,
+        };
+        let is_there = self.there.contains_key(spec.name.as_str());
+        if let Some(foreign) = self.seen.foreign.iter().find(|c| c.name == spec.name.as_str())
+            && !is_there
+        {
+            return Some(Conflict::ForeignContainer {
+                name: foreign.name.clone(),
+                project: foreign.label(label::compose::PROJECT).to_owned(),
+            });
+        }
+        let image = spec.image();
+        if made && spec.pull == Pull::Never && image != fake::image_name() && self.seen.image(image).is_none() {
+            return Some(Conflict::MissingImage { name: image.to_owned() });
+        }
+        let (port, by) = published(spec)
+            .into_iter()
+            .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
+        Some(Conflict::PortTaken {
+            container: spec.name.to_string(),
+            port,
+            by,
+        })
+    }
+
+    /// Who has `port`, where that is neither `spec` nor what goes: a container, or a program that is none.
+    fn holder_of(&self, port: HostPort, spec: &ContainerSpec, own: &[HostPort]) -> Option<Option<String>> {
+        let stays = |c: &&SeenContainer| c.name != spec.name.as_str() && !self.is_going(c);
+        let containers = self.seen.containers.iter().filter(stays).chain(&self.seen.foreign);
+        let mut holders = containers.filter(|c| c.ports.iter().any(|(p, _)| p.excludes(&port)));
+        if let Some(container) = holders.next() {
+            return Some(Some(container.name.clone()));
+        }
+        // The engine listens for its containers, for those that go too.
+        let listens = |p: &&HostPort| p.excludes(&port) && !own.iter().any(|o| o.excludes(p));
+        self.seen.host.ports.iter().find(listens).map(|_| None)
+    }
+}
+
+/// The ports of the host that a container asks for by number.
+fn published(spec: &ContainerSpec) -> Vec<HostPort> {
+    let bindings: HashMap<String, _> = spec
+        .body
+        .host_config
+        .as_ref()
+        .and_then(|h| h.port_bindings.clone())
+        .unwrap_or_default();
+    let mut ports = Vec::new();
+    for (own, bindings) in bindings {
+        for binding in bindings.into_iter().flatten() {
+            let address = binding.host_ip.and_then(|ip| ip.parse().ok());
+            if let Some(port) = binding.host_port.and_then(|p| p.parse::<u16>().ok()).filter(|p| *p > 0) {
+                ports.push(HostPort {
+                    address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                    port,
+                    udp: own.ends_with("/udp"),
+                });
+            }
+        }
+    }
+    ports.sort_unstable();
+    ports
+}

@@ -1,0 +1,142 @@
+//! What changed: from the definitions that a container or network was made from and is to be made from, in the
+//! blueprint's words.
+
+use serde_json::{Map, Value};
+
+use crate::engine::{ContainerSpec, NetworkSpec, SeenContainer, SeenNetwork, label};
+
+/// So many are told; of the others only how many there are.
+const TOLD: usize = 2;
+/// The longest value that is told whole, in characters.
+const LONGEST: usize = 48;
+/// Words in a key whose value is nobody's business.
+const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
+
+/// Why `seen` is to be made anew as `spec`.
+pub(super) fn of_container(seen: &SeenContainer, spec: &ContainerSpec) -> String {
+    let now = spec.body.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
+    cause(seen.labels.get(label::DEFINITION), now)
+}
+
+/// Why `seen` is to be made anew as `spec`.
+pub(super) fn of_network(seen: &SeenNetwork, spec: &NetworkSpec) -> String {
+    let now = spec.request.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
+    cause(seen.labels.get(label::DEFINITION), now)
+}
+
+fn cause(before: Option<&String>, now: Option<&String>) -> String {
+    let read = |text: Option<&String>| serde_json::from_str::<Value>(text?).ok();
+    let (Some(before), Some(now)) = (read(before), read(now)) else {
+        return "its configuration changed".to_owned();
+    };
+    let mut changes = Vec::new();
+    compare("", &normal(before), &normal(now), &mut changes);
+    let more = changes.len().saturating_sub(TOLD);
+    match changes.len() {
+        // The blueprint says the same, and this topogen makes another request of it.
+        0 => return "another topogen made it".to_owned(),
+        1..=TOLD => {}
+        _ => changes.truncate(TOLD),
+    }
+    if more > 0 {
+        changes.push(format!("{more} more"));
+    }
+    changes.join("; ")
+}
+
+/// Lists of `KEY=VALUE` as the maps that they are.
+fn normal(mut definition: Value) -> Value {
+    let Some(map) = definition.as_object_mut() else {
+        return definition;
+    };
+    for key in ["environment", "labels"] {
+        if let Some(Value::Array(items)) = map.get(key) {
+            let pairs = items.iter().filter_map(Value::as_str);
+            let pairs = pairs.map(|item| item.split_once('=').unwrap_or((item, "")));
+            let pairs: Map<String, Value> = pairs.map(|(k, v)| (k.to_owned(), v.into())).collect();
+            map.insert(key.to_owned(), pairs.into());
+        }
+    }
+    definition
+}
+
+fn compare(path: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
+    if before == now {
+        return;
+    }
+    if let (Value::Object(before), Value::Object(now)) = (before, now) {
+        let removed = before.keys().filter(|k| !now.contains_key(*k));
+        let mut keys: Vec<&String> = now.keys().chain(removed).collect();
+        keys.sort_unstable();
+        for key in keys {
+            let at = match path {
+                "" => key.clone(),
+                _ => format!("{path}.{key}"),
+            };
+            match (before.get(key), now.get(key)) {
+                (Some(before), Some(now)) => compare(&at, before, now, changes),
+                (None, Some(now)) => changes.push(told(&at, "is new", &format!(": {}", shown(now)))),
+                (Some(before), None) => changes.push(told(&at, "is gone", &format!(", was {}", shown(before)))),
+                (None, None) => {}
+            }
+        }
+        return;
+    }
+    changes.push(told(
+        path,
+        "changed",
+        &format!(" from {} to {}", shown(before), shown(now)),
+    ));
+}
+
+fn told(path: &str, what: &str, values: &str) -> String {
+    if let Some(file) = path.strip_prefix("files.") {
+        return format!("file `{file}` {what}");
+    }
+    let lower = path.to_lowercase();
+    let secret = SECRET.iter().any(|word| lower.contains(word));
+    format!("`{path}` {what}{}", if secret { "" } else { values })
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn causes_name_the_key_and_both_values() {
+        let text = |before: Value, now: Value| cause(Some(&before.to_string()), Some(&now.to_string()));
+        let causes = [
+            text(json!({"image": "a:1"}), json!({"image": "a:2"})),
+            text(
+                json!({"environment": ["A=1"]}),
+                json!({"environment": {"A": "1", "B": "2"}}),
+            ),
+            text(
+                json!({"environment": {"DB_PASSWORD": "x"}}),
+                json!({"environment": {"DB_PASSWORD": "y"}}),
+            ),
+            text(json!({"files": {"/etc/a": "1"}}), json!({"files": {"/etc/a": "2"}})),
+            text(
+                json!({"a": 1, "b": 1, "c": 1, "d": 1}),
+                json!({"a": 2, "b": [1], "d": 2}),
+            ),
+            text(json!({"a": 1}), json!({"a": 1})),
+            text(json!({"command": "x".repeat(60)}), json!({"command": null})),
+            cause(None, None),
+        ];
+        insta::assert_snapshot!(causes.join("\n"));
+    }
+}

@@ -1,0 +1,205 @@
+//! Containers: which of them stay, which are made anew and why, and the operations that make them stand as wanted.
+
+use std::sync::Arc;
+
+use super::{Decision, Up, change, order};
+use crate::engine::{ContainerSpec, SeenContainer, State, label};
+use crate::plan::{Action, quoted};
+
+impl<'a> Up<'a> {
+    /// Settle what becomes of each container, those that others share something of first.
+    pub(super) fn decide_containers(&mut self) {
+        for node in &self.wanted.nodes {
+            for spec in order::sorted(&node.containers) {
+                let decision = self.decide(spec);
+                if let Decision::Recreate(seen) = decision {
+                    let cause = self.outdated(spec, seen).unwrap_or_default();
+                    self.goes(seen, cause);
+                }
+                self.decisions.insert(spec.name.as_str(), decision);
+            }
+        }
+    }
+
+    fn decide(&self, spec: &ContainerSpec) -> Decision<'a> {
+        match self.there.get(spec.name.as_str()) {
+            // The engine is at it: the name is free in a moment.
+            Some(seen) if seen.state == State::Removing && !self.is_going(seen) => Decision::Create,
+            Some(seen) if self.outdated(spec, seen).is_some() => Decision::Recreate(seen),
+            Some(seen) => Decision::Keep(seen),
+            None => Decision::Create,
+        }
+    }
+
+    /// Why `seen` cannot stay, where it cannot.
+    fn outdated(&self, spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
+        if let Some((_, cause)) = self.going.get(seen.id.as_str()) {
+            return Some(cause.clone());
+        }
+        if seen.state == State::Dead {
+            return Some("dead".to_owned());
+        }
+        if seen.label(label::CONFIG_HASH) != spec.hash {
+            return Some(change::of_container(seen, spec));
+        }
+        if let Some(cause) = self.other_image(spec, seen) {
+            return Some(cause);
+        }
+        for (network, _) in &spec.endpoints {
+            let on = seen.networks.iter().find(|n| n.network == network.as_str());
+            let Some((on, planned)) = on.zip(self.networks.get(network.as_str())) else {
+                continue;
+            };
+            // The engine says the id only of networks that the container has run on.
+            let gone = planned.id.is_empty() || (!on.network_id.is_empty() && on.network_id != planned.id);
+            if gone {
+                return Some(format!("network `{network}` is another one now"));
+            }
+        }
+        let anew = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
+        let shared = spec.joined.iter().map(|n| n.as_str()).find(anew)?;
+        Some(format!("`{shared}`, of which it shares something, is made anew"))
+    }
+
+    /// That the name of its image leads to another one now. One fake is as good as the other.
+    fn other_image(&self, spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
+        let image = self.seen.image(spec.image())?;
+        let own = self.seen.images.iter().find(|i| i.id == seen.image_id);
+        let fakes = image.fake && own.is_none_or(|i| i.fake);
+        let other = !seen.image_id.is_empty() && seen.image_id != image.id && !fakes;
+        other.then(|| format!("image `{}` is another one now", spec.image()))
+    }
+
+    /// The operations that make `spec` stand as wanted, not started.
+    pub(super) fn stand(&mut self, spec: &'a Arc<ContainerSpec>) -> Vec<usize> {
+        match self.decisions.get(spec.name.as_str()) {
+            Some(Decision::Keep(seen)) => {
+                let seen = *seen;
+                self.join(spec, seen)
+            }
+            Some(Decision::Recreate(seen)) => {
+                let seen = *seen;
+                let removed = self.removed.get(seen.id.as_str()).copied();
+                let carried = carried(spec, seen);
+                let spec = if carried.is_empty() {
+                    spec
+                } else {
+                    &Arc::new(spec.carrying(&carried))
+                };
+                vec![self.create(spec, "made anew", removed)]
+            }
+            _ => {
+                let leaving = self.there.get(spec.name.as_str());
+                let cause = if leaving.is_some() {
+                    "on its way out"
+                } else {
+                    "not found"
+                };
+                vec![self.create(spec, cause, None)]
+            }
+        }
+    }
+
+    fn create(&mut self, spec: &Arc<ContainerSpec>, cause: &str, removed: Option<usize>) -> usize {
+        let mut after: Vec<usize> = removed.into_iter().collect();
+        after.extend(self.networks_ready(spec));
+        after.extend(spec.volumes.iter().filter_map(|v| self.volumes.get(v.as_str())));
+        after.extend(self.image_ready(spec));
+        // They are made in the order of the plan, so what it shares something of is there by then or never.
+        after.extend(spec.joined.iter().filter_map(|j| self.started.get(j.as_str())));
+        after.sort_unstable();
+        after.dedup();
+        let action = Action::CreateContainer(spec.clone());
+        self.plan
+            .push(action, spec.name.as_str(), spec.node.as_str(), cause, after)
+    }
+
+    /// What must be done before `spec` can join its networks.
+    fn networks_ready(&self, spec: &ContainerSpec) -> Vec<usize> {
+        let networks = spec.endpoints.iter().filter_map(|(n, _)| self.networks.get(n.as_str()));
+        networks.flat_map(|n| n.ready.iter().copied()).collect()
+    }
+
+    /// Put a container that stays on the networks it should be on, under the names it should have there, and take it off
+    /// those of other nodes.
+    fn join(&mut self, spec: &'a Arc<ContainerSpec>, seen: &'a SeenContainer) -> Vec<usize> {
+        // The engine joins a container to its networks when it starts, by their names: each must be there once.
+        let mut operations = self.networks_ready(spec);
+        let (name, node) = (spec.name.as_str(), spec.node.as_str());
+        let own: Vec<&str> = self.own_networks().map(|n| n.name.as_str()).collect();
+        for extra in seen
+            .networks
+            .iter()
+            .map(|n| n.network.as_str())
+            .filter(|n| own.contains(n))
+        {
+            if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
+                continue;
+            }
+            if let Ok(network) = extra.parse() {
+                let action = Action::Disconnect {
+                    id: seen.id.clone(),
+                    network,
+                };
+                let cause = format!("on `{extra}`, where it does not belong");
+                operations.push(self.plan.push(action, name, node, cause, Vec::new()));
+            }
+        }
+        for (at, (network, settings)) in spec.endpoints.iter().enumerate() {
+            let mut after: Vec<usize> = self
+                .networks
+                .get(network.as_str())
+                .map_or_else(Vec::new, |n| n.ready.clone());
+            let cause = match seen.networks.iter().find(|n| n.network == network.as_str()) {
+                None => format!("not on `{network}`"),
+                Some(on) => {
+                    let wanted = settings.aliases.clone().unwrap_or_default();
+                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&wanted, a, seen)) else {
+                        continue;
+                    };
+                    let cause = format!("on `{network}` it {cause}");
+                    let action = Action::Disconnect {
+                        id: seen.id.clone(),
+                        network: network.clone(),
+                    };
+                    after.push(self.plan.push(action, name, node, cause.clone(), Vec::new()));
+                    cause
+                }
+            };
+            let action = Action::Connect {
+                container: spec.clone(),
+                endpoint: at,
+            };
+            operations.push(self.plan.push(action, name, node, cause, after));
+        }
+        operations
+    }
+}
+
+/// How the names that a container answers to are not those it should, where they are not. The engine adds its id and its
+/// name.
+fn misnamed(wanted: &[String], found: &[String], seen: &SeenContainer) -> Option<String> {
+    let missing: Vec<String> = wanted.iter().filter(|w| !found.contains(w)).cloned().collect();
+    let added = |name: &str| seen.id.starts_with(name) || name == seen.name;
+    let extra = found.iter().filter(|f| !wanted.contains(f) && !added(f));
+    let extra: Vec<String> = extra.cloned().collect();
+    match (missing.is_empty(), extra.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(format!("does not answer to {}", quoted(&missing))),
+        (true, false) => Some(format!("answers to {}, which is not its name", quoted(&extra))),
+        (false, false) => Some(format!("answers to {} and not to {}", quoted(&extra), quoted(&missing))),
+    }
+}
+
+/// Whether a volume's name is one that the engine gave it.
+pub(super) fn is_anonymous(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The anonymous volumes of `seen` that its successor takes over, as Compose does: name, and where. What the successor
+/// mounts something else on is none of them.
+pub(super) fn carried(spec: &ContainerSpec, seen: &SeenContainer) -> Vec<(String, String)> {
+    let mounted = spec.targets();
+    let carried = |(volume, target): &&(String, String)| is_anonymous(volume) && !mounted.contains(target);
+    seen.mounts.iter().filter(carried).cloned().collect()
+}

@@ -1,0 +1,94 @@
+//! What takes a whole cluster away.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::surplus::kept_by;
+use super::{Natural, natural, order, remove, remove_network};
+use crate::engine::{Observed, SeenContainer, SeenNetwork, label};
+use crate::name::ClusterName;
+use crate::plan::{Action, Plan};
+
+const CAUSE: &str = "going down";
+
+/// What removes all that carries the labels of `cluster`, but for networks that others are on, and its named volumes
+/// unless `volumes` says so.
+#[must_use]
+pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
+    let mut plan = Plan::default();
+    let node_of = |n: &SeenNetwork| n.labels.get(label::NODE).cloned().unwrap_or_default();
+    let mut networks: BTreeMap<(bool, Natural), Vec<&SeenNetwork>> = BTreeMap::new();
+    for network in seen.networks.iter().filter(|n| n.is_of(cluster)) {
+        let node = node_of(network);
+        // The shared ones last.
+        networks
+            .entry((node.is_empty(), natural(&node)))
+            .or_default()
+            .push(network);
+    }
+    let mut containers: Vec<&SeenContainer> = seen.containers.iter().collect();
+    containers.sort_by_cached_key(|c| natural(c.label(label::NODE)));
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    for container in &containers {
+        *left.entry(container.label(label::NODE)).or_default() += 1;
+    }
+    let mut stopped: HashMap<&str, usize> = HashMap::new();
+    let mut removed: HashMap<&str, usize> = HashMap::new();
+    let remove_all = |networks: Vec<&SeenNetwork>, removed: &HashMap<&str, usize>, plan: &mut Plan| {
+        for network in networks {
+            let guests = seen.guests(network);
+            if !guests.is_empty() {
+                plan.notes.push(kept_by(network, &guests));
+                continue;
+            }
+            let on_it = seen.containers.iter().filter(|c| c.is_on(network));
+            let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
+            remove_network(plan, network, CAUSE, after);
+        }
+    };
+    for (container, dependents) in order::stops(&containers) {
+        let after = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
+        let (stop, at) = remove(&mut plan, container, CAUSE, after, &[]);
+        stopped.insert(&container.id, stop);
+        removed.insert(&container.id, at);
+        let node = container.label(label::NODE);
+        if let Some(count) = left.get_mut(node) {
+            *count -= 1;
+            // A node's networks go while other nodes' containers still stop.
+            if *count == 0
+                && let Some(own) = networks.remove(&(false, natural(node)))
+            {
+                remove_all(own, &removed, &mut plan);
+            }
+        }
+    }
+    for (_, rest) in networks {
+        remove_all(rest, &removed, &mut plan);
+    }
+    self::volumes(cluster, seen, volumes, &removed, &mut plan);
+    plan
+}
+
+fn volumes(cluster: &ClusterName, seen: &Observed, too: bool, removed: &HashMap<&str, usize>, plan: &mut Plan) {
+    let own: Vec<_> = seen.volumes.iter().filter(|v| v.is_of(cluster)).collect();
+    if !too {
+        if !own.is_empty() {
+            plan.notes.push(format!(
+                "{} left, with what is in {}: `topogen down --volumes` removes {}",
+                match own.len() {
+                    1 => "1 volume is".to_owned(),
+                    n => format!("{n} volumes are"),
+                },
+                if own.len() == 1 { "it" } else { "them" },
+                if own.len() == 1 { "it too" } else { "them too" },
+            ));
+        }
+        return;
+    }
+    for volume in own {
+        let mounts = |c: &&SeenContainer| c.mounts.iter().any(|(name, _)| *name == volume.name);
+        let on_it = seen.containers.iter().filter(mounts);
+        let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
+        let node = volume.labels.get(label::NODE).map_or("", String::as_str);
+        plan.push(Action::RemoveVolume, &volume.name, node, CAUSE, after);
+    }
+}

@@ -1,0 +1,81 @@
+//! Images: which are fetched, and what waits for them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Decision, Up};
+use crate::engine::{ContainerSpec, Pull};
+use crate::fake;
+use crate::plan::Action;
+
+impl<'a> Up<'a> {
+    /// Fetch each image that is needed and not there, once.
+    pub(super) fn images(&mut self) {
+        let made = |d: &Decision<'_>| matches!(d, Decision::Create | Decision::Recreate(_));
+        let names = self.decisions.iter().filter(|(_, d)| made(d)).map(|(name, _)| *name);
+        let specs: Vec<&'a Arc<ContainerSpec>> = names.filter_map(|n| self.specs.get(n).copied()).collect();
+        for spec in specs {
+            let image = spec.image();
+            if image == fake::image_name() {
+                if !self.options.fake_ready && self.fake.is_none() {
+                    self.fake = Some(self.plan.push(Action::LoadImage, image, "", "not found", Vec::new()));
+                }
+                continue;
+            }
+            let platform = spec.platform.as_deref();
+            if spec.pull == Pull::Never
+                || self.seen.image(image).is_some()
+                || self.pulls.contains_key(&(image, platform))
+            {
+                continue;
+            }
+            let action = Action::PullImage {
+                platform: spec.platform.clone(),
+            };
+            let at = self.plan.push(action, image, "", "not found", Vec::new());
+            self.pulls.insert((image, platform), at);
+        }
+    }
+
+    /// What must be done before a container of `spec` can be made.
+    pub(super) fn image_ready(&self, spec: &ContainerSpec) -> Vec<usize> {
+        if spec.image() == fake::image_name() {
+            return self.fake.into_iter().collect();
+        }
+        self.pulls
+            .get(&(spec.image(), spec.platform.as_deref()))
+            .copied()
+            .into_iter()
+            .collect()
+    }
+
+    /// Nothing is changed before an image is there that all nodes of a role need: without it the cluster is none. One that
+    /// only some of them need keeps back those alone.
+    pub(super) fn essential_images_first(&mut self) {
+        let mut essential: Vec<usize> = Vec::new();
+        for role in &self.wanted.roles {
+            let nodes = self.wanted.nodes.iter().filter(|n| n.role == *role);
+            let needs = nodes.map(|n| {
+                let needs = n.containers.iter().flat_map(|c| self.image_ready(c));
+                needs.collect::<HashSet<usize>>()
+            });
+            let all = needs.reduce(|a, b| a.intersection(&b).copied().collect());
+            essential.extend(all.unwrap_or_default());
+        }
+        essential.sort_unstable();
+        essential.dedup();
+        // That topogen's own image can be loaded is as good as certain; nothing needs to wait for it.
+        essential.retain(|at| Some(*at) != self.fake);
+        if essential.is_empty() {
+            return;
+        }
+        for operation in &mut self.plan.operations {
+            let fetches = matches!(operation.action, Action::PullImage { .. } | Action::LoadImage);
+            if !fetches {
+                operation.after.extend(&essential);
+                operation.after.sort_unstable();
+                operation.after.dedup();
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Networks: which of them are there, which are made anew, and on which subnets.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use ipnet::Ipv4Net;
+
+use super::{PlannedNetwork, Up, change};
+use crate::engine::{NetworkSpec, SeenContainer, SeenNetwork, label};
+use crate::plan::Action;
+use crate::plan::conflict::Conflict;
+use crate::topology::address::overlap;
+
+impl<'a> Up<'a> {
+    /// Find the network that `spec` describes, and let go what has its name and is another one.
+    pub(super) fn settle(&mut self, spec: &'a NetworkSpec) {
+        let name = spec.name.as_str();
+        let (own, foreign): (Vec<&SeenNetwork>, Vec<&SeenNetwork>) = self
+            .seen
+            .networks
+            .iter()
+            .filter(|n| n.name == name)
+            .partition(|n| n.is_of(&self.wanted.cluster));
+        if let Some(foreign) = foreign.first() {
+            // A shared network may be somebody else's; a private one must be ours.
+            if spec.node.is_some() || !own.is_empty() {
+                self.conflict(Conflict::ForeignNetwork {
+                    name: name.to_owned(),
+                    project: foreign.labels.get(label::compose::PROJECT).cloned().unwrap_or_default(),
+                });
+            }
+            let id = foreign.id.clone();
+            self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
+            return;
+        }
+        if spec.external && own.is_empty() {
+            self.conflict(Conflict::MissingNetwork { name: name.to_owned() });
+            return;
+        }
+        let hash = |n: &SeenNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
+        let users = |n: &SeenNetwork| self.seen.containers.iter().filter(|c| c.is_on(n)).count();
+        // Of several of one name, which a killed `up` may leave, the one in use stays.
+        let right = own.iter().filter(|n| spec.external || hash(n));
+        let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
+        for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
+            let on_it = || self.seen.containers.iter().filter(|c| c.is_on(network));
+            let mut guests = self.seen.guests(network);
+            let stays = |c: &&SeenContainer| self.is_orphan(c) && !self.is_going(c);
+            guests.extend(on_it().filter(stays).map(|c| c.name.clone()));
+            if !guests.is_empty() {
+                self.conflict(Conflict::InUse {
+                    name: name.to_owned(),
+                    guests,
+                });
+                continue;
+            }
+            let on_it: Vec<&SeenContainer> = on_it().collect();
+            for container in on_it {
+                self.goes(container, format!("network `{name}` is made anew"));
+            }
+            let cause = match kept {
+                Some(_) => "another one has its name".to_owned(),
+                None => change::of_network(network, spec),
+            };
+            self.networks_going.push((network, cause));
+            self.subnets.retain(|s| !network.subnets.contains(s));
+        }
+        let id = kept.map_or_else(String::new, |k| k.id.clone());
+        self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
+    }
+
+    /// Make the network that `spec` describes, where it is not there.
+    pub(super) fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
+        let name = spec.name.as_str();
+        let same_name = |n: &&SeenNetwork| n.name == name;
+        let gone = self.seen.networks.iter().filter(same_name);
+        let mut after: Vec<usize> = gone.filter_map(|n| self.removed.get(n.id.as_str()).copied()).collect();
+        let Some(planned) = self.networks.get_mut(name) else {
+            return;
+        };
+        if !planned.id.is_empty() {
+            planned.ready = after;
+            return;
+        }
+        let mut cause = match after.is_empty() {
+            true => "not found".to_owned(),
+            false => "made anew".to_owned(),
+        };
+        let mut spec = spec.clone();
+        match spec.subnet {
+            Some(subnet) => {
+                let Some(free) = self.free_subnet(subnet) else {
+                    self.conflict(Conflict::NoSubnet { name: name.to_owned() });
+                    return;
+                };
+                if free != subnet {
+                    let by = self
+                        .holder(subnet)
+                        .map_or_else(String::new, |(_, by)| format!(" by {by}"));
+                    cause = format!("{cause}; {subnet} is taken{by}, {free} is free");
+                    Arc::make_mut(&mut spec).subnet = Some(free);
+                }
+                self.subnets.push(free);
+                let in_the_way = |n: &&SeenNetwork| n.subnets.iter().any(|s| overlap(s, &free));
+                let all = self.seen.networks.iter().filter(in_the_way);
+                after.extend(all.filter_map(|n| self.removed.get(n.id.as_str())));
+                after.sort_unstable();
+                after.dedup();
+            }
+            None => self.fixed_subnets_are_free(&spec),
+        }
+        let node = spec.node.as_ref().map_or("", |n| n.as_str()).to_owned();
+        let made = self.plan.push(Action::CreateNetwork(spec), name, &node, cause, after);
+        let (id, ready) = (String::new(), vec![made]);
+        self.networks.insert(name, PlannedNetwork { id, ready });
+    }
+
+    /// `subnet`, or where that is taken the first free one of its size that no network of the cluster waits for.
+    fn free_subnet(&self, subnet: Ipv4Net) -> Option<Ipv4Net> {
+        let free = |s: &Ipv4Net| !self.subnets.iter().any(|taken| overlap(taken, s));
+        if free(&subnet) {
+            return Some(subnet);
+        }
+        let nodes = self.wanted.nodes.iter().flat_map(|n| &n.networks);
+        let reserved: Vec<Ipv4Net> = nodes.chain([&self.wanted.inout]).filter_map(|n| n.subnet).collect();
+        self.wanted
+            .layout?
+            .alternatives(subnet)
+            .find(|s| free(s) && !reserved.iter().any(|r| overlap(r, s)))
+    }
+
+    /// The subnets that the blueprint itself gives a network are nobody else's: none can be put in their place.
+    fn fixed_subnets_are_free(&mut self, spec: &NetworkSpec) {
+        let pools = spec.request.ipam.iter().flat_map(|i| i.config.iter().flatten());
+        let fixed: Vec<Ipv4Net> = pools.filter_map(|p| p.subnet.as_ref()?.parse().ok()).collect();
+        for subnet in fixed {
+            if let Some((taken, by)) = self.holder(subnet) {
+                self.conflict(Conflict::SubnetTaken {
+                    name: spec.name.to_string(),
+                    subnet,
+                    taken,
+                    by,
+                });
+            }
+        }
+    }
+
+    /// What overlaps `subnet` and stays: a network of the engine, or one that its host reaches by an interface.
+    fn holder(&self, subnet: Ipv4Net) -> Option<(Ipv4Net, String)> {
+        let stays = |n: &&SeenNetwork| !self.removed.contains_key(n.id.as_str());
+        let networks = self.seen.networks.iter().filter(stays);
+        let networks = networks.flat_map(|n| n.subnets.iter().map(move |s| (*s, format!("network `{}`", n.name))));
+        let routes = self.seen.host.routes.iter();
+        let routes = routes.map(|(s, interface)| (*s, format!("interface `{interface}`")));
+        networks.chain(routes).find(|(s, _)| overlap(s, &subnet))
+    }
+}

@@ -1,0 +1,269 @@
+//! In which order things start and stop.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Decision, Up, distinct};
+use crate::engine::{Condition, ContainerSpec, SeenContainer, State, WantedNode, label};
+use crate::name::RoleName;
+use crate::plan::Action;
+
+impl<'a> Up<'a> {
+    /// Make and start all containers: node by node, roles after those they wait for.
+    pub(super) fn nodes(&mut self) {
+        let completes = self.completes();
+        let mut barriers: HashMap<(&RoleName, Condition), Option<usize>> = HashMap::new();
+        for node in self.nodes_in_order() {
+            for spec in sorted(&node.containers) {
+                self.node_container(node, spec, &completes, &mut barriers);
+            }
+        }
+        if self.options.wait {
+            self.wait_for_all(&completes);
+        }
+    }
+
+    /// Names of the containers that are waited for until they end.
+    fn completes(&self) -> HashSet<&'a str> {
+        let dependencies = self.specs.values().flat_map(|s| &s.after);
+        let completed = dependencies.filter(|d| d.condition == Condition::Completed);
+        completed.map(|d| d.container.as_str()).collect()
+    }
+
+    fn nodes_in_order(&self) -> Vec<&'a WantedNode> {
+        let mut roles: Vec<&RoleName> = distinct(self.wanted.nodes.iter().map(|n| &n.role));
+        let mut nodes = Vec::new();
+        while !roles.is_empty() {
+            let waits = |r: &RoleName| {
+                self.wanted
+                    .order
+                    .iter()
+                    .any(|o| o.role == *r && roles.contains(&&o.after))
+            };
+            // A circle was refused long ago.
+            let next = roles.iter().position(|r| !waits(r)).unwrap_or(0);
+            let role = roles.remove(next);
+            nodes.extend(self.wanted.nodes.iter().filter(|n| n.role == *role));
+        }
+        nodes
+    }
+
+    fn node_container(
+        &mut self,
+        node: &'a WantedNode,
+        spec: &'a Arc<ContainerSpec>,
+        completes: &HashSet<&str>,
+        barriers: &mut HashMap<(&'a RoleName, Condition), Option<usize>>,
+    ) {
+        let name = spec.name.as_str();
+        let (action, cause) = match self.decisions.get(name) {
+            Some(Decision::Blocked(conflict)) => {
+                let (conflict, cause) = (conflict.clone(), format!("cannot be: {conflict}"));
+                let blocked = Action::Blocked(conflict);
+                let at = self.plan.push(blocked, name, node.name.as_str(), cause, Vec::new());
+                self.started.insert(name, at);
+                return;
+            }
+            Some(Decision::Keep(seen)) => match seen.state {
+                State::Running | State::Restarting => (None, String::new()),
+                State::Paused => (Some(Action::Unpause), "paused".to_owned()),
+                // It did what it was to do.
+                State::Exited if seen.exit == Some(0) && completes.contains(name) => (None, String::new()),
+                State::Created => (Some(Action::Start(spec.clone())), "not started yet".to_owned()),
+                State::Exited | State::Removing | State::Dead => {
+                    let status = seen.exit.filter(|s| *s != 0);
+                    let cause = status.map_or_else(|| "stopped".to_owned(), |s| format!("ended with status {s}"));
+                    (Some(Action::Start(spec.clone())), cause)
+                }
+            },
+            _ => (Some(Action::Start(spec.clone())), "not started yet".to_owned()),
+        };
+        let mut after = self.stand(spec);
+        let (action, cause) = match action {
+            Some(action) => (action, cause),
+            None => match self.restart(spec, after.clone()) {
+                Some((stopped, cause)) => {
+                    after.push(stopped);
+                    (Action::Start(spec.clone()), cause)
+                }
+                None => return,
+            },
+        };
+        let mut after_any = Vec::new();
+        for dependency in &spec.after {
+            let at = match dependency.condition {
+                Condition::Started => self.started.get(dependency.container.as_str()).copied(),
+                condition => self.awaited(dependency.container.as_str(), condition),
+            };
+            if dependency.required {
+                after.extend(at);
+            } else {
+                after_any.extend(at);
+            }
+        }
+        after.extend(spec.joined.iter().filter_map(|j| self.started.get(j.as_str())));
+        let order: Vec<_> = self.wanted.order.iter().filter(|o| o.role == node.role).collect();
+        for order in order {
+            let key = (&order.after, order.condition);
+            let barrier = match barriers.get(&key) {
+                Some(barrier) => *barrier,
+                None => {
+                    let barrier = self.barrier(&order.after, order.condition, completes);
+                    barriers.insert(key, barrier);
+                    barrier
+                }
+            };
+            after.extend(barrier);
+        }
+        after.sort_unstable();
+        after.dedup();
+        let at = self.plan.push(action, name, node.name.as_str(), cause, after);
+        self.plan.operations[at].after_any = after_any;
+        self.started.insert(name, at);
+    }
+
+    /// Stop a container that runs, because one that it is to be started again with is started: that operation, and why.
+    fn restart(&mut self, spec: &'a ContainerSpec, after: Vec<usize>) -> Option<(usize, String)> {
+        let with = spec.after.iter().filter(|d| d.restart).map(|d| d.container.as_str());
+        let mut with = with.chain(spec.joined.iter().map(|j| j.as_str()));
+        let other = with.find(|n| self.started.contains_key(n))?;
+        let Some(Decision::Keep(seen)) = self.decisions.get(spec.name.as_str()) else {
+            return None;
+        };
+        let cause = format!("`{other}`, with which it starts again, is started");
+        let stop = Action::Stop { id: seen.id.clone() };
+        let at = self
+            .plan
+            .push(stop, spec.name.as_str(), spec.node.as_str(), cause.clone(), after);
+        Some((at, cause))
+    }
+
+    /// The operation that waits for the container `name`; none where it is so already.
+    fn awaited(&mut self, name: &'a str, condition: Condition) -> Option<usize> {
+        if let Some(at) = self.awaits.get(&(name, condition)) {
+            return Some(*at);
+        }
+        let started = self.started.get(name).copied();
+        let so = self.there.get(name).is_some_and(|seen| match condition {
+            Condition::Started => seen.state == State::Running,
+            Condition::Healthy => seen.is_well(),
+            Condition::Completed => seen.state == State::Exited && seen.exit == Some(0),
+        });
+        if so && started.is_none() {
+            return None;
+        }
+        let spec = self.specs.get(name)?;
+        let action = Action::Await {
+            containers: vec![spec.name.clone()],
+            condition,
+        };
+        let cause = format!("until it is {}", condition.word());
+        let after = started.into_iter().collect();
+        let at = self.plan.push(action, name, spec.node.as_str(), cause, after);
+        self.awaits.insert((name, condition), at);
+        Some(at)
+    }
+
+    /// The operation that waits for all containers of a role; none where there is nothing to wait for.
+    fn barrier(&mut self, role: &'a RoleName, condition: Condition, completes: &HashSet<&str>) -> Option<usize> {
+        let nodes = self.wanted.nodes.iter().filter(|n| n.role == *role);
+        let containers = nodes
+            .flat_map(|n| &n.containers)
+            .filter(|c| !completes.contains(c.name.as_str()));
+        let containers: Vec<_> = containers.map(|c| c.name.clone()).collect();
+        let after: Vec<usize> = containers
+            .iter()
+            .filter_map(|c| self.started.get(c.as_str()).copied())
+            .collect();
+        let well = |name: &str| self.there.get(name).is_some_and(|c| c.is_well());
+        let unwell = condition == Condition::Healthy && containers.iter().any(|c| !well(c.as_str()));
+        if after.is_empty() && !unwell {
+            return None;
+        }
+        let cause = format!("until it is {}", condition.word());
+        let action = Action::Await { containers, condition };
+        Some(self.plan.push(action, role.as_str(), "", cause, after))
+    }
+
+    /// Wait until each container is as it should be.
+    fn wait_for_all(&mut self, completes: &HashSet<&str>) {
+        for spec in self.wanted.nodes.iter().flat_map(|n| &n.containers) {
+            let name = spec.name.as_str();
+            let condition = match completes.contains(name) {
+                true => Condition::Completed,
+                false => Condition::Healthy,
+            };
+            if !matches!(self.decisions.get(name), Some(Decision::Blocked(_))) {
+                self.awaited(name, condition);
+            }
+        }
+    }
+}
+
+/// `containers`, each after those that it waits for or shares something of, else in their own order.
+pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpec>> {
+    let mut left: Vec<&Arc<ContainerSpec>> = containers.iter().collect();
+    let mut found = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let names: HashSet<&str> = left.iter().map(|c| c.name.as_str()).collect();
+        let before = |c: &ContainerSpec| {
+            let waited = c.after.iter().map(|d| d.container.as_str());
+            waited
+                .chain(c.joined.iter().map(|j| j.as_str()))
+                .any(|n| n != c.name.as_str() && names.contains(n))
+        };
+        let (later, now): (Vec<_>, Vec<_>) = left.iter().partition(|c| before(c));
+        if now.is_empty() {
+            // A circle was refused long ago.
+            found.extend(later);
+            break;
+        }
+        found.extend(now);
+        left = later;
+    }
+    found
+}
+
+/// `containers`, each after those that depend on it by what their labels say, and the ids of those.
+pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContainer, Vec<&'a str>)> {
+    let mut by_service: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    let mut by_role: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, container) in containers.iter().enumerate() {
+        let project = container.label(label::compose::PROJECT);
+        let service = container.label(label::compose::SERVICE);
+        by_service.entry((project, service)).or_default().push(at);
+        by_role.entry(container.label(label::ROLE)).or_default().push(at);
+    }
+    let mut dependents: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); containers.len()];
+    let mut needs: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); containers.len()];
+    for (at, container) in containers.iter().enumerate() {
+        let project = container.label(label::compose::PROJECT);
+        let keys = container.label(label::compose::DEPENDS_ON).split(',');
+        let keys = keys.filter_map(|d| by_service.get(&(project, d.split(':').next()?)));
+        let roles = container
+            .label(label::AFTER)
+            .split(',')
+            .filter_map(|role| by_role.get(role));
+        for other in keys.chain(roles).flatten().copied().filter(|other| *other != at) {
+            dependents[other].insert(at);
+            needs[at].insert(other);
+        }
+    }
+    let mut waiting: Vec<usize> = dependents.iter().map(BTreeSet::len).collect();
+    let mut ready: BTreeSet<usize> = (0..containers.len()).filter(|at| waiting[*at] == 0).collect();
+    let mut order = Vec::with_capacity(containers.len());
+    while let Some(at) = ready.pop_first() {
+        order.push(at);
+        for other in &needs[at] {
+            waiting[*other] -= 1;
+            if waiting[*other] == 0 {
+                ready.insert(*other);
+            }
+        }
+    }
+    // Labels that were made by hand may go round in a circle.
+    let placed: HashSet<usize> = order.iter().copied().collect();
+    order.extend((0..containers.len()).filter(|at| !placed.contains(at)));
+    let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
+    order.into_iter().map(|at| (containers[at], ids(at))).collect()
+}

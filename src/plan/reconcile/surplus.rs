@@ -1,0 +1,96 @@
+//! What is there and no longer wanted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Up, remove_network};
+use crate::engine::{SeenContainer, SeenNetwork, label};
+use crate::plan::{plural, quoted};
+
+impl<'a> Up<'a> {
+    /// Whether its role left the blueprint, and nothing that is wanted has its name.
+    pub(super) fn is_orphan(&self, container: &SeenContainer) -> bool {
+        let role = container.label(label::ROLE);
+        !self.wanted.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
+    }
+
+    fn is_wanted(&self, node: &str) -> bool {
+        self.wanted.nodes.iter().any(|n| n.name.as_str() == node)
+    }
+
+    /// What is no longer wanted goes; roles that left the blueprint are named and left alone, unless they are to go too.
+    pub(super) fn surplus_containers(&mut self) {
+        let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
+        for container in &self.seen.containers {
+            let role = container.label(label::ROLE);
+            let orphan = self.is_orphan(container);
+            if orphan && !self.options.remove_orphans {
+                *orphans.entry(role).or_default() += 1;
+            } else if orphan {
+                self.goes(container, format!("role `{role}` is not in the blueprint"));
+            } else if !self.specs.contains_key(container.name.as_str()) {
+                let cause = match self.is_wanted(container.label(label::NODE)) {
+                    true => "its service is not in the blueprint",
+                    false => "its node is not wanted",
+                };
+                self.goes(container, cause);
+            }
+        }
+        for (role, count) in orphans {
+            self.plan.notes.push(format!(
+                "role `{role}` is not in the blueprint: its {} left alone, `--remove-orphans` removes {}",
+                match count {
+                    1 => "1 container is".to_owned(),
+                    n => format!("{n} containers are"),
+                },
+                if count == 1 { "it" } else { "them" }
+            ));
+        }
+    }
+
+    /// Remove the networks that go, and those that are no longer wanted but for those that something stays on.
+    pub(super) fn remove_networks(&mut self) {
+        for (network, cause) in std::mem::take(&mut self.networks_going) {
+            let removed = self.remove_network(network, &cause);
+            self.removed.insert(&network.id, removed);
+        }
+        let wanted: HashSet<&str> = self.wanted.networks().map(|n| n.name.as_str()).collect();
+        for network in self.own_networks() {
+            if wanted.contains(network.name.as_str()) || self.stays_on(network) {
+                continue;
+            }
+            let guests = self.seen.guests(network);
+            if !guests.is_empty() {
+                self.plan.notes.push(kept_by(network, &guests));
+                continue;
+            }
+            let cause = match network.labels.get(label::NODE) {
+                Some(node) if !self.is_wanted(node) => "its node is not wanted",
+                _ => "not in the blueprint",
+            };
+            self.remove_network(network, cause);
+        }
+    }
+
+    /// Whether a container of the cluster is on `network` and stays there.
+    fn stays_on(&self, network: &SeenNetwork) -> bool {
+        let stays = |c: &SeenContainer| c.is_on(network) && !self.is_going(c);
+        self.seen.containers.iter().any(stays)
+    }
+
+    /// Remove `network` once the containers on it are gone.
+    fn remove_network(&mut self, network: &SeenNetwork, cause: &str) -> usize {
+        let on_it = self.seen.containers.iter().filter(|c| c.is_on(network));
+        let after = on_it.filter_map(|c| self.removed.get(c.id.as_str()).copied()).collect();
+        remove_network(&mut self.plan, network, cause, after)
+    }
+}
+
+/// That `network` is left alone, and for whom.
+pub(super) fn kept_by(network: &SeenNetwork, guests: &[String]) -> String {
+    format!(
+        "network `{}` stays: {} on it, {}",
+        network.name,
+        plural(guests.len(), "foreign container"),
+        quoted(guests)
+    )
+}

@@ -1,0 +1,35 @@
+//! Named volumes: made where they are not there, and never made anew, for what is in them.
+
+use std::sync::Arc;
+
+use super::Up;
+use crate::engine::{VolumeSpec, label};
+use crate::plan::Action;
+use crate::plan::conflict::Conflict;
+
+impl<'a> Up<'a> {
+    pub(super) fn volume(&mut self, spec: &'a Arc<VolumeSpec>) {
+        let name = spec.name.as_str();
+        let node = spec.node.as_ref().map_or("", |n| n.as_str());
+        match self.seen.volumes.iter().find(|v| v.name == name) {
+            Some(_) if spec.external => {}
+            Some(seen) if !seen.is_of(&self.wanted.cluster) => self.plan.notes.push(format!(
+                "volume `{name}` is there already, and not of this cluster: it is used and left as it is"
+            )),
+            Some(seen) => {
+                if seen.labels.get(label::CONFIG_HASH) != Some(&spec.hash) {
+                    self.plan.notes.push(format!(
+                        "volume `{name}` is asked for otherwise now, and left as it is for what is in it: \
+                         `docker volume rm {name}` lets go of that"
+                    ));
+                }
+            }
+            None if spec.external => self.conflict(Conflict::MissingVolume { name: name.to_owned() }),
+            None => {
+                let action = Action::CreateVolume(spec.clone());
+                let at = self.plan.push(action, name, node, "not found", Vec::new());
+                self.volumes.insert(name, at);
+            }
+        }
+    }
+}

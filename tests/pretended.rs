@@ -1,0 +1,217 @@
+//! An engine that does what it is told, and nothing that it should not be told.
+
+use std::collections::BTreeMap;
+
+use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, SeenVolume, State, Wanted};
+use topogen::plan::reconcile::Options;
+use topogen::plan::{Action, Operation, Plan, reconcile};
+
+/// With the fake image on the engine.
+pub(crate) fn ready() -> Options {
+    Options {
+        fake_ready: true,
+        ..Options::default()
+    }
+}
+
+/// An engine that does what it is told, and nothing that it should not be told.
+#[derive(Default)]
+pub(crate) struct Pretended {
+    pub(crate) seen: Observed,
+    ids: u64,
+}
+
+impl Pretended {
+    pub(crate) fn with(wanted: &Wanted) -> Self {
+        let mut engine = Self::default();
+        engine.apply(&engine.up(wanted));
+        engine
+    }
+
+    pub(crate) fn up(&self, wanted: &Wanted) -> Plan {
+        reconcile::up(wanted, &self.seen, &ready()).unwrap_or_else(|c| panic!("{c:?}"))
+    }
+
+    pub(crate) fn id(&mut self) -> String {
+        self.ids += 1;
+        format!("id{}", self.ids)
+    }
+
+    pub(crate) fn apply(&mut self, plan: &Plan) {
+        self.some(plan, plan.operations.len());
+    }
+
+    /// The first `count` operations, as an `up` that is killed would leave them.
+    pub(crate) fn some(&mut self, plan: &Plan, count: usize) {
+        for operation in &plan.operations[..count] {
+            self.operate(operation);
+        }
+    }
+
+    pub(crate) fn container(&mut self, name: &str) -> &mut SeenContainer {
+        self.seen
+            .containers
+            .iter_mut()
+            .find(|c| c.name == name)
+            .unwrap_or_else(|| panic!("no container {name}"))
+    }
+
+    /// A second network of the same name and making, as two `up` at once can leave on engines up to 24.
+    pub(crate) fn duplicate(&mut self, network: &str) {
+        let Some(mut twin) = self.seen.networks.iter().find(|n| n.name == network).cloned() else {
+            return;
+        };
+        twin.id = self.id();
+        twin.subnets.clear();
+        self.seen.networks.push(twin);
+    }
+
+    /// The network `network`, which must be there once; the engine says its id once a container has run on it.
+    pub(crate) fn endpoint(&self, network: &str) -> SeenEndpoint {
+        let same: Vec<&SeenNetwork> = self.seen.networks.iter().filter(|n| n.name == network).collect();
+        assert_eq!(same.len(), 1, "`{network}` must be there once");
+        SeenEndpoint {
+            network: network.to_owned(),
+            network_id: same[0].id.clone(),
+            ..SeenEndpoint::default()
+        }
+    }
+
+    pub(crate) fn operate(&mut self, operation: &Operation) {
+        let subject = operation.subject.as_str();
+        match &operation.action {
+            Action::LoadImage | Action::PullImage { .. } | Action::Await { .. } => {}
+            Action::Blocked(_) => {}
+            Action::CreateVolume(spec) => {
+                assert!(!self.seen.volumes.iter().any(|v| v.name == subject), "{subject} twice");
+                self.seen.volumes.push(SeenVolume {
+                    name: subject.to_owned(),
+                    labels: spec.request.labels.clone().unwrap_or_default().into_iter().collect(),
+                });
+            }
+            Action::RemoveVolume => {
+                let mounted = |c: &SeenContainer| c.mounts.iter().any(|(v, _)| v == subject);
+                assert!(!self.seen.containers.iter().any(mounted), "{subject} is in use");
+                self.seen.volumes.retain(|v| v.name != subject);
+            }
+            Action::Disconnect { network, .. } => self
+                .container(subject)
+                .networks
+                .retain(|n| n.network != network.as_str()),
+            Action::CreateNetwork(spec) => {
+                assert!(!self.seen.networks.iter().any(|n| n.name == subject), "{subject} twice");
+                let id = self.id();
+                let subnets: Vec<_> = spec.subnet.into_iter().collect();
+                for other in self.seen.networks.iter().flat_map(|n| &n.subnets) {
+                    assert!(
+                        !subnets.iter().any(|s| topogen::topology::address::overlap(s, other)),
+                        "{other}"
+                    );
+                }
+                let labels = spec.request.labels.clone().unwrap_or_default().into_iter().collect();
+                self.seen.networks.push(SeenNetwork {
+                    id,
+                    name: subject.to_owned(),
+                    labels,
+                    subnets,
+                });
+            }
+            Action::CreateContainer(spec) => {
+                self.seen
+                    .containers
+                    .retain(|c| c.name != subject || c.state != State::Removing);
+                assert!(
+                    !self.seen.containers.iter().any(|c| c.name == subject),
+                    "{subject} twice"
+                );
+                let container = SeenContainer {
+                    id: self.id(),
+                    name: subject.to_owned(),
+                    labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
+                    state: State::Created,
+                    networks: spec
+                        .endpoints
+                        .iter()
+                        .map(|(n, settings)| SeenEndpoint {
+                            network_id: String::new(),
+                            aliases: settings.aliases.clone(),
+                            ..self.endpoint(n.as_str())
+                        })
+                        .collect(),
+                    ..SeenContainer::default()
+                };
+                self.seen.containers.push(container);
+            }
+            Action::Connect { container, endpoint } => {
+                let (network, settings) = &container.endpoints[*endpoint];
+                let endpoint = SeenEndpoint {
+                    aliases: settings.aliases.clone(),
+                    ..self.endpoint(network.as_str())
+                };
+                self.container(subject).networks.push(endpoint);
+            }
+            Action::Start(_) => {
+                let mut networks = self.container(subject).networks.clone();
+                for on in &mut networks {
+                    let network = self.endpoint(&on.network);
+                    let same = on.network_id.is_empty() || on.network_id == network.network_id;
+                    assert!(same, "{subject}: `{}` is another one", on.network);
+                    *on = SeenEndpoint {
+                        aliases: on.aliases.take(),
+                        ..network
+                    };
+                }
+                let container = self.container(subject);
+                container.networks = networks;
+                container.state = State::Running;
+            }
+            Action::Unpause => self.container(subject).state = State::Running,
+            Action::Stop { id } => {
+                let container = self.container(subject);
+                assert_eq!(container.id, *id);
+                container.state = State::Exited;
+                container.exit = Some(0);
+            }
+            Action::RemoveContainer { id, .. } => {
+                assert_ne!(self.container(subject).state, State::Running, "{subject} runs");
+                self.seen.containers.retain(|c| c.id != *id);
+            }
+            Action::RemoveNetwork { id } => {
+                let on_it = self
+                    .seen
+                    .containers
+                    .iter()
+                    .find(|c| c.networks.iter().any(|n| n.network_id == *id));
+                assert!(on_it.is_none(), "{subject} is in use");
+                let network = self.seen.networks.iter().find(|n| n.id == *id);
+                let guests = network.map_or_else(Vec::new, |n| self.seen.guests(n));
+                assert_eq!(guests, Vec::<String>::new(), "{subject} has guests");
+                self.seen.networks.retain(|n| n.id != *id);
+            }
+        }
+    }
+
+    /// Foreign containers on the network of that id.
+    pub(crate) fn guests(&mut self, network_id: &str, names: &[&str]) {
+        for name in names {
+            self.seen.foreign.push(SeenContainer {
+                id: (*name).to_owned(),
+                name: (*name).to_owned(),
+                state: State::Running,
+                networks: vec![SeenEndpoint {
+                    network_id: network_id.to_owned(),
+                    ..SeenEndpoint::default()
+                }],
+                ..SeenContainer::default()
+            });
+        }
+    }
+
+    pub(crate) fn names(&self) -> BTreeMap<String, String> {
+        self.seen
+            .containers
+            .iter()
+            .map(|c| (c.name.clone(), c.id.clone()))
+            .collect()
+    }
+}
