@@ -43,6 +43,7 @@ impl Face {
                 match event {
                     Event::Started { operation, .. } => bar.set_message(short(operation)),
                     Event::Done { .. } | Event::Skipped { .. } | Event::Failed { .. } => bar.inc(1),
+                    Event::Progress { text, .. } => bar.set_message(text.to_owned()),
                     Event::Stopping { .. } => {}
                 }
                 if let Event::Failed { .. } | Event::Stopping { .. } = event
@@ -85,7 +86,7 @@ fn short(operation: &Operation) -> String {
 /// What a line says of `event`; nothing of what only begins.
 fn told(event: Event<'_>) -> Option<String> {
     match event {
-        Event::Started { .. } => None,
+        Event::Started { .. } | Event::Progress { .. } => None,
         Event::Done { operation, .. } => {
             let (done, cause) = (operation.action.past(), &operation.cause);
             Some(format!("{done} {} ({cause})", operation.subject))
@@ -105,6 +106,7 @@ fn json(event: Event<'_>) -> serde_json::Value {
         Event::Done { at, operation } => ("done", at, operation, None),
         Event::Failed { at, operation, reason } => ("failed", at, operation, Some(reason)),
         Event::Skipped { at, operation } => ("skipped", at, operation, None),
+        Event::Progress { at, text } => return json!({"state": "progress", "at": at, "text": text}),
         Event::Stopping { in_flight } => return json!({"state": "stopping", "in_flight": in_flight}),
     };
     let mut object = json!({
