@@ -1,6 +1,8 @@
 //! `topogen up`
 
-use super::{load, work};
+use serde_json::json;
+
+use super::{load, reach, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
 use crate::engine::{SeenNetwork, observe, translate};
@@ -8,8 +10,11 @@ use crate::error::Error;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, plural, reconcile};
 use crate::terminal;
+use crate::terminal::words::span;
 
 pub(super) async fn run(args: &Up) -> Result<(), Error> {
+    let _shown = terminal::begin(&args.work);
+    terminal::doing("reading the blueprint");
     let loaded = load::topology(&args.source)?;
     let wanted = match translate::translate(&loaded.topology, &loaded.origin) {
         Ok(wanted) => wanted,
@@ -20,11 +25,14 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
+    terminal::doing("connecting to the engine");
     let engine = Engine::connect().await?;
+    terminal::doing("looking at the engine");
     let mut seen = observe::observe(&engine, &wanted.cluster)
         .await
         .map_err(work::doing("look at the engine"))?;
     let ready = work::image_ready(&engine, &wanted, &seen).await?;
+    terminal::doing("planning");
     let mut plan = reconcile::up(&wanted, &seen, ready).map_err(|c| in_the_way(&c))?;
     let going = |n: &&SeenNetwork| {
         let goes = |a: &Action| matches!(a, Action::RemoveNetwork { id } if *id == n.id);
@@ -41,19 +49,26 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         return Ok(terminal::data(&format!("{plan}\n")).map_err(anyhow::Error::from)?);
     }
     for note in &plan.notes {
-        terminal::line(&format!("note: {note}"));
+        terminal::note(&format!("note: {note}"));
     }
     let what = format!(
         "{}, {}",
         plural(wanted.nodes.len(), "node"),
         plural(loaded.topology.services(), "container")
     );
+    let fields = json!({"nodes": wanted.nodes.len(), "containers": loaded.topology.services()});
     if plan.is_empty() {
-        terminal::line(&format!("nothing to do: all is up as the blueprint says, {what}"));
+        let reach = reach::reach(&engine, &wanted, &args.source).await?;
+        let text = format!("nothing to do: all is up as the blueprint says, {what}; {reach}");
+        terminal::result(&text, fields);
         return Ok(());
     }
-    let seconds = work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, &args.work).await?;
-    terminal::line(&format!("up: {what}, in {seconds:.1} s; `topogen ps` lists them"));
+    work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, &args.work).await?;
+    let reach = reach::reach(&engine, &wanted, &args.source).await?;
+    terminal::result(
+        &format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
+        fields,
+    );
     Ok(())
 }
 

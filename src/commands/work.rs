@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Instant;
 
+use anyhow::Context;
 use indexmap::IndexMap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli;
@@ -15,20 +16,22 @@ use crate::error::Error;
 use crate::fake::{self, image};
 use crate::name::ClusterName;
 use crate::plan::{Plan, plural};
-use crate::terminal::{self, Face};
+use crate::terminal;
 use crate::topology::address::Layout;
 
-/// Carry out `plan` for `cluster`; how long it took, in seconds.
+/// Carry out `plan` for `cluster`.
 pub(super) async fn carry_out(
     plan: &Plan,
     cluster: &ClusterName,
     engine: &Engine,
     layout: Option<Layout>,
     work: &cli::Work,
-) -> Result<f64, Error> {
-    let begun = Instant::now();
+) -> Result<(), Error> {
     let (sender, stop) = watch::channel(false);
-    let listener = tokio::spawn(listen(sender));
+    // Before the face hands interrupts over, so that none is lost.
+    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let listener = tokio::spawn(listen(sender, interrupt, terminate));
     let setting = Setting {
         engine,
         cluster,
@@ -37,12 +40,11 @@ pub(super) async fn carry_out(
         stop,
         made: RefCell::default(),
     };
-    let face = Face::new(work.progress, plan);
-    let outcome = apply(plan, &setting, &mut |event| face.show(event)).await;
-    face.end();
+    terminal::plan(plan);
+    let outcome = apply(plan, &setting, &mut |event| terminal::show(event)).await;
+    terminal::end();
     listener.abort();
-    let seconds = begun.elapsed().as_secs_f64();
-    sum_up(plan, &outcome).map(|()| seconds)
+    sum_up(plan, &outcome)
 }
 
 /// Enough to keep an engine busy that spends most of each call waiting for the kernel.
@@ -52,18 +54,15 @@ fn default_parallel() -> usize {
 }
 
 /// The first interrupt ends the giving out of work, the second one ends topogen.
-async fn listen(stop: watch::Sender<bool>) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return,
-    };
+async fn listen(stop: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
     let mut again = false;
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         if again {
+            terminal::end();
             std::process::exit(crate::error::Exit::Interrupted as i32);
         }
         again = true;
