@@ -111,6 +111,9 @@ pub struct Work {
     /// How to show progress on stderr
     #[arg(long, value_enum, default_value_t, value_name = "FACE")]
     pub progress: Progress,
+    /// Say nothing unless something is wrong: `--progress quiet`
+    #[arg(short, long, conflicts_with = "progress")]
+    pub quiet: bool,
 }
 
 /// `topogen init`
@@ -239,14 +242,14 @@ pub struct Probe {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// A bar on a terminal, lines elsewhere
+    /// A line a node on a terminal, plain lines elsewhere
     #[default]
     Auto,
     /// A line for each operation
     Plain,
     /// A JSON object a line
     Json,
-    /// Nothing but the result
+    /// Nothing but what is wrong
     Quiet,
 }
 

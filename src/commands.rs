@@ -9,6 +9,7 @@ mod load;
 mod man;
 mod probe;
 mod ps;
+mod reach;
 mod render;
 mod schema;
 mod up;

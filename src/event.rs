@@ -12,6 +12,13 @@ pub enum Event<'a> {
         /// The operation.
         operation: &'a Operation,
     },
+    /// It is in flight and has got so far.
+    Progress {
+        /// Its place.
+        at: usize,
+        /// How far, in few words: `12 of 40 MB`, `not healthy yet`.
+        text: &'a str,
+    },
     /// It is done.
     Done {
         /// Its place.
@@ -27,13 +34,6 @@ pub enum Event<'a> {
         operation: &'a Operation,
         /// The engine's words.
         reason: &'a str,
-    },
-    /// It goes on.
-    Progress {
-        /// Its place.
-        at: usize,
-        /// How far it is.
-        text: &'a str,
     },
     /// No more work is begun; so many operations are in flight.
     Stopping {

@@ -30,7 +30,7 @@ pub mod name;
 pub mod output;
 pub mod plan;
 pub mod template;
-mod terminal;
+pub mod terminal;
 pub mod topology;
 pub mod value;
 pub mod verify;

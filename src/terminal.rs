@@ -1,139 +1,244 @@
-//! What people see while they wait: progress on stderr, in the face that fits where it goes.
+//! What people see on stderr while they wait, in the face that fits where it goes: lines that redraw themselves on a
+//! terminal, a line an operation elsewhere, JSON for programs.
+//!
+//! [`state`] is what is known of the work, [`layout`] which lines show it, [`paint`] the bytes that bring them to the
+//! screen; all three are pure. A thread draws, so that what is alive looks alive while topogen computes or waits.
 
+mod interrupt;
+pub mod layout;
+pub mod line;
+pub mod paint;
+pub mod reach;
+mod screen;
+pub mod state;
+pub mod words;
+
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::Progress;
+use crate::cli::{Progress, Work};
 use crate::event::Event;
-use crate::plan::{Operation, Plan, plural};
+use crate::plan::Plan;
+use screen::Screen;
 
-/// Where progress goes.
-pub(crate) enum Face {
-    /// A line that redraws itself.
-    Bar(ProgressBar),
+/// Where lines alone say how it goes, one in flight says how far it is this often.
+const REMINDER: Duration = Duration::from_secs(10);
+
+/// There is one stderr.
+static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal {
+    face: Face::Plain(None),
+    stage: Stage::Before,
+    begun: None,
+});
+
+struct Terminal {
+    face: Face,
+    stage: Stage,
+    /// When the command began.
+    begun: Option<Instant>,
+}
+
+/// How far the command is, as an interrupt sees it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was changed.
+    Before,
+    /// Work is in hand, and whoever does it is told of interrupts.
+    Working,
+    /// The work is done.
+    After,
+}
+
+/// How progress is shown.
+enum Face {
+    /// Lines that redraw themselves.
+    Live(Screen),
     /// A line for each operation that is done.
-    Plain,
+    Plain(Option<Lines>),
     /// A JSON object a line.
     Json,
-    /// Nowhere: failures still end up in the summary.
+    /// Only what is wrong is said.
     Quiet,
 }
 
-impl Face {
-    /// The face that `choice` asks for, for a plan of so many operations.
-    #[must_use]
-    pub(crate) fn new(choice: Progress, plan: &Plan) -> Self {
-        match choice {
-            Progress::Quiet => Self::Quiet,
-            Progress::Json => Self::Json,
-            Progress::Plain => Self::Plain,
-            Progress::Auto if !std::io::stderr().is_terminal() => Self::Plain,
-            Progress::Auto => Self::Bar(bar(plan.operations.len())),
-        }
-    }
+/// What [`Face::Plain`] remembers.
+#[derive(Default)]
+struct Lines {
+    /// The operations of the plan.
+    words: Vec<String>,
+    /// When something was last said of one.
+    said: HashMap<usize, Instant>,
+}
 
-    /// Show `event`.
-    pub(crate) fn show(&self, event: Event<'_>) {
-        match self {
-            Self::Quiet => {}
-            Self::Bar(bar) => {
-                match event {
-                    Event::Started { operation, .. } => bar.set_message(short(operation)),
-                    Event::Done { .. } | Event::Skipped { .. } | Event::Failed { .. } => bar.inc(1),
-                    Event::Stopping { .. } | Event::Progress { .. } => {}
-                }
-                if let Event::Failed { .. } | Event::Stopping { .. } = event
-                    && let Some(text) = told(event)
-                {
-                    bar.println(&text);
-                }
-            }
-            Self::Plain => {
-                if let Some(text) = told(event) {
-                    line(&text);
-                }
-            }
-            Self::Json => line(&json(event).to_string()),
-        }
-    }
+fn terminal() -> MutexGuard<'static, Terminal> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// Leave the terminal as it was.
-    pub(crate) fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
+/// While it lives, progress is shown.
+#[must_use]
+pub(crate) struct Shown(());
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        end();
     }
 }
 
-/// `create container slave1-service_3-1`.
-fn words(operation: &Operation) -> String {
-    format!("{} {}", operation.action.words(), operation.subject)
-}
-
-/// The same without what all names of a cluster begin with: a line of a terminal is short, and an interrupt's echo
-/// must not make two of it.
-fn short(operation: &Operation) -> String {
-    let subject = operation.subject.as_str();
-    let node = operation.node.as_str();
-    let from = if node.is_empty() { None } else { subject.find(node) };
-    format!("{} {}", operation.action.words(), &subject[from.unwrap_or(0)..])
-}
-
-/// What a line says of `event`; nothing of what only begins.
-fn told(event: Event<'_>) -> Option<String> {
-    match event {
-        Event::Started { .. } | Event::Progress { .. } => None,
-        Event::Done { operation, .. } => {
-            let (done, cause) = (operation.action.past(), &operation.cause);
-            Some(format!("{done} {} ({cause})", operation.subject))
-        }
-        Event::Failed { operation, reason, .. } => Some(format!("failed: {}: {reason}", words(operation))),
-        Event::Skipped { operation, .. } => Some(format!("skipped: {}", words(operation))),
-        Event::Stopping { in_flight } => Some(format!(
-            "stopping: waiting for {}; interrupt again to quit at once",
-            plural(in_flight, "operation")
-        )),
-    }
-}
-
-fn json(event: Event<'_>) -> serde_json::Value {
-    let (state, at, operation, reason) = match event {
-        Event::Started { at, operation } => ("started", at, operation, None),
-        Event::Done { at, operation } => ("done", at, operation, None),
-        Event::Failed { at, operation, reason } => ("failed", at, operation, Some(reason)),
-        Event::Skipped { at, operation } => ("skipped", at, operation, None),
-        Event::Progress { at, text } => return json!({"state": "progress", "at": at, "text": text}),
-        Event::Stopping { in_flight } => return json!({"state": "stopping", "in_flight": in_flight}),
+/// Show progress from now on, in the face that `work` asks for.
+pub(crate) fn begin(work: &Work) -> Shown {
+    interrupt::listen();
+    let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+    let live = std::io::stderr().is_terminal() && !dumb;
+    let mut terminal = terminal();
+    terminal.begun = Some(Instant::now());
+    terminal.face = match work.progress {
+        _ if work.quiet => Face::Quiet,
+        Progress::Quiet => Face::Quiet,
+        Progress::Json => Face::Json,
+        Progress::Auto if live => Screen::begin().map_or(Face::Plain(None), Face::Live),
+        Progress::Plain | Progress::Auto => Face::Plain(None),
     };
-    let mut object = json!({
-        "state": state,
-        "at": at,
-        "operation": operation.action.words(),
-        "subject": operation.subject,
-        "node": operation.node,
-        "cause": operation.cause,
-    });
-    if let Some(reason) = reason {
-        object["reason"] = reason.into();
-    }
-    object
+    Shown(())
 }
 
-fn bar(length: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr_with_hz(15));
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {bar:16} {elapsed} {msg:44!}");
-    if let Ok(style) = style {
-        bar.set_style(style.progress_chars("━━ "));
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+/// Milliseconds since the command began.
+pub(crate) fn elapsed() -> u64 {
+    terminal().elapsed()
 }
 
-/// A line to people. That nobody listens is no reason to stop.
+/// Say what is being done while there is no plan: `looking at the engine`.
+pub(crate) fn doing(text: &str) {
+    if let Face::Live(screen) = &mut terminal().face {
+        text.clone_into(&mut screen.state.doing);
+    }
+}
+
+/// Show how `plan` is carried out. An interrupt is from now on for whoever does that.
+pub(crate) fn plan(plan: &Plan) {
+    let terminal = &mut *terminal();
+    terminal.stage = Stage::Working;
+    match &mut terminal.face {
+        Face::Live(screen) => screen.state.plan(plan),
+        Face::Plain(lines) => {
+            let words = plan.operations.iter().map(words::whole).collect();
+            *lines = Some(Lines {
+                words,
+                ..Lines::default()
+            });
+        }
+        Face::Json | Face::Quiet => {}
+    }
+}
+
+/// Show `event`.
+pub(crate) fn show(event: Event<'_>) {
+    match &mut terminal().face {
+        Face::Live(screen) => {
+            screen.event(event);
+            if let Event::Failed { .. } | Event::Stopping { .. } = event {
+                screen.above.extend(words::told(event));
+            }
+        }
+        Face::Plain(lines) => {
+            let reminder = lines.as_mut().and_then(|l| l.reminder(event));
+            if let Some(text) = reminder.or_else(|| words::told(event)) {
+                write(&text);
+            }
+        }
+        Face::Json => write(&words::json(event).to_string()),
+        Face::Quiet => {}
+    }
+}
+
+impl Lines {
+    /// What is said of an operation that is long in flight.
+    fn reminder(&mut self, event: Event<'_>) -> Option<String> {
+        match event {
+            Event::Started { at, .. } => {
+                self.said.insert(at, Instant::now());
+                None
+            }
+            Event::Progress { at, text } => {
+                let said = self.said.get_mut(&at).filter(|said| said.elapsed() >= REMINDER)?;
+                *said = Instant::now();
+                Some(format!("still at it: {}: {text}", self.words.get(at)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The plan is carried out; an interrupt is nobody's any more, as before it.
+pub(crate) fn worked() {
+    let mut terminal = terminal();
+    if terminal.stage == Stage::Working {
+        terminal.stage = Stage::After;
+    }
+}
+
+/// Leave the terminal as it was.
+pub(crate) fn end() {
+    terminal().end();
+}
+
+impl Terminal {
+    fn elapsed(&self) -> u64 {
+        let elapsed = self.begun.map_or(Duration::ZERO, |b| b.elapsed());
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn end(&mut self) {
+        if self.stage == Stage::Working {
+            self.stage = Stage::After;
+        }
+        if let Face::Live(screen) = &mut self.face {
+            screen.clear();
+            self.face = Face::Plain(None);
+        }
+    }
+}
+
+/// Something that people should know.
 pub(crate) fn line(text: &str) {
+    terminal().face.line(text);
+}
+
+impl Face {
+    fn line(&mut self, text: &str) {
+        match self {
+            Self::Live(screen) => screen.above.push(text.to_owned()),
+            Self::Json => write(&json!({"state": "said", "text": text}).to_string()),
+            Self::Plain(_) | Self::Quiet => write(text),
+        }
+    }
+}
+
+/// Something that goes without saying where nobody wants to hear that all is well.
+pub(crate) fn note(text: &str) {
+    if !matches!(terminal().face, Face::Quiet) {
+        line(text);
+    }
+}
+
+/// What came of it all, and for programs the same as `fields`.
+pub(crate) fn result(text: &str, mut fields: Value) {
+    end();
+    if matches!(terminal().face, Face::Json) {
+        fields["ms"] = elapsed().into();
+        fields["state"] = "finished".into();
+        fields["text"] = text.into();
+        write(&fields.to_string());
+    } else {
+        note(text);
+    }
+}
+
+/// A line on stderr. That nobody listens is no reason to stop.
+fn write(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }
@@ -143,6 +248,8 @@ pub(crate) fn line(text: &str) {
 /// # Errors
 /// A reader that has gone away is none: the rest is for nobody.
 pub(crate) fn data(text: &str) -> std::io::Result<()> {
+    // The two may go to the same terminal.
+    end();
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

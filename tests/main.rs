@@ -14,4 +14,5 @@ mod render;
 mod robust;
 mod round_trip;
 mod support;
+mod terminal;
 mod writing;

@@ -1,5 +1,7 @@
 //! `topogen down`
 
+use serde_json::json;
+
 use super::{load, work};
 use crate::cli::Down;
 use crate::engine::connect::Engine;
@@ -8,10 +10,14 @@ use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::{Action, listed, plural, reconcile};
 use crate::terminal;
+use crate::terminal::words::span;
 
 pub(super) async fn run(args: &Down) -> Result<(), Error> {
+    let _shown = terminal::begin(&args.work);
     let cluster = load::cluster(&args.which)?;
+    terminal::doing("connecting to the engine");
     let engine = Engine::connect().await?;
+    terminal::doing("looking at the engine");
     let looking = || work::doing("look at the engine");
     let seen = observe::observe(&engine, &cluster).await.map_err(looking())?;
     let plan = reconcile::down(&cluster, &seen, args.volumes);
@@ -19,12 +25,12 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
         return work::show(&plan, &args.dry);
     }
     for note in &plan.notes {
-        terminal::line(&format!("note: {note}"));
+        terminal::note(&format!("note: {note}"));
     }
     if plan.is_empty() {
         return nothing(&engine, &cluster).await;
     }
-    let seconds = work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
+    work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
     let count = |wanted: fn(&Action) -> bool| plan.operations.iter().filter(|o| wanted(&o.action)).count();
     let containers = count(|a| matches!(a, Action::RemoveContainer { .. }));
     let networks = count(|a| matches!(a, Action::RemoveNetwork { .. }));
@@ -32,14 +38,17 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
     let counts = [(containers, "container"), (networks, "network"), (volumes, "volume")];
     let counts = counts.iter().filter(|(n, what)| *n > 0 || *what != "volume");
     let counts: Vec<String> = counts.map(|(n, what)| plural(*n, what)).collect();
-    terminal::line(&format!("down: {} removed, in {seconds:.1} s", listed(&counts)));
+    let text = format!("down: {} removed, in {}", listed(&counts), span(terminal::elapsed()));
+    terminal::result(
+        &text,
+        json!({"containers": containers, "networks": networks, "volumes": volumes}),
+    );
     Ok(())
 }
 
 /// Say which clusters there are, for whoever looked for the wrong one.
 async fn nothing(engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
-    terminal::line(&format!(
-        "nothing to do: no container or network of cluster `{cluster}` is on the engine"
-    ));
+    let text = format!("nothing to do: no container or network of cluster `{cluster}` is on the engine");
+    terminal::result(&text, json!({"containers": 0, "networks": 0}));
     work::other_clusters(engine, cluster, "down").await
 }

@@ -41,7 +41,7 @@ pub(super) struct Loaded {
 pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
     if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
-        terminal::line(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
+        terminal::note(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
     }
     let environment = Arc::new(environment(&source.env_file, &origin)?);
     match expanded(source, file, &mut sources, &environment, &origin) {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{load, work};
+use serde_json::json;
+
+use super::{load, reach, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
 use crate::engine::translate::Origin;
@@ -13,8 +15,11 @@ use crate::error::Error;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, Plan, plural, reconcile};
 use crate::terminal;
+use crate::terminal::words::span;
 
 pub(super) async fn run(args: &Up) -> Result<(), Error> {
+    let _shown = terminal::begin(&args.work);
+    terminal::doing("reading the blueprint");
     let loaded = load::topology(&args.source)?;
     let wanted = match translate::translate(&loaded.topology, &loaded.origin) {
         Ok(wanted) => wanted,
@@ -25,11 +30,13 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
+    terminal::doing("connecting to the engine");
     let engine = Engine::connect().await?;
     let looking = || work::doing("look at the engine");
     if !args.dry.dry_run {
         work::refresh_images(&engine, &wanted, &args.work).await?;
     }
+    terminal::doing("looking at the engine");
     let mut seen = observe::observe(&engine, &wanted.cluster).await.map_err(looking())?;
     observe::inspect_all(&engine, &mut seen.containers)
         .await
@@ -39,6 +46,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         remove_orphans: args.remove_orphans,
         wait: args.wait,
     };
+    terminal::doing("planning");
     let plan = reconcile::up(&wanted, &seen, &options).map_err(|c| in_the_way(&c))?;
     if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
         && !args.take_over
@@ -49,22 +57,29 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         return work::show(&plan, &args.dry);
     }
     for note in &plan.notes {
-        terminal::line(&format!("note: {note}"));
+        terminal::note(&format!("note: {note}"));
     }
-    let containers = wanted.nodes.iter().map(|n| n.containers.len()).sum();
+    let containers: usize = wanted.nodes.iter().map(|n| n.containers.len()).sum();
     let what = format!(
         "{}, {}",
         plural(wanted.nodes.len(), "node"),
         plural(containers, "container")
     );
+    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers});
     if plan.is_empty() {
-        terminal::line(&format!("nothing to do: all is up as the blueprint says, {what}"));
+        let reach = reach::reach(&engine, &wanted, &args.source).await?;
+        let text = format!("nothing to do: all is up as the blueprint says, {what}; {reach}");
+        terminal::result(&text, fields);
         return Ok(());
     }
     let patience = args.timeout.map(Duration::from_secs);
-    let seconds = work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
+    work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
     still_up(&plan, &wanted, &engine).await?;
-    terminal::line(&format!("up: {what}, in {seconds:.1} s; `topogen ps` lists them"));
+    let reach = reach::reach(&engine, &wanted, &args.source).await?;
+    terminal::result(
+        &format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
+        fields,
+    );
     Ok(())
 }
 

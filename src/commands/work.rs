@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anyhow::Context;
 use indexmap::IndexMap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::cli;
@@ -15,10 +17,10 @@ use crate::error::Error;
 use crate::fake::{self, image};
 use crate::name::ClusterName;
 use crate::plan::{Action, Plan, plural};
-use crate::terminal::{self, Face};
+use crate::terminal;
 use crate::topology::address::Layout;
 
-/// Carry out `plan` for `cluster`, waiting for containers no longer than `patience`; how long it took, in seconds.
+/// Carry out `plan` for `cluster`, waiting for containers no longer than `patience`.
 pub(super) async fn carry_out(
     plan: &Plan,
     cluster: &ClusterName,
@@ -26,10 +28,12 @@ pub(super) async fn carry_out(
     layout: Option<Layout>,
     patience: Option<Duration>,
     work: &cli::Work,
-) -> Result<f64, Error> {
-    let begun = Instant::now();
+) -> Result<(), Error> {
     let (sender, stop) = watch::channel(false);
-    let listener = tokio::spawn(listen(sender));
+    // Before the face hands interrupts over, so that none is lost.
+    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let listener = tokio::spawn(listen(sender, interrupt, terminate));
     let (progress, told) = mpsc::unbounded_channel();
     let setting = Setting {
         engine,
@@ -42,12 +46,11 @@ pub(super) async fn carry_out(
         looks: Looks::default(),
         progress,
     };
-    let face = Face::new(work.progress, plan);
-    let outcome = apply(plan, &setting, told, &mut |event| face.show(event)).await;
-    face.end();
+    terminal::plan(plan);
+    let outcome = apply(plan, &setting, told, &mut |event| terminal::show(event)).await;
+    terminal::worked();
     listener.abort();
-    let seconds = begun.elapsed().as_secs_f64();
-    sum_up(plan, &outcome).map(|()| seconds)
+    sum_up(plan, &outcome)
 }
 
 /// Print `plan` instead of carrying it out.
@@ -70,18 +73,15 @@ fn default_parallel() -> usize {
 }
 
 /// The first interrupt ends the giving out of work, the second one ends topogen.
-async fn listen(stop: watch::Sender<bool>) {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return,
-    };
+async fn listen(stop: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
     let mut again = false;
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         if again {
+            terminal::end();
             std::process::exit(crate::error::Exit::Interrupted as i32);
         }
         again = true;

@@ -56,6 +56,12 @@ impl Engine {
         })
     }
 
+    /// By which name its host's own ports are reached from here.
+    #[must_use]
+    pub fn at(&self) -> &str {
+        "localhost"
+    }
+
     /// Whether a create call takes several networks (Engine API 1.44, changelog).
     #[must_use]
     pub fn creates_with_all_networks(&self) -> bool {

@@ -224,7 +224,10 @@ pub(crate) fn one_failure() {
     let output = cluster.run("up", &["--slaves", "3"]);
     assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
     let said = text(&output.stderr);
-    assert!(said.contains(&squatter) && said.contains("already, and not of this cluster"), "{said}");
+    assert!(
+        said.contains(&squatter) && said.contains("already, and not of this cluster"),
+        "{said}"
+    );
     assert_eq!(cluster.containers(Some("running")).len(), 17, "all but one run");
     docker(&["rm", &squatter]);
     cluster.must("up", &["--slaves", "3"]);

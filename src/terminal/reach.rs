@@ -1,0 +1,61 @@
+//! How to reach what is up, in half a sentence.
+
+/// A port of a node that the engine's host offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The node.
+    pub node: String,
+    /// Where the host offers it: `localhost:8443`, `localhost:53/udp`.
+    pub address: String,
+}
+
+/// A node on the shared network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrance {
+    /// A name that leads to it.
+    pub name: String,
+    /// A port that it exposes there, as the engine writes it: `443/tcp`.
+    pub port: Option<String>,
+    /// The shared network's name.
+    pub network: String,
+}
+
+/// Nodes, and ports of each, that are named.
+const NAMED: usize = 2;
+
+/// `` `master` answers at localhost:8443 ``, else where it answers on the shared network. `flags` are those by which a
+/// command means this cluster, as `-n lab`; may be empty.
+#[must_use]
+pub fn sentence(published: &[Published], entrance: Option<&Entrance>, flags: &str) -> String {
+    let ps = format!("`topogen ps {flags}`").replace(" `", "`");
+    let mut nodes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in published {
+        match nodes.iter_mut().find(|(node, _)| *node == one.node) {
+            Some((_, addresses)) if addresses.contains(&one.address.as_str()) => {}
+            Some((_, addresses)) => addresses.push(&one.address),
+            None => nodes.push((&one.node, vec![&one.address])),
+        }
+    }
+    if nodes.is_empty() {
+        let Some(Entrance { name, port, network }) = entrance else {
+            return format!("{ps} lists them");
+        };
+        let port = port.as_deref().map(|p| p.strip_suffix("/tcp").unwrap_or(p));
+        let at = port.map_or_else(String::new, |p| format!(" at `{name}:{p}`"));
+        return format!("`{name}` answers on `{network}`{at}, {ps} lists all");
+    }
+    let told: Vec<String> = nodes
+        .iter()
+        .take(NAMED)
+        .map(|(node, addresses)| {
+            let more = if addresses.len() > NAMED { ", …" } else { "" };
+            let shown = &addresses[..addresses.len().min(NAMED)];
+            format!("`{node}` answers at {}{more}", shown.join(", "))
+        })
+        .collect();
+    match nodes.len() - told.len() {
+        0 => told.join(", "),
+        1 => format!("{}, and 1 more node: {ps}", told.join(", ")),
+        more => format!("{}, and {more} more nodes: {ps}", told.join(", ")),
+    }
+}

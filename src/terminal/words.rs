@@ -1,0 +1,98 @@
+//! What is said of operations and events, as lines and as JSON.
+
+use serde_json::{Value, json};
+
+use crate::event::Event;
+use crate::plan::{Operation, plural};
+
+/// `create container slave1-service_3-1`.
+#[must_use]
+pub fn whole(operation: &Operation) -> String {
+    format!("{} {}", operation.action.words(), operation.subject)
+}
+
+/// What is done and to what, in the row of its node: `start`, `service_3`; `create network`, `internal`. The second is
+/// empty where the row says it already.
+#[must_use]
+pub fn parts(operation: &Operation) -> (&'static str, &str) {
+    let words = operation.action.words();
+    let (subject, node) = (operation.subject.as_str(), operation.node.as_str());
+    if node.is_empty() {
+        return (words, "");
+    }
+    // `lab-slave3-service_2-1`: the project is said by the row, and there is one of it.
+    let own = subject.split_once(node).map_or("", |(_, rest)| rest);
+    let own = own.strip_prefix(['-', '_']).unwrap_or_default();
+    let Some(verb) = words.strip_suffix(" container") else {
+        return (words, if own.is_empty() { subject } else { own });
+    };
+    match own.strip_suffix("-1").unwrap_or(own) {
+        "" => (verb, subject),
+        own => (verb, own),
+    }
+}
+
+/// The same as one: `start service_3`.
+#[must_use]
+pub fn short(operation: &Operation) -> String {
+    let (verb, name) = parts(operation);
+    format!("{verb} {name}").trim_end().to_owned()
+}
+
+/// What a line says of `event`; nothing of what only begins or goes on.
+#[must_use]
+pub fn told(event: Event<'_>) -> Option<String> {
+    match event {
+        Event::Started { .. } | Event::Progress { .. } => None,
+        Event::Done { operation, .. } => {
+            let (done, cause) = (operation.action.past(), &operation.cause);
+            Some(format!("{done} {} ({cause})", operation.subject))
+        }
+        Event::Failed { operation, reason, .. } => {
+            // In the engine's words, which may hold anything.
+            let reason = reason.replace(|c: char| c.is_control() && c != '\n', " ");
+            Some(format!("failed: {}: {reason}", whole(operation)))
+        }
+        Event::Skipped { operation, .. } => Some(format!("skipped: {}", whole(operation))),
+        Event::Stopping { in_flight } => Some(format!(
+            "stopping: waiting for {}; interrupt again to quit at once",
+            plural(in_flight, "operation")
+        )),
+    }
+}
+
+/// `event` for programs.
+#[must_use]
+pub fn json(event: Event<'_>) -> Value {
+    let (state, at, operation, reason) = match event {
+        Event::Started { at, operation } => ("started", at, operation, None),
+        Event::Done { at, operation } => ("done", at, operation, None),
+        Event::Failed { at, operation, reason } => ("failed", at, operation, Some(reason)),
+        Event::Skipped { at, operation } => ("skipped", at, operation, None),
+        Event::Progress { at, text } => return json!({"state": "progress", "at": at, "text": text}),
+        Event::Stopping { in_flight } => return json!({"state": "stopping", "in_flight": in_flight}),
+    };
+    let mut object = json!({
+        "state": state,
+        "at": at,
+        "operation": operation.action.words(),
+        "subject": operation.subject,
+        "node": operation.node,
+        "cause": operation.cause,
+    });
+    if let Some(reason) = reason {
+        object["reason"] = reason.into();
+    }
+    object
+}
+
+/// So many milliseconds, for people: `8.4 s`, `2 min 5 s`, `1 h 2 min`.
+#[must_use]
+pub fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}.{} s", ms % 1000 / 100),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
