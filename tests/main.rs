@@ -12,4 +12,5 @@ mod render;
 mod robust;
 mod round_trip;
 mod support;
+mod translate;
 mod writing;
