@@ -21,7 +21,7 @@ use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
 use crate::yaml::{Entry, Node};
 
 pub use document::ReadFile;
-pub(crate) use document::not_utf8;
+pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
 /// The key of a node's private network.

@@ -2,7 +2,7 @@
 //!
 //! Problems are collected, never thrown one at a time: a reader of a blueprint wants all of them in one go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -253,6 +253,8 @@ struct ProblemJson<'a> {
     hint: Option<&'a str>,
 }
 
+/// The most problems that repeat the same hint, each for itself.
+const MANY: usize = 3;
 /// The most problems that a person is shown at once.
 const MOST_SHOWN: usize = 100;
 
@@ -316,7 +318,25 @@ impl Problems {
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
-        for problem in self.sorted().into_iter().take(MOST_SHOWN) {
+        let mut shown = self.sorted();
+        shown.truncate(MOST_SHOWN);
+        // By hint: how many problems have it, and which is the last of them.
+        let mut hints: HashMap<&str, (usize, usize)> = HashMap::new();
+        for (at, problem) in shown.iter().enumerate() {
+            if let Some(hint) = problem.hint.as_deref() {
+                let (count, last) = hints.entry(hint).or_default();
+                *count += 1;
+                *last = at;
+            }
+        }
+        for (at, problem) in shown.into_iter().enumerate() {
+            // What many problems ask for is said once, under the last of them, where a reader ends up.
+            let said = |hint: &&str| {
+                hints
+                    .get(hint)
+                    .is_some_and(|(count, last)| *count <= MANY || *last == at)
+            };
+            let hint = problem.hint.as_deref().filter(said);
             let title = Level::ERROR.primary_title(problem.message.as_str());
             let Some(place) = problem.place else {
                 let _ = writeln!(
@@ -324,10 +344,7 @@ impl Problems {
                     "{}",
                     renderer.render(&[annotate_snippets::Group::with_title(title)])
                 );
-                for extra in [
-                    ("", problem.label.as_str()),
-                    ("hint: ", problem.hint.as_deref().unwrap_or_default()),
-                ] {
+                for extra in [("", problem.label.as_str()), ("hint: ", hint.unwrap_or_default())] {
                     if !extra.1.is_empty() {
                         let _ = writeln!(text, "  {}{}", extra.0, extra.1);
                     }
@@ -346,8 +363,8 @@ impl Problems {
             let caret = AnnotationKind::Primary.span(range).label(problem.label.as_str());
             let snippet = Snippet::source(source).path(sources.name(place.file)).annotation(caret);
             let mut group = title.element(snippet);
-            if let Some(hint) = &problem.hint {
-                group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+            if let Some(hint) = hint {
+                group = group.element(Level::HELP.with_name("hint").message(hint));
             }
             let _ = writeln!(text, "{}\n", renderer.render(&[group]));
         }

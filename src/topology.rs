@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod expand;
+pub mod written;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::name::{
     ServiceName,
 };
 use crate::value::{Map, Value};
+use written::Written;
 
 /// A whole cluster.
 #[derive(Debug, Clone, Serialize)]
@@ -64,6 +66,9 @@ pub struct Network {
     pub external: bool,
     /// Its other options, in Compose's words.
     pub options: Arc<Map>,
+    /// Where they were written.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// One node: one Compose project.
@@ -88,6 +93,9 @@ pub struct Node {
     /// Its named volumes, in Compose's words.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub volumes: Arc<Map>,
+    /// Where they were written.
+    #[serde(skip)]
+    pub volumes_written: Written,
     /// `x-…` at the top of its Compose file, which other tools read.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub extensions: Arc<Map>,
@@ -152,6 +160,9 @@ pub struct Service {
     pub attachments: Vec<Attachment>,
     /// Its other keys, in Compose's words, templates evaluated and references following the keys.
     pub definition: Arc<Map>,
+    /// Where its keys were written.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// A service on a network.

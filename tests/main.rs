@@ -15,4 +15,5 @@ mod robust;
 mod round_trip;
 mod support;
 mod terminal;
+mod translate;
 mod writing;

@@ -10,9 +10,7 @@ use topogen::plan::{Action, Plan, reconcile};
 
 use crate::pretended::{Pretended, ready};
 
-use topogen::diagnostic::Sources;
-
-use crate::support::{LAB, expanded, lab};
+use crate::support::{LAB, expanded, lab, refused};
 use topogen::topology::expand::Overrides;
 
 fn wanted(slaves: u32) -> Wanted {
@@ -313,13 +311,6 @@ fn down_leaves_what_is_foreign() {
     engine.apply(&plan);
     assert!(engine.seen.containers.is_empty());
     assert_eq!(engine.seen.networks.len(), 1, "`inout` stays for its guests");
-}
-
-/// What `up` refuses in `text`, as people read it.
-fn refused(text: &str, overrides: &Overrides) -> String {
-    let topology = expanded(text, overrides).unwrap_or_else(|p| panic!("{p}"));
-    let problems = translate(&topology, &Origin::default()).expect_err("refused");
-    problems.render(&Sources::default(), false)
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
-use topogen::diagnostic::Sources;
+use topogen::diagnostic::{Problems, Sources};
+use topogen::engine::Wanted;
+use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
 use topogen::topology::Topology;
 use topogen::topology::expand::{self, Overrides};
@@ -36,6 +38,34 @@ pub(crate) const LAB: &str = include_str!("../blueprints/master-slaves.yaml");
 
 /// The topology of a blueprint, or what is wrong with it as a person reads it.
 pub(crate) fn expanded(text: &str, overrides: &Overrides) -> Result<Topology, String> {
+    let (topology, sources) = read(text, overrides);
+    topology.map_err(|problems| problems.render(&sources, false))
+}
+
+/// What `up` refuses in a valid blueprint, as people read it.
+pub(crate) fn refused(text: &str, overrides: &Overrides) -> String {
+    let (topology, sources) = read(text, overrides);
+    let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
+    let problems = translate(&topology, &origin()).expect_err("refused");
+    problems.render(&sources, false)
+}
+
+/// What `up` wants of the engine for a blueprint.
+pub(crate) fn wanted(text: &str, overrides: &Overrides) -> Wanted {
+    let (topology, sources) = read(text, overrides);
+    let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
+    translate(&topology, &origin()).unwrap_or_else(|p| panic!("{}", p.render(&sources, false)))
+}
+
+fn origin() -> Origin {
+    Origin {
+        blueprint: "/blueprint/topogen.yaml".to_owned(),
+        directory: "/blueprint".to_owned(),
+    }
+}
+
+/// A blueprint that stands alone, read and expanded, and the text that its problems point into.
+fn read(text: &str, overrides: &Overrides) -> (Result<Topology, Problems>, Sources) {
     let mut sources = Sources::default();
     let file = sources.add("topogen.yaml", text);
     let none = |_: &str| None;
@@ -46,13 +76,12 @@ pub(crate) fn expanded(text: &str, overrides: &Overrides) -> Result<Topology, St
         profiles: &[],
     };
     let none = Arc::new(HashMap::new());
-    match expand::read(file, &mut sources, &mut variables, &inputs, overrides, &none) {
-        Ok(mut topology) => {
-            fake::identify(&mut topology);
-            Ok(topology)
-        }
-        Err(problems) => Err(problems.render(&sources, false)),
-    }
+    let topology = expand::read(file, &mut sources, &mut variables, &inputs, overrides, &none);
+    let topology = topology.map(|mut topology| {
+        fake::identify(&mut topology);
+        topology
+    });
+    (topology, sources)
 }
 
 /// The lab with so many slaves.

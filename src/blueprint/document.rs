@@ -11,7 +11,8 @@ use crate::yaml::{self, Entry, Node, Yaml};
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
-use paths::{field, join, parent};
+pub(crate) use paths::join;
+use paths::{field, parent};
 
 /// The keys of a Compose file (Compose specification).
 const FILE_KEYS: &[&str] = &[

@@ -3,9 +3,11 @@
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
 mod endpoint;
+mod faults;
 mod host;
 mod network;
 mod read;
+mod volume;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
 use crate::topology::{Attachment, ConfigSource, Node, Service, Topology};
 use crate::value::Value;
+use faults::Faults;
+use volume::Volumes;
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
 #[derive(Debug, Clone, Default)]
@@ -35,20 +39,24 @@ pub struct Origin {
 /// Every key that has no translation, each by its path.
 pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problems> {
     let mut problems = Problems::default();
+    let mut volumes = Volumes::default();
     let inout = Arc::new(network::network(topology, None, &topology.inout, &mut problems));
     let mut nodes = Vec::with_capacity(topology.nodes.len());
     for node in &topology.nodes {
         let networks = node.networks.iter();
         let networks = networks.map(|n| Arc::new(network::network(topology, Some(node), n, &mut problems)));
         let networks = networks.collect();
-        let service = |service| {
+        let service = |service: &Service| {
+            let base = format!("roles.{}.services.{}", node.role, service.name);
             let mut translation = Translation {
                 topology,
                 node,
                 service,
-                problems: &mut problems,
+                origin,
+                faults: Faults::new(base, &service.written, &mut problems),
+                volumes: &mut volumes,
             };
-            Arc::new(translation.container(origin))
+            Arc::new(translation.container())
         };
         nodes.push(WantedNode {
             name: node.name.clone(),
@@ -69,7 +77,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         order: topology.order.clone(),
         inout,
         nodes,
-        volumes: Vec::new(),
+        volumes: volumes.into_specs(),
         layout: topology.layout,
     };
     network::bridges_have_room(&wanted, &mut problems);
@@ -80,16 +88,12 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
 }
 
 /// Labels of the user's, who cannot say topogen's own: by those it knows what it may touch.
-fn user_labels(value: &Value, path: &str, problems: &mut Problems) -> HashMap<String, String> {
-    let labels = read::strings(value, path, problems);
+fn user_labels(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
+    let labels = read::strings(value, path, faults);
     for key in labels.keys().filter(|k| k.starts_with(label::PREFIX)) {
-        problems.push(
-            Problem::general(format!(
-                "`{path}.{key}`: labels that begin with `{}` are topogen's own",
-                label::PREFIX
-            ))
-            .hint("call it otherwise"),
-        );
+        let path = format!("{path}.{key}");
+        let message = format!("`{path}`: labels that begin with `{}` are topogen's own", label::PREFIX);
+        faults.push(&path, Problem::general(message).hint("call it otherwise"));
     }
     labels
 }
@@ -98,20 +102,13 @@ fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-fn refuse(problems: &mut Problems, path: &str) {
-    problems.push(
-        Problem::general(format!(
-            "`{path}`: `topogen up` does not know how to ask the engine for this"
-        ))
-        .hint("leave it out, or `topogen render` the files and bring them up with `docker compose`"),
-    );
-}
-
 struct Translation<'a> {
     topology: &'a Topology,
     node: &'a Node,
     service: &'a Service,
-    problems: &'a mut Problems,
+    origin: &'a Origin,
+    faults: Faults<'a>,
+    volumes: &'a mut Volumes,
 }
 
 impl Translation<'_> {
@@ -121,37 +118,38 @@ impl Translation<'_> {
 
     fn refuse(&mut self, key: &str) {
         let path = self.path(key);
-        refuse(self.problems, &path);
+        self.faults.refuse(&path);
     }
 
     fn wrong(&mut self, key: &str, expected: &str) {
         let path = self.path(key);
-        self.problems
-            .push(Problem::general(format!("`{path}`: expected {expected}")));
+        self.faults.because(&path, &format!("expected {expected}"));
     }
 
-    fn container(&mut self, origin: &Origin) -> ContainerSpec {
+    fn container(&mut self) -> ContainerSpec {
         let mut body = ContainerCreateBody::default();
         let mut labels = BTreeMap::new();
         let mut after: Vec<Dependency> = Vec::new();
         let mut files = Vec::new();
         let mut links = Vec::new();
         let mut host = HostConfig::default();
+        let mut volumes = Vec::new();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
             let path = self.path(key);
             match &**key {
-                "image" => body.image = read::text(value, &path, self.problems),
+                "image" => body.image = read::text(value, &path, &mut self.faults),
                 "command" => body.cmd = self.words(key, value),
                 "entrypoint" => body.entrypoint = self.words(key, value),
                 "environment" => body.env = Some(self.environment(value)),
                 "expose" => body.exposed_ports = Some(self.exposed(value)),
-                "labels" => labels.extend(user_labels(value, &path, self.problems)),
-                "stop_signal" => body.stop_signal = read::text(value, &path, self.problems),
+                "labels" => labels.extend(user_labels(value, &path, &mut self.faults)),
+                "stop_signal" => body.stop_signal = read::text(value, &path, &mut self.faults),
                 "stop_grace_period" => body.stop_timeout = self.grace(value),
                 "depends_on" => after.extend(self.dependencies(value)),
                 "links" => links.extend(self.links(value, &mut after)),
-                "external_links" => links.extend(read::texts(value, &path, self.problems)),
+                "external_links" => links.extend(read::texts(value, &path, &mut self.faults)),
+                "volumes" => volumes = self.volumes(value, &mut host),
                 "configs" => files.extend(self.files(ConfigKind::Config, value)),
                 "secrets" => files.extend(self.files(ConfigKind::Secret, value)),
                 key if key.starts_with("x-") => {}
@@ -159,7 +157,7 @@ impl Translation<'_> {
                 "attach" => {}
                 "network_mode" | "pid" | "ipc" => self.namespace(key, value, &mut host),
                 key => {
-                    if !host::set(key, value, &mut body, &mut host, &path, self.problems) {
+                    if !host::set(key, value, &mut body, &mut host, &path, &mut self.faults) {
                         self.refuse(key);
                     }
                 }
@@ -167,7 +165,8 @@ impl Translation<'_> {
         }
         if body.image.as_deref().unwrap_or_default().is_empty() {
             let path = format!("roles.{}.services.{}", self.node.role, self.service.name);
-            self.problems.push(
+            self.faults.push(
+                &path,
                 Problem::general(format!("`{path}` has no `image`"))
                     .hint("name one, or see it run with a fake in its place: `topogen up --fake`"),
             );
@@ -200,9 +199,9 @@ impl Translation<'_> {
             }
             labels.insert(label::DEFINITION.to_owned(), self.definition(&files));
             labels.insert(label::compose::VERSION.to_owned(), version());
-            labels.insert(label::BLUEPRINT.to_owned(), origin.blueprint.clone());
-            labels.insert(label::compose::CONFIG_FILES.to_owned(), origin.blueprint.clone());
-            labels.insert(label::compose::WORKING_DIR.to_owned(), origin.directory.clone());
+            labels.insert(label::BLUEPRINT.to_owned(), self.origin.blueprint.clone());
+            labels.insert(label::compose::CONFIG_FILES.to_owned(), self.origin.blueprint.clone());
+            labels.insert(label::compose::WORKING_DIR.to_owned(), self.origin.directory.clone());
         }
         ContainerSpec {
             name: self.service.container.clone(),
@@ -211,7 +210,7 @@ impl Translation<'_> {
             endpoints,
             after,
             joined: Vec::new(),
-            volumes: Vec::new(),
+            volumes,
             pull: Pull::default(),
             platform: None,
             files,
@@ -305,7 +304,7 @@ impl Translation<'_> {
             Value::Null => None,
             Value::List(_) | Value::Map(_) => {
                 let path = self.path(key);
-                Some(read::texts(value, &path, self.problems))
+                Some(read::texts(value, &path, &mut self.faults))
             }
             other => match read::words(&other.scalar().unwrap_or_default()) {
                 Ok(words) => Some(words),
@@ -320,7 +319,7 @@ impl Translation<'_> {
     /// `KEY=VALUE` lines; a key of a map without a value was looked up when the blueprint was read, so here it is blank.
     fn environment(&mut self, value: &Value) -> Vec<String> {
         let path = self.path("environment");
-        let pairs = read::pairs(value, &path, self.problems).into_iter();
+        let pairs = read::pairs(value, &path, &mut self.faults).into_iter();
         pairs
             .map(|(key, value)| match value {
                 Some(value) => format!("{key}={value}"),
@@ -332,10 +331,10 @@ impl Translation<'_> {
     fn exposed(&mut self, value: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let path = self.path("expose");
-        for item in read::texts(value, &path, self.problems) {
+        for item in read::texts(value, &path, &mut self.faults) {
             match ports::exposed(&item) {
                 Ok(port) => found.extend(port.targets()),
-                Err(reason) => self.problems.push(Problem::general(format!("`{path}`: {reason}"))),
+                Err(reason) => self.faults.because(&path, &reason),
             }
         }
         found
@@ -343,7 +342,7 @@ impl Translation<'_> {
 
     /// A namespace that is not the container's own: the host's, or none. Another service's is not known yet.
     fn namespace(&mut self, key: &str, value: &Value, host: &mut HostConfig) {
-        let mode = read::text(value, &self.path(key), self.problems);
+        let mode = read::text(value, &self.path(key), &mut self.faults);
         if mode
             .as_deref()
             .is_some_and(|m| m.starts_with("service:") || m.starts_with("container:"))
@@ -359,7 +358,7 @@ impl Translation<'_> {
 
     /// Seconds, rounded up, of a Compose duration; nothing or a blank leaves it to the engine.
     fn grace(&mut self, value: &Value) -> Option<i64> {
-        let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), self.problems)?;
+        let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), &mut self.faults)?;
         Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))
     }
 
@@ -380,21 +379,20 @@ impl Translation<'_> {
                                 Some("service_started") => {}
                                 Some("service_healthy") => dependency.condition = Condition::Healthy,
                                 Some("service_completed_successfully") => dependency.condition = Condition::Completed,
-                                _ => read::wrong(
-                                    self.problems,
+                                _ => self.faults.wrong(
                                     &path,
                                     "`service_started`, `service_healthy` or `service_completed_successfully`",
                                     value,
                                 ),
                             },
                             "required" => {
-                                dependency.required = read::boolean(value, &path, self.problems).unwrap_or(true);
+                                dependency.required = read::boolean(value, &path, &mut self.faults).unwrap_or(true);
                             }
                             "restart" => {
-                                dependency.restart = read::boolean(value, &path, self.problems).unwrap_or(false);
+                                dependency.restart = read::boolean(value, &path, &mut self.faults).unwrap_or(false);
                             }
                             field if field.starts_with("x-") => {}
-                            _ => refuse(self.problems, &path),
+                            _ => self.faults.refuse(&path),
                         }
                     }
                     found.push(dependency);

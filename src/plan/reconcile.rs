@@ -55,7 +55,7 @@ pub fn up(wanted: &Wanted, seen: &Observed, options: &Options) -> Result<Plan, V
     for volume in &wanted.volumes {
         up.volume(volume);
     }
-    for network in wanted.networks() {
+    for network in [&wanted.inout].into_iter().chain(&wanted.shared) {
         up.network(network);
     }
     up.nodes();

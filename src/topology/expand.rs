@@ -13,13 +13,14 @@ use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
 use super::address::{AddressError, Layout};
+use super::written::Written;
 use super::{Network, RoleOrder, Topology};
 use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Role, interpolate};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
 use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
-use crate::yaml::Entry;
+use crate::yaml::{Entry, Yaml};
 
 /// The most ports of a Linux bridge (moby#44973).
 pub const BRIDGE_PORTS: usize = 1023;
@@ -408,6 +409,7 @@ impl Expansion<'_> {
             subnet,
             external,
             options: without(&options, &["name", "external"]),
+            written: self.blueprint.inout.as_ref().map(written_node).unwrap_or_default(),
         })
     }
 
@@ -456,6 +458,14 @@ fn compile_vars(
     vars.iter()
         .map(|v| (v.key.as_str().into(), templates.compile(&v.node, sources, problems)))
         .collect()
+}
+
+/// Where the options of a network were written.
+fn written_node(node: &crate::yaml::Node) -> Written {
+    match &node.value {
+        Yaml::Map(entries) => Written::new(entries.clone(), node.span),
+        _ => Written::default(),
+    }
 }
 
 /// `name:` of a network, or the name in the older `external: {name: …}`.

@@ -174,7 +174,7 @@ pub(super) fn parent(path: &str) -> &str {
 }
 
 /// `path` as seen from the blueprint's directory, when written in a file of `directory`, itself seen from there.
-pub(super) fn join(directory: &str, path: &str) -> String {
+pub(crate) fn join(directory: &str, path: &str) -> String {
     let from = if path.starts_with('/') { "" } else { directory };
     let root = path.starts_with('/') || from.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();

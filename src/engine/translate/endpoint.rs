@@ -13,7 +13,7 @@ impl Translation<'_> {
     pub(super) fn links(&mut self, value: &Value, after: &mut Vec<Dependency>) -> Vec<String> {
         let path = self.path("links");
         let mut links = Vec::new();
-        for link in read::texts(value, &path, self.problems) {
+        for link in read::texts(value, &path, &mut self.faults) {
             let (key, alias) = link.split_once(':').unwrap_or((&link, &link));
             if let Some(service) = self.node.services.iter().find(|s| s.key.as_str() == key) {
                 links.push(format!("{}:{alias}", service.container));
@@ -32,7 +32,7 @@ impl Translation<'_> {
             };
             let path = self.path(&format!("networks.{}.priority", attachment.network));
             let priority = attachment.options.get("priority");
-            let priority = priority.and_then(|p| read::integer(p, &path, self.problems));
+            let priority = priority.and_then(|p| read::integer(p, &path, &mut self.faults));
             attachments.push((priority.unwrap_or(0), attachment, network));
         }
         attachments.sort_by(|(p, a, _), (q, b, _)| q.cmp(p).then_with(|| a.network.cmp(&b.network)));
@@ -58,12 +58,12 @@ impl Translation<'_> {
             match &**key {
                 // It orders the networks, which is done.
                 "priority" => {}
-                "ipv4_address" => ipam.ipv4_address = read::text(value, &at, self.problems),
-                "ipv6_address" => ipam.ipv6_address = read::text(value, &at, self.problems),
-                "link_local_ips" => ipam.link_local_ips = Some(read::texts(value, &at, self.problems)),
-                "mac_address" => settings.mac_address = read::text(value, &at, self.problems),
-                "driver_opts" => settings.driver_opts = Some(read::strings(value, &at, self.problems)),
-                "gw_priority" => settings.gw_priority = read::integer(value, &at, self.problems),
+                "ipv4_address" => ipam.ipv4_address = read::text(value, &at, &mut self.faults),
+                "ipv6_address" => ipam.ipv6_address = read::text(value, &at, &mut self.faults),
+                "link_local_ips" => ipam.link_local_ips = Some(read::texts(value, &at, &mut self.faults)),
+                "mac_address" => settings.mac_address = read::text(value, &at, &mut self.faults),
+                "driver_opts" => settings.driver_opts = Some(read::strings(value, &at, &mut self.faults)),
+                "gw_priority" => settings.gw_priority = read::integer(value, &at, &mut self.faults),
                 key if key.starts_with("x-") => {}
                 key => self.refuse(&format!("networks.{}.{key}", attachment.network)),
             }

@@ -6,7 +6,8 @@ use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use super::{read, refuse, user_labels, version};
+use super::faults::Faults;
+use super::{read, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
 use crate::diagnostic::{Problem, Problems};
 use crate::engine::{NetworkSpec, Wanted, hash, label};
@@ -34,18 +35,20 @@ pub(super) fn network(
         (None, key) => format!("networks.{key}"),
     };
     let path = path.as_str();
+    let faults = &mut Faults::new(path.to_owned(), &network.written, problems);
     for (key, value) in network.options.iter() {
         let at = format!("{path}.{key}");
         match &**key {
-            "driver" => request.driver = read::text(value, &at, problems).or(request.driver),
-            "internal" => request.internal = read::boolean(value, &at, problems),
-            "attachable" => request.attachable = read::boolean(value, &at, problems),
-            "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, problems),
-            "driver_opts" => request.options = Some(read::strings(value, &at, problems)),
-            "labels" => labels = user_labels(value, &at, problems).into_iter().collect(),
-            "ipam" => request.ipam = ipam(value, &at, problems),
+            "driver" => request.driver = read::text(value, &at, faults).or(request.driver),
+            "internal" => request.internal = read::boolean(value, &at, faults),
+            "attachable" => request.attachable = read::boolean(value, &at, faults),
+            "enable_ipv4" => request.enable_ipv4 = read::boolean(value, &at, faults),
+            "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, faults),
+            "driver_opts" => request.options = Some(read::strings(value, &at, faults)),
+            "labels" => labels = user_labels(value, &at, faults).into_iter().collect(),
+            "ipam" => request.ipam = ipam(value, &at, faults),
             key if key.starts_with("x-") => {}
-            _ => refuse(problems, &at),
+            _ => faults.refuse(&at),
         }
     }
     labels.insert(label::CLUSTER.to_owned(), topology.cluster.to_string());
@@ -74,10 +77,10 @@ pub(super) fn network(
 }
 
 /// `ipam` of a network (Compose specification, top-level `networks`).
-fn ipam(value: &Value, path: &str, problems: &mut Problems) -> Option<Ipam> {
+fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
     let Some(map) = value.as_map() else {
         if *value != Value::Null {
-            read::wrong(problems, path, "a map", value);
+            faults.wrong(path, "a map", value);
         }
         return None;
     };
@@ -85,40 +88,40 @@ fn ipam(value: &Value, path: &str, problems: &mut Problems) -> Option<Ipam> {
     for (key, value) in map {
         let at = format!("{path}.{key}");
         match &**key {
-            "driver" => ipam.driver = read::text(value, &at, problems),
-            "options" => ipam.options = Some(read::strings(value, &at, problems)),
+            "driver" => ipam.driver = read::text(value, &at, faults),
+            "options" => ipam.options = Some(read::strings(value, &at, faults)),
             "config" => match value {
                 Value::List(pools) => {
                     let pools = pools.iter().enumerate();
-                    let pool = |(n, value)| pool(value, &format!("{at}[{n}]"), problems);
+                    let pool = |(n, value)| pool(value, &format!("{at}[{n}]"), faults);
                     ipam.config = Some(pools.map(pool).collect());
                 }
                 Value::Null => {}
-                other => read::wrong(problems, &at, "a list", other),
+                other => faults.wrong(&at, "a list", other),
             },
             key if key.starts_with("x-") => {}
-            _ => refuse(problems, &at),
+            _ => faults.refuse(&at),
         }
     }
     Some(ipam)
 }
 
 /// An item of `ipam.config`.
-fn pool(value: &Value, path: &str, problems: &mut Problems) -> IpamConfig {
+fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
     let mut pool = IpamConfig::default();
     let Some(map) = value.as_map() else {
-        read::wrong(problems, path, "a map", value);
+        faults.wrong(path, "a map", value);
         return pool;
     };
     for (key, value) in map {
         let at = format!("{path}.{key}");
         match &**key {
-            "subnet" => pool.subnet = read::text(value, &at, problems),
-            "ip_range" => pool.ip_range = read::text(value, &at, problems),
-            "gateway" => pool.gateway = read::text(value, &at, problems),
-            "aux_addresses" => pool.auxiliary_addresses = Some(read::strings(value, &at, problems)),
+            "subnet" => pool.subnet = read::text(value, &at, faults),
+            "ip_range" => pool.ip_range = read::text(value, &at, faults),
+            "gateway" => pool.gateway = read::text(value, &at, faults),
+            "aux_addresses" => pool.auxiliary_addresses = Some(read::strings(value, &at, faults)),
             key if key.starts_with("x-") => {}
-            _ => refuse(problems, &at),
+            _ => faults.refuse(&at),
         }
     }
     pool

@@ -3,55 +3,42 @@
 
 use std::collections::HashMap;
 
-use crate::diagnostic::{Problem, Problems};
+use super::faults::Faults;
 use crate::value::{Map, Value};
 
-/// Say that the value at `path` is not what is `expected` there.
-pub(super) fn wrong(problems: &mut Problems, path: &str, expected: &str, found: &Value) {
-    let found = match found {
-        Value::Null => "nothing".to_owned(),
-        Value::List(_) => "a list".to_owned(),
-        Value::Map(_) => "a map".to_owned(),
-        other => format!("`{}`", other.scalar().unwrap_or_default()),
-    };
-    problems.push(Problem::general(format!(
-        "`{path}`: expected {expected}, found {found}"
-    )));
-}
-
 /// One text.
-pub(super) fn text(value: &Value, path: &str, problems: &mut Problems) -> Option<String> {
+pub(super) fn text(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.scalar();
     if text.is_none() && *value != Value::Null {
-        wrong(problems, path, "a text", value);
+        faults.wrong(path, "a text", value);
     }
     text
 }
 
 /// `true` or `false`, as a text too: after interpolation every scalar is one.
-pub(super) fn boolean(value: &Value, path: &str, problems: &mut Problems) -> Option<bool> {
+pub(super) fn boolean(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<bool> {
     match value.scalar().as_deref() {
         Some("true") => Some(true),
         Some("false") => Some(false),
         None if *value == Value::Null => None,
         _ => {
-            wrong(problems, path, "`true` or `false`", value);
+            faults.wrong(path, "`true` or `false`", value);
             None
         }
     }
 }
 
 /// A whole number, as a text too.
-pub(super) fn integer(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+pub(super) fn integer(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let number = value.scalar().and_then(|t| t.parse().ok());
     if number.is_none() && *value != Value::Null {
-        wrong(problems, path, "a whole number", value);
+        faults.wrong(path, "a whole number", value);
     }
     number
 }
 
 /// A list of texts, or a lone one.
-pub(super) fn texts(value: &Value, path: &str, problems: &mut Problems) -> Vec<String> {
+pub(super) fn texts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
         Value::List(items) => {
@@ -59,13 +46,13 @@ pub(super) fn texts(value: &Value, path: &str, problems: &mut Problems) -> Vec<S
             for (at, item) in items.iter().enumerate() {
                 match item.scalar() {
                     Some(text) => texts.push(text),
-                    None => wrong(problems, &format!("{path}[{at}]"), "a text", item),
+                    None => faults.wrong(&format!("{path}[{at}]"), "a text", item),
                 }
             }
             texts
         }
         Value::Map(_) => {
-            wrong(problems, path, "a list", value);
+            faults.wrong(path, "a list", value);
             Vec::new()
         }
         other => other.scalar().into_iter().collect(),
@@ -73,17 +60,17 @@ pub(super) fn texts(value: &Value, path: &str, problems: &mut Problems) -> Vec<S
 }
 
 /// A map, or Compose's list of `KEY=VALUE`; `None` for the value of an item without `=`.
-pub(super) fn pairs(value: &Value, path: &str, problems: &mut Problems) -> Vec<(String, Option<String>)> {
+pub(super) fn pairs(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<(String, Option<String>)> {
     match value {
         Value::Map(map) => {
             let mut pairs = Vec::with_capacity(map.len());
             for (key, value) in map.iter() {
-                let value = text(value, &format!("{path}.{key}"), problems);
+                let value = text(value, &format!("{path}.{key}"), faults);
                 pairs.push((key.to_string(), Some(value.unwrap_or_default())));
             }
             pairs
         }
-        Value::Null | Value::List(_) => texts(value, path, problems)
+        Value::Null | Value::List(_) => texts(value, path, faults)
             .into_iter()
             .map(|text| match text.split_once('=') {
                 Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
@@ -91,15 +78,15 @@ pub(super) fn pairs(value: &Value, path: &str, problems: &mut Problems) -> Vec<(
             })
             .collect(),
         _ => {
-            wrong(problems, path, "a map, or a list of `KEY=VALUE`", value);
+            faults.wrong(path, "a map, or a list of `KEY=VALUE`", value);
             Vec::new()
         }
     }
 }
 
 /// The same as a map, blank where there is no value.
-pub(super) fn strings(value: &Value, path: &str, problems: &mut Problems) -> HashMap<String, String> {
-    let pairs = pairs(value, path, problems).into_iter();
+pub(super) fn strings(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
+    let pairs = pairs(value, path, faults).into_iter();
     pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
 }
 
@@ -145,38 +132,38 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// A number, as a text too.
-pub(super) fn number(value: &Value, path: &str, problems: &mut Problems) -> Option<f64> {
+pub(super) fn number(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<f64> {
     let number = value
         .scalar()
         .and_then(|t| t.parse().ok())
         .filter(|n: &f64| n.is_finite());
     if number.is_none() && *value != Value::Null {
-        wrong(problems, path, "a number", value);
+        faults.wrong(path, "a number", value);
     }
     number
 }
 
 /// A map; `None` for nothing.
-pub(super) fn map<'a>(value: &'a Value, path: &str, problems: &mut Problems) -> Option<&'a Map> {
+pub(super) fn map<'a>(value: &'a Value, path: &str, faults: &mut Faults<'_>) -> Option<&'a Map> {
     if value.as_map().is_none() && *value != Value::Null {
-        wrong(problems, path, "a map", value);
+        faults.wrong(path, "a map", value);
     }
     value.as_map()
 }
 
 /// The items of a list.
-pub(super) fn list<'a>(value: &'a Value, path: &str, problems: &mut Problems) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, path: &str, faults: &mut Faults<'_>) -> &'a [Value] {
     if value.as_list().is_none() && *value != Value::Null {
-        wrong(problems, path, "a list", value);
+        faults.wrong(path, "a list", value);
     }
     value.as_list().unwrap_or_default()
 }
 
 /// Bytes: a bare number of them, or `64m`, `1.5gb`, `512KiB`, always by 1024 (Compose specification, "Byte units").
-pub(super) fn bytes(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+pub(super) fn bytes(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let bytes = value.scalar().and_then(|t| size(&t));
     if bytes.is_none() && *value != Value::Null {
-        wrong(problems, path, "a size such as `64m` or `1.5gb`", value);
+        faults.wrong(path, "a size such as `64m` or `1.5gb`", value);
     }
     bytes
 }
@@ -205,11 +192,11 @@ fn size(text: &str) -> Option<i64> {
 }
 
 /// Nanoseconds of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds; `None` for a blank.
-pub(super) fn nanoseconds(value: &Value, path: &str, problems: &mut Problems) -> Option<i64> {
+pub(super) fn nanoseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let text = value.scalar().filter(|t| !t.is_empty());
     let found = text.as_deref().and_then(duration);
     if found.is_none() && !matches!(value.scalar().as_deref(), Some("")) && *value != Value::Null {
-        wrong(problems, path, "a duration such as `10s` or `1m30s`", value);
+        faults.wrong(path, "a duration such as `10s` or `1m30s`", value);
     }
     found
 }
@@ -244,6 +231,8 @@ fn duration(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Problems;
+    use crate::topology::written::Written;
 
     #[test]
     fn durations_in_every_form() {
@@ -306,12 +295,13 @@ mod tests {
     #[test]
     fn scalars_may_be_texts() {
         let mut problems = Problems::default();
-        assert_eq!(boolean(&Value::from("true"), "a", &mut problems), Some(true));
-        assert_eq!(boolean(&Value::Bool(false), "a", &mut problems), Some(false));
-        assert_eq!(integer(&Value::from("-7"), "a", &mut problems), Some(-7));
-        assert!(problems.is_empty());
-        assert_eq!(boolean(&Value::from("yes"), "a", &mut problems), None);
-        assert_eq!(integer(&Value::from("many"), "b", &mut problems), None);
+        let written = Written::default();
+        let faults = &mut Faults::new(String::new(), &written, &mut problems);
+        assert_eq!(boolean(&Value::from("true"), "a", faults), Some(true));
+        assert_eq!(boolean(&Value::Bool(false), "a", faults), Some(false));
+        assert_eq!(integer(&Value::from("-7"), "a", faults), Some(-7));
+        assert_eq!(boolean(&Value::from("yes"), "a", faults), None);
+        assert_eq!(integer(&Value::from("many"), "b", faults), None);
         assert_eq!(problems.len(), 2);
     }
 }

@@ -14,6 +14,10 @@ impl<'a> Up<'a> {
         let completes = self.completes();
         let mut barriers: HashMap<(&RoleName, Condition), Option<usize>> = HashMap::new();
         for node in self.nodes_in_order() {
+            // Not before those of other nodes: the engine makes containers while it makes networks.
+            for network in &node.networks {
+                self.network(network);
+            }
             for spec in sorted(&node.containers) {
                 self.node_container(node, spec, &completes, &mut barriers);
             }

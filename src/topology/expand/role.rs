@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use minijinja::{Value as Scope, context};
 
+use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
-use super::{Expansion, compile_vars, is_external, own_name, without};
+use super::{Expansion, compile_vars, is_external, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
 use crate::compose::references;
 use crate::diagnostic::{Problem, Span, Spanned};
@@ -26,6 +27,7 @@ struct Compiled<'a> {
     joins: Vec<Join>,
     /// `container_name:`, where the service says it.
     container: Option<(Pattern, Span)>,
+    written: Written,
 }
 
 /// A network that a service joins.
@@ -46,6 +48,7 @@ struct Private {
     position: usize,
     options: Pattern,
     span: Span,
+    written: Written,
 }
 
 /// A role with its templates compiled.
@@ -57,6 +60,7 @@ struct CompiledRole<'a> {
     shared: Vec<(NetworkKey, NetworkName)>,
     configs: Vec<(&'a blueprint::Config, Content, Pattern)>,
     volumes: Pattern,
+    volumes_written: Written,
     extensions: Pattern,
 }
 
@@ -109,12 +113,13 @@ impl Expansion<'_> {
     fn compile_role<'r>(&mut self, position: usize, extra: usize, role: &'r Role) -> CompiledRole<'r> {
         let mut networks = Vec::new();
         let mut shared = Vec::new();
-        let internal = self.internal_options(role);
+        let (internal, written) = self.internal_options(role);
         networks.extend(self.name(INTERNAL, role.name.span).map(|key| Private {
             key,
             position,
             options: internal,
             span: role.name.span,
+            written,
         }));
         for network in &role.networks {
             if network.shared {
@@ -130,6 +135,7 @@ impl Expansion<'_> {
                 position: extra + networks.len() - 1,
                 options,
                 span: network.key.span,
+                written: network.options.as_ref().map(written_node).unwrap_or_default(),
             });
         }
         let configs = role
@@ -144,12 +150,13 @@ impl Expansion<'_> {
             shared,
             configs,
             volumes: self.options(&role.volumes, role.name.span),
+            volumes_written: Written::new(role.volumes.clone(), role.name.span),
             extensions: self.options(&role.extensions, role.name.span),
         }
     }
 
     /// What the blueprint says of every private network, and the role of its own over it.
-    fn internal_options(&mut self, role: &Role) -> Pattern {
+    fn internal_options(&mut self, role: &Role) -> (Pattern, Written) {
         let mut entries: Vec<Entry> = Vec::new();
         for node in [&self.blueprint.internal, &role.internal].into_iter().flatten() {
             if let Yaml::Map(more) = &node.value {
@@ -157,7 +164,8 @@ impl Expansion<'_> {
                 entries.extend(more.iter().cloned());
             }
         }
-        self.options(&entries, role.name.span)
+        let options = self.options(&entries, role.name.span);
+        (options, Written::new(entries, role.name.span))
     }
 
     /// A network that has the same name for every node, or that others provide.
@@ -173,6 +181,7 @@ impl Expansion<'_> {
                 subnet: None,
                 external: is_external(&options),
                 options: without(&options, &["name", "external"]),
+                written: network.options.as_ref().map(written_node).unwrap_or_default(),
             });
         }
         Some((key, name))
@@ -210,6 +219,7 @@ impl Expansion<'_> {
                 let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
                 (pattern, e.node.span)
             }),
+            written: written(service),
         }
     }
 
@@ -331,6 +341,7 @@ impl Expansion<'_> {
             services: made,
             configs: configs?,
             volumes,
+            volumes_written: compiled.volumes_written.clone(),
             extensions,
         })
     }
@@ -376,6 +387,7 @@ impl Expansion<'_> {
             subnet,
             external: false,
             options: without(&options, &["name", "external"]),
+            written: private.written.clone(),
         }))
     }
 
@@ -416,6 +428,7 @@ impl Expansion<'_> {
             container_named: shared || compiled.container.is_some(),
             attachments,
             definition,
+            written: compiled.written.clone(),
         })
     }
 
@@ -493,6 +506,30 @@ impl Expansion<'_> {
             options,
         })
     }
+}
+
+/// All that `service` says, its networks too.
+fn written(service: &blueprint::Service) -> Written {
+    let mut entries = service.keys.clone();
+    let networks = service.networks.iter().flatten().map(|n| Entry {
+        key: n.network.value.to_string(),
+        key_span: n.network.span,
+        node: crate::yaml::Node {
+            value: Yaml::Map(n.options.clone()),
+            span: n.network.span,
+            tag: None,
+        },
+    });
+    entries.push(Entry {
+        key: "networks".to_owned(),
+        key_span: service.name.span,
+        node: crate::yaml::Node {
+            value: Yaml::Map(networks.collect()),
+            span: service.name.span,
+            tag: None,
+        },
+    });
+    Written::new(entries, service.name.span)
 }
 
 /// Whether what a service of `role` knows as `key` is shared with other nodes.

@@ -1,0 +1,72 @@
+//! What is wrong with one thing of a topology, by its path, and where that was written.
+
+use crate::diagnostic::{Problem, Problems};
+use crate::topology::written::Written;
+use crate::value::Value;
+
+/// Collects the problems of one service, network or volume.
+pub(super) struct Faults<'a> {
+    problems: &'a mut Problems,
+    /// The path of the thing, `roles.slave.services.web`.
+    base: String,
+    written: &'a Written,
+}
+
+impl<'a> Faults<'a> {
+    /// Problems of what has the path `base`, and was `written` there.
+    pub(super) fn new(base: String, written: &'a Written, problems: &'a mut Problems) -> Self {
+        Self {
+            problems,
+            base,
+            written,
+        }
+    }
+
+    /// For another thing, which this one leads to.
+    pub(super) fn elsewhere<'b>(&'b mut self, base: String, written: &'b Written) -> Faults<'b> {
+        Faults::new(base, written, self.problems)
+    }
+
+    /// Add `problem` of what has the path `path`, the whole of it.
+    pub(super) fn push(&mut self, path: &str, mut problem: Problem) {
+        let below = path.strip_prefix(self.base.as_str()).unwrap_or_default();
+        problem.place = problem
+            .place
+            .or_else(|| self.written.place(below.trim_start_matches('.')));
+        self.problems.push(problem);
+    }
+
+    /// Say that the value at `path` is not what is `expected` there.
+    pub(super) fn wrong(&mut self, path: &str, expected: &str, found: &Value) {
+        let found = match found {
+            Value::Null => "nothing".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+            other => format!("`{}`", other.scalar().unwrap_or_default()),
+        };
+        let message = format!("`{path}`: expected {expected}, found {found}");
+        self.push(path, Problem::general(message));
+    }
+
+    /// Say why the value at `path` is none that can be asked for.
+    pub(super) fn because(&mut self, path: &str, reason: &str) {
+        self.push(path, Problem::general(format!("`{path}`: {reason}")));
+    }
+
+    /// Refuse `path`, which is Compose's business and not the engine's, or not of this engine.
+    pub(super) fn refuse(&mut self, path: &str) {
+        let message = format!("`{path}`: `topogen up` does not know how to ask the engine for this");
+        self.push(
+            path,
+            Problem::general(message)
+                .hint("leave it out, or `topogen render` the files and bring them up with `docker compose`"),
+        );
+    }
+
+    /// Extensions pass; what else is not known is refused by its path.
+    pub(super) fn unknown(&mut self, key: &str, path: &str) {
+        if !key.starts_with("x-") {
+            self.refuse(path);
+        }
+    }
+}
