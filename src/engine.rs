@@ -12,7 +12,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bollard::models::{ContainerCreateBody, EndpointSettings};
+use bollard::models::{ContainerCreateBody, EndpointSettings, Mount, MountType};
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
@@ -239,14 +239,15 @@ impl ContainerSpec {
         self.body.image.as_deref().unwrap_or_default()
     }
 
-    /// Where it mounts something, in the container.
+    /// Where it mounts something that has a name or a place, in the container.
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
         let Some(host) = &self.body.host_config else {
             return Vec::new();
         };
         let binds = host.binds.iter().flatten().filter_map(|b| b.split(':').nth(1));
-        let mounts = host.mounts.iter().flatten().filter_map(|m| m.target.as_deref());
+        let named = host.mounts.iter().flatten().filter(|m| !is_anonymous(m));
+        let mounts = named.filter_map(|m| m.target.as_deref());
         let tmpfs = host.tmpfs.iter().flatten().map(|(path, _)| path.as_str());
         binds.chain(mounts).chain(tmpfs).map(str::to_owned).collect()
     }
@@ -257,6 +258,10 @@ impl ContainerSpec {
     pub fn carrying(&self, volumes: &[(String, String)]) -> Self {
         let mut spec = self.clone();
         let host = spec.body.host_config.get_or_insert_default();
+        let taken_over = |m: &Mount| volumes.iter().any(|(_, target)| Some(target) == m.target.as_ref());
+        if let Some(mounts) = &mut host.mounts {
+            mounts.retain(|m| !(is_anonymous(m) && taken_over(m)));
+        }
         let binds = host.binds.get_or_insert_default();
         binds.extend(volumes.iter().map(|(volume, target)| format!("{volume}:{target}")));
         let names: Vec<&str> = volumes.iter().map(|(name, _)| name.as_str()).collect();
@@ -264,6 +269,11 @@ impl ContainerSpec {
         labels.insert(label::CARRIED.to_owned(), names.join(","));
         spec
     }
+}
+
+/// Whether a mount is of a volume that the engine is to name.
+fn is_anonymous(mount: &Mount) -> bool {
+    mount.typ == Some(MountType::VOLUME) && mount.source.as_deref().unwrap_or_default().is_empty()
 }
 
 /// What was found on the engine.

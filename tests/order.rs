@@ -258,8 +258,8 @@ fn orphans_go_where_that_is_asked_for() {
 
 #[test]
 fn anonymous_volumes_are_carried_over_and_go_with_the_last_container() {
-    let before = wanted("roles: {a: {services: {x: {image: topogen/fake}}}}");
-    let after = wanted("roles: {a: {services: {x: {image: topogen/fake, environment: {A: 1}}}}}");
+    let before = wanted("roles: {a: {services: {x: {image: topogen/fake, volumes: [/data]}}}}");
+    let after = wanted("roles: {a: {services: {x: {image: topogen/fake, volumes: [/data], environment: {A: 1}}}}}");
     let volume = "0123456789abcdef".repeat(4);
     let mut engine = Pretended::with(&before);
     engine.container("a-x-1").mounts = vec![(volume.clone(), "/data".to_owned())];
@@ -271,6 +271,8 @@ fn anonymous_volumes_are_carried_over_and_go_with_the_last_container() {
     let spec = made.expect("made anew");
     let binds = spec.body.host_config.as_ref().and_then(|h| h.binds.clone());
     assert_eq!(binds, Some(vec![format!("{volume}:/data")]));
+    let mounts = spec.body.host_config.as_ref().and_then(|h| h.mounts.clone());
+    assert_eq!(mounts.unwrap_or_default().len(), 0, "it is mounted once");
     let removal = plan.operations.iter().find_map(|o| match &o.action {
         topogen::plan::Action::RemoveContainer { volumes, .. } => Some(*volumes),
         _ => None,
