@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Context;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -114,6 +114,10 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
         return Err(Error::Partial(lines.join("\n")));
     }
     if outcome.unbegun == 0 {
+        let nodes = incomplete(plan, outcome);
+        if !nodes.is_empty() {
+            lines.push(format!("not as the blueprint says: {}", nodes.join(", ")));
+        }
         lines.push(format!(
             "applied in part: {done} done, {failed} failed, {skipped} skipped"
         ));
@@ -151,6 +155,23 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
             "nothing was changed; see the cluster with fakes in place of all images: `topogen up --fake`".to_owned(),
         ],
     })
+}
+
+/// The nodes for which something failed, or was not begun because something failed.
+fn incomplete(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let failed = outcome
+        .failed
+        .iter()
+        .map(|(at, _)| *at)
+        .chain(outcome.skipped.iter().copied());
+    let mut at: Vec<usize> = failed.collect();
+    at.sort_unstable();
+    let nodes: IndexSet<&str> = at.iter().map(|at| plan.operations[*at].node.as_str()).collect();
+    nodes
+        .iter()
+        .filter(|n| !n.is_empty())
+        .map(|n| format!("`{n}`"))
+        .collect()
 }
 
 /// The nodes for which some operations were done, and not all.

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod compose;
+mod converge;
 mod faults;
 mod lab;
 
@@ -83,6 +84,51 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "faults::what_was_changed_by_hand_is_mended",
         Needs::Engine,
         faults::mended,
+    ),
+    (
+        "converge::slaves_start_after_a_healthy_master",
+        Needs::Engine,
+        converge::healthy_master_first,
+    ),
+    (
+        "converge::what_was_to_end_is_not_started_again",
+        Needs::Engine,
+        converge::what_completed_stays_so,
+    ),
+    (
+        "converge::what_fails_in_one_slave_of_ten_leaves_nine",
+        Needs::Engine,
+        converge::one_of_ten,
+    ),
+    (
+        "converge::an_image_that_cannot_be_had_is_one_error",
+        Needs::Engine,
+        converge::no_image,
+    ),
+    (
+        "converge::two_ups_at_once_end_in_one_cluster",
+        Needs::Engine,
+        converge::two_at_once,
+    ),
+    (
+        "converge::thirty_clusters_come_up_side_by_side",
+        Needs::Engine,
+        converge::thirty_clusters,
+    ),
+    (
+        "converge::volumes_outlive_their_containers",
+        Needs::Engine,
+        converge::volumes,
+    ),
+    (
+        "converge::orphans_stay_until_they_are_to_go",
+        Needs::Engine,
+        converge::orphans,
+    ),
+    (
+        "converge::another_blueprint_takes_nothing_over_by_accident",
+        Needs::Engine,
+        converge::other_blueprint,
     ),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
     (
