@@ -75,6 +75,7 @@ pub const SERVICE_KEYS: &[&str] = &[
     "profiles",
     "provider",
     "pull_policy",
+    "pull_refresh_after",
     "read_only",
     "restart",
     "runtime",
@@ -98,3 +99,10 @@ pub const SERVICE_KEYS: &[&str] = &[
     "volumes_from",
     "working_dir",
 ];
+
+/// The path in `seccomp=PATH`, an item of `security_opt`, where it is no profile that the engine has itself.
+#[must_use]
+pub fn seccomp_profile(option: &str) -> Option<&str> {
+    let profile = option.strip_prefix("seccomp")?.strip_prefix(['=', ':'])?;
+    (!["unconfined", "builtin"].contains(&profile)).then_some(profile)
+}

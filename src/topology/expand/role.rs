@@ -342,6 +342,7 @@ impl Expansion<'_> {
             configs: configs?,
             volumes,
             volumes_written: compiled.volumes_written.clone(),
+            beside: compiled.role.beside.clone(),
             extensions,
         })
     }
@@ -426,6 +427,7 @@ impl Expansion<'_> {
             key,
             container: self.name::<ContainerName>(&container, span)?,
             container_named: shared || compiled.container.is_some(),
+            replicas: 1,
             attachments,
             definition,
             written: compiled.written.clone(),
