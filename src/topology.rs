@@ -122,6 +122,9 @@ pub struct Config {
     /// Its other keys, in Compose's words.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub options: Arc<Map>,
+    /// Where they were written.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// Where the content of a config comes from.

@@ -419,3 +419,64 @@ roles:
 "#;
     insta::assert_snapshot!("values_refused", refused(text, &Overrides::default(), &[]));
 }
+
+#[test]
+fn a_service_may_be_several_containers() {
+    let text = |scale: &str, off: &str| {
+        format!(
+            r#"
+roles:
+  a:
+    count: 2
+    entry: front
+    services:
+      front: {{image: i, links: [web], depends_on: {{off: {{condition: service_healthy}}, web: {{condition: service_healthy}}}}}}
+      web: {{image: i, scale: {scale}, ports: ["8000-8009:80"], environment: {{N: "{{{{ node.index }}}}"}}}}
+      off: {{image: i, deploy: {{replicas: {off}}}}}
+      side: {{image: i, volumes_from: [web]}}
+"#
+        )
+    };
+    let wanted = of(&text("\"{{ 1 + node.index }}\"", "0"));
+    let names = |node: usize| {
+        let containers = wanted.nodes[node].containers.iter();
+        containers.map(|c| c.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["a1-front-1", "a1-web-1", "a1-web-2", "a1-side-1"]);
+    assert_eq!(
+        names(1),
+        ["a2-front-1", "a2-web-1", "a2-web-2", "a2-web-3", "a2-side-1"]
+    );
+    let node = &wanted.nodes[0];
+    let label = |at: usize, key: &str| node.containers[at].body.labels.clone().unwrap_or_default()[key].clone();
+    assert_eq!(label(2, "com.docker.compose.container-number"), "2");
+    assert_eq!(label(1, "io.topogen.definition"), label(2, "io.topogen.definition"));
+    let aliases = node.containers[2].endpoints[0].1.aliases.clone().unwrap_or_default();
+    assert_eq!(aliases, ["a1-web-2", "web"]);
+    let front = &node.containers[0];
+    let after: Vec<&str> = front.after.iter().map(|d| d.container.as_str()).collect();
+    assert_eq!(after, ["a1-web-1", "a1-web-2"], "none waits for what is no container");
+    let links = front.endpoints[0].1.links.clone().unwrap_or_default();
+    assert!(links.contains(&"a1-web-2:web".to_owned()), "{links:?}");
+    assert_eq!(json!(node.containers[3].joined), json!(["a1-web-1"]));
+
+    // How many there are makes none of them another one, but for those that have names for all of them.
+    let hashes = |scale: &str, off: &str| {
+        let wanted = of(&text(scale, off));
+        let hash = |c: &std::sync::Arc<topogen::engine::ContainerSpec>| (c.name.to_string(), c.hash.clone());
+        wanted.nodes[0]
+            .containers
+            .iter()
+            .map(hash)
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (few, many) = (hashes("1", "1"), hashes("3", "2"));
+    let changed: Vec<&String> = few
+        .iter()
+        .filter(|(name, hash)| many[*name] != **hash)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(changed, ["a1-front-1"]);
+    let text = text("1", "0").replace("volumes_from: [web]", "network_mode: service:off");
+    insta::assert_snapshot!("nothing_to_share", refused(&text, &Overrides::default(), &[]));
+}

@@ -18,6 +18,15 @@ impl Translation<'_> {
             let Some(config) = self.node.configs.iter().find(|c| c.kind == kind && *c.name == *name) else {
                 continue;
             };
+            let base = format!("roles.{}.{}.{name}", self.node.role, kind.section());
+            let mut faults = self.faults.elsewhere(base.clone(), &config.written);
+            for key in config.options.keys() {
+                match &**key {
+                    // What it is called on an engine of Swarm's, which keeps it there.
+                    "name" | "labels" => {}
+                    key => faults.unknown(key, &format!("{base}.{key}")),
+                }
+            }
             let (mode, content) = match &config.source {
                 ConfigSource::File { mode, content, .. } => (*mode, content.clone()),
                 ConfigSource::Environment { value: Some(value), .. } => (0o444, Arc::from(value.as_bytes())),
