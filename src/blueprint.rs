@@ -11,6 +11,7 @@ mod parse;
 pub mod schema;
 mod validate;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
@@ -88,6 +89,8 @@ pub struct Role {
     pub internal: Option<Node>,
     /// `volumes:`, in Compose's words.
     pub volumes: Vec<Entry>,
+    /// Variables that only its Compose files know: of the `.env` beside each.
+    pub beside: Arc<HashMap<String, String>>,
     /// `x-…` of its Compose files, which other tools read.
     pub extensions: Vec<Entry>,
     /// `configs:` and `secrets:`.
@@ -277,6 +280,7 @@ impl Blueprint {
             read: inputs.read,
             base: inputs.base,
             profiles: Vec::new(),
+            beside: HashMap::new(),
             problems: &mut problems,
         };
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);

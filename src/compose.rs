@@ -75,6 +75,7 @@ pub const SERVICE_KEYS: &[&str] = &[
     "profiles",
     "provider",
     "pull_policy",
+    "pull_refresh_after",
     "read_only",
     "restart",
     "runtime",
@@ -98,3 +99,50 @@ pub const SERVICE_KEYS: &[&str] = &[
     "volumes_from",
     "working_dir",
 ];
+
+/// The keys of one of a service's networks (Compose specification, services, `networks`).
+pub const SERVICE_NETWORK_KEYS: &[&str] = &[
+    "aliases",
+    "ipv4_address",
+    "ipv6_address",
+    "link_local_ips",
+    "mac_address",
+    "driver_opts",
+    "priority",
+    "gw_priority",
+    "interface_name",
+];
+
+/// The keys of a network (Compose specification, top-level `networks`).
+pub const NETWORK_KEYS: &[&str] = &[
+    "name",
+    "driver",
+    "driver_opts",
+    "attachable",
+    "enable_ipv4",
+    "enable_ipv6",
+    "external",
+    "internal",
+    "ipam",
+    "labels",
+];
+
+/// The keys of a config or secret (Compose specification, top-level `configs` and `secrets`).
+pub const CONFIG_KEYS: &[&str] = &[
+    "file",
+    "content",
+    "environment",
+    "external",
+    "name",
+    "labels",
+    "template_driver",
+    "driver",
+    "driver_opts",
+];
+
+/// The path in `seccomp=PATH`, an item of `security_opt`, where it is no profile that the engine has itself.
+#[must_use]
+pub fn seccomp_profile(option: &str) -> Option<&str> {
+    let profile = option.strip_prefix("seccomp")?.strip_prefix(['=', ':'])?;
+    (!["unconfined", "builtin"].contains(&profile)).then_some(profile)
+}

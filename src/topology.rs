@@ -5,8 +5,10 @@
 
 pub mod address;
 pub mod expand;
+pub mod outside;
 pub mod written;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -19,6 +21,7 @@ use crate::name::{
     ServiceName,
 };
 use crate::value::{Map, Value};
+use outside::Outside;
 use written::Written;
 
 /// A whole cluster.
@@ -40,6 +43,9 @@ pub struct Topology {
     /// How subnets lie in the pool; `None` where the engine chooses them.
     #[serde(skip)]
     pub layout: Option<address::Layout>,
+    /// What its services take from outside it; nothing until that was looked at.
+    #[serde(skip)]
+    pub outside: Outside,
 }
 
 /// That one role starts after another.
@@ -96,6 +102,9 @@ pub struct Node {
     /// Where they were written.
     #[serde(skip)]
     pub volumes_written: Written,
+    /// Variables that only its Compose files know: of the `.env` beside each.
+    #[serde(skip)]
+    pub beside: Arc<HashMap<String, String>>,
     /// `x-…` at the top of its Compose file, which other tools read.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub extensions: Arc<Map>,
@@ -113,6 +122,9 @@ pub struct Config {
     /// Its other keys, in Compose's words.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub options: Arc<Map>,
+    /// Where they were written.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// Where the content of a config comes from.
@@ -152,8 +164,11 @@ pub struct Service {
     pub name: ServiceName,
     /// Its key in the node's Compose file: its name, qualified by the node's where it joins a shared network.
     pub key: ServiceKey,
-    /// The name of its container.
+    /// The name of its container; of several, that of the first.
     pub container: ContainerName,
+    /// How many containers it is: one, where neither `scale` nor `deploy.replicas` says otherwise.
+    #[serde(skip_serializing_if = "is_one")]
+    pub replicas: u32,
     /// Whether the Compose file must say the container's name, because Compose would choose another or none at all.
     pub container_named: bool,
     /// The networks it joins.
@@ -163,6 +178,17 @@ pub struct Service {
     /// Where its keys were written.
     #[serde(skip)]
     pub written: Written,
+}
+
+/// The name of the container `number`, as Compose gives it, where that of the first is `first`.
+fn numbered(first: &ContainerName, number: u32) -> Option<ContainerName> {
+    let base = first.as_str().strip_suffix('1')?;
+    format!("{base}{number}").parse().ok()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(replicas: &u32) -> bool {
+    *replicas == 1
 }
 
 /// A service on a network.
@@ -183,6 +209,13 @@ impl Topology {
     #[must_use]
     pub fn services(&self) -> usize {
         self.nodes.iter().map(|n| n.services.len()).sum()
+    }
+
+    /// All containers of all nodes.
+    #[must_use]
+    pub fn containers(&self) -> usize {
+        let services = self.nodes.iter().flat_map(|n| &n.services);
+        services.map(|s| s.replicas as usize).sum()
     }
 
     /// What is legal to write and yet cannot run as it is.
@@ -230,6 +263,16 @@ impl Service {
     #[must_use]
     pub fn shared(&self) -> bool {
         self.attachments.iter().any(|a| a.shared)
+    }
+
+    /// The names of its containers, the first of them [`Service::container`].
+    pub fn containers(&self) -> impl Iterator<Item = ContainerName> + use<> {
+        let first = self.container.clone();
+        let replicas = self.replicas;
+        (1..=replicas).filter_map(move |number| match number {
+            1 => Some(first.clone()),
+            number => numbered(&first, number),
+        })
     }
 
     /// The value of one of its keys.

@@ -6,6 +6,7 @@ mod cli;
 mod compose_files;
 mod documents;
 mod invalid;
+mod keys;
 mod order;
 mod plan;
 mod pretended;

@@ -321,10 +321,10 @@ fn a_bridge_has_only_so_many_ports() {
     };
     // Two of each slave and one of the master's are on `inout`, whose subnet holds 1021.
     of(LAB, &overrides(510));
-    let mut text = refused(LAB, &overrides(511));
+    let mut text = refused(LAB, &overrides(511), &[]);
     let wide = format!("inout: {{ipam: {{config: [{{subnet: 10.0.0.0/16}}]}}}}\n{LAB}");
     of(&wide, &overrides(511));
-    text += &refused(&wide, &overrides(512));
+    text += &refused(&wide, &overrides(512), &[]);
     insta::assert_snapshot!("bridge_full", text);
     of(&wide.replace("inout: {", "inout: {driver: macvlan, "), &overrides(512));
 }
@@ -349,7 +349,7 @@ roles:
         networks: {internal: {priority: much}}
       y: {image: topogen/fake, stop_grace_period: inf, environment: [[A, b]], command: [[a]]}
 "#;
-    insta::assert_snapshot!("wrong_shapes_up", refused(text, &Overrides::default()));
+    insta::assert_snapshot!("wrong_shapes_up", refused(text, &Overrides::default(), &[]));
 }
 
 #[test]

@@ -114,7 +114,7 @@ roles:
         links: [admin, "db:database"]
         environment: {WORKERS: "{{ role('worker') | map(attribute='name') | join(',') }}", PRICE: "5$$"}
       admin: {image: shop/admin, network_mode: null}
-      db: {image: shop/db, volumes_from: ["api:ro"], stop_grace_period: 1m30s}
+      db: {image: shop/db, volumes_from: ["admin:ro"], stop_grace_period: 1m30s}
       sidecar: {image: shop/side, network_mode: "service:api", pid: "service:db"}
   worker:
     count: 2

@@ -13,6 +13,7 @@ use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
 use topogen::topology::Topology;
 use topogen::topology::expand::{self, Overrides};
+use topogen::topology::outside::NO_FILE;
 
 /// The program, in `directory`, in an environment that changes nothing.
 pub(crate) fn topogen(directory: &Path, arguments: &[&str]) -> Output {
@@ -38,21 +39,21 @@ pub(crate) const LAB: &str = include_str!("../blueprints/master-slaves.yaml");
 
 /// The topology of a blueprint, or what is wrong with it as a person reads it.
 pub(crate) fn expanded(text: &str, overrides: &Overrides) -> Result<Topology, String> {
-    let (topology, sources) = read(text, overrides);
+    let (topology, sources) = read(text, overrides, &[]);
     topology.map_err(|problems| problems.render(&sources, false))
 }
 
 /// What `up` refuses in a valid blueprint, as people read it.
-pub(crate) fn refused(text: &str, overrides: &Overrides) -> String {
-    let (topology, sources) = read(text, overrides);
+pub(crate) fn refused(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> String {
+    let (topology, sources) = read(text, overrides, files);
     let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
     let problems = translate(&topology, &origin()).expect_err("refused");
     problems.render(&sources, false)
 }
 
 /// What `up` wants of the engine for a blueprint.
-pub(crate) fn wanted(text: &str, overrides: &Overrides) -> Wanted {
-    let (topology, sources) = read(text, overrides);
+pub(crate) fn wanted(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> Wanted {
+    let (topology, sources) = read(text, overrides, files);
     let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
     translate(&topology, &origin()).unwrap_or_else(|p| panic!("{}", p.render(&sources, false)))
 }
@@ -64,14 +65,21 @@ fn origin() -> Origin {
     }
 }
 
-/// A blueprint that stands alone, read and expanded, and the text that its problems point into.
-fn read(text: &str, overrides: &Overrides) -> (Result<Topology, Problems>, Sources) {
+/// A blueprint in `/blueprint`, read and expanded where there are no files but `files`, and the text that its problems
+/// point into. Outside, `HOME` is `/home` and `OUT` is `outer`.
+pub(crate) fn read(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> (Result<Topology, Problems>, Sources) {
     let mut sources = Sources::default();
     let file = sources.add("topogen.yaml", text);
     let none = |_: &str| None;
     let mut variables = Variables::new(&none);
+    let read = |path: &str| {
+        let found = files.iter().find(|(name, _)| *name == path);
+        found
+            .map(|(_, content)| content.as_bytes().to_vec())
+            .ok_or_else(|| NO_FILE.to_owned())
+    };
     let inputs = Inputs {
-        read: &|path| Err(format!("`{path}` is not there: this blueprint stands alone")),
+        read: &read,
         base: "/blueprint",
         profiles: &[],
     };
@@ -79,6 +87,8 @@ fn read(text: &str, overrides: &Overrides) -> (Result<Topology, Problems>, Sourc
     let topology = expand::read(file, &mut sources, &mut variables, &inputs, overrides, &none);
     let topology = topology.map(|mut topology| {
         fake::identify(&mut topology);
+        let variables = [("HOME", "/home"), ("OUT", "outer")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        topology.look_outside(&read, &Arc::new(HashMap::from(variables)));
         topology
     });
     (topology, sources)

@@ -8,13 +8,19 @@ use crate::support::{refused, wanted};
 
 /// What is wanted by a blueprint that is valid.
 fn of(text: &str) -> Wanted {
-    wanted(text, &Overrides::default())
+    wanted(text, &Overrides::default(), &[])
 }
 
-/// The request for the first container of a role `a` with `services`, without what the engine is told of every container.
-fn host(services: &str, rest: &str) -> Json {
-    let wanted = of(&format!("roles: {{a: {{services: {{{services}}}, {rest}}}}}"));
-    json!(wanted.nodes[0].containers[0].body.host_config)
+/// What is wanted by a role `a` with one service `x` of these `keys`.
+fn service(keys: &str) -> Wanted {
+    of(&format!(
+        "roles: {{a: {{services: {{x: {{image: i, {keys}}}, y: {{image: i}}}}, volumes: {{data: {{}}}}}}}}"
+    ))
+}
+
+/// How the container of a service with these `keys` is to be run.
+fn host(keys: &str) -> Json {
+    json!(service(keys).nodes[0].containers[0].body.host_config)
 }
 
 fn pretty(value: &Json) -> String {
@@ -25,7 +31,7 @@ fn pretty(value: &Json) -> String {
 
 #[test]
 fn mounts_are_asked_for_as_compose_does() {
-    let services = r#"x: {image: i, volumes: [
+    let keys = r#"volumes: [
         "data:/v1", "data:/v2:ro", "data:/v3:nocopy", "/anonymous",
         "./conf:/b1", "../conf:/b2:ro,z", "/etc:/b3:rprivate",
         {type: bind, source: conf, target: /b4},
@@ -38,8 +44,9 @@ fn mounts_are_asked_for_as_compose_does() {
         {type: volume, target: /v6, volume: {labels: {a: b}}},
         {type: tmpfs, target: /t1, tmpfs: {size: 64m, mode: 0700}},
         {type: tmpfs, target: /t2},
-    ]}"#;
-    let host = host(services, "volumes: {data: {}}");
+        "~/conf:/b9",
+    ]"#;
+    let host = host(keys);
     assert_eq!(
         host["Binds"],
         json!([
@@ -51,6 +58,7 @@ fn mounts_are_asked_for_as_compose_does() {
             "/blueprint/conf:/b7:rw,Z",
             "/blueprint/default/x:/b8:rw",
             "a_data:/v4:ro",
+            "/home/conf:/b9:rw",
         ])
     );
     insta::assert_snapshot!("mounts", pretty(&host["Mounts"]));
@@ -118,5 +126,357 @@ roles:
       x: {image: i, volumes: ["one:/x", "two:/y"]}
     volumes: {one: {name: same}, two: {name: same, driver_opts: {type: tmpfs}}}
 "#;
-    insta::assert_snapshot!("volumes_refused", refused(text, &Overrides::default()));
+    insta::assert_snapshot!("volumes_refused", refused(text, &Overrides::default(), &[]));
+}
+
+/// Files beside a blueprint.
+pub(crate) const ENV: &[(&str, &str)] = &[
+    (
+        "/blueprint/a.env",
+        "PLAIN=1\nREF=$PLAIN-${OUT}-${OWN}\nOUT\nOVER=file\nQUOTED='no $OUT'\n",
+    ),
+    ("/blueprint/sub/b.env", "PLAIN=2\nLATER=$PLAIN$REF\n"),
+    ("/blueprint/raw.env", "RAW=\"$OUT\"\nOUT\n"),
+    ("/blueprint/a.labels", "tier=db\nname=$tier-1\nover=file\n"),
+    ("/blueprint/broken.env", "A=1\nB C=2\n"),
+    ("/blueprint/seccomp.json", "{ \"defaultAction\": \"SCMP_ACT_ALLOW\" }"),
+    ("/blueprint/bad.json", "{"),
+];
+
+#[test]
+fn files_add_to_environment_and_labels_by_composes_rules() {
+    let text = r#"
+roles:
+  a:
+    count: 2
+    services:
+      x:
+        image: i
+        env_file: [a.env, {path: "sub/b.env", required: true}, {path: none.env, required: false}, {path: raw.env, format: raw}]
+        environment: {OWN: "{{ node.name }}", OVER: own}
+        label_file: a.labels
+        labels: [over=own]
+"#;
+    let wanted = wanted(text, &Overrides::default(), ENV);
+    let body = &wanted.nodes[1].containers[0].body;
+    assert_eq!(
+        body.env.clone().unwrap_or_default(),
+        [
+            "PLAIN=2",
+            "REF=1-outer-a2",
+            "OUT=outer",
+            "OVER=own",
+            "QUOTED=no $OUT",
+            "LATER=21-outer-a2",
+            "RAW=\"$OUT\"",
+            "OWN=a2",
+        ]
+    );
+    let labels = body.labels.clone().unwrap_or_default();
+    assert_eq!(
+        (&*labels["tier"], &*labels["name"], &*labels["over"]),
+        ("db", "db-1", "own")
+    );
+    let definition: Json = serde_json::from_str(&labels["io.topogen.definition"]).expect("JSON");
+    let digests = definition["files"].as_object().expect("files");
+    assert_eq!(
+        digests["/blueprint/sub/b.env"]["PLAIN"],
+        json!("d4735e3a265e"),
+        "no value is told"
+    );
+    assert!(!digests.contains_key("/blueprint/none.env"));
+}
+
+#[test]
+fn a_changed_file_makes_another_container() {
+    let text = "roles: {a: {services: {x: {image: i, env_file: a.env}}}}";
+    let hash = |content| {
+        let wanted = wanted(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
+        let container = &wanted.nodes[0].containers[0];
+        let labels = container.body.labels.clone().unwrap_or_default();
+        (container.hash.clone(), labels["io.topogen.definition"].clone())
+    };
+    assert_ne!(hash("A=1").0, hash("A=2").0);
+    assert_ne!(hash("A=1").1, hash("A=2").1);
+    assert_eq!(hash("A=1").0, hash("# note\nA=1").0);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_shown_where_they_are_named() {
+    let text = r#"
+roles:
+  a:
+    count: 2
+    services:
+      x: {image: i, env_file: gone.env, label_file: [gone.labels]}
+      y: {image: i, env_file: [broken.env, {path: "{{ node.name }}.env"}, {format: raw}, {path: a.env, format: json}]}
+      z: {image: i, label_file: broken.env, security_opt: ["seccomp=gone.json", "seccomp:bad.json", "odd"]}
+      z2: {image: i, env_file: [[a.env]], label_file: {path: a.labels}}
+"#;
+    insta::assert_snapshot!("files_refused", refused(text, &Overrides::default(), ENV));
+}
+
+#[test]
+fn what_is_shared_comes_first() {
+    let text = r#"
+name: lab
+roles:
+  a:
+    entry: db
+    services:
+      db: {image: i}
+      side:
+        image: i
+        network_mode: service:db
+        pid: service:main
+        ipc: container:lab-a-main-1
+        volumes_from: ["main:ro", "container:elsewhere", "container:lab-a-db-1:rw"]
+      main: {image: i, ipc: shareable, depends_on: {db: {condition: service_healthy, restart: true}}}
+      linked: {image: i, links: [db, "main:www"], external_links: [redis, "other:cache"]}
+      bridged: {image: i, network_mode: bridge, links: ["main:www"]}
+"#;
+    let wanted = of(text);
+    let container = |name: &str| {
+        let mut containers = wanted.nodes[0].containers.iter();
+        containers.find(|c| c.service.as_str() == name).expect("a container")
+    };
+    let side = container("side");
+    let host = json!(side.body.host_config);
+    assert_eq!(host["NetworkMode"], "container:lab-a-db-1");
+    assert_eq!(host["PidMode"], "container:lab-a-main-1");
+    assert_eq!(host["IpcMode"], "container:lab-a-main-1");
+    assert_eq!(
+        host["VolumesFrom"],
+        json!(["lab-a-main-1:ro", "elsewhere", "lab-a-db-1:rw"])
+    );
+    assert_eq!(json!(side.joined), json!(["lab-a-db-1", "lab-a-main-1"]));
+    let after = |name: &str| {
+        let after = container(name).after.iter();
+        let one = |d: &topogen::engine::Dependency| format!("{} {} {}", d.container, d.condition.word(), d.restart);
+        after.map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(after("side"), ["lab-a-db-1 started true", "lab-a-main-1 started true"]);
+    assert_eq!(after("main"), ["lab-a-db-1 healthy true"]);
+    let label =
+        |name: &str| container(name).body.labels.clone().unwrap_or_default()["com.docker.compose.depends_on"].clone();
+    assert_eq!(label("side"), "a-db:service_started:true,main:service_started:true");
+    assert_eq!(label("main"), "a-db:service_healthy:true");
+    assert_eq!(label("db"), "");
+    let links = [
+        "lab-a-db-1:db",
+        "lab-a-db-1:a-db-1",
+        "lab-a-db-1:lab-a-a-db-1",
+        "lab-a-main-1:www",
+        "lab-a-main-1:main-1",
+        "lab-a-main-1:lab-a-main-1",
+        "redis:redis",
+        "other:cache",
+    ];
+    assert_eq!(
+        container("linked").endpoints[0].1.links.clone().unwrap_or_default(),
+        links
+    );
+    assert!(container("linked").joined.is_empty());
+    let bridged = container("bridged");
+    assert_eq!(json!(bridged.body.host_config)["Links"][0], "lab-a-main-1:www");
+    assert_eq!(
+        json!(bridged.joined),
+        json!(["lab-a-main-1"]),
+        "the engine asks for it when it makes the other"
+    );
+}
+
+#[test]
+fn images_are_fetched_when_compose_would() {
+    use topogen::engine::Pull;
+    for (policy, expected) in [
+        ("always", Pull::Always),
+        ("never", Pull::Never),
+        ("missing", Pull::Missing),
+        ("if_not_present", Pull::Missing),
+        ("\"\"", Pull::Missing),
+        ("daily", Pull::Every(86_400)),
+        ("weekly", Pull::Every(604_800)),
+        ("every_5h30m", Pull::Every(19_800)),
+        ("refresh", Pull::Missing),
+        ("refresh, pull_refresh_after: 1w2d", Pull::Every(777_600)),
+    ] {
+        let wanted = service(&format!("platform: linux/arm64, pull_policy: {policy}"));
+        let container = &wanted.nodes[0].containers[0];
+        assert_eq!(container.pull, expected, "{policy}");
+        assert_eq!(container.platform.as_deref(), Some("linux/arm64"));
+    }
+}
+
+#[test]
+fn values_reach_the_engine_as_compose_sends_them() {
+    let host = |keys| host(keys);
+    let policy = |keys| host(keys)["RestartPolicy"].clone();
+    assert_eq!(
+        policy("restart: on-failure:3"),
+        json!({"Name": "on-failure", "MaximumRetryCount": 3})
+    );
+    let deploy = "restart: always, deploy: {restart_policy: {condition: on-failure, max_attempts: 2, delay: 5s}}";
+    assert_eq!(policy(deploy), json!({"Name": "on-failure", "MaximumRetryCount": 2}));
+    assert_eq!(policy("deploy: {restart_policy: {}}"), json!({"Name": "always"}));
+    assert_eq!(
+        policy("deploy: {restart_policy: {condition: none}}"),
+        json!({"Name": "no"})
+    );
+    let hosts = host("extra_hosts: [\"a=[::1]\", \"b:::2\", \"c:1.2.3.4\", \"d=host-gateway\"]");
+    assert_eq!(
+        hosts["ExtraHosts"],
+        json!(["a:::1", "b:::2", "c:1.2.3.4", "d:host-gateway"])
+    );
+    let hosts = host("extra_hosts: {a: [1.1.1.1, \"[::1]\"], b: 2.2.2.2}");
+    assert_eq!(hosts["ExtraHosts"], json!(["a:1.1.1.1", "a:::1", "b:2.2.2.2"]));
+    let capabilities = host("cap_add: [sys_admin, CAP_CHOWN, SYS_ADMIN], cap_drop: [all]");
+    assert_eq!(capabilities["CapAdd"], json!(["CAP_CHOWN", "CAP_SYS_ADMIN"]));
+    assert_eq!(capabilities["CapDrop"], json!(["ALL"]));
+    let devices = host(
+        "devices: [/dev/null, \"/dev/x:/dev/y:r\", vendor.com/class=a], gpus: all, \
+         deploy: {resources: {reservations: {devices: [{capabilities: [tpu], count: all}, {driver: d, device_ids: [\"1\"]}]}}}",
+    );
+    insta::assert_snapshot!(
+        "devices",
+        pretty(&json!([devices["Devices"], devices["DeviceRequests"]]))
+    );
+    let limits = host(
+        "cpus: 0.5, deploy: {resources: {limits: {cpus: \"0.5\", memory: 64m, pids: 9}, reservations: {memory: 32m}}}",
+    );
+    assert_eq!(
+        (&limits["NanoCpus"], &limits["Memory"]),
+        (&json!(500_000_000), &json!(64 << 20))
+    );
+    assert_eq!(
+        (&limits["PidsLimit"], &limits["MemoryReservation"]),
+        (&json!(9), &json!(32 << 20))
+    );
+    assert_eq!(
+        host("cpu_period: \"50000\", cpu_quota: 25ms")["CpuPeriod"],
+        json!(50_000)
+    );
+    assert_eq!(
+        host("cpu_period: \"50000\", cpu_quota: 25ms")["CpuQuota"],
+        json!(25_000)
+    );
+    let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";
+    let wanted = wanted(text, &Overrides::default(), ENV);
+    let secure = json!(wanted.nodes[0].containers[0].body.host_config);
+    let options = [
+        "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
+        "no-new-privileges",
+        "label:user:u",
+    ];
+    assert_eq!(secure["SecurityOpt"], json!(options));
+    assert_eq!(
+        (&secure["MaskedPaths"], &secure["ReadonlyPaths"]),
+        (&json!([]), &json!([]))
+    );
+    let both = service("expose: [\"80\", \"81-82/udp\"], ports: [\"8080:80\", \"83\"]");
+    let exposed = both.nodes[0].containers[0]
+        .body
+        .exposed_ports
+        .clone()
+        .unwrap_or_default();
+    assert_eq!(exposed, ["80/tcp", "81/udp", "82/udp", "83/tcp"]);
+    let addressed = service(
+        "mac_address: \"02:42:ac:11:00:02\", networks: {internal: {interface_name: eth7, driver_opts: {a: 1}}}",
+    );
+    let endpoint = &addressed.nodes[0].containers[0].endpoints[0].1;
+    assert_eq!(endpoint.mac_address.as_deref(), Some("02:42:ac:11:00:02"));
+    assert_eq!(
+        json!(endpoint.driver_opts),
+        json!({"a": "1", "com.docker.network.endpoint.ifname": "eth7"})
+    );
+}
+
+#[test]
+fn values_that_compose_or_the_engine_would_refuse_are_refused() {
+    let text = r#"
+roles:
+  a:
+    services:
+      x:
+        image: i
+        cpus: 1
+        mem_limit: 1g
+        mac_address: "02:42:ac:11:00:02"
+        networks: {internal: {mac_address: "02:42:ac:11:00:03"}}
+        healthcheck: {test: [curl, localhost]}
+        deploy:
+          restart_policy: {condition: any, max_attempts: 3}
+          resources: {limits: {cpus: 2, memory: 2g, odd: 1}, reservations: {cpus: "1"}}
+          odd: 1
+        devices: ["null", {source: /dev/x, odd: 1}]
+        extra_hosts: [nobody]
+        uts: private
+        isolation: most
+        pull_policy: sometimes
+        logging: {odd: 1}
+      y: {image: i, pid: private, ipc: odd, network_mode: none, mac_address: "02:42:ac:11:00:02", pull_policy: every_now}
+      z: {image: i, pull_policy: build, volumes_from: ["x:fast"], links: {x: y}, depends_on: {x: {condition: soon, odd: 1}}}
+"#;
+    insta::assert_snapshot!("values_refused", refused(text, &Overrides::default(), &[]));
+}
+
+#[test]
+fn a_service_may_be_several_containers() {
+    let text = |scale: &str, off: &str| {
+        format!(
+            r#"
+roles:
+  a:
+    count: 2
+    entry: front
+    services:
+      front: {{image: i, links: [web], depends_on: {{off: {{condition: service_healthy}}, web: {{condition: service_healthy}}}}}}
+      web: {{image: i, scale: {scale}, ports: ["8000-8009:80"], environment: {{N: "{{{{ node.index }}}}"}}}}
+      off: {{image: i, deploy: {{replicas: {off}}}}}
+      side: {{image: i, volumes_from: [web]}}
+"#
+        )
+    };
+    let wanted = of(&text("\"{{ 1 + node.index }}\"", "0"));
+    let names = |node: usize| {
+        let containers = wanted.nodes[node].containers.iter();
+        containers.map(|c| c.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["a1-front-1", "a1-web-1", "a1-web-2", "a1-side-1"]);
+    assert_eq!(
+        names(1),
+        ["a2-front-1", "a2-web-1", "a2-web-2", "a2-web-3", "a2-side-1"]
+    );
+    let node = &wanted.nodes[0];
+    let label = |at: usize, key: &str| node.containers[at].body.labels.clone().unwrap_or_default()[key].clone();
+    assert_eq!(label(2, "com.docker.compose.container-number"), "2");
+    assert_eq!(label(1, "io.topogen.definition"), label(2, "io.topogen.definition"));
+    let aliases = node.containers[2].endpoints[0].1.aliases.clone().unwrap_or_default();
+    assert_eq!(aliases, ["a1-web-2", "web"]);
+    let front = &node.containers[0];
+    let after: Vec<&str> = front.after.iter().map(|d| d.container.as_str()).collect();
+    assert_eq!(after, ["a1-web-1", "a1-web-2"], "none waits for what is no container");
+    let links = front.endpoints[0].1.links.clone().unwrap_or_default();
+    assert!(links.contains(&"a1-web-2:web".to_owned()), "{links:?}");
+    assert_eq!(json!(node.containers[3].joined), json!(["a1-web-1"]));
+
+    // How many there are makes none of them another one, but for those that have names for all of them.
+    let hashes = |scale: &str, off: &str| {
+        let wanted = of(&text(scale, off));
+        let hash = |c: &std::sync::Arc<topogen::engine::ContainerSpec>| (c.name.to_string(), c.hash.clone());
+        wanted.nodes[0]
+            .containers
+            .iter()
+            .map(hash)
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (few, many) = (hashes("1", "1"), hashes("3", "2"));
+    let changed: Vec<&String> = few
+        .iter()
+        .filter(|(name, hash)| many[*name] != **hash)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(changed, ["a1-front-1"]);
+    let text = text("1", "0").replace("volumes_from: [web]", "network_mode: service:off");
+    insta::assert_snapshot!("nothing_to_share", refused(&text, &Overrides::default(), &[]));
 }

@@ -36,6 +36,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) base: &'a str,
     /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the role that is being read.
     pub(super) profiles: Vec<String>,
+    /// All variables of the `.env` files beside the Compose files of the role that is being read.
+    pub(super) beside: HashMap<String, String>,
     /// What is wrong so far.
     pub(super) problems: &'a mut Problems,
 }
@@ -134,6 +136,7 @@ impl Reader<'_, '_> {
         let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
         self.profiles
             .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
+        self.beside.extend(beside.clone());
         let before = self.variables.beside(Some(beside));
         let tree = self.tree(directory, path, span).map(|(whole, mut tree)| {
             let directory = parent(&whole).to_owned();
@@ -152,16 +155,15 @@ impl Reader<'_, '_> {
             "" => None,
             _ => (self.read)(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
         };
-        match dotenv::parse(text.as_deref().unwrap_or_default()) {
-            Ok(variables) => variables.into_iter().collect(),
-            Err(line) => {
-                self.problems.push(
-                    Problem::at(span, format!("`{path}`: line {line} is not KEY=VALUE"))
-                        .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
-                );
-                HashMap::new()
-            }
+        let mut found = dotenv::Pairs::new();
+        let outside = |name: &str| self.variables.get(name);
+        if let Err(fault) = dotenv::parse(text.as_deref().unwrap_or_default(), &mut found, &outside) {
+            self.problems.push(
+                Problem::at(span, format!("`{path}`: {fault}"))
+                    .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
+            );
         }
+        found.into_iter().collect()
     }
 
     /// Bare names in `environment:` that the `.env` beside the file gives a value: elsewhere nobody knows them.

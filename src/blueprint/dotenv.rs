@@ -1,77 +1,239 @@
-//! `.env` files as Compose reads them ("Environment file syntax"): `KEY=VALUE` lines, quotes, comments.
+//! `.env` files as Compose reads them (Compose specification, services, `env_file`, "Env_file format"): `KEY=VALUE`,
+//! quotes, comments, and variables in values.
 
-/// The variables of a `.env` file, in the order written.
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use super::interpolate::{self, Variables};
+
+/// Variables in the order written.
+pub type Pairs = IndexMap<String, String>;
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} {}", self.line, self.reason)
+    }
+}
+
+impl Fault {
+    fn not_a_pair(line: usize) -> Self {
+        let reason = "is not KEY=VALUE".to_owned();
+        Self { line, reason }
+    }
+}
+
+/// Add the variables of a file to those `found` in others before it. A value may hold variables: `lookup` is asked for
+/// them first, then `found`. A key without a value takes that of `lookup`, or goes.
 ///
 /// # Errors
-/// The number of the line, from 1, that is none.
-pub fn parse(text: &str) -> Result<Vec<(String, String)>, usize> {
-    let mut found = Vec::new();
+/// The first line that is none.
+pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        if rest.starts_with('#') {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]).trim_start();
+            continue;
+        }
+        let line = text[..text.len() - rest.len()].matches('\n').count() + 1;
+        let statement = match rest.strip_prefix("export") {
+            Some(after) if after.starts_with(BLANKS) => after.trim_start_matches(BLANKS),
+            _ => rest,
+        };
+        let end = statement.find(['=', ':', '\n']).unwrap_or(statement.len());
+        let key = statement[..end].trim();
+        if key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || "_.-[]".contains(c)) {
+            return Err(Fault::not_a_pair(line));
+        }
+        rest = match statement[end..].strip_prefix(['=', ':']) {
+            None => {
+                found.extend(lookup(key).map(|value| (key.to_owned(), value)));
+                &statement[end..]
+            }
+            Some(after) => {
+                let (value, after) = value(after.trim_start_matches(BLANKS), line, found, lookup)?;
+                found.insert(key.to_owned(), value);
+                after
+            }
+        }
+        .trim_start();
+    }
+    Ok(())
+}
+
+/// The same for `format: raw`: what stands behind the first `=` is the value, quotes and all.
+///
+/// # Errors
+/// The first line that is none.
+pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
+        let line = line.trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (key, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
-        let key = key.trim();
-        let named = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && key
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-        if !named {
-            return Err(at + 1);
+        let (key, value) = line.split_once('=').map_or((line, None), |(k, v)| (k, Some(v)));
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            return Err(Fault::not_a_pair(at + 1));
         }
-        found.push((key.to_owned(), value_of(value.trim()).ok_or(at + 1)?));
+        let value = value.map(str::to_owned).or_else(|| lookup(key));
+        found.extend(value.map(|value| (key.to_owned(), value)));
     }
-    Ok(found)
+    Ok(())
 }
 
-fn value_of(text: &str) -> Option<String> {
-    if let Some(rest) = text.strip_prefix('\'') {
-        return rest.split_once('\'').map(|(value, _)| value.to_owned());
-    }
-    let Some(rest) = text.strip_prefix('"') else {
-        // A `#` after a blank begins a comment.
-        let end = text.find(" #").unwrap_or(text.len());
-        return Some(text[..end].trim_end().to_owned());
+/// Blanks within a line.
+const BLANKS: [char; 6] = [' ', '\t', '\r', '\u{b}', '\u{c}', '\u{a0}'];
+
+/// The value that `text` begins with, which a statement of `line` gives, and what follows it.
+fn value<'t>(
+    text: &'t str,
+    line: usize,
+    found: &Pairs,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(String, &'t str), Fault> {
+    let known = |name: &str| lookup(name).or_else(|| found.get(name).cloned());
+    let expanded = |text: &str| {
+        interpolate::interpolate(text, &mut Variables::plain(&known)).map_err(|fault| Fault {
+            line,
+            reason: format!("cannot be read: {}", fault.message),
+        })
     };
-    let mut value = String::new();
-    let mut characters = rest.chars();
-    loop {
-        match characters.next()? {
-            '"' => return Some(value),
-            '\\' => match characters.next()? {
-                'n' => value.push('\n'),
-                'r' => value.push('\r'),
-                't' => value.push('\t'),
-                other => value.push(other),
+    let Some(quote) = text.chars().next().filter(|c| ['"', '\''].contains(c)) else {
+        let (value, rest) = text.split_once('\n').unwrap_or((text, ""));
+        // A `#` after a blank begins a comment.
+        let value = value.split(" #").next().unwrap_or_default().trim_end();
+        return Ok((expanded(value)?, rest));
+    };
+    let mut quoted = String::new();
+    let mut characters = text[1..].char_indices();
+    while let Some((at, character)) = characters.next() {
+        match (character, quote) {
+            ('\\', _) => match characters.next() {
+                Some((_, escaped)) if escaped == quote => quoted.push(quote),
+                Some((_, escaped)) => quoted.extend(['\\', escaped]),
+                None => break,
             },
-            other => value.push(other),
+            (end, '\'') if end == quote => return Ok((quoted, &text[at + 2..])),
+            (end, _) if end == quote => return Ok((expanded(&unescaped(&quoted))?, &text[at + 2..])),
+            (other, _) => quoted.push(other),
         }
     }
+    let reason = "opens a quote that is not closed".to_owned();
+    Err(Fault { line, reason })
+}
+
+/// What stands between double quotes with the escapes of a shell put in; `\$` as the `$$` that means a dollar.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let mut characters = rest.chars();
+        let octal = |text: &str| text.bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
+        let meant = match characters.next() {
+            Some('n') => '\n',
+            Some('r') => '\r',
+            Some('t') => '\t',
+            Some('a') => '\u{7}',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some('v') => '\u{b}',
+            Some(same @ ('\\' | '"')) => same,
+            Some('$') => {
+                out.push('$');
+                '$'
+            }
+            // `\0101` is an `A`.
+            Some('0') if octal(&rest[1..]) == 3 => {
+                let code = u8::from_str_radix(&rest[1..4], 8).unwrap_or_default();
+                rest = &rest[3..];
+                char::from(code)
+            }
+            _ => {
+                out.push('\\');
+                continue;
+            }
+        };
+        out.push(meant);
+        rest = &rest[1..];
+    }
+    out.push_str(rest);
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn outside(name: &str) -> Option<String> {
+        ["OUT", "INHERIT", "SET"].contains(&name).then(|| format!("<{name}>"))
+    }
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, String> {
+        let mut found = Pairs::new();
+        let result = parse(text, &mut found, &outside);
+        result.map(|()| found.into_iter().collect()).map_err(|f| f.to_string())
+    }
+
+    /// Each was tried with Compose 2.40.
     #[test]
     fn every_form() {
-        let text = "# note\nA=1\nexport B = two words # why\nC='a # b'\nD=\"x\\ny\\\"\"\nE=\nF: yaml\n\nG=a#b\n";
-        let expected = [
-            ("A", "1"),
-            ("B", "two words"),
-            ("C", "a # b"),
-            ("D", "x\ny\""),
-            ("E", ""),
-            ("F", "yaml"),
-            ("G", "a#b"),
-        ];
-        assert_eq!(
-            parse(text),
-            Ok(expected.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec())
-        );
-        assert_eq!(parse("A=1\n=2\n"), Err(2));
-        assert_eq!(parse("A='open\n"), Err(1));
+        for (text, expected) in [
+            ("# note\nA=1\r\n", &[("A", "1")] as &[_]),
+            ("export B = two words # why", &[("B", "two words")]),
+            ("exportX=1", &[("exportX", "1")]),
+            ("C='a # b $OUT'", &[("C", "a # b $OUT")]),
+            (r"C='it\'s \n'", &[("C", r"it's \n")]),
+            ("D=\"x\\ny\\\"\\t\"", &[("D", "x\ny\"\t")]),
+            ("D=\"a\nb\"\nE=1", &[("D", "a\nb"), ("E", "1")]),
+            ("E=\nF: yaml\n\nG=a#b", &[("E", ""), ("F", "yaml"), ("G", "a#b")]),
+            ("H=1\nI=$H-${OUT}-${NONE:-d}|$NONE", &[("H", "1"), ("I", "1-<OUT>-d|")]),
+            (
+                "J=a$$b\nK=\"a\\$b\"\nL=pa$ $(x) c$",
+                &[("J", "a$b"), ("K", "a$b"), ("L", "pa$ $(x) c$")],
+            ),
+            ("INHERIT\nNOT\nM=1", &[("INHERIT", "<INHERIT>"), ("M", "1")]),
+            ("SET=mine\nN=$SET", &[("SET", "mine"), ("N", "<SET>")]),
+            ("1A=2\nA-B=1\nA.B[0]=é", &[("1A", "2"), ("A-B", "1"), ("A.B[0]", "é")]),
+            (r#"O="\0101\\""#, &[("O", "A\\")]),
+            (
+                "P='x' # why\nQ='{{ no template }}'",
+                &[("P", "x"), ("Q", "{{ no template }}")],
+            ),
+        ] {
+            let expected = expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            assert_eq!(read(text), Ok(expected.collect()), "{text}");
+        }
+        for (text, expected) in [
+            ("A=1\n=2\n", "line 2 is not KEY=VALUE"),
+            ("\n\nA B=1", "line 3 is not KEY=VALUE"),
+            ("A='open\n\n", "line 1 opens a quote that is not closed"),
+            ("B=1\nA=${X", "line 2 cannot be read: `${` without its `}`"),
+        ] {
+            assert_eq!(read(text), Err(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn raw_values_are_what_they_are() {
+        let mut found = Pairs::new();
+        let text = "  A=\"q $OUT\" # c\n#c\nINHERIT\nNOT\nB.C= x \n";
+        assert_eq!(raw(text, &mut found, &outside), Ok(()));
+        let expected = [("A", "\"q $OUT\" # c"), ("INHERIT", "<INHERIT>"), ("B.C", " x ")];
+        let expected = Pairs::from(expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(found, expected);
+        assert_eq!(raw("A=1\nB C=1", &mut found, &outside), Err(Fault::not_a_pair(2)));
     }
 }

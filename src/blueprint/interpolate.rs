@@ -13,6 +13,8 @@ pub struct Variables<'a> {
     unset: Vec<String>,
     /// What only the Compose file that is being read has: the `.env` beside it, and its project.
     beside: Option<HashMap<String, String>>,
+    /// For a file that no template is in: values stay as they are, and so does a `$` that begins nothing.
+    plain: bool,
 }
 
 /// What Compose sets by itself, and what is different for each node (Compose specification, `name`).
@@ -25,6 +27,15 @@ impl<'a> Variables<'a> {
             lookup,
             unset: Vec::new(),
             beside: None,
+            plain: false,
+        }
+    }
+
+    /// The same for what is no template, where a `$` that begins no variable is one: the values of `.env` files.
+    pub fn plain(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            plain: true,
+            ..Self::new(lookup)
         }
     }
 
@@ -36,6 +47,12 @@ impl<'a> Variables<'a> {
             Some(beside) => (self.lookup)(name).or_else(|| beside.get(name).cloned()),
             None => (self.lookup)(name),
         }
+    }
+
+    /// The same as it is put into a text.
+    fn value(&self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        Some(if self.plain { value } else { literal(&value) })
     }
 
     /// Read a Compose file next, with these variables below all others; `None` when that is done.
@@ -162,8 +179,12 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
             }
             Some(b) if name_start(*b) => {
                 let len = name_length(rest);
-                out.push_str(&literal(&value_or_blank(&rest[..len], variables)));
+                out.push_str(&value_or_blank(&rest[..len], variables));
                 dollar + 1 + len
+            }
+            _ if variables.plain => {
+                out.push('$');
+                dollar + 1
             }
             _ => {
                 return Err(Fault {
@@ -221,7 +242,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
             hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
         });
     }
-    let value = variables.get(name);
+    let value = variables.value(name);
     let filled = value.clone().filter(|v| !v.is_empty());
     // The word after an operator is interpolated only where it is used.
     let mut word = |skip: usize| {
@@ -232,7 +253,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
         })
     };
     let (set, skip, kind) = match operator.as_bytes() {
-        [] => return Ok(literal(&value_or_blank(name, variables))),
+        [] => return Ok(value_or_blank(name, variables)),
         [b':', kind @ (b'-' | b'?' | b'+'), ..] => (filled, 2, *kind),
         [kind @ (b'-' | b'?' | b'+'), ..] => (value, 1, *kind),
         _ => {
@@ -246,11 +267,11 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
         }
     };
     match (kind, set) {
-        (b'-', Some(value)) => Ok(literal(&value)),
+        (b'-', Some(value)) => Ok(value),
         (b'-', None) => word(skip),
         (b'+', Some(_)) => word(skip),
         (b'+', None) => Ok(String::new()),
-        (_, Some(value)) => Ok(literal(&value)),
+        (_, Some(value)) => Ok(value),
         (_, None) => {
             let why = word(skip)?;
             Err(Fault {
@@ -266,7 +287,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
 }
 
 fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
-    variables.get(name).unwrap_or_else(|| {
+    variables.value(name).unwrap_or_else(|| {
         if !variables.unset.iter().any(|n| n == name) {
             variables.unset.push(name.to_owned());
         }

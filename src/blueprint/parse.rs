@@ -5,6 +5,7 @@ mod network;
 mod service;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -187,6 +188,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let found = reader.problems.len();
     let document = with_shared_default(reader.role(node));
     let compose_is_right = reader.problems.len() == found;
+    let dotenv = std::mem::take(&mut reader.beside);
     let beside = std::mem::take(&mut reader.profiles);
     let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
@@ -230,6 +232,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
             .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, problems, reader.variables)),
         volumes: section("volumes", problems),
         extensions: extensions(&document),
+        beside: Arc::new(dotenv),
         inactive,
         services,
         tree,

@@ -283,58 +283,71 @@ impl Checked<'_> {
     }
 }
 
-/// `depends_on` must lead nowhere back to itself.
+/// What a service waits for, by `depends_on` or because it shares something of it, must not wait for it in turn.
 fn cycles(services: &[Service], problems: &mut Problems) {
-    let edges = |service: &Service| -> Vec<String> {
-        service
-            .keys
-            .iter()
-            .filter(|e| e.key == "depends_on")
-            .flat_map(references::of)
-            .map(|r| r.service)
-            .collect()
-    };
+    let edges =
+        |service: &Service| -> Vec<references::Reference> { service.keys.iter().flat_map(references::of).collect() };
     // 0: not seen, 1: on the way, 2: done.
     let mut state = vec![0u8; services.len()];
     let index = |name: &str| services.iter().position(|s| s.name.value.as_str() == name);
     for start in 0..services.len() {
-        let mut path: Vec<(usize, Vec<String>)> = Vec::new();
+        // Each with the key that led to it, and what is left to follow.
+        let mut path: Vec<(usize, String, Vec<references::Reference>)> = Vec::new();
         if state[start] == 0 {
             state[start] = 1;
-            path.push((start, edges(&services[start])));
+            path.push((start, String::new(), edges(&services[start])));
         }
-        while let Some((at, rest)) = path.last_mut() {
-            let Some(next) = rest.pop() else {
+        while let Some((at, _, rest)) = path.last_mut() {
+            let Some(reference) = rest.pop() else {
                 state[*at] = 2;
                 path.pop();
                 continue;
             };
-            let Some(next) = index(&next) else { continue };
+            let Some(next) = index(&reference.service) else {
+                continue;
+            };
             match state[next] {
                 0 => {
                     state[next] = 1;
-                    path.push((next, edges(&services[next])));
+                    path.push((next, reference.key, edges(&services[next])));
                 }
                 1 => {
-                    let from = path.iter().position(|(n, _)| *n == next).unwrap_or(0);
-                    let names: Vec<String> = path[from..]
-                        .iter()
-                        .map(|(n, _)| *n)
-                        .chain([next])
-                        .map(|n| format!("`{}`", services[n].name.value))
-                        .collect();
-                    let service = &services[next];
-                    let place = service.keys.iter().find(|e| e.key == "depends_on").map(|e| e.key_span);
-                    problems.push(
-                        Problem::at(
-                            place.unwrap_or(service.name.span),
-                            format!("`depends_on` goes in a circle: {}", names.join(" → ")),
-                        )
-                        .hint("remove one of these dependencies: none of them could start first"),
-                    );
+                    let from = path.iter().position(|(n, ..)| *n == next).unwrap_or(0);
+                    let circle = &path[from..];
+                    let keys = circle[1..].iter().map(|(_, key, _)| key).chain([&reference.key]);
+                    let names = circle.iter().map(|(n, ..)| *n).chain([next]);
+                    problems.push(circle_of(services, keys, names));
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// A circle through the services `names`, from each to the next by one of `keys`.
+fn circle_of<'k>(
+    services: &[Service],
+    keys: impl Iterator<Item = &'k String>,
+    names: impl Iterator<Item = usize>,
+) -> Problem {
+    let keys: Vec<&String> = keys.collect();
+    let names: Vec<usize> = names.collect();
+    let service = &services[names[0]];
+    let place = service
+        .keys
+        .iter()
+        .find(|e| keys.first().is_some_and(|key| e.key == **key));
+    let mut words: Vec<String> = Vec::new();
+    for word in keys.iter().map(|key| format!("`{key}`")) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let verb = if words.len() == 1 { "goes" } else { "go" };
+    let names: Vec<String> = names.iter().map(|n| format!("`{}`", services[*n].name.value)).collect();
+    Problem::at(
+        place.map_or(service.name.span, |e| e.key_span),
+        format!("{} {verb} in a circle: {}", words.join(" and "), names.join(" → ")),
+    )
+    .hint("remove one of these dependencies: none of them could start first")
 }

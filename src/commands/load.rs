@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::fake;
 use crate::name::ClusterName;
 use crate::terminal;
-use crate::topology::Topology;
 use crate::topology::expand::{self, Overrides};
+use crate::topology::{Topology, outside};
 use crate::yaml;
 
 /// The blueprint that is looked for in the working directory.
@@ -50,6 +50,9 @@ pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
                 fake::disguise(&mut topology);
             }
             fake::identify(&mut topology);
+            let directory = PathBuf::from(&origin.directory);
+            let read = |path: &str| bytes(&directory.join(path)).map_err(|e| reason(&e));
+            topology.look_outside(&read, &environment);
             Ok(Loaded {
                 topology,
                 origin,
@@ -103,7 +106,10 @@ pub(super) fn warn(topology: &Topology) {
 
 /// The environment, and below it `--env-file`, else `.env` beside the blueprint (Compose specification, "Interpolation").
 fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, String>, Error> {
-    let mut found = HashMap::new();
+    let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    // What is not UTF-8 cannot stand in a YAML file, and is no reason to stop.
+    let own: HashMap<String, String> = own.collect();
+    let mut found = dotenv::Pairs::new();
     let beside = PathBuf::from(&origin.directory).join(DOTENV);
     let files = match files {
         [] if beside.is_file() => vec![beside],
@@ -112,14 +118,12 @@ fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, Str
     for path in files {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{shown}`"))?;
-        let variables = dotenv::parse(&text).map_err(|line| Error::InTheWay {
-            messages: vec![format!("`{shown}`: line {line} is not KEY=VALUE")],
+        dotenv::parse(&text, &mut found, &|name| own.get(name).cloned()).map_err(|fault| Error::InTheWay {
+            messages: vec![format!("`{shown}`: {fault}")],
             hints: vec!["a comment begins with `#`, a value with blanks at its ends needs quotes".to_owned()],
         })?;
-        found.extend(variables);
     }
-    // What is not UTF-8 cannot stand in a YAML file, and is no reason to stop.
-    let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let mut found: HashMap<String, String> = found.into_iter().collect();
     found.extend(own);
     Ok(found)
 }
@@ -228,7 +232,7 @@ fn invalid(message: String, hint: &str) -> Error {
 /// Why a file cannot be read, in few words.
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::NotFound => outside::NO_FILE.to_owned(),
         std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),

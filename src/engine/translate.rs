@@ -2,25 +2,33 @@
 //!
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
+mod depends;
 mod endpoint;
+mod env;
 mod faults;
+mod files;
 mod host;
+mod image;
 mod network;
 mod read;
+mod resources;
+mod security;
 mod volume;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use serde_json::json;
 
-use super::{Condition, ContainerSpec, Dependency, FileSpec, Pull, Wanted, WantedNode, hash, label, sha256};
+use super::{ContainerSpec, FileSpec, Pull, Wanted, WantedNode, hash, label};
 use crate::blueprint::ConfigKind;
 use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
-use crate::topology::{Attachment, ConfigSource, Node, Service, Topology};
+use crate::name::ContainerName;
+use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
+use depends::{Link, Shares, Waits};
 use faults::Faults;
 use volume::Volumes;
 
@@ -56,13 +64,13 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
                 faults: Faults::new(base, &service.written, &mut problems),
                 volumes: &mut volumes,
             };
-            Arc::new(translation.container())
+            translation.containers()
         };
         nodes.push(WantedNode {
             name: node.name.clone(),
             role: node.role.clone(),
             networks,
-            containers: node.services.iter().map(service).collect(),
+            containers: node.services.iter().flat_map(service).collect(),
         });
     }
     let shared = topology
@@ -90,12 +98,16 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
 /// Labels of the user's, who cannot say topogen's own: by those it knows what it may touch.
 fn user_labels(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
     let labels = read::strings(value, path, faults);
-    for key in labels.keys().filter(|k| k.starts_with(label::PREFIX)) {
+    not_ours(labels.keys(), path, faults);
+    labels
+}
+
+fn not_ours<'l>(labels: impl Iterator<Item = &'l String>, path: &str, faults: &mut Faults<'_>) {
+    for key in labels.filter(|k| k.starts_with(label::PREFIX)) {
         let path = format!("{path}.{key}");
         let message = format!("`{path}`: labels that begin with `{}` are topogen's own", label::PREFIX);
         faults.push(&path, Problem::general(message).hint("call it otherwise"));
     }
-    labels
 }
 
 fn version() -> String {
@@ -109,6 +121,20 @@ struct Translation<'a> {
     origin: &'a Origin,
     faults: Faults<'a>,
     volumes: &'a mut Volumes,
+}
+
+/// What all containers of a service have in common.
+#[derive(Default)]
+struct Draft {
+    body: ContainerCreateBody,
+    host: HostConfig,
+    links: Vec<Link>,
+    external_links: Vec<String>,
+    shares: Shares,
+    volumes: Vec<String>,
+    files: Vec<FileSpec>,
+    pull: Pull,
+    platform: Option<String>,
 }
 
 impl Translation<'_> {
@@ -126,44 +152,14 @@ impl Translation<'_> {
         self.faults.because(&path, &format!("expected {expected}"));
     }
 
-    fn container(&mut self) -> ContainerSpec {
-        let mut body = ContainerCreateBody::default();
-        let mut labels = BTreeMap::new();
-        let mut after: Vec<Dependency> = Vec::new();
-        let mut files = Vec::new();
-        let mut links = Vec::new();
-        let mut host = HostConfig::default();
-        let mut volumes = Vec::new();
+    /// The containers of the service: one, where nothing else is said.
+    fn containers(&mut self) -> Vec<Arc<ContainerSpec>> {
+        let mut draft = Draft::default();
         let definition = self.service.definition.clone();
         for (key, value) in definition.iter() {
-            let path = self.path(key);
-            match &**key {
-                "image" => body.image = read::text(value, &path, &mut self.faults),
-                "command" => body.cmd = self.words(key, value),
-                "entrypoint" => body.entrypoint = self.words(key, value),
-                "environment" => body.env = Some(self.environment(value)),
-                "expose" => body.exposed_ports = Some(self.exposed(value)),
-                "labels" => labels.extend(user_labels(value, &path, &mut self.faults)),
-                "stop_signal" => body.stop_signal = read::text(value, &path, &mut self.faults),
-                "stop_grace_period" => body.stop_timeout = self.grace(value),
-                "depends_on" => after.extend(self.dependencies(value)),
-                "links" => links.extend(self.links(value, &mut after)),
-                "external_links" => links.extend(read::texts(value, &path, &mut self.faults)),
-                "volumes" => volumes = self.volumes(value, &mut host),
-                "configs" => files.extend(self.files(ConfigKind::Config, value)),
-                "secrets" => files.extend(self.files(ConfigKind::Secret, value)),
-                key if key.starts_with("x-") => {}
-                // What `docker compose up` shows of a service while it waits: `up` here waits for nobody's output.
-                "attach" => {}
-                "network_mode" | "pid" | "ipc" => self.namespace(key, value, &mut host),
-                key => {
-                    if !host::set(key, value, &mut body, &mut host, &path, &mut self.faults) {
-                        self.refuse(key);
-                    }
-                }
-            }
+            self.key(key, value, &mut draft);
         }
-        if body.image.as_deref().unwrap_or_default().is_empty() {
+        if draft.body.image.as_deref().unwrap_or_default().is_empty() {
             let path = format!("roles.{}.services.{}", self.node.role, self.service.name);
             self.faults.push(
                 &path,
@@ -171,99 +167,121 @@ impl Translation<'_> {
                     .hint("name one, or see it run with a fake in its place: `topogen up --fake`"),
             );
         }
-        after.dedup();
-        let endpoints = self.endpoints(&links);
-        let mode = || {
-            endpoints
-                .first()
-                .map_or_else(|| "none".to_owned(), |(name, _)| name.to_string())
-        };
-        host.network_mode = host.network_mode.or_else(|| Some(mode()));
+        if let Some(deploy) = self.service.get("deploy") {
+            resources::deploy(deploy, &mut draft.host, &self.path("deploy"), &mut self.faults);
+        }
+        draft.body.env = self.environment();
+        let waits = self.waits(&draft.links, &draft.shares);
+        let mut labels = self.own_labels();
+        labels.extend(self.labels(&waits));
+        let told = self.told_labels(&draft.files);
+        let containers = (1..).zip(self.service.containers());
+        let containers = containers.map(|(number, name)| self.container(number, name, &draft, &waits, &labels, &told));
+        containers.map(Arc::new).collect()
+    }
+
+    /// One key of the service.
+    fn key(&mut self, key: &str, value: &Value, draft: &mut Draft) {
+        let path = self.path(key);
+        let Draft { body, host, .. } = draft;
+        match key {
+            "image" => body.image = read::text(value, &path, &mut self.faults),
+            "command" => body.cmd = self.words(key, value),
+            "entrypoint" => body.entrypoint = self.words(key, value),
+            "expose" => {
+                let exposed = self.exposed(value);
+                body.exposed_ports.get_or_insert_default().extend(exposed);
+            }
+            "stop_signal" => body.stop_signal = read::text(value, &path, &mut self.faults),
+            "stop_grace_period" => body.stop_timeout = self.grace(value),
+            "network_mode" | "pid" | "ipc" => self.namespace(key, value, host, &mut draft.shares),
+            "volumes_from" => self.volumes_from(value, host, &mut draft.shares),
+            "volumes" => draft.volumes = self.volumes(value, host),
+            "links" => draft.links = self.links(value),
+            "external_links" => draft.external_links = self.external_links(value),
+            "configs" => draft.files.extend(self.files(ConfigKind::Config, value)),
+            "secrets" => draft.files.extend(self.files(ConfigKind::Secret, value)),
+            "platform" => draft.platform = read::text(value, &path, &mut self.faults).filter(|p| !p.is_empty()),
+            "pull_policy" => draft.pull = self.pull(value),
+            // Read together, when all is known.
+            "environment" | "env_file" | "labels" | "label_file" | "depends_on" | "deploy" | "mac_address"
+            | "pull_refresh_after" => {}
+            // Counted when the blueprint was expanded.
+            "scale" => {}
+            // What `docker compose up` shows of a service while it waits: `up` here waits for nobody's output.
+            "attach" => {}
+            "security_opt" => self.security(value, host),
+            key if key.starts_with("x-") => {}
+            key => {
+                let faults = &mut self.faults;
+                let known =
+                    host::set(key, value, body, host, &path, faults) || resources::set(key, value, host, &path, faults);
+                // `build`, `provider`, `models` and the like: what Compose does itself, or other programs for it.
+                if !known {
+                    faults.refuse(&path);
+                }
+            }
+        }
+    }
+
+    /// The container `number` of the service, from 1.
+    fn container(
+        &mut self,
+        number: u32,
+        name: ContainerName,
+        draft: &Draft,
+        waits: &Waits,
+        labels: &HashMap<String, String>,
+        told: &[(&str, String)],
+    ) -> ContainerSpec {
+        let mut body = draft.body.clone();
+        let mut host = draft.host.clone();
+        let mut joined = draft.shares.joined.clone();
+        let links = self.linked(number, draft);
+        let endpoints = self.endpoints(&name, &links);
+        if host.network_mode.is_none() {
+            let mode = endpoints.first().map(|(network, _)| network.to_string());
+            host.network_mode = Some(mode.unwrap_or_else(|| "none".to_owned()));
+        } else if !links.is_empty() {
+            // There the engine itself leads the way, and to what is there.
+            joined.extend(self.linked_containers(draft));
+            host.links = Some(links);
+        }
         body.host_config = Some(host);
-        labels.extend(self.labels());
-        body.labels = Some(labels.into_iter().collect());
+        let mut labels = labels.clone();
+        labels.insert(label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
+        body.labels = Some(labels);
         let hash = hash(&json!({
-            "name": self.service.container,
+            "name": name,
             "body": body,
             "endpoints": endpoints,
-            "after": after,
-            "files": files,
+            "after": waits.fingerprint(),
+            "joined": joined,
+            "platform": draft.platform,
+            "files": draft.files,
         }));
-        if let Some(labels) = &mut body.labels {
-            labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
-            labels.insert(label::compose::CONFIG_HASH.to_owned(), hash.clone());
-            let before = self.topology.order.iter().filter(|o| o.role == self.node.role);
-            let before: Vec<&str> = before.map(|o| o.after.as_str()).collect();
-            if !before.is_empty() {
-                labels.insert(label::AFTER.to_owned(), before.join(","));
-            }
-            labels.insert(label::DEFINITION.to_owned(), self.definition(&files));
-            labels.insert(label::compose::VERSION.to_owned(), version());
-            labels.insert(label::BLUEPRINT.to_owned(), self.origin.blueprint.clone());
-            labels.insert(label::compose::CONFIG_FILES.to_owned(), self.origin.blueprint.clone());
-            labels.insert(label::compose::WORKING_DIR.to_owned(), self.origin.directory.clone());
-        }
+        let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, hash.clone()));
+        let told = told.iter().cloned().chain(hashes);
+        body.labels
+            .get_or_insert_default()
+            .extend(told.map(|(key, value)| (key.to_owned(), value)));
         ContainerSpec {
-            name: self.service.container.clone(),
+            name,
             node: self.node.name.clone(),
             service: self.service.name.clone(),
             endpoints,
-            after,
-            joined: Vec::new(),
-            volumes,
-            pull: Pull::default(),
-            platform: None,
-            files,
+            after: self.dependencies(waits),
+            joined,
+            volumes: draft.volumes.clone(),
+            pull: draft.pull,
+            platform: draft.platform.clone(),
+            files: draft.files.clone(),
             body,
             hash,
         }
     }
 
-    /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
-    fn files(&mut self, kind: ConfigKind, value: &Value) -> Vec<FileSpec> {
-        let mut files = Vec::new();
-        for item in value.as_list().unwrap_or_default() {
-            let field = |key: &str| item.as_map().and_then(|m| m.get(key)).and_then(Value::scalar);
-            let name = item.scalar().or_else(|| field("source")).unwrap_or_default();
-            let Some(config) = self.node.configs.iter().find(|c| c.kind == kind && *c.name == *name) else {
-                continue;
-            };
-            let (mode, content) = match &config.source {
-                ConfigSource::File { mode, content, .. } => (*mode, content.clone()),
-                ConfigSource::Environment { value: Some(value), .. } => (0o444, Arc::from(value.as_bytes())),
-                ConfigSource::Environment { name, .. } => {
-                    self.wrong(
-                        kind.section(),
-                        &format!("variable `{name}` of the environment to be set"),
-                    );
-                    continue;
-                }
-                ConfigSource::External(_) => {
-                    self.refuse(&format!("{}.{name}.external", kind.section()));
-                    continue;
-                }
-            };
-            let target = match field("target") {
-                Some(target) if target.starts_with('/') => target,
-                Some(target) if kind == ConfigKind::Secret => format!("/run/secrets/{target}"),
-                Some(target) => format!("/{target}"),
-                None => kind.default_target(&name),
-            };
-            let owner = |key: &str| field(key).and_then(|id| id.parse().ok()).unwrap_or(0);
-            files.push(FileSpec {
-                target,
-                mode,
-                uid: owner("uid"),
-                gid: owner("gid"),
-                digest: sha256(&content),
-                content,
-            });
-        }
-        files
-    }
-
-    /// The service in the blueprint's words, of its files' contents a part of their digests: for people to see what
-    /// changed.
+    /// The service in the blueprint's words, of files' contents a part of their digests: for people to see what changed.
     fn definition(&self, files: &[FileSpec]) -> String {
         let mut definition = json!(self.service.definition);
         if let Some(map) = definition.as_object_mut() {
@@ -276,14 +294,21 @@ impl Translation<'_> {
             let networks: serde_json::Map<_, _> = self.service.attachments.iter().map(network).collect();
             map.insert("networks".to_owned(), networks.into());
             let file = |f: &FileSpec| (f.target.clone(), f.digest.get(..12).into());
-            let files: serde_json::Map<_, _> = files.iter().map(file).collect();
+            let mut files: serde_json::Map<_, _> = files.iter().map(file).collect();
+            files.extend(self.digests().into_iter().map(|(path, digests)| (path, json!(digests))));
             map.insert("files".to_owned(), files.into());
+            // How many there are makes none of them another one.
+            map.remove("scale");
+            if let Some(deploy) = map.get_mut("deploy").and_then(|d| d.as_object_mut()) {
+                deploy.remove("replicas");
+            }
         }
         definition.sort_all_objects();
         definition.to_string()
     }
 
-    fn labels(&self) -> Vec<(String, String)> {
+    /// The labels that are a part of what is compared.
+    fn labels(&self, waits: &Waits) -> impl Iterator<Item = (String, String)> + use<> {
         [
             (label::CLUSTER, self.topology.cluster.to_string()),
             (label::ROLE, self.node.role.to_string()),
@@ -291,11 +316,28 @@ impl Translation<'_> {
             (label::SERVICE, self.service.name.to_string()),
             (label::compose::PROJECT, self.node.project.to_string()),
             (label::compose::SERVICE, self.service.key.to_string()),
-            (label::compose::CONTAINER_NUMBER, "1".to_owned()),
             (label::compose::ONEOFF, "False".to_owned()),
+            (label::compose::DEPENDS_ON, waits.label()),
         ]
+        .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
-        .to_vec()
+    }
+
+    /// Those that are told only: another topogen, or another place of the blueprint, makes nothing anew.
+    fn told_labels(&self, files: &[FileSpec]) -> Vec<(&'static str, String)> {
+        let mut labels = vec![
+            (label::DEFINITION, self.definition(files)),
+            (label::compose::VERSION, version()),
+            (label::BLUEPRINT, self.origin.blueprint.clone()),
+            (label::compose::CONFIG_FILES, self.origin.blueprint.clone()),
+            (label::compose::WORKING_DIR, self.origin.directory.clone()),
+        ];
+        let before = self.topology.order.iter().filter(|o| o.role == self.node.role);
+        let before: Vec<&str> = before.map(|o| o.after.as_str()).collect();
+        if !before.is_empty() {
+            labels.push((label::AFTER, before.join(",")));
+        }
+        labels
     }
 
     /// `command` and `entrypoint`: a list as it is, a text split as a shell splits it.
@@ -316,18 +358,6 @@ impl Translation<'_> {
         }
     }
 
-    /// `KEY=VALUE` lines; a key of a map without a value was looked up when the blueprint was read, so here it is blank.
-    fn environment(&mut self, value: &Value) -> Vec<String> {
-        let path = self.path("environment");
-        let pairs = read::pairs(value, &path, &mut self.faults).into_iter();
-        pairs
-            .map(|(key, value)| match value {
-                Some(value) => format!("{key}={value}"),
-                None => key,
-            })
-            .collect()
-    }
-
     fn exposed(&mut self, value: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let path = self.path("expose");
@@ -340,72 +370,9 @@ impl Translation<'_> {
         found
     }
 
-    /// A namespace that is not the container's own: the host's, or none. Another service's is not known yet.
-    fn namespace(&mut self, key: &str, value: &Value, host: &mut HostConfig) {
-        let mode = read::text(value, &self.path(key), &mut self.faults);
-        if mode
-            .as_deref()
-            .is_some_and(|m| m.starts_with("service:") || m.starts_with("container:"))
-        {
-            return self.refuse(key);
-        }
-        match key {
-            "network_mode" => host.network_mode = mode,
-            "pid" => host.pid_mode = mode,
-            _ => host.ipc_mode = mode,
-        }
-    }
-
     /// Seconds, rounded up, of a Compose duration; nothing or a blank leaves it to the engine.
     fn grace(&mut self, value: &Value) -> Option<i64> {
         let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), &mut self.faults)?;
         Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))
-    }
-
-    /// The containers that `depends_on` names (Compose specification, services, `depends_on`).
-    fn dependencies(&mut self, value: &Value) -> Vec<Dependency> {
-        let mut found = Vec::new();
-        match value {
-            Value::Map(map) => {
-                for (key, value) in map.iter() {
-                    let at = format!("depends_on.{key}");
-                    let Some(mut dependency) = self.dependency(key) else {
-                        continue;
-                    };
-                    for (field, value) in value.as_map().into_iter().flatten() {
-                        let path = self.path(&format!("{at}.{field}"));
-                        match &**field {
-                            "condition" => match value.scalar().as_deref() {
-                                Some("service_started") => {}
-                                Some("service_healthy") => dependency.condition = Condition::Healthy,
-                                Some("service_completed_successfully") => dependency.condition = Condition::Completed,
-                                _ => self.faults.wrong(
-                                    &path,
-                                    "`service_started`, `service_healthy` or `service_completed_successfully`",
-                                    value,
-                                ),
-                            },
-                            "required" => {
-                                dependency.required = read::boolean(value, &path, &mut self.faults).unwrap_or(true);
-                            }
-                            "restart" => {
-                                dependency.restart = read::boolean(value, &path, &mut self.faults).unwrap_or(false);
-                            }
-                            field if field.starts_with("x-") => {}
-                            _ => self.faults.refuse(&path),
-                        }
-                    }
-                    found.push(dependency);
-                }
-            }
-            other => found.extend(other.one_or_many().iter().filter_map(|key| self.dependency(key))),
-        }
-        found
-    }
-
-    /// On the service of this node whose key is `key`; none where it takes no part.
-    fn dependency(&self, key: &str) -> Option<Dependency> {
-        let service = self.node.services.iter().find(|s| s.key.as_str() == key)?;
-        Some(Dependency::started(service.container.clone()))
     }
 }

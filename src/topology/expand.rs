@@ -13,6 +13,7 @@ use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
 use super::address::{AddressError, Layout};
+use super::outside::Outside;
 use super::written::Written;
 use super::{Network, RoleOrder, Topology};
 use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Role, interpolate};
@@ -213,6 +214,7 @@ impl Expansion<'_> {
             shared: std::mem::take(&mut self.shared),
             nodes,
             layout: self.layout,
+            outside: Outside::default(),
         };
         if self.problems.is_empty() {
             self.networks_have_one_owner(&topology);

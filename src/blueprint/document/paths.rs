@@ -1,6 +1,7 @@
 //! Host paths, made absolute: what is rendered lies elsewhere than what was written.
 
 use super::Reader;
+use crate::compose::seccomp_profile;
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Yaml};
 
@@ -129,6 +130,20 @@ impl Reader<'_, '_> {
                 "credential_spec" => {
                     if let Some(file) = field(&mut entry.node, "file") {
                         each_path(file, &mut |path| settle(path));
+                    }
+                }
+                "security_opt" => {
+                    let Yaml::List(list) = &mut entry.node.value else {
+                        continue;
+                    };
+                    for item in list {
+                        if let Yaml::Text(text) = &mut item.value
+                            && let Some(profile) = seccomp_profile(text)
+                        {
+                            let mut path = profile.to_owned();
+                            settle(&mut path);
+                            *text = format!("seccomp={path}");
+                        }
                     }
                 }
                 "develop" => {

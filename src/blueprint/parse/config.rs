@@ -6,20 +6,10 @@ use super::network::is_external;
 use super::{key_name, known_keys, map};
 use crate::blueprint::document::Reader;
 use crate::blueprint::{Config, ConfigKind, ConfigSource};
+use crate::compose::CONFIG_KEYS;
 use crate::diagnostic::{Problem, Span, Spanned};
 use crate::name::ConfigName;
 use crate::yaml::{Entry, Node, Yaml};
-
-/// The keys of a config or secret (Compose specification, top-level `configs` and `secrets`).
-const CONFIG_KEYS: &[&str] = &[
-    "file",
-    "content",
-    "environment",
-    "external",
-    "name",
-    "labels",
-    "template_driver",
-];
 
 pub(super) fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Config> {
     let mut found = Vec::new();

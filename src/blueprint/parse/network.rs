@@ -2,24 +2,11 @@
 
 use super::{is_empty, key_name, known_keys, map, name};
 use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
+use crate::compose::NETWORK_KEYS;
 use crate::diagnostic::{Problem, Problems};
 use crate::name::NetworkName;
 use crate::template::is_template;
 use crate::yaml::{Entry, Node, Yaml};
-
-/// The keys of a network (Compose specification, top-level `networks`).
-const NETWORK_KEYS: &[&str] = &[
-    "name",
-    "driver",
-    "driver_opts",
-    "attachable",
-    "enable_ipv4",
-    "enable_ipv6",
-    "external",
-    "internal",
-    "ipam",
-    "labels",
-];
 
 /// The network of services that name none in a Compose file: here, the private one.
 pub(super) const DEFAULT_NETWORK: &str = "default";

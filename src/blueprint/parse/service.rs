@@ -4,23 +4,10 @@ use super::network::DEFAULT_NETWORK;
 use super::{alias_shape, is_empty, key_name, known_keys, map, name};
 use crate::blueprint::merge::settled;
 use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
-use crate::compose::SERVICE_KEYS;
+use crate::compose::{SERVICE_KEYS, SERVICE_NETWORK_KEYS};
 use crate::diagnostic::{Problem, Problems, Spanned};
 use crate::name::{NetworkKey, ServiceName};
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
-
-/// The keys of one of a service's networks (Compose specification, services, `networks`).
-const SERVICE_NETWORK_KEYS: &[&str] = &[
-    "aliases",
-    "ipv4_address",
-    "ipv6_address",
-    "link_local_ips",
-    "mac_address",
-    "driver_opts",
-    "priority",
-    "gw_priority",
-    "interface_name",
-];
 
 pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
     let name = key_name::<ServiceName>(entry, problems);

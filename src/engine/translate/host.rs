@@ -3,18 +3,16 @@
 //! What a key means is the Compose specification's (services); how the engine wants it, the Engine API's.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, PortBinding, ResourcesBlkioWeightDevice, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum, ThrottleDevice,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigIsolationEnum,
+    HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::faults::Faults;
 use super::read;
 use crate::compose::ports;
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
 pub(super) fn set(
@@ -38,9 +36,8 @@ pub(super) fn set(
         "init" => host.init = read::boolean(value, path, faults),
         "read_only" => host.readonly_rootfs = read::boolean(value, path, faults),
         "privileged" => host.privileged = read::boolean(value, path, faults),
-        "cap_add" => host.cap_add = Some(read::texts(value, path, faults)),
-        "cap_drop" => host.cap_drop = Some(read::texts(value, path, faults)),
-        "security_opt" => host.security_opt = Some(read::texts(value, path, faults)),
+        "cap_add" => host.cap_add = Some(capabilities(value, path, faults)),
+        "cap_drop" => host.cap_drop = Some(capabilities(value, path, faults)),
         "group_add" => host.group_add = Some(read::texts(value, path, faults)),
         "dns" => host.dns = Some(read::texts(value, path, faults)),
         "dns_opt" => host.dns_options = Some(read::texts(value, path, faults)),
@@ -52,33 +49,18 @@ pub(super) fn set(
         "ulimits" => host.ulimits = ulimits(value, path, faults),
         "tmpfs" => host.tmpfs = Some(tmpfs(value, path, faults)),
         "logging" => host.log_config = logging(value, path, faults),
-        "devices" => host.devices = Some(devices(value, path, faults)),
-        "device_cgroup_rules" => host.device_cgroup_rules = Some(read::texts(value, path, faults)),
-        "gpus" => host.device_requests = Some(gpus(value, path, faults)),
         "runtime" => host.runtime = read::text(value, path, faults),
         "userns_mode" => host.userns_mode = read::text(value, path, faults),
-        "uts" => host.uts_mode = read::text(value, path, faults),
+        "uts" => match value.scalar().as_deref() {
+            None | Some("") => {}
+            Some("host") => host.uts_mode = Some("host".to_owned()),
+            _ => faults.wrong(path, "`host`", value),
+        },
+        "isolation" => host.isolation = isolation(value, path, faults),
         "cgroup" => host.cgroupns_mode = cgroup(value, path, faults),
-        "cgroup_parent" => host.cgroup_parent = read::text(value, path, faults),
         "shm_size" => host.shm_size = read::bytes(value, path, faults),
-        "mem_limit" => host.memory = read::bytes(value, path, faults),
-        "mem_reservation" => host.memory_reservation = read::bytes(value, path, faults),
-        "memswap_limit" => host.memory_swap = read::bytes(value, path, faults),
-        "mem_swappiness" => host.memory_swappiness = read::integer(value, path, faults),
         "oom_kill_disable" => host.oom_kill_disable = read::boolean(value, path, faults),
         "oom_score_adj" => host.oom_score_adj = read::integer(value, path, faults),
-        "pids_limit" => host.pids_limit = read::integer(value, path, faults),
-        "cpus" => host.nano_cpus = nano(value, path, faults),
-        "cpu_count" => host.cpu_count = read::integer(value, path, faults),
-        "cpu_percent" => host.cpu_percent = read::integer(value, path, faults),
-        "cpu_shares" => host.cpu_shares = read::integer(value, path, faults),
-        "cpu_period" => host.cpu_period = microseconds(value, path, faults),
-        "cpu_quota" => host.cpu_quota = microseconds(value, path, faults),
-        "cpu_rt_period" => host.cpu_realtime_period = microseconds(value, path, faults),
-        "cpu_rt_runtime" => host.cpu_realtime_runtime = microseconds(value, path, faults),
-        "cpuset" => host.cpuset_cpus = read::text(value, path, faults),
-        "blkio_config" => blkio(value, host, path, faults),
-        "deploy" => deploy(value, host, path, faults),
         _ => return false,
     }
     true
@@ -90,10 +72,17 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
         let at = &*format!("{path}.{key}");
         match &**key {
             "test" => {
-                health.test = Some(match value {
+                let test = match value {
                     Value::List(_) | Value::Map(_) => read::texts(value, at, faults),
                     text => vec!["CMD-SHELL".to_owned(), text.scalar().unwrap_or_default()],
-                });
+                };
+                if test
+                    .first()
+                    .is_some_and(|word| !["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str()))
+                {
+                    faults.because(at, "expected `CMD`, `CMD-SHELL` or `NONE` as the first item");
+                }
+                health.test = Some(test);
             }
             "disable" if read::boolean(value, at, faults) == Some(true) => {
                 health.test = Some(vec!["NONE".to_owned()]);
@@ -149,7 +138,7 @@ fn published(
     }
 }
 
-fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<RestartPolicy> {
+pub(super) fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<RestartPolicy> {
     let text = read::text(value, path, faults)?;
     let (name, count) = text
         .split_once(':')
@@ -175,17 +164,56 @@ fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Restart
     })
 }
 
-/// `HOST:ADDRESS` for the engine, from `HOST:ADDRESS`, `HOST=ADDRESS`, or a map of hosts.
+/// `HOST:ADDRESS` for the engine, from `HOST:ADDRESS`, `HOST=ADDRESS`, or a map of hosts; an IPv6 address may stand in
+/// brackets.
 fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
-    if let Value::Map(map) = value {
-        let host = |(host, addresses): (&Arc<str>, &Value)| {
-            let addresses = addresses.one_or_many();
-            addresses.into_iter().map(|a| format!("{host}:{a}")).collect::<Vec<_>>()
-        };
-        return map.iter().flat_map(host).collect();
+    let entry = |host: &str, address: &str| {
+        let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
+        format!("{host}:{}", bare.unwrap_or(address))
+    };
+    let mut hosts = Vec::new();
+    match value {
+        Value::Map(map) => {
+            for (host, addresses) in map.iter() {
+                let addresses = read::texts(addresses, &format!("{path}.{host}"), faults);
+                hosts.extend(addresses.iter().map(|a| entry(host, a)));
+            }
+        }
+        other => {
+            for (at, text) in read::texts(other, path, faults).iter().enumerate() {
+                match text.split_once('=').or_else(|| text.split_once(':')) {
+                    Some((host, address)) => hosts.push(entry(host, address)),
+                    None => faults.because(&format!("{path}[{at}]"), "expected `HOST=ADDRESS`"),
+                }
+            }
+        }
     }
-    let hosts = read::texts(value, path, faults);
-    hosts.into_iter().map(|text| text.replacen('=', ":", 1)).collect()
+    hosts
+}
+
+/// Capabilities by the names that the kernel has for them, as Compose sends them.
+fn capabilities(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
+    let full = |name: String| match name.to_uppercase() {
+        name if name == "ALL" || name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let mut names: Vec<String> = read::texts(value, path, faults).into_iter().map(full).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn isolation(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConfigIsolationEnum> {
+    match value.scalar().as_deref() {
+        None | Some("") => None,
+        Some("default") => Some(HostConfigIsolationEnum::DEFAULT),
+        Some("process") => Some(HostConfigIsolationEnum::PROCESS),
+        Some("hyperv") => Some(HostConfigIsolationEnum::HYPERV),
+        _ => {
+            faults.wrong(path, "`default`, or on Windows `process` or `hyperv`", value);
+            None
+        }
+    }
 }
 
 fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<ResourcesUlimits>> {
@@ -232,74 +260,6 @@ fn logging(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostCon
     Some(log)
 }
 
-fn devices(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceMapping> {
-    let mut devices = Vec::new();
-    for item in read::list(value, path, faults) {
-        let field = |key: &str| item.as_map().and_then(|m| m.get(key)).and_then(Value::scalar);
-        let (source, target, permissions) = match item.scalar() {
-            None => (field("source"), field("target"), field("permissions")),
-            Some(text) => {
-                let mut parts = text.split(':').map(str::to_owned);
-                (parts.next(), parts.next(), parts.next())
-            }
-        };
-        // `vendor/class=name` is of the container device interface, which is another call.
-        let Some(source) = source.filter(|s| s.starts_with('/')) else {
-            faults.wrong(path, "a device, `/dev/x[:/dev/y[:rwm]]`", item);
-            continue;
-        };
-        devices.push(DeviceMapping {
-            path_in_container: Some(target.unwrap_or_else(|| source.clone())),
-            path_on_host: Some(source),
-            cgroup_permissions: Some(permissions.unwrap_or_else(|| "rwm".to_owned())),
-        });
-    }
-    devices
-}
-
-fn gpus(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest> {
-    if value.scalar().as_deref() == Some("all") {
-        return vec![request(&Map::new(), path, faults)];
-    }
-    requests(value, path, faults)
-}
-
-/// Requests for devices, as `gpus` and `deploy.resources.reservations.devices` make them.
-fn requests(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest> {
-    let mut found = Vec::new();
-    for item in read::list(value, path, faults) {
-        if let Some(map) = read::map(item, path, faults) {
-            found.push(request(map, path, faults));
-        }
-    }
-    found
-}
-
-fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
-    let mut request = DeviceRequest::default();
-    let mut capabilities = Vec::new();
-    for (key, value) in map {
-        let at = &*format!("{path}.{key}");
-        match &**key {
-            "driver" => request.driver = read::text(value, at, faults),
-            "count" if value.scalar().as_deref() == Some("all") => request.count = Some(-1),
-            "count" => request.count = read::integer(value, at, faults),
-            "device_ids" => request.device_ids = Some(read::texts(value, at, faults)),
-            "capabilities" => capabilities = read::texts(value, at, faults),
-            "options" => request.options = Some(read::strings(value, at, faults)),
-            _ => faults.unknown(key, at),
-        }
-    }
-    if request.count.is_none() && request.device_ids.is_none() {
-        request.count = Some(-1);
-    }
-    if !capabilities.iter().any(|c| c == "gpu") {
-        capabilities.push("gpu".to_owned());
-    }
-    request.capabilities = Some(vec![capabilities]);
-    request
-}
-
 fn cgroup(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConfigCgroupnsModeEnum> {
     match value.scalar().as_deref() {
         Some("host") => Some(HostConfigCgroupnsModeEnum::HOST),
@@ -307,117 +267,6 @@ fn cgroup(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConf
         _ => {
             faults.wrong(path, "`host` or `private`", value);
             None
-        }
-    }
-}
-
-/// Billionths of a processor.
-fn nano(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
-    read::number(value, path, faults).map(|cpus| (cpus * 1e9).round() as i64)
-}
-
-/// Microseconds, from a bare number of them or a duration.
-fn microseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
-    match value {
-        Value::Int(n) => Some(*n),
-        other => read::nanoseconds(other, path, faults).map(|n| n / 1000),
-    }
-}
-
-fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
-    let Some(map) = read::map(value, path, faults) else {
-        return;
-    };
-    for (key, value) in map {
-        let at = &*format!("{path}.{key}");
-        match &**key {
-            "weight" => host.blkio_weight = read::integer(value, at, faults).and_then(|n| u16::try_from(n).ok()),
-            "weight_device" => {
-                let mut devices = Vec::new();
-                for (path, weight) in of_devices(value, "weight", at, faults) {
-                    let weight = weight.and_then(|w| read::integer(w, at, faults));
-                    devices.push(ResourcesBlkioWeightDevice {
-                        path,
-                        weight: weight.and_then(|n| usize::try_from(n).ok()),
-                    });
-                }
-                host.blkio_weight_device = Some(devices);
-            }
-            "device_read_bps" => host.blkio_device_read_bps = Some(rates(value, at, faults)),
-            "device_write_bps" => host.blkio_device_write_bps = Some(rates(value, at, faults)),
-            "device_read_iops" => host.blkio_device_read_iops = Some(rates(value, at, faults)),
-            "device_write_iops" => host.blkio_device_write_iops = Some(rates(value, at, faults)),
-            _ => faults.unknown(key, at),
-        }
-    }
-}
-
-fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ThrottleDevice> {
-    let mut devices = Vec::new();
-    for (device, rate) in of_devices(value, "rate", path, faults) {
-        let rate = rate.and_then(|r| read::bytes(r, path, faults));
-        devices.push(ThrottleDevice { path: device, rate });
-    }
-    devices
-}
-
-/// The items of a list of devices: the path of each, and what stands under `key`.
-fn of_devices<'a>(
-    value: &'a Value,
-    key: &str,
-    path: &str,
-    faults: &mut Faults<'_>,
-) -> Vec<(Option<String>, Option<&'a Value>)> {
-    let mut found = Vec::new();
-    for item in read::list(value, path, faults) {
-        if let Some(map) = read::map(item, path, faults) {
-            found.push((map.get("path").and_then(Value::scalar), map.get(key)));
-        }
-    }
-    found
-}
-
-/// `deploy`, as far as it is about one container on one engine (Compose Deploy Specification).
-fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
-    let Some(map) = read::map(value, path, faults) else {
-        return;
-    };
-    for (key, value) in map {
-        let at = &*format!("{path}.{key}");
-        match &**key {
-            "resources" => resources(value, host, at, faults),
-            "restart_policy" if host.restart_policy.is_none() => {
-                let condition = value.as_map().and_then(|m| m.get("condition"));
-                host.restart_policy = restart(condition.unwrap_or(&Value::from("any")), at, faults);
-            }
-            "replicas" if matches!(value, Value::Null | Value::Int(1)) => {}
-            // How Swarm spreads and updates services, which Compose leaves to Swarm too.
-            "mode" | "placement" | "update_config" | "rollback_config" | "endpoint_mode" | "labels"
-            | "restart_policy" => {}
-            _ => faults.unknown(key, at),
-        }
-    }
-}
-
-fn resources(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
-    let section = |key: &str| value.as_map().and_then(|m| m.get(key)).and_then(Value::as_map);
-    for (key, value) in section("limits").into_iter().flatten() {
-        let at = &*format!("{path}.limits.{key}");
-        match &**key {
-            "cpus" => host.nano_cpus = nano(value, at, faults),
-            "memory" => host.memory = read::bytes(value, at, faults),
-            "pids" => host.pids_limit = read::integer(value, at, faults),
-            _ => faults.unknown(key, at),
-        }
-    }
-    for (key, value) in section("reservations").into_iter().flatten() {
-        let at = &*format!("{path}.reservations.{key}");
-        match &**key {
-            // A reservation of processors is Swarm's to keep; one engine has no call for it.
-            "cpus" | "generic_resources" => {}
-            "memory" => host.memory_reservation = read::bytes(value, at, faults),
-            "devices" => host.device_requests = Some(requests(value, at, faults)),
-            _ => faults.unknown(key, at),
         }
     }
 }

@@ -191,6 +191,27 @@ fn size(text: &str) -> Option<i64> {
     Some((number * 1024f64.powi(power)) as i64)
 }
 
+/// Whole seconds of a period in Compose's words, which knows days and weeks too: `12h`, `1w2d`.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let mut total: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit = match rest.as_bytes()[digits] {
+            b'w' => 7 * 24 * 60 * 60,
+            b'd' => 24 * 60 * 60,
+            b'h' => 60 * 60,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        total = total.checked_add(number.checked_mul(unit)?)?;
+        rest = &rest[digits + 1..];
+    }
+    (total > 0).then_some(total)
+}
+
 /// Nanoseconds of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds; `None` for a blank.
 pub(super) fn nanoseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let text = value.scalar().filter(|t| !t.is_empty());
@@ -252,6 +273,23 @@ mod tests {
             ("nan", None),
         ] {
             assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn periods_in_every_form() {
+        for (text, expected) in [
+            ("12h", Some(43_200)),
+            ("1w2d", Some(9 * 86_400)),
+            ("5h30m10s", Some(19_810)),
+            ("", None),
+            ("0s", None),
+            ("12", None),
+            ("h", None),
+            ("1é", None),
+            ("99999999999999999999w", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
         }
     }
 

@@ -265,10 +265,14 @@ impl Translation<'_> {
 
     /// A path of the engine's host: relative to the blueprint's directory, where a template made it so.
     fn host_path(&self, path: &str) -> String {
-        if path.starts_with(['/', '~']) {
-            return path.to_owned();
+        match path
+            .strip_prefix('~')
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            Some(rest) => format!("{}{rest}", self.topology.outside.variable("HOME").unwrap_or("~")),
+            None if path.starts_with('/') => path.to_owned(),
+            None => join(&self.origin.directory, path),
         }
-        join(&self.origin.directory, path)
     }
 
     /// The name in the engine of the volume that this node knows as `key`, which is wanted from now on.

@@ -33,7 +33,7 @@ impl Expansion<'_> {
             .flat_map(|n| n.services.iter().map(move |s| (n, s)))
         {
             let off = |m: &Value| m.scalar().is_some_and(|m| m != "bridge");
-            if service.get("network_mode").is_some_and(off) {
+            if service.replicas == 0 || service.get("network_mode").is_some_and(off) {
                 continue;
             }
             let items = match service.get("ports") {
@@ -60,6 +60,13 @@ impl Expansion<'_> {
                     }
                 };
                 let Some((first, last)) = port.taken() else { continue };
+                if service.replicas > 1 {
+                    let span = self.port_place(node, service, item);
+                    if wrong.insert(span) {
+                        self.problems.push(several(span, service, &port, first));
+                    }
+                    continue;
+                }
                 let Port { address, protocol, .. } = port;
                 let families = match address {
                     Some(address) => vec![address],
@@ -141,6 +148,27 @@ impl Expansion<'_> {
             Yaml::List(list) => list.get(item).map_or(ports.key_span, |n| n.span),
             _ => ports.node.span,
         }
+    }
+}
+
+/// A port of the host that several containers of one service ask for.
+fn several(span: Span, service: &Service, port: &Port, first: u16) -> Problem {
+    let count = service.replicas;
+    let last = u32::from(first) + count - 1;
+    let problem = Problem::at(
+        span,
+        format!(
+            "`{}` is {count} containers, which cannot all publish port {first}/{} of the host",
+            service.name, port.protocol
+        ),
+    );
+    let target = port.target.0;
+    if port.target.0 == port.target.1 && last <= u32::from(u16::MAX) {
+        problem.hint(format!(
+            "let the engine choose: \"{target}\", or choose from as many: \"{first}-{last}:{target}\""
+        ))
+    } else {
+        problem.hint("leave the port of the host out: the engine chooses one")
     }
 }
 

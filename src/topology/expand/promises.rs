@@ -1,5 +1,6 @@
 //! What a topology must hold before anybody gets it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use ipnet::{IpNet, Ipv4Net};
@@ -105,15 +106,15 @@ impl Expansion<'_> {
     }
 
     /// The names that two containers have.
-    fn containers_have_one_owner<'t>(&self, topology: &'t Topology, found: &mut Vec<Problem>) -> HashSet<&'t str> {
-        let mut containers: HashMap<&str, (&Node, &Service)> = HashMap::new();
+    fn containers_have_one_owner<'t>(&self, topology: &'t Topology, found: &mut Vec<Problem>) -> HashSet<Cow<'t, str>> {
+        let mut containers: HashMap<Cow<'_, str>, (&Node, &Service)> = HashMap::new();
         let mut taken = HashSet::new();
-        for (node, service) in each(topology) {
-            let name = service.container.as_str();
-            let Some((other, of)) = containers.insert(name, (node, service)) else {
+        let all = each(topology).flat_map(|(node, service)| containers_of(service).map(move |c| (c, node, service)));
+        for (name, node, service) in all {
+            let Some((other, of)) = containers.insert(name.clone(), (node, service)) else {
                 continue;
             };
-            if !taken.insert(name) {
+            if !taken.insert(name.clone()) {
                 continue;
             }
             let place = self.written(node, service).and_then(|s| {
@@ -139,7 +140,12 @@ impl Expansion<'_> {
         taken
     }
 
-    fn shared_names<'t>(&self, topology: &'t Topology, taken: &HashSet<&str>, found: &mut Vec<Problem>) -> Shared<'t> {
+    fn shared_names<'t>(
+        &self,
+        topology: &'t Topology,
+        taken: &HashSet<Cow<'_, str>>,
+        found: &mut Vec<Problem>,
+    ) -> Shared<'t> {
         let mut shared: Shared<'t> = HashMap::new();
         let nodes: HashMap<&str, &Node> = topology.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
         for (node, service) in each(topology) {
@@ -192,14 +198,13 @@ impl Expansion<'_> {
         &self,
         topology: &Topology,
         node: &Node,
-        taken: &HashSet<&str>,
+        taken: &HashSet<Cow<'_, str>>,
         shared: &Shared<'_>,
         found: &mut Vec<Problem>,
     ) {
         let attachments = || {
-            node.services
-                .iter()
-                .flat_map(|s| s.attachments.iter().map(move |a| (s, a)))
+            let any = node.services.iter().filter(|s| s.replicas > 0);
+            any.flat_map(|s| s.attachments.iter().map(move |a| (s, a)))
         };
         // The shared networks that any service of this node can hear.
         let mut heard: Vec<(&NetworkKey, &str)> = Vec::new();
@@ -325,16 +330,25 @@ impl Expansion<'_> {
     }
 }
 
+/// All services that are any container.
 fn each(topology: &Topology) -> impl Iterator<Item = (&Node, &Service)> {
-    topology
+    let services = topology
         .nodes
         .iter()
-        .flat_map(|n| n.services.iter().map(move |s| (n, s)))
+        .flat_map(|n| n.services.iter().map(move |s| (n, s)));
+    services.filter(|(_, service)| service.replicas > 0)
 }
 
-/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the container's name.
-fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = &'a str> {
-    [service.key.as_str(), service.container.as_str()]
-        .into_iter()
-        .chain(attachment.aliases.iter().map(Alias::as_str))
+/// The names of its containers.
+fn containers_of(service: &Service) -> impl Iterator<Item = Cow<'_, str>> {
+    let others = service.containers().skip(1);
+    let first = (service.replicas > 0).then(|| Cow::Borrowed(service.container.as_str()));
+    first.into_iter().chain(others.map(|c| Cow::Owned(c.to_string())))
+}
+
+/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the containers' names.
+fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = Cow<'a, str>> {
+    let aliases = attachment.aliases.iter().map(Alias::as_str);
+    let own = [service.key.as_str()].into_iter().chain(aliases).map(Cow::Borrowed);
+    own.chain(containers_of(service))
 }

@@ -1,6 +1,7 @@
 //! The nodes of one role: its templates compiled once, and evaluated for each node.
 
 mod configs;
+mod replicas;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::super::{Attachment, Network, Node, Service};
 use super::{Expansion, compile_vars, is_external, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
 use crate::compose::references;
-use crate::diagnostic::{Problem, Span, Spanned};
+use crate::diagnostic::{Span, Spanned};
 use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey, ServiceName};
 use crate::template::Pattern;
 use crate::value::{Map, Value};
@@ -38,6 +39,8 @@ struct Join {
     aliases: Vec<(Pattern, Span)>,
     /// Whether it answers to the node's name there.
     node_name: Option<Span>,
+    /// Whether the node is entered by it.
+    entry: bool,
     options: Pattern,
 }
 
@@ -237,6 +240,7 @@ impl Expansion<'_> {
                 shared,
                 aliases: Vec::new(),
                 node_name: None,
+                entry: false,
                 options: Pattern::Const(Value::from(Map::new())),
             })
         };
@@ -249,6 +253,7 @@ impl Expansion<'_> {
                         shared: is_shared(role, &network.network.value),
                         aliases: self.aliases(&network.aliases),
                         node_name: None,
+                        entry: false,
                         options: self.options(&network.options, network.network.span),
                     });
                 }
@@ -264,6 +269,7 @@ impl Expansion<'_> {
             if entry.aliases.is_empty() {
                 join.node_name = Some(entry.service.span);
             }
+            join.entry = true;
             join.aliases.extend(self.aliases(&entry.aliases));
         }
         joins
@@ -342,6 +348,7 @@ impl Expansion<'_> {
             configs: configs?,
             volumes,
             volumes_written: compiled.volumes_written.clone(),
+            beside: compiled.role.beside.clone(),
             extensions,
         })
     }
@@ -364,10 +371,11 @@ impl Expansion<'_> {
         scope: &Scope,
     ) -> Option<Option<Network>> {
         let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == private.key);
-        let joined = services.iter().filter(joins).count();
-        if joined == 0 {
+        let joining = || services.iter().filter(joins);
+        if joining().next().is_none() {
             return Some(None);
         }
+        let joined = joining().map(|s| s.replicas as usize).sum::<usize>().max(1);
         let options = self.map(&private.options, scope)?;
         let subnet = match self.layout {
             Some(layout) if !options.contains_key("ipam") => match layout.private(private.position, ordinal, joined) {
@@ -411,9 +419,7 @@ impl Expansion<'_> {
             None => Arc::new(self.definition(compiled, rename, scope)?),
         };
         let shared = attachments.iter().any(|a| a.shared);
-        if shared {
-            self.one_container(compiled.service, &definition);
-        }
+        let replicas = self.replicas(compiled.service, &definition)?;
         let (container, span) = match &compiled.container {
             Some((pattern, span)) => (self.evaluate(pattern, scope)?.scalar().unwrap_or_default(), *span),
             None => {
@@ -421,39 +427,18 @@ impl Expansion<'_> {
                 (format!("{project}-{}-1", name.value), name.span)
             }
         };
-        Some(Service {
+        let service = Service {
             name: name.value.clone(),
             key,
             container: self.name::<ContainerName>(&container, span)?,
             container_named: shared || compiled.container.is_some(),
+            replicas: replicas.unwrap_or(1),
             attachments,
             definition,
             written: compiled.written.clone(),
-        })
-    }
-
-    /// A name on a shared network leads to one container, so a service there cannot be several.
-    fn one_container(&mut self, service: &blueprint::Service, definition: &Map) {
-        let deploy = definition.get("deploy").and_then(Value::as_map);
-        let counts = [
-            ("scale", definition.get("scale")),
-            ("deploy", deploy.and_then(|d| d.get("replicas"))),
-        ];
-        for (key, count) in counts {
-            let Some(Value::Int(count @ 2..)) = count else { continue };
-            let place = service.keys.iter().find(|e| e.key == key);
-            self.problems.push(
-                Problem::at(
-                    place.map_or(service.name.span, |e| e.key_span),
-                    format!(
-                        "`{}` joins a shared network and cannot be {count} containers",
-                        service.name.value
-                    ),
-                )
-                .label("a name there leads to one container")
-                .hint("make more nodes by the role's `count`, or let another service be its `entry` or `exit`"),
-            );
-        }
+        };
+        self.can_be_as_many(compiled, &service);
+        Some(service)
     }
 
     fn definition(

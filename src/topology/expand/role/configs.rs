@@ -8,6 +8,7 @@ use super::{CompiledRole, Expansion};
 use crate::blueprint::{self, Role};
 use crate::diagnostic::Problem;
 use crate::template::Pattern;
+use crate::topology::written::Written;
 use crate::topology::{Config, ConfigSource};
 use crate::value::Value;
 use crate::yaml::Yaml;
@@ -101,6 +102,7 @@ impl Expansion<'_> {
                     name: config.name.value.as_str().into(),
                     source,
                     options: self.map(options, scope)?,
+                    written: Written::new(config.options.clone(), config.name.span),
                 })
             })
             .collect();

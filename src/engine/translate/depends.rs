@@ -1,0 +1,271 @@
+//! What a container waits for, and what it shares with others of its node.
+
+use bollard::models::HostConfig;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+
+use super::{Translation, read};
+use crate::blueprint::Condition;
+use crate::engine::Dependency;
+use crate::name::ContainerName;
+use crate::topology::Service;
+use crate::value::Value;
+
+/// How a service waits for another one.
+#[derive(Clone, Copy)]
+struct Wait {
+    condition: Condition,
+    required: bool,
+    restart: bool,
+}
+
+impl Wait {
+    fn started(restart: bool) -> Self {
+        Self {
+            condition: Condition::Started,
+            required: true,
+            restart,
+        }
+    }
+}
+
+/// The services that a service waits for, by key: those of `depends_on`, and those that it cannot do without.
+#[derive(Default)]
+pub(super) struct Waits(IndexMap<String, Wait>);
+
+impl Waits {
+    /// That it needs the service `key`, where `depends_on` does not say so already.
+    fn imply(&mut self, key: &str, restart: bool) {
+        if let Entry::Vacant(entry) = self.0.entry(key.to_owned()) {
+            entry.insert(Wait::started(restart));
+        }
+    }
+
+    /// Compose's label: `db:service_healthy:false`, and so on.
+    pub(super) fn label(&self) -> String {
+        let one = |(key, wait): (&String, &Wait)| format!("{key}:{}:{}", word(wait.condition), wait.restart);
+        self.0.iter().map(one).collect::<Vec<_>>().join(",")
+    }
+
+    /// The same with what the label leaves out, for the hash: how many containers a service has is no part of it.
+    pub(super) fn fingerprint(&self) -> Vec<(&str, Condition, bool, bool)> {
+        let waits = self.0.iter();
+        waits
+            .map(|(key, w)| (key.as_str(), w.condition, w.required, w.restart))
+            .collect()
+    }
+}
+
+/// The Compose specification's word.
+fn word(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Started => "service_started",
+        Condition::Healthy => "service_healthy",
+        Condition::Completed => "service_completed_successfully",
+    }
+}
+
+/// A name in this container for the containers of another service.
+pub(super) struct Link {
+    /// The service, by its key.
+    pub(super) key: String,
+    /// The name.
+    pub(super) alias: String,
+}
+
+/// What a container has of others.
+#[derive(Default)]
+pub(super) struct Shares {
+    /// The containers.
+    pub(super) joined: Vec<ContainerName>,
+    /// The services among them, by key, and whether they take this one along when they start again.
+    services: Vec<(String, bool)>,
+}
+
+impl Shares {
+    fn add(&mut self, service: &str, restart: bool, container: ContainerName) {
+        self.services.push((service.to_owned(), restart));
+        if !self.joined.contains(&container) {
+            self.joined.push(container);
+        }
+    }
+}
+
+impl Translation<'_> {
+    /// All that the service waits for, in Compose's order.
+    pub(super) fn waits(&mut self, links: &[Link], shares: &Shares) -> Waits {
+        let mut waits = Waits::default();
+        match self.service.get("depends_on") {
+            None | Some(Value::Null) => {}
+            Some(Value::Map(map)) => {
+                for (key, value) in map.iter() {
+                    let wait = self.wait(key, value);
+                    waits.0.insert(key.to_string(), wait);
+                }
+            }
+            Some(other) => {
+                for key in read::texts(other, &self.path("depends_on"), &mut self.faults) {
+                    waits.imply(&key, false);
+                }
+            }
+        }
+        links.iter().for_each(|link| waits.imply(&link.key, true));
+        for (key, restart) in &shares.services {
+            waits.imply(key, *restart);
+        }
+        waits
+    }
+
+    /// One of `depends_on` in its long form.
+    fn wait(&mut self, key: &str, value: &Value) -> Wait {
+        let at = self.path(&format!("depends_on.{key}"));
+        let mut wait = Wait::started(false);
+        for (field, value) in read::map(value, &at, &mut self.faults).into_iter().flatten() {
+            let at = &*format!("{at}.{field}");
+            match &**field {
+                "condition" => match value.scalar().as_deref() {
+                    Some("service_started") => {}
+                    Some("service_healthy") => wait.condition = Condition::Healthy,
+                    Some("service_completed_successfully") => wait.condition = Condition::Completed,
+                    _ => {
+                        let expected = "`service_started`, `service_healthy` or `service_completed_successfully`";
+                        self.faults.wrong(at, expected, value);
+                    }
+                },
+                "required" => wait.required = read::boolean(value, at, &mut self.faults).unwrap_or(true),
+                "restart" => wait.restart = read::boolean(value, at, &mut self.faults).unwrap_or(false),
+                field => self.faults.unknown(field, at),
+            }
+        }
+        wait
+    }
+
+    /// The containers behind `waits`: none of a service that takes no part.
+    pub(super) fn dependencies(&self, waits: &Waits) -> Vec<Dependency> {
+        let mut found = Vec::new();
+        for (key, wait) in &waits.0 {
+            let containers = self.sibling(key).into_iter().flat_map(Service::containers);
+            found.extend(containers.map(|container| Dependency {
+                container,
+                condition: wait.condition,
+                required: wait.required,
+                restart: wait.restart,
+            }));
+        }
+        found
+    }
+
+    /// The service of this node whose key is `key`.
+    pub(super) fn sibling(&self, key: &str) -> Option<&Service> {
+        self.node.services.iter().find(|s| s.key.as_str() == key)
+    }
+
+    /// `links`: names for containers of the node.
+    pub(super) fn links(&mut self, value: &Value) -> Vec<Link> {
+        let links = read::texts(value, &self.path("links"), &mut self.faults);
+        let link = |text: String| {
+            let (key, alias) = text.split_once(':').unwrap_or((&text, &text));
+            Link {
+                key: key.to_owned(),
+                alias: alias.to_owned(),
+            }
+        };
+        links.into_iter().map(link).collect()
+    }
+
+    /// `external_links`, each with the name it gives.
+    pub(super) fn external_links(&mut self, value: &Value) -> Vec<String> {
+        let links = read::texts(value, &self.path("external_links"), &mut self.faults);
+        let named = |text: String| match text.contains(':') {
+            true => text,
+            false => format!("{text}:{text}"),
+        };
+        links.into_iter().map(named).collect()
+    }
+
+    /// `network_mode`, `pid` or `ipc`: a namespace that is not the container's own, but the host's, another's or none.
+    pub(super) fn namespace(&mut self, key: &str, value: &Value, host: &mut HostConfig, shares: &mut Shares) {
+        let path = self.path(key);
+        let Some(text) = read::text(value, &path, &mut self.faults).filter(|t| !t.is_empty()) else {
+            return;
+        };
+        let mode = match text.split_once(':') {
+            Some(("service", service)) => self.shared_service(service, true, &path, shares),
+            Some(("container", container)) => Some(self.shared_container(container, shares)),
+            _ if key == "network_mode" => return host.network_mode = Some(text),
+            _ => {
+                let known: &[&str] = if key == "pid" {
+                    &["host"]
+                } else {
+                    &["host", "none", "private", "shareable"]
+                };
+                if !known.contains(&text.as_str()) {
+                    let words: Vec<String> = known.iter().map(|w| format!("`{w}`")).collect();
+                    let expected = format!("{}, `service:NAME` or `container:NAME`", words.join(", "));
+                    return self.faults.wrong(&path, &expected, value);
+                }
+                match key {
+                    "pid" => host.pid_mode = Some(text),
+                    _ => host.ipc_mode = Some(text),
+                }
+                return;
+            }
+        };
+        let mode = mode.map(|container| format!("container:{container}"));
+        match key {
+            "network_mode" => host.network_mode = mode,
+            "pid" => host.pid_mode = mode,
+            _ => host.ipc_mode = mode,
+        }
+    }
+
+    /// `volumes_from`: `SERVICE[:MODE]` or `container:NAME[:MODE]`.
+    pub(super) fn volumes_from(&mut self, value: &Value, host: &mut HostConfig, shares: &mut Shares) {
+        let path = self.path("volumes_from");
+        for (at, text) in read::texts(value, &path, &mut self.faults).iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            let (container, mode) = match text.strip_prefix("container:") {
+                Some(rest) => {
+                    let (name, mode) = rest.split_once(':').unwrap_or((rest, ""));
+                    (Some(self.shared_container(name, shares)), mode)
+                }
+                None => {
+                    let (key, mode) = text.split_once(':').unwrap_or((text, ""));
+                    (self.shared_service(key, false, &path, shares), mode)
+                }
+            };
+            if !["", "ro", "rw", "z", "Z"].contains(&mode) {
+                self.faults
+                    .because(&path, &format!("expected `ro` or `rw`, found `{mode}`"));
+            }
+            let Some(container) = container else { continue };
+            let from = match mode {
+                "" => container,
+                mode => format!("{container}:{mode}"),
+            };
+            host.volumes_from.get_or_insert_default().push(from);
+        }
+    }
+
+    /// The first container of the service `key`, whose something is shared.
+    fn shared_service(&mut self, key: &str, restart: bool, path: &str, shares: &mut Shares) -> Option<String> {
+        let container = self.sibling(key).and_then(|s| s.containers().next());
+        let Some(container) = container else {
+            self.faults
+                .because(path, &format!("service `{key}` has no container to share with"));
+            return None;
+        };
+        shares.add(key, restart, container.clone());
+        Some(container.to_string())
+    }
+
+    /// A container by its name, which may be one of this node's.
+    fn shared_container(&self, name: &str, shares: &mut Shares) -> String {
+        for service in &self.node.services {
+            if let Some(container) = service.containers().find(|c| c.as_str() == name) {
+                shares.add(service.key.as_str(), false, container);
+            }
+        }
+        name.to_owned()
+    }
+}

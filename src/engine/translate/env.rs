@@ -1,0 +1,185 @@
+//! The environment and the labels of a container, and the files that add to them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexMap;
+
+use super::{Translation, not_ours, read, user_labels};
+use crate::blueprint::dotenv::{self, Pairs};
+use crate::diagnostic::Problem;
+use crate::engine::sha256;
+use crate::topology::outside;
+use crate::value::Value;
+
+/// One of `env_file` or `label_file`.
+struct Named {
+    /// Where the service names it.
+    at: String,
+    path: String,
+    required: bool,
+    raw: bool,
+}
+
+impl Translation<'_> {
+    /// `KEY=VALUE` lines: what the files of `env_file` say, later ones over earlier ones, and `environment` over all. A
+    /// key alone takes away a variable of the image's.
+    pub(super) fn environment(&mut self) -> Option<Vec<String>> {
+        let (own, files) = (self.service.get("environment"), self.service.get("env_file"));
+        if own.is_none() && files.is_none() {
+            return None;
+        }
+        let path = self.path("environment");
+        let own = read::pairs(own.unwrap_or(&Value::Null), &path, &mut self.faults);
+        let own: IndexMap<String, Option<String>> = own.into_iter().collect();
+        let mut found = Pairs::new();
+        for file in self.pair_files("env_file", files) {
+            let outside = |name: &str| self.variable(name);
+            let lookup = |name: &str| outside(name).or_else(|| own.get(name).cloned().flatten());
+            let result = self.pairs_of(&file, &mut found, &lookup);
+            self.told(&file, result);
+        }
+        let mut all: IndexMap<String, Option<String>> = found.into_iter().map(|(k, v)| (k, Some(v))).collect();
+        all.extend(own);
+        let line = |(key, value): (String, Option<String>)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => key,
+        };
+        Some(all.into_iter().map(line).collect())
+    }
+
+    /// What the files of `label_file` say, later ones over earlier ones, and `labels` over all.
+    pub(super) fn own_labels(&mut self) -> HashMap<String, String> {
+        let mut labels = HashMap::new();
+        for file in self.pair_files("label_file", self.service.get("label_file")) {
+            let mut found = Pairs::new();
+            let result = self.pairs_of(&file, &mut found, &|name| labels.get(name).cloned());
+            self.told(&file, result);
+            not_ours(found.keys(), &file.at, &mut self.faults);
+            labels.extend(found);
+        }
+        let own = self.service.get("labels").unwrap_or(&Value::Null);
+        labels.extend(user_labels(own, &self.path("labels"), &mut self.faults));
+        labels
+    }
+
+    /// What files said, for people to see what changed: by path and key the first digits of a value's SHA-256, since
+    /// values are secrets as often as not.
+    pub(super) fn digests(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let short = |text: &str| sha256(text.as_bytes()).get(..12).unwrap_or_default().to_owned();
+        let mut digests: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for path in outside::pair_files(self.service) {
+            let Ok(text) = self.topology.outside.file(&path) else {
+                continue;
+            };
+            let mut found = Pairs::new();
+            // What is wrong with it was told.
+            let _ = dotenv::parse(&text, &mut found, &|name| self.variable(name));
+            let pairs = found.into_iter().map(|(key, value)| (key, short(&value)));
+            digests.insert(path, pairs.collect());
+        }
+        for path in outside::profiles(self.service) {
+            if let Ok(text) = self.topology.outside.file(&path) {
+                digests.insert(path, BTreeMap::from([("seccomp".to_owned(), short(&text))]));
+            }
+        }
+        digests
+    }
+
+    /// A variable from outside, as Compose would know it in the project of this node.
+    fn variable(&self, name: &str) -> Option<String> {
+        let outside = self.topology.outside.variable(name).map(str::to_owned);
+        match name {
+            "COMPOSE_PROJECT_NAME" => outside.or_else(|| Some(self.node.project.to_string())),
+            _ => outside.or_else(|| self.node.beside.get(name).cloned()),
+        }
+    }
+
+    /// The files that `key` names, in its short form or the long one.
+    fn pair_files(&mut self, key: &str, value: Option<&Value>) -> Vec<Named> {
+        let path = self.path(key);
+        let items = match value {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(n, i)| (format!("{path}[{n}]"), i))
+                .collect(),
+            Some(one) => vec![(path, one)],
+        };
+        let mut files = Vec::with_capacity(items.len());
+        'items: for (at, item) in items {
+            let mut file = Named {
+                at,
+                path: String::new(),
+                required: true,
+                raw: false,
+            };
+            match item {
+                Value::Map(map) if key == "env_file" => {
+                    for (key, value) in map.iter() {
+                        let at = &*format!("{}.{key}", file.at);
+                        match &**key {
+                            "path" => {
+                                let Some(path) = read::text(value, at, &mut self.faults) else {
+                                    continue 'items;
+                                };
+                                file.path = path;
+                            }
+                            "required" => {
+                                file.required = read::boolean(value, at, &mut self.faults).unwrap_or(true);
+                            }
+                            "format" => match value.scalar().as_deref() {
+                                Some("raw") => file.raw = true,
+                                None | Some("") => {}
+                                _ => self.faults.wrong(at, "`raw`, or nothing", value),
+                            },
+                            key => self.faults.unknown(key, at),
+                        }
+                    }
+                }
+                other => {
+                    let Some(path) = read::text(other, &file.at, &mut self.faults) else {
+                        continue;
+                    };
+                    file.path = path;
+                }
+            }
+            if file.path.is_empty() {
+                self.faults.because(&file.at, "expected the path of a file");
+            } else {
+                files.push(file);
+            }
+        }
+        files
+    }
+
+    /// Add what `file` says to what is `found`.
+    ///
+    /// # Errors
+    /// Why it cannot be read, where it has to be.
+    fn pairs_of(&self, file: &Named, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+        let text = match self.topology.outside.file(&file.path) {
+            Ok(text) => text,
+            Err(reason) if reason == outside::NO_FILE && !file.required => return Ok(()),
+            Err(reason) => return Err(reason),
+        };
+        let parse = if file.raw { dotenv::raw } else { dotenv::parse };
+        parse(&text, found, lookup).map_err(|fault| fault.to_string())
+    }
+
+    fn told(&mut self, file: &Named, result: Result<(), String>) {
+        let Err(reason) = result else { return };
+        // As the blueprint's owner would name it.
+        let below = file.path.strip_prefix(self.origin.directory.as_str());
+        let path = below.and_then(|p| p.strip_prefix('/')).unwrap_or(&file.path);
+        let problem = Problem::general(format!("`{}`: `{path}`: {reason}", file.at));
+        let problem = match reason.as_str() {
+            outside::NO_FILE if file.at.contains(".env_file") => problem.hint(format!(
+                "make it, or let it be missing: env_file: [{{path: {path}, required: false}}]"
+            )),
+            outside::NO_FILE => problem.hint("make it; paths are relative to the file that names them"),
+            _ => problem,
+        };
+        self.faults.push(&file.at, problem);
+    }
+}

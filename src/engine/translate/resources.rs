@@ -1,0 +1,303 @@
+//! What a container may use: processors, memory, devices (Compose specification, services, and Compose Deploy
+//! Specification).
+
+use bollard::models::{
+    DeviceMapping, DeviceRequest, HostConfig, ResourcesBlkioWeightDevice, RestartPolicy, RestartPolicyNameEnum,
+    ThrottleDevice,
+};
+
+use super::faults::Faults;
+use super::host::restart;
+use super::read;
+use crate::diagnostic::Problem;
+use crate::value::{Map, Value};
+
+/// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
+pub(super) fn set(key: &str, value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) -> bool {
+    match key {
+        "devices" => devices(value, host, path, faults),
+        "device_cgroup_rules" => host.device_cgroup_rules = Some(read::texts(value, path, faults)),
+        "gpus" => host
+            .device_requests
+            .get_or_insert_default()
+            .extend(gpus(value, path, faults)),
+        "cgroup_parent" => host.cgroup_parent = read::text(value, path, faults),
+        "mem_limit" => host.memory = read::bytes(value, path, faults),
+        "mem_reservation" => host.memory_reservation = read::bytes(value, path, faults),
+        "memswap_limit" => host.memory_swap = read::bytes(value, path, faults),
+        "mem_swappiness" => host.memory_swappiness = read::integer(value, path, faults),
+        "pids_limit" => host.pids_limit = read::integer(value, path, faults),
+        "cpus" => host.nano_cpus = nano(value, path, faults),
+        "cpu_count" => host.cpu_count = read::integer(value, path, faults),
+        "cpu_percent" => host.cpu_percent = read::integer(value, path, faults),
+        "cpu_shares" => host.cpu_shares = read::integer(value, path, faults),
+        "cpu_period" => host.cpu_period = microseconds(value, path, faults),
+        "cpu_quota" => host.cpu_quota = microseconds(value, path, faults),
+        "cpu_rt_period" => host.cpu_realtime_period = microseconds(value, path, faults),
+        "cpu_rt_runtime" => host.cpu_realtime_runtime = microseconds(value, path, faults),
+        "cpuset" => host.cpuset_cpus = read::text(value, path, faults),
+        "blkio_config" => blkio(value, host, path, faults),
+        _ => return false,
+    }
+    true
+}
+
+fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+    // `vendor/class=name`: of the container device interface, which is asked for otherwise.
+    let mut interfaces = Vec::new();
+    for (at, item) in read::list(value, path, faults).iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        let (source, target, permissions) = match item {
+            Value::Map(map) => {
+                for key in map
+                    .keys()
+                    .filter(|k| !["source", "target", "permissions"].contains(&&***k))
+                {
+                    faults.unknown(key, &format!("{path}.{key}"));
+                }
+                let field = |key: &str| map.get(key).and_then(Value::scalar);
+                (field("source"), field("target"), field("permissions"))
+            }
+            text => {
+                let text = text.scalar().unwrap_or_default();
+                let mut parts = text.split(':').map(str::to_owned);
+                (parts.next(), parts.next(), parts.next())
+            }
+        };
+        match source.unwrap_or_default() {
+            source if source.starts_with('/') => host.devices.get_or_insert_default().push(DeviceMapping {
+                path_in_container: Some(target.unwrap_or_else(|| source.clone())),
+                path_on_host: Some(source),
+                cgroup_permissions: Some(permissions.unwrap_or_else(|| "rwm".to_owned())),
+            }),
+            source if source.contains('/') && source.contains('=') && target.is_none_or(|t| t == source) => {
+                interfaces.push(source);
+            }
+            _ => faults.wrong(&path, "a device, `/dev/x[:/dev/y[:rwm]]`", item),
+        }
+    }
+    if !interfaces.is_empty() {
+        host.device_requests.get_or_insert_default().push(DeviceRequest {
+            driver: Some("cdi".to_owned()),
+            device_ids: Some(interfaces),
+            ..DeviceRequest::default()
+        });
+    }
+}
+
+fn gpus(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest> {
+    let mut found = if value.scalar().as_deref() == Some("all") {
+        vec![request(&Map::new(), path, faults)]
+    } else {
+        requests(value, path, faults)
+    };
+    for request in &mut found {
+        let capabilities = request.capabilities.get_or_insert_with(|| vec![Vec::new()]);
+        for all_of in capabilities.iter_mut().filter(|c| !c.iter().any(|c| c == "gpu")) {
+            all_of.push("gpu".to_owned());
+        }
+    }
+    found
+}
+
+/// Requests for devices, as `gpus` and `deploy.resources.reservations.devices` make them.
+fn requests(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest> {
+    let mut found = Vec::new();
+    for (at, item) in read::list(value, path, faults).iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        if let Some(map) = read::map(item, &path, faults) {
+            found.push(request(map, &path, faults));
+        }
+    }
+    found
+}
+
+fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
+    let mut request = DeviceRequest::default();
+    for (key, value) in map {
+        let at = &*format!("{path}.{key}");
+        match &**key {
+            "driver" => request.driver = read::text(value, at, faults),
+            "count" if value.scalar().as_deref() == Some("all") => request.count = Some(-1),
+            "count" => request.count = read::integer(value, at, faults),
+            "device_ids" => request.device_ids = Some(read::texts(value, at, faults)),
+            // All of them together.
+            "capabilities" => request.capabilities = Some(vec![read::texts(value, at, faults)]),
+            "options" => request.options = Some(read::strings(value, at, faults)),
+            _ => faults.unknown(key, at),
+        }
+    }
+    if request.count.is_none() && request.device_ids.is_none() {
+        request.count = Some(-1);
+    }
+    request
+}
+
+/// Billionths of a processor.
+fn nano(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
+    read::number(value, path, faults).map(|cpus| (cpus * 1e9).round() as i64)
+}
+
+/// Microseconds, from a bare number of them or a duration.
+fn microseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
+    match value.scalar().and_then(|text| text.parse().ok()) {
+        Some(microseconds) => Some(microseconds),
+        None => read::nanoseconds(value, path, faults).map(|n| n / 1000),
+    }
+}
+
+fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+    let Some(map) = read::map(value, path, faults) else {
+        return;
+    };
+    for (key, value) in map {
+        let at = &*format!("{path}.{key}");
+        match &**key {
+            "weight" => host.blkio_weight = read::integer(value, at, faults).and_then(|n| u16::try_from(n).ok()),
+            "weight_device" => {
+                let mut devices = Vec::new();
+                for (path, weight) in of_devices(value, "weight", at, faults) {
+                    let weight = weight.and_then(|w| read::integer(w, at, faults));
+                    devices.push(ResourcesBlkioWeightDevice {
+                        path,
+                        weight: weight.and_then(|n| usize::try_from(n).ok()),
+                    });
+                }
+                host.blkio_weight_device = Some(devices);
+            }
+            "device_read_bps" => host.blkio_device_read_bps = Some(rates(value, at, faults)),
+            "device_write_bps" => host.blkio_device_write_bps = Some(rates(value, at, faults)),
+            "device_read_iops" => host.blkio_device_read_iops = Some(rates(value, at, faults)),
+            "device_write_iops" => host.blkio_device_write_iops = Some(rates(value, at, faults)),
+            _ => faults.unknown(key, at),
+        }
+    }
+}
+
+fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ThrottleDevice> {
+    let mut devices = Vec::new();
+    for (device, rate) in of_devices(value, "rate", path, faults) {
+        let rate = rate.and_then(|r| read::bytes(r, path, faults));
+        devices.push(ThrottleDevice { path: device, rate });
+    }
+    devices
+}
+
+/// The items of a list of devices: the path of each, and what stands under `key`.
+fn of_devices<'a>(
+    value: &'a Value,
+    key: &str,
+    path: &str,
+    faults: &mut Faults<'_>,
+) -> Vec<(Option<String>, Option<&'a Value>)> {
+    let mut found = Vec::new();
+    for item in read::list(value, path, faults) {
+        if let Some(map) = read::map(item, path, faults) {
+            found.push((map.get("path").and_then(Value::scalar), map.get(key)));
+        }
+    }
+    found
+}
+
+/// `deploy`, as far as it is about containers of one engine: over what the service says itself.
+pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+    for (key, value) in read::map(value, path, faults).into_iter().flatten() {
+        let at = &*format!("{path}.{key}");
+        match &**key {
+            "resources" => {
+                for (key, value) in read::map(value, at, faults).into_iter().flatten() {
+                    let at = &*format!("{at}.{key}");
+                    match &**key {
+                        "limits" => limits(value, host, at, faults),
+                        "reservations" => reservations(value, host, at, faults),
+                        key => faults.unknown(key, at),
+                    }
+                }
+            }
+            "restart_policy" => host.restart_policy = restart_policy(value, at, faults).or(host.restart_policy.take()),
+            // Counted when the blueprint was expanded.
+            "replicas" => {}
+            // How Swarm spreads and updates services, which Compose leaves to Swarm too.
+            "mode" | "placement" | "update_config" | "rollback_config" | "endpoint_mode" | "labels" => {}
+            key => faults.unknown(key, at),
+        }
+    }
+}
+
+fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<RestartPolicy> {
+    let map = read::map(value, path, faults)?;
+    let at = |key: &str| format!("{path}.{key}");
+    let mut policy = match map.get("condition") {
+        Some(condition) => restart(condition, &at("condition"), faults)?,
+        None => RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        },
+    };
+    for (key, value) in map {
+        let at = at(key);
+        match &**key {
+            "max_attempts" => policy.maximum_retry_count = read::integer(value, &at, faults),
+            // How Swarm paces it; the engine has a pace of its own.
+            "condition" | "delay" | "window" => {}
+            key => faults.unknown(key, &at),
+        }
+    }
+    if policy.maximum_retry_count.is_some() && policy.name != Some(RestartPolicyNameEnum::ON_FAILURE) {
+        let at = at("max_attempts");
+        let problem = Problem::general(format!("`{at}`: the engine counts attempts after failures only"));
+        faults.push(&at, problem.hint("say when: condition: on-failure"));
+    }
+    Some(policy)
+}
+
+fn limits(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+    for (key, value) in read::map(value, path, faults).into_iter().flatten() {
+        let at = &*format!("{path}.{key}");
+        match &**key {
+            "cpus" => over(&mut host.nano_cpus, nano(value, at, faults), "cpus", at, faults),
+            "memory" => over(
+                &mut host.memory,
+                read::bytes(value, at, faults),
+                "mem_limit",
+                at,
+                faults,
+            ),
+            "pids" => over(
+                &mut host.pids_limit,
+                read::integer(value, at, faults),
+                "pids_limit",
+                at,
+                faults,
+            ),
+            key => faults.unknown(key, at),
+        }
+    }
+}
+
+fn reservations(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+    for (key, value) in read::map(value, path, faults).into_iter().flatten() {
+        let at = &*format!("{path}.{key}");
+        match &**key {
+            // A reservation of processors is Swarm's to keep; one engine has no call for it.
+            "cpus" | "generic_resources" => {}
+            "memory" => {
+                let bytes = read::bytes(value, at, faults);
+                over(&mut host.memory_reservation, bytes, "mem_reservation", at, faults);
+            }
+            "devices" => host
+                .device_requests
+                .get_or_insert_default()
+                .extend(requests(value, at, faults)),
+            key => faults.unknown(key, at),
+        }
+    }
+}
+
+/// Put `value` where the service itself may have said the same, by its own `key`; another one is a contradiction.
+fn over(field: &mut Option<i64>, value: Option<i64>, key: &str, path: &str, faults: &mut Faults<'_>) {
+    if field.is_some() && value.is_some() && *field != value {
+        faults.because(path, &format!("`{key}` of the service says otherwise"));
+    }
+    *field = value.or(*field);
+}
