@@ -144,49 +144,6 @@ roles:
     }
 }
 
-/// 6. Ten moments, each when so many operations have been reported done.
-pub(crate) fn killed() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
-    let cluster = Cluster::new();
-    for moment in [0, 1, 3, 5, 8, 12, 15, 19, 24, 30] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_topogen"))
-            .args(["up", "-n", &cluster.name, "--slaves", "3", "--progress", "json"])
-            .current_dir(cluster.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("topogen runs");
-        let lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
-        let done = |line: &Result<String, _>| line.as_ref().is_ok_and(|l| l.contains("\"done\""));
-        if moment > 0 {
-            let reached = lines.filter(done).nth(moment - 1);
-            assert!(reached.is_some(), "not so many operations");
-        }
-        child.kill().expect("killed");
-        child.wait().expect("it ends");
-        cluster.must("up", &["--slaves", "3"]);
-        assert_eq!(cluster.containers(Some("running")).len(), 18, "after {moment}");
-        assert_eq!(cluster.networks().len(), 5, "after {moment}");
-        let found = cluster.probe(
-            "slave1",
-            "service_out",
-            &["--connect", "slave3:443", "--connect", "master:443"],
-        );
-        assert_eq!(
-            found["endpoints"]["slave3:443"]["identity"]["node"],
-            json!("slave3"),
-            "after {moment}: {found}"
-        );
-        cluster.must("down", &[]);
-        assert_eq!(
-            (cluster.containers(None).len(), cluster.networks().len()),
-            (0, 0),
-            "after {moment}"
-        );
-    }
-}
-
 pub(crate) fn interrupted() {
     let cluster = Cluster::new();
     let mut child = cluster.spawn("up", &["--slaves", "5"]);

@@ -9,20 +9,50 @@ mod cluster;
 mod compose;
 mod converge;
 mod faults;
+mod killed;
 mod lab;
+mod real;
+mod restart;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// What a scenario needs beside an engine.
+/// What a scenario needs.
 #[derive(Clone, Copy, PartialEq)]
 enum Needs {
     Engine,
-    /// `docker compose`, version 2.
+    /// `docker compose`, version 2, too.
     Compose,
-    /// `docker-compose`, version 1.
+    /// `docker-compose`, version 1, too.
     ComposeOne,
+    /// A program that builds an image from packages too: `TOPOGEN_IMAGES` names it, it is called with the image's name and
+    /// the packages.
+    Images,
+    /// What it takes to start an engine of its own.
+    OwnEngine,
+}
+
+impl Needs {
+    const ALL: [Self; 5] = [
+        Self::Engine,
+        Self::Compose,
+        Self::ComposeOne,
+        Self::Images,
+        Self::OwnEngine,
+    ];
+
+    /// Why it is not to be had, where it is not.
+    fn missing(self) -> Option<String> {
+        let engine = || cluster::lacks(&["docker", "version"]);
+        match self {
+            Self::Engine => engine(),
+            Self::Compose => engine().or_else(|| cluster::lacks(&["docker", "compose", "version"])),
+            Self::ComposeOne => engine().or_else(|| cluster::lacks(&["docker-compose", "version"])),
+            Self::Images => engine().or_else(real::lacks),
+            Self::OwnEngine => engine().or_else(restart::lacks),
+        }
+    }
 }
 
 const SCENARIOS: &[(&str, Needs, fn())] = &[
@@ -70,9 +100,15 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::configs,
     ),
     (
-        "faults::killed_at_any_moment_up_converges",
+        "killed::at_any_moment_of_anything_up_converges",
         Needs::Engine,
-        faults::killed,
+        killed::any_moment,
+    ),
+    ("real::redis_counts_its_replicas", Needs::Images, real::redis),
+    (
+        "restart::an_engine_lost_in_the_middle_loses_nothing",
+        Needs::OwnEngine,
+        restart::in_the_middle,
     ),
     ("faults::an_interrupt_ends_in_order", Needs::Engine, faults::interrupted),
     (
@@ -147,16 +183,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each scenario keeps the engine busy by itself.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let missing = |needs| match needs {
-        Needs::Engine => cluster::lacks(&["docker", "version"]),
-        Needs::Compose => {
-            cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["docker", "compose", "version"]))
-        }
-        Needs::ComposeOne => {
-            cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["docker-compose", "version"]))
-        }
-    };
-    let missing = [Needs::Engine, Needs::Compose, Needs::ComposeOne].map(|n| (n, missing(n)));
+    let missing = Needs::ALL.map(|needs| (needs, needs.missing()));
     let required = std::env::var("TOPOGEN_REQUIRE_ENGINE").is_ok_and(|v| v == "1");
     if missing[0].1.is_none() {
         cluster::remove_leftovers();

@@ -179,7 +179,8 @@ impl<'a> Up<'a> {
 /// How the names that a container answers to are not those it should, where they are not. The engine adds its id and its
 /// name.
 fn misnamed(wanted: &[String], found: &[String], seen: &SeenContainer) -> Option<String> {
-    let missing: Vec<String> = wanted.iter().filter(|w| !found.contains(w)).cloned().collect();
+    let missing = wanted.iter().filter(|w| !found.contains(w) && **w != seen.name);
+    let missing: Vec<String> = missing.cloned().collect();
     let added = |name: &str| seen.id.starts_with(name) || name == seen.name;
     let extra = found.iter().filter(|f| !wanted.contains(f) && !added(f));
     let extra: Vec<String> = extra.cloned().collect();
