@@ -7,6 +7,7 @@
 
 mod cluster;
 mod compose;
+mod connect;
 mod faults;
 mod lab;
 
@@ -22,6 +23,8 @@ enum Needs {
     Compose,
     /// `docker-compose`, version 1.
     ComposeOne,
+    /// `openssl`.
+    OpenSsl,
 }
 
 const SCENARIOS: &[(&str, Needs, fn())] = &[
@@ -84,6 +87,20 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         faults::mended,
     ),
+    (
+        "connect::a_socket_elsewhere_is_an_engine",
+        Needs::Engine,
+        connect::socket,
+    ),
+    ("connect::a_port_is_an_engine", Needs::Engine, connect::tcp),
+    ("connect::contexts_count_as_for_docker", Needs::Engine, connect::context),
+    ("connect::tls_knows_both_sides", Needs::OpenSsl, connect::tls),
+    ("connect::ssh_leads_to_an_engine", Needs::Engine, connect::ssh),
+    (
+        "connect::an_interrupt_is_not_for_ssh",
+        Needs::Engine,
+        connect::interrupt,
+    ),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
     (
         "compose::brings_up_what_render_made",
@@ -109,8 +126,9 @@ fn main() -> ExitCode {
         Needs::ComposeOne => {
             cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["docker-compose", "version"]))
         }
+        Needs::OpenSsl => cluster::lacks(&["docker", "version"]).or_else(|| cluster::lacks(&["openssl", "version"])),
     };
-    let missing = [Needs::Engine, Needs::Compose, Needs::ComposeOne].map(|n| (n, missing(n)));
+    let missing = [Needs::Engine, Needs::Compose, Needs::ComposeOne, Needs::OpenSsl].map(|n| (n, missing(n)));
     let required = std::env::var("TOPOGEN_REQUIRE_ENGINE").is_ok_and(|v| v == "1");
     if missing[0].1.is_none() {
         cluster::remove_leftovers();
