@@ -114,15 +114,7 @@ impl Error {
         match self {
             Self::Usage { hint, .. } => vec![hint.clone()],
             Self::InTheWay { hints, .. } => hints.clone(),
-            Self::NoEngine(error) if error.reason.to_lowercase().contains("permission denied") => vec![
-                "you may not talk to it: join the group `docker` (`sudo usermod -aG docker $USER`, then log in again), \
-                 or use `sudo`"
-                    .to_owned(),
-            ],
-            Self::NoEngine(error) if error.host == crate::engine::connect::DEFAULT_HOST => {
-                vec!["start it (`systemctl start docker`), or set DOCKER_HOST to where one listens".to_owned()]
-            }
-            Self::NoEngine(_) => vec!["DOCKER_HOST says so: is an engine listening there?".to_owned()],
+            Self::NoEngine(error) => error.hints.clone(),
             Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
             Self::Partial(_) => vec!["mend what failed, and the same command again finishes the job".to_owned()],
             Self::Difference(_) => {

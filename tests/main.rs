@@ -4,6 +4,7 @@
 
 mod cli;
 mod compose_files;
+mod connect;
 mod documents;
 mod invalid;
 mod keys;

@@ -9,6 +9,8 @@ const PURE: &[&str] = &[
     "compose.rs",
     "compose",
     "diagnostic.rs",
+    "engine/connect/choose.rs",
+    "engine/connect/host.rs",
     "fake.rs",
     "name.rs",
     "plan.rs",

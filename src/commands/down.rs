@@ -15,8 +15,7 @@ use crate::terminal::words::span;
 pub(super) async fn run(args: &Down) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
     let cluster = load::cluster(&args.which)?;
-    terminal::doing("connecting to the engine");
-    let engine = Engine::connect().await?;
+    let engine = work::connect().await?;
     terminal::doing("looking at the engine");
     let looking = || work::doing("look at the engine");
     let seen = observe::observe(&engine, &cluster).await.map_err(looking())?;

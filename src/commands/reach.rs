@@ -1,13 +1,11 @@
 //! How to reach a cluster that is up: what its first node answers to.
 
-use std::collections::HashMap;
-
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use std::net::IpAddr;
 
 use super::work;
 use crate::cli::Source;
 use crate::engine::connect::Engine;
-use crate::engine::{Wanted, label};
+use crate::engine::{Wanted, label, observe};
 use crate::error::Error;
 use crate::terminal::reach::{Entrance, Published, sentence};
 
@@ -51,33 +49,29 @@ fn entrance(wanted: &Wanted) -> Option<Entrance> {
     })
 }
 
-/// What the engine's host offers, which it may have chosen itself (`GET /containers/json`).
+/// What the engine's host offers, which it may have chosen itself.
 async fn published(engine: &Engine, wanted: &Wanted) -> Result<Vec<Published>, Error> {
-    let ours = HashMap::from([("label", vec![format!("{}={}", label::CLUSTER, wanted.cluster)])]);
-    let options = ListContainersOptionsBuilder::new().filters(&ours).build();
-    let list = engine.docker.list_containers(Some(options)).await;
-    let list = list.map_err(work::doing("look at the engine"))?;
+    let containers = observe::containers(engine, Some(&wanted.cluster)).await;
+    let containers = containers.map_err(work::doing("look at the engine"))?;
     let mut found = Vec::new();
     for node in &wanted.nodes {
-        let is_of = |l: &HashMap<String, String>| l.get(label::NODE).map(String::as_str) == Some(node.name.as_str());
-        let of_node = list.iter().filter(|c| c.labels.as_ref().is_some_and(is_of));
-        let mut ports: Vec<_> = of_node.flat_map(|c| c.ports.iter().flatten()).collect();
-        ports.sort_by_key(|p| p.private_port);
-        for port in ports {
-            let Some(public) = port.public_port else { continue };
-            let host = match port.ip.as_deref() {
-                None | Some("" | "0.0.0.0" | "::") => engine.at().to_owned(),
-                Some("127.0.0.1" | "::1") => "localhost".to_owned(),
-                Some(ip) if ip.contains(':') => format!("[{ip}]"),
-                Some(ip) => ip.to_owned(),
+        let of_node = containers.iter().filter(|c| c.label(label::NODE) == node.name.as_str());
+        for (port, _) in of_node.flat_map(|c| &c.ports) {
+            let host = match port.address {
+                any if any.is_unspecified() => engine.at().to_owned(),
+                own if own.is_loopback() => "localhost".to_owned(),
+                IpAddr::V6(address) => format!("[{address}]"),
+                IpAddr::V4(address) => address.to_string(),
             };
-            let protocol = match port.typ {
-                None | Some(bollard::models::PortSummaryTypeEnum::TCP) => String::new(),
-                Some(other) => format!("/{other}"),
+            let protocol = if port.udp { "/udp" } else { "" };
+            // Only from that machine itself.
+            let there = match engine.host.machine() {
+                Some(machine) if port.address.is_loopback() => format!(" on {machine}"),
+                _ => String::new(),
             };
             found.push(Published {
                 node: node.name.to_string(),
-                address: format!("{host}:{public}{protocol}"),
+                address: format!("{host}:{}{protocol}{there}", port.port),
             });
         }
     }

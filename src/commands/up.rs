@@ -30,8 +30,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
-    terminal::doing("connecting to the engine");
-    let engine = Engine::connect().await?;
+    let engine = work::connect().await?;
     let looking = || work::doing("look at the engine");
     if !args.dry.dry_run {
         work::refresh_images(&engine, &wanted, &args.work).await?;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cli;
 use crate::engine::apply::{Looks, Outcome, Setting, apply};
-use crate::engine::connect::Engine;
+use crate::engine::connect::{self, Engine};
 use crate::engine::{Observed, Pull, Wanted, label, observe};
 use crate::error::Error;
 use crate::fake::{self, image};
@@ -19,6 +19,13 @@ use crate::name::ClusterName;
 use crate::plan::{Action, Plan, plural};
 use crate::terminal;
 use crate::topology::address::Layout;
+
+/// The engine that is meant; a distant one may take its time.
+pub(super) async fn connect() -> Result<Engine, Error> {
+    let choice = connect::chosen()?;
+    terminal::doing(&format!("connecting to the engine at {}", choice.host));
+    Ok(Engine::to(choice).await?)
+}
 
 /// Carry out `plan` for `cluster`, waiting for containers no longer than `patience`.
 pub(super) async fn carry_out(

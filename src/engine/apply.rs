@@ -229,7 +229,6 @@ fn is_lost(error: &Error) -> bool {
     matches!(
         error,
         Error::HyperResponseError { .. }
-            | Error::HyperLegacyError { .. }
             | Error::HttpClientError { .. }
             | Error::IOError { .. }
             | Error::RequestTimeoutError

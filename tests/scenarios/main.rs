@@ -7,6 +7,7 @@
 
 mod cluster;
 mod compose;
+mod connect;
 mod converge;
 mod faults;
 mod killed;
@@ -29,16 +30,19 @@ enum Needs {
     /// A program that builds an image from packages too: `TOPOGEN_IMAGES` names it, it is called with the image's name and
     /// the packages.
     Images,
+    /// `openssl` too.
+    OpenSsl,
     /// What it takes to start an engine of its own.
     OwnEngine,
 }
 
 impl Needs {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
         Self::Images,
+        Self::OpenSsl,
         Self::OwnEngine,
     ];
 
@@ -49,6 +53,7 @@ impl Needs {
             Self::Engine => engine(),
             Self::Compose => engine().or_else(|| cluster::lacks(&["docker", "compose", "version"])),
             Self::ComposeOne => engine().or_else(|| cluster::lacks(&["docker-compose", "version"])),
+            Self::OpenSsl => engine().or_else(|| cluster::lacks(&["openssl", "version"])),
             Self::Images => engine().or_else(real::lacks),
             Self::OwnEngine => engine().or_else(restart::lacks),
         }
@@ -165,6 +170,20 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "converge::another_blueprint_takes_nothing_over_by_accident",
         Needs::Engine,
         converge::other_blueprint,
+    ),
+    (
+        "connect::a_socket_elsewhere_is_an_engine",
+        Needs::Engine,
+        connect::socket,
+    ),
+    ("connect::a_port_is_an_engine", Needs::Engine, connect::tcp),
+    ("connect::contexts_count_as_for_docker", Needs::Engine, connect::context),
+    ("connect::tls_knows_both_sides", Needs::OpenSsl, connect::tls),
+    ("connect::ssh_leads_to_an_engine", Needs::Engine, connect::ssh),
+    (
+        "connect::an_interrupt_is_not_for_ssh",
+        Needs::Engine,
+        connect::interrupt,
     ),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
     (

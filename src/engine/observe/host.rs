@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use tokio::net::UnixStream;
 
 use crate::engine::connect::Engine;
+use crate::engine::connect::host::Host;
 use crate::engine::{HostPort, SeenHost, SeenNetwork};
 
 /// What is seen of the host of `engine`: nothing where it may be another one, or in another network namespace.
@@ -28,7 +29,7 @@ pub(super) async fn seen(engine: &Engine) -> SeenHost {
 
 /// Whether the engine, by the process at the other end of its socket, shares this process's network.
 async fn is_here(engine: &Engine) -> bool {
-    let Some(path) = engine.host.strip_prefix("unix://") else {
+    let Host::Unix(path) = &engine.host else {
         return false;
     };
     let Ok(Ok(peer)) = UnixStream::connect(path).await.map(|s| s.peer_cred()) else {

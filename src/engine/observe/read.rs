@@ -16,8 +16,9 @@ pub(super) fn container(summary: ContainerSummary) -> SeenContainer {
     let mut networks: Vec<SeenEndpoint> = endpoints
         .into_iter()
         .map(|(network, endpoint)| SeenEndpoint {
+            // Podman says the name here again.
+            network_id: endpoint.network_id.filter(|id| *id != network).unwrap_or_default(),
             network,
-            network_id: endpoint.network_id.unwrap_or_default(),
             address: endpoint.ip_address.unwrap_or_default(),
             aliases: None,
         })

@@ -1,0 +1,333 @@
+//! Which engine is meant, as `docker` decides it: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` names, else the
+//! current one of its configuration, else the socket that is there (docker/cli `cli/command/cli.go`, "resolveContextName").
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConnectError;
+use super::host::{Host, PORTS};
+use crate::diagnostic::nearest;
+use crate::engine::sha256;
+
+/// The engine's own socket.
+pub const SOCKET: &str = "/var/run/docker.sock";
+/// The context that means no context.
+const DEFAULT: &str = "default";
+/// What makes it another one, in the order in which it counts.
+const DOCKER_HOST: &str = "DOCKER_HOST";
+const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
+
+/// What is asked of the machine.
+pub trait Machine {
+    /// A variable of the environment; `None` where it is not set, or empty.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// What is in a file; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn read(&self, path: &Path) -> io::Result<Option<String>>;
+    /// Whether there is something of that name.
+    fn is_there(&self, path: &Path) -> bool;
+    /// What is in a directory.
+    fn entries(&self, path: &Path) -> Vec<PathBuf>;
+    /// The number of the user.
+    fn user(&self) -> u32;
+}
+
+/// An engine that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Where it listens.
+    pub host: Host,
+    /// Who says so.
+    pub by: By,
+    /// How to speak TLS with it; `None`: not at all.
+    pub tls: Option<Tls>,
+}
+
+impl Choice {
+    fn new(host: Host, by: By, tls: Option<Tls>) -> Self {
+        let usual = if tls.is_some() { PORTS.1 } else { PORTS.0 };
+        let host = match host {
+            Host::Tcp { name, port, https } => Host::Tcp {
+                name,
+                port: port.or(Some(usual)),
+                https,
+            },
+            other => other,
+        };
+        Self { host, by, tls }
+    }
+}
+
+/// Who says which engine is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// Nobody: it was looked for in these places, and is in none where the choice is the first of them.
+    Nobody(Vec<PathBuf>),
+    /// `DOCKER_HOST`.
+    Host,
+    /// A context, and who says that it is meant.
+    Context(String, Named),
+}
+
+/// Who names a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// `DOCKER_CONTEXT`.
+    Variable,
+    /// The configuration in this file.
+    Current(PathBuf),
+}
+
+/// The files that TLS takes, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where they are.
+    pub directory: PathBuf,
+    /// Who may vouch for the engine; `None`: whom this machine trusts.
+    pub ca: Option<PathBuf>,
+    /// Who we are: certificate and key.
+    pub own: Option<(PathBuf, PathBuf)>,
+    /// Whether the engine must be the one that it says it is.
+    pub verify: bool,
+}
+
+impl By {
+    /// What says so: `` context `lab`, which DOCKER_CONTEXT names ``; empty where nobody does.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Nobody(_) => String::new(),
+            Self::Host => DOCKER_HOST.to_owned(),
+            Self::Context(name, Named::Variable) => format!("context `{name}`, which {DOCKER_CONTEXT} names"),
+            Self::Context(name, Named::Current(file)) => format!("context `{name}`, current in {}", file.display()),
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.words() {
+            none if none.is_empty() => Ok(()),
+            words => write!(f, " ({words})"),
+        }
+    }
+}
+
+/// The engine that is meant on this `machine`.
+///
+/// # Errors
+/// What says so cannot be read, or makes no sense.
+pub fn choose(machine: &dyn Machine) -> Result<Choice, ConnectError> {
+    let home = machine
+        .variable("HOME")
+        .map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let directory = machine
+        .variable("DOCKER_CONFIG")
+        .map_or_else(|| home.join(".docker"), PathBuf::from);
+    if let Some(text) = machine.variable(DOCKER_HOST) {
+        let host = parse(&text, &By::Host)?;
+        let tls = tls_of_environment(machine, &directory, &host, &By::Host)?;
+        return Ok(Choice::new(host, By::Host, tls));
+    }
+    let (name, named) = match machine.variable(DOCKER_CONTEXT) {
+        Some(name) => (name, Named::Variable),
+        None => {
+            let file = directory.join("config.json");
+            (current(machine, &file)?, Named::Current(file))
+        }
+    };
+    if name.is_empty() || name == DEFAULT {
+        return Ok(socket(machine, &home));
+    }
+    context(machine, &directory, By::Context(name.clone(), named), &name)
+}
+
+fn parse(text: &str, by: &By) -> Result<Host, ConnectError> {
+    Host::parse(text).map_err(|error| ConnectError {
+        message: format!("no engine can be at `{text}`{by}: {error}"),
+        hints: vec!["expected unix:///PATH, tcp://NAME:PORT or ssh://USER@NAME".to_owned()],
+    })
+}
+
+/// The part of the Docker CLI's configuration that matters here.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default, rename = "currentContext")]
+    current_context: String,
+}
+
+/// The name of the current context; empty where none is.
+fn current(machine: &dyn Machine, file: &Path) -> Result<String, ConnectError> {
+    let Some(text) = read(machine, file)? else {
+        return Ok(String::new());
+    };
+    match serde_json::from_str::<Config>(&text) {
+        Ok(config) => Ok(config.current_context),
+        Err(error) => Err(ConnectError {
+            message: format!(
+                "cannot tell which engine is meant: {} is no JSON: {error}",
+                file.display()
+            ),
+            hints: vec![format!("mend it, or set {DOCKER_HOST} to where the engine listens")],
+        }),
+    }
+}
+
+fn read(machine: &dyn Machine, file: &Path) -> Result<Option<String>, ConnectError> {
+    machine.read(file).map_err(|error| ConnectError {
+        message: format!(
+            "cannot tell which engine is meant: cannot read {}: {}",
+            file.display(),
+            super::reason(&error)
+        ),
+        hints: vec![format!("set {DOCKER_HOST} to where the engine listens")],
+    })
+}
+
+/// The engine's usual socket, else one of those that an engine without root has, or Podman.
+fn socket(machine: &dyn Machine, home: &Path) -> Choice {
+    let run = machine
+        .variable("XDG_RUNTIME_DIR")
+        .map_or_else(|| PathBuf::from(format!("/run/user/{}", machine.user())), PathBuf::from);
+    let places = vec![
+        PathBuf::from(SOCKET),
+        run.join("docker.sock"),
+        home.join(".docker/run/docker.sock"),
+        run.join("podman/podman.sock"),
+        PathBuf::from("/run/podman/podman.sock"),
+    ];
+    let found = places.iter().find(|p| machine.is_there(p)).cloned();
+    Choice {
+        host: Host::Unix(found.unwrap_or_else(|| PathBuf::from(SOCKET))),
+        by: By::Nobody(places),
+        tls: None,
+    }
+}
+
+/// How a context is kept (docker/cli `cli/context/store`): `contexts/meta/<sha256 of its name>/meta.json`.
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(default, rename = "Name")]
+    name: String,
+    #[serde(default, rename = "Endpoints")]
+    endpoints: Endpoints,
+}
+
+#[derive(Default, Deserialize)]
+struct Endpoints {
+    docker: Option<Endpoint>,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    #[serde(default, rename = "Host")]
+    host: String,
+    #[serde(default, rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
+}
+
+fn context(machine: &dyn Machine, directory: &Path, by: By, name: &str) -> Result<Choice, ConnectError> {
+    let id = sha256(name.as_bytes());
+    let all = directory.join("contexts/meta");
+    let file = all.join(&id).join("meta.json");
+    let Some(text) = read(machine, &file)? else {
+        return Err(unknown(machine, &all, &by, name));
+    };
+    let useless = |what: &str| ConnectError {
+        message: format!("no engine is known{by}: {} {what}", file.display()),
+        hints: vec![format!("`docker context inspect {name}` shows it")],
+    };
+    let meta: Meta = serde_json::from_str(&text).map_err(|error| useless(&format!("is not a context's: {error}")))?;
+    let Some(endpoint) = meta.endpoints.docker else {
+        return Err(useless("has no endpoint `docker`"));
+    };
+    if endpoint.host.is_empty() {
+        let Choice { host, .. } = socket(machine, Path::new("/"));
+        return Ok(Choice { host, by, tls: None });
+    }
+    let host = parse(&endpoint.host, &by)?;
+    let tls = directory.join("contexts/tls").join(&id).join("docker");
+    let verify = !endpoint.skip_tls_verify;
+    let wanted = machine.is_there(&tls) || !verify || matches!(host, Host::Tcp { https: true, .. });
+    let tls = match host {
+        Host::Tcp { .. } if wanted => Some(files(machine, tls, verify, &by)?),
+        _ => None,
+    };
+    Ok(Choice::new(host, by, tls))
+}
+
+/// A context that is not there, beside those that are.
+fn unknown(machine: &dyn Machine, all: &Path, by: &By, name: &str) -> ConnectError {
+    let metas = machine.entries(all).into_iter().map(|d| d.join("meta.json"));
+    let texts = metas.filter_map(|file| machine.read(&file).ok().flatten());
+    let mut names: Vec<String> = texts
+        .filter_map(|text| serde_json::from_str::<Meta>(&text).ok())
+        .map(|meta| meta.name)
+        .collect();
+    names.sort();
+    names.insert(0, DEFAULT.to_owned());
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    let mut hints = Vec::new();
+    if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+        hints.push(format!("did you mean `{near}`?"));
+    }
+    hints.push(format!("known contexts are {}: `docker context ls`", quoted.join(", ")));
+    ConnectError {
+        message: format!("there is no {}", by.words()),
+        hints,
+    }
+}
+
+/// What `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` say; they count with `DOCKER_HOST` only.
+fn tls_of_environment(
+    machine: &dyn Machine,
+    directory: &Path,
+    host: &Host,
+    by: &By,
+) -> Result<Option<Tls>, ConnectError> {
+    let Host::Tcp { https, .. } = host else {
+        return Ok(None);
+    };
+    let verify = machine.variable("DOCKER_TLS_VERIFY").is_some();
+    let unverified = machine.variable("DOCKER_TLS").is_some();
+    if !verify && !unverified && !https {
+        return Ok(None);
+    }
+    let directory = machine
+        .variable("DOCKER_CERT_PATH")
+        .map_or_else(|| directory.to_owned(), PathBuf::from);
+    files(machine, directory, verify || !unverified, by).map(Some)
+}
+
+/// Those of the files in `directory` that are there.
+fn files(machine: &dyn Machine, directory: PathBuf, verify: bool, by: &By) -> Result<Tls, ConnectError> {
+    let there = |name: &str| Some(directory.join(name)).filter(|p| machine.is_there(p));
+    let own = match (there("cert.pem"), there("key.pem")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (certificate, _) => {
+            let (has, lacks) = match certificate {
+                Some(_) => ("cert.pem", "key.pem"),
+                None => ("key.pem", "cert.pem"),
+            };
+            return Err(ConnectError {
+                message: format!(
+                    "cannot speak TLS with the engine{by}: {} has `{has}` and no `{lacks}`",
+                    directory.display()
+                ),
+                hints: vec!["a certificate and its key go together".to_owned()],
+            });
+        }
+    };
+    Ok(Tls {
+        ca: there("ca.pem"),
+        own,
+        verify,
+        directory,
+    })
+}

@@ -1,0 +1,160 @@
+//! Requests on their way: connections of any kind, each used again once its answer is read.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bollard::BollardRequest;
+use bollard::errors::Error;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use super::choose::Choice;
+use super::host::{Host, PORTS};
+use super::ssh::Ssh;
+use super::tls;
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The body of a request, which bollard has no name for.
+trait Carries {
+    type Body;
+}
+impl<B> Carries for Request<B> {
+    type Body = B;
+}
+type Body = <BollardRequest as Carries>::Body;
+
+/// What a connection is to HTTP.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// The way to an engine.
+pub(super) struct Transport {
+    way: Way,
+    /// The name of the machine, for proxies.
+    name: HeaderValue,
+    /// Connections that wait for the next request.
+    idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
+}
+
+enum Way {
+    Unix(PathBuf),
+    Tcp(String, u16),
+    Tls(String, u16, TlsConnector, ServerName<'static>),
+    Ssh(Ssh),
+}
+
+impl Transport {
+    /// To the engine that is meant.
+    ///
+    /// # Errors
+    /// The files for TLS are not in order.
+    pub(super) fn to(choice: &Choice) -> io::Result<Self> {
+        let mut host = "docker".to_owned();
+        let way = match (&choice.host, &choice.tls) {
+            (Host::Unix(path), _) => Way::Unix(path.clone()),
+            (Host::Tcp { name, port, .. }, None) => Way::Tcp(name.clone(), port.unwrap_or(PORTS.0)),
+            (Host::Tcp { name, port, .. }, Some(tls)) => {
+                let server = ServerName::try_from(name.clone()).map_err(io::Error::other)?;
+                let connector = TlsConnector::from(tls::config(tls)?);
+                Way::Tls(name.clone(), port.unwrap_or(PORTS.1), connector, server)
+            }
+            (ssh @ Host::Ssh { .. }, _) => match Ssh::to(ssh) {
+                Some(ssh) => Way::Ssh(ssh),
+                None => return Err(io::ErrorKind::Unsupported.into()),
+            },
+        };
+        if let Way::Tcp(name, port) | Way::Tls(name, port, ..) = &way {
+            host = if name.contains(':') {
+                format!("[{name}]:{port}")
+            } else {
+                format!("{name}:{port}")
+            };
+        }
+        Ok(Self {
+            way,
+            name: HeaderValue::try_from(host).map_err(io::Error::other)?,
+            idle: Arc::default(),
+        })
+    }
+
+    /// Send `request`; its answer.
+    ///
+    /// # Errors
+    /// No connection, or one that broke.
+    pub(super) async fn send(&self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
+        let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let path = Uri::try_from(path).map_err(io::Error::other)?;
+        *request.uri_mut() = path;
+        request.headers_mut().insert(HOST, self.name.clone());
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let used = idle.is_some();
+            let mut sender = match idle {
+                Some(sender) => sender,
+                None => self.open().await?,
+            };
+            match sender.try_send_request(request).await {
+                Ok(answer) => {
+                    self.keep(sender);
+                    return Ok(answer);
+                }
+                // The engine had closed it in the meantime: nothing was sent.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if used => request = unsent,
+                    _ => return Err(error.into_error().into()),
+                },
+            }
+        }
+    }
+
+    /// A connection more.
+    async fn open(&self) -> Result<SendRequest<Body>, Error> {
+        let dialled = tokio::time::timeout(PATIENCE, self.dial()).await;
+        let stream = dialled.map_err(|_| {
+            let text = format!("no connection in {} s", PATIENCE.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, text)
+        })??;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // It ends with its sender, or with its answer; what goes wrong is told there.
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+
+    async fn dial(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.way {
+            Way::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Way::Tcp(name, port) => Box::new(tcp(name, *port).await?),
+            Way::Tls(name, port, connector, server) => {
+                Box::new(connector.connect(server.clone(), tcp(name, *port).await?).await?)
+            }
+            Way::Ssh(ssh) => Box::new(ssh.dial().await?),
+        })
+    }
+
+    /// Use the connection again once its answer is read.
+    fn keep(&self, mut sender: SendRequest<Body>) {
+        let idle = Arc::clone(&self.idle);
+        tokio::spawn(async move {
+            if sender.ready().await.is_ok() {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+            }
+        });
+    }
+}
+
+async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((name, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
