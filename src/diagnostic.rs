@@ -121,6 +121,16 @@ impl Sources {
         }
     }
 
+    /// `file:line:column: ` of `problem`, to stand before what is said of it; nothing where it has no place.
+    #[must_use]
+    pub fn place_of(&self, problem: &Problem) -> String {
+        let Some(span) = problem.place else {
+            return String::new();
+        };
+        let (line, column) = self.position(span);
+        format!("{}:{line}:{column}: ", self.name(span.file))
+    }
+
     /// `file:line:column` of a place, both from 1, columns in characters.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {

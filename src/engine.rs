@@ -90,6 +90,8 @@ pub struct Wanted {
     pub volumes: Vec<Arc<VolumeSpec>>,
     /// How subnets lie; `None` where the engine chooses.
     pub layout: Option<Layout>,
+    /// What of it not every engine knows.
+    pub needs: Vec<translate::needs::Need>,
 }
 
 impl Wanted {

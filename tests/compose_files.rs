@@ -146,6 +146,23 @@ pub(crate) fn rendered(directory: &Path, more: &[&str]) -> tempfile::TempDir {
     out
 }
 
+/// With fakes, all of them run; without, what `up` would refuse is said with its place, and nothing else.
+#[test]
+fn up_takes_them_with_fakes_and_says_what_it_refuses_else() {
+    let mut refused = String::new();
+    for (name, ..) in PROJECTS {
+        let output = topogen(&project(name), &["check", "-f", "topogen.yaml"]);
+        refused += &format!("# {name}\n{}", stderr(&output));
+        let output = topogen(&project(name), &["check", "-f", "topogen.yaml", "--fake"]);
+        // Its options are letters, written to see them merged.
+        if *name != "merged" {
+            assert!(!stderr(&output).contains("warning"), "{name}: {}", stderr(&output));
+        }
+        assert!(output.status.success(), "{name}");
+    }
+    insta::assert_snapshot!("refused_of_compose_files", refused);
+}
+
 #[test]
 fn every_rendered_file_is_accepted() {
     if !compose_is_here() {

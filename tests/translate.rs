@@ -480,3 +480,31 @@ roles:
     let text = text("1", "0").replace("volumes_from: [web]", "network_mode: service:off");
     insta::assert_snapshot!("nothing_to_share", refused(&text, &Overrides::default(), &[]));
 }
+
+/// An older engine passes over what it does not know: nothing is asked of it then.
+#[test]
+fn what_an_engine_does_not_know_yet_is_said_with_its_place() {
+    let text = r#"
+roles:
+  a:
+    count: 2
+    networks: {back: {enable_ipv4: false}}
+    volumes: {data: {}}
+    services:
+      x:
+        image: i
+        annotations: {a: b}
+        healthcheck: {test: exit 0, start_interval: 1s}
+        mac_address: "02:42:ac:11:00:02"
+        networks: {back: {priority: 1, gw_priority: 1}, internal: {mac_address: "02:42:ac:11:00:03", interface_name: eth7}}
+        volumes:
+          - {type: volume, source: data, target: /v, volume: {subpath: sub}}
+          - {type: bind, source: /s, target: /b, read_only: true, bind: {recursive: readonly}}
+"#;
+    let (topology, sources) = crate::support::read(text, &Overrides::default(), &[]);
+    let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
+    let wanted = topogen::engine::translate::translate(&topology, &Default::default()).expect("translated");
+    assert!(wanted.beyond((1, 48)).is_empty());
+    assert_eq!(wanted.beyond((1, 45)).len(), 3);
+    insta::assert_snapshot!("beyond_an_engine", wanted.beyond((1, 41)).render(&sources, false));
+}

@@ -27,7 +27,8 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 && let Err(problems) = translate::translate(topology, &loaded.origin)
             {
                 for problem in problems.sorted() {
-                    terminal::line(&format!("warning: `topogen up` refuses it: {}", problem.message));
+                    let place = loaded.sources.place_of(problem);
+                    terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
                 }
             }
             return Ok(());

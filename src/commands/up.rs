@@ -31,6 +31,13 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
     };
     let engine = work::connect().await?;
+    let beyond = wanted.beyond(engine.api);
+    if !beyond.is_empty() {
+        return Err(Error::Blueprint {
+            problems: beyond,
+            sources: loaded.sources,
+        });
+    }
     let looking = || work::doing("look at the engine");
     if !args.dry.dry_run {
         work::refresh_images(&engine, &wanted, &args.work).await?;

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod host;
 mod image;
+pub mod needs;
 mod network;
 mod read;
 mod resources;
@@ -29,7 +30,7 @@ use crate::name::ContainerName;
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
 use depends::{Link, Shares, Waits};
-use faults::Faults;
+use faults::{Faults, Findings};
 use volume::Volumes;
 
 /// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
@@ -46,13 +47,13 @@ pub struct Origin {
 /// # Errors
 /// Every key that has no translation, each by its path.
 pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problems> {
-    let mut problems = Problems::default();
+    let mut findings = Findings::default();
     let mut volumes = Volumes::default();
-    let inout = Arc::new(network::network(topology, None, &topology.inout, &mut problems));
+    let inout = Arc::new(network::network(topology, None, &topology.inout, &mut findings));
     let mut nodes = Vec::with_capacity(topology.nodes.len());
     for node in &topology.nodes {
         let networks = node.networks.iter();
-        let networks = networks.map(|n| Arc::new(network::network(topology, Some(node), n, &mut problems)));
+        let networks = networks.map(|n| Arc::new(network::network(topology, Some(node), n, &mut findings)));
         let networks = networks.collect();
         let service = |service: &Service| {
             let base = format!("roles.{}.services.{}", node.role, service.name);
@@ -61,7 +62,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
                 node,
                 service,
                 origin,
-                faults: Faults::new(base, &service.written, &mut problems),
+                faults: Faults::new(base, &service.written, &mut findings),
                 volumes: &mut volumes,
             };
             translation.containers()
@@ -76,9 +77,9 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
     let shared = topology
         .shared
         .iter()
-        .map(|n| Arc::new(network::network(topology, None, n, &mut problems)))
+        .map(|n| Arc::new(network::network(topology, None, n, &mut findings)))
         .collect();
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         shared,
         cluster: topology.cluster.clone(),
         roles: topology.roles.clone(),
@@ -87,11 +88,13 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         nodes,
         volumes: volumes.into_specs(),
         layout: topology.layout,
+        needs: Vec::new(),
     };
-    network::bridges_have_room(&wanted, &mut problems);
-    match problems.is_empty() {
+    network::bridges_have_room(&wanted, &mut findings.problems);
+    wanted.needs = findings.needs;
+    match findings.problems.is_empty() {
         true => Ok(wanted),
-        false => Err(problems),
+        false => Err(findings.problems),
     }
 }
 

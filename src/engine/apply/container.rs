@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, NetworkingConfig};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, NetworkingConfig,
+};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+
+use serde_json::json;
 
 use super::network::{connect, drop_stale_endpoints, endpoint_exists, one_network};
 use super::{PAUSE, SETTLING, Setting, TRIES, already};
@@ -30,11 +34,16 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
     body.networking_config = Some(NetworkingConfig {
         endpoints_config: Some(endpoints),
     });
+    let docker = telling_mac_address(spec, &body, engine);
     let mut tries = 0;
     let mut connected = at_once;
     loop {
-        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
-        match engine.docker.create_container(Some(options), body.clone()).await {
+        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str());
+        let options = match &spec.platform {
+            Some(platform) => options.platform(platform),
+            None => options,
+        };
+        match docker.create_container(Some(options.build()), body.clone()).await {
             Ok(_) => {
                 setting.made.borrow_mut().insert(spec.name.clone());
                 break;
@@ -70,6 +79,23 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
         connect(spec, at, spec.name.as_str(), setting).await?;
     }
     Ok(())
+}
+
+/// The client that makes a container of `body`: engines before API 1.44 are told of a MAC address beside its networks, for
+/// which the client has no word any more.
+fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine: &Engine) -> Docker {
+    let address = spec
+        .endpoints
+        .first()
+        .and_then(|(_, settings)| settings.mac_address.as_ref());
+    let Some(address) = address.filter(|_| !engine.creates_with_all_networks()) else {
+        return engine.docker.clone();
+    };
+    let mut body = json!(body);
+    body["MacAddress"] = json!(address);
+    let body = body.to_string().into_bytes();
+    let docker = engine.docker.clone();
+    docker.with_request_modifier(move |request| request.map(|_| bollard::body_full(body.clone().into())))
 }
 
 /// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes

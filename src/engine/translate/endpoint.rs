@@ -3,7 +3,7 @@
 use bollard::models::{EndpointIpamConfig, EndpointSettings};
 
 use super::depends::Link;
-use super::{Draft, Translation, read};
+use super::{Draft, Translation, needs, read};
 use crate::name::{ContainerName, NetworkName};
 use crate::topology::{Attachment, Network, Service};
 
@@ -46,9 +46,16 @@ impl Translation<'_> {
         }
         attachments.sort_by(|(p, a, _), (q, b, _)| q.cmp(p).then_with(|| a.network.cmp(&b.network)));
         let mut endpoints: Vec<(NetworkName, EndpointSettings)> = attachments
-            .into_iter()
+            .iter()
             .map(|(_, attachment, network)| (network.name.clone(), self.endpoint(name, attachment, links)))
             .collect();
+        // Older engines know one of the container's, that of its first network.
+        for (_, attachment, _) in attachments.iter().skip(1) {
+            if attachment.options.contains_key("mac_address") {
+                let path = self.path(&format!("networks.{}.mac_address", attachment.network));
+                self.faults.since(needs::DOCKER_25, &path);
+            }
+        }
         self.mac_address(&mut endpoints);
         endpoints
     }
@@ -100,11 +107,15 @@ impl Translation<'_> {
                     settings.driver_opts.get_or_insert_default().extend(options);
                 }
                 "interface_name" => {
+                    self.faults.since(needs::DOCKER_28, &at);
                     let name = read::text(value, &at, &mut self.faults);
                     let options = settings.driver_opts.get_or_insert_default();
                     options.extend(name.map(|name| (INTERFACE.to_owned(), name)));
                 }
-                "gw_priority" => settings.gw_priority = read::integer(value, &at, &mut self.faults),
+                "gw_priority" => {
+                    self.faults.since(needs::DOCKER_28, &at);
+                    settings.gw_priority = read::integer(value, &at, &mut self.faults);
+                }
                 key if key.starts_with("x-") => {}
                 key => self.refuse(&format!("networks.{}.{key}", attachment.network)),
             }

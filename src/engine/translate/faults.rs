@@ -1,12 +1,22 @@
 //! What is wrong with one thing of a topology, by its path, and where that was written.
 
-use crate::diagnostic::{Problem, Problems};
+use super::needs::Need;
+use crate::diagnostic::{Problem, Problems, Span};
 use crate::topology::written::Written;
 use crate::value::Value;
 
-/// Collects the problems of one service, network or volume.
+/// What is found while a topology is translated.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// What is wrong.
+    pub(super) problems: Problems,
+    /// What not every engine knows.
+    pub(super) needs: Vec<Need>,
+}
+
+/// Collects what is found of one service, network or volume.
 pub(super) struct Faults<'a> {
-    problems: &'a mut Problems,
+    findings: &'a mut Findings,
     /// The path of the thing, `roles.slave.services.web`.
     base: String,
     written: &'a Written,
@@ -14,9 +24,9 @@ pub(super) struct Faults<'a> {
 
 impl<'a> Faults<'a> {
     /// Problems of what has the path `base`, and was `written` there.
-    pub(super) fn new(base: String, written: &'a Written, problems: &'a mut Problems) -> Self {
+    pub(super) fn new(base: String, written: &'a Written, findings: &'a mut Findings) -> Self {
         Self {
-            problems,
+            findings,
             base,
             written,
         }
@@ -24,16 +34,30 @@ impl<'a> Faults<'a> {
 
     /// For another thing, which this one leads to.
     pub(super) fn elsewhere<'b>(&'b mut self, base: String, written: &'b Written) -> Faults<'b> {
-        Faults::new(base, written, self.problems)
+        Faults::new(base, written, self.findings)
     }
 
     /// Add `problem` of what has the path `path`, the whole of it.
     pub(super) fn push(&mut self, path: &str, mut problem: Problem) {
+        problem.place = problem.place.or_else(|| self.place(path));
+        self.findings.problems.push(problem);
+    }
+
+    fn place(&self, path: &str) -> Option<Span> {
         let below = path.strip_prefix(self.base.as_str()).unwrap_or_default();
-        problem.place = problem
-            .place
-            .or_else(|| self.written.place(below.trim_start_matches('.')));
-        self.problems.push(problem);
+        self.written.place(below.trim_start_matches('.'))
+    }
+
+    /// Say that engines know what has the path `path` from `api` on.
+    pub(super) fn since(&mut self, api: (usize, usize), path: &str) {
+        let need = Need {
+            api,
+            path: path.to_owned(),
+            place: self.place(path),
+        };
+        if !self.findings.needs.contains(&need) {
+            self.findings.needs.push(need);
+        }
     }
 
     /// Say that the value at `path` is not what is `expected` there.

@@ -10,7 +10,7 @@ use bollard::models::{
 };
 
 use super::faults::Faults;
-use super::read;
+use super::{needs, read};
 use crate::compose::ports;
 use crate::value::Value;
 
@@ -45,7 +45,10 @@ pub(super) fn set(
         "extra_hosts" => host.extra_hosts = Some(extra_hosts(value, path, faults)),
         "sysctls" => host.sysctls = Some(read::strings(value, path, faults)),
         "storage_opt" => host.storage_opt = Some(read::strings(value, path, faults)),
-        "annotations" => host.annotations = Some(read::strings(value, path, faults)),
+        "annotations" => {
+            faults.since(needs::DOCKER_24, path);
+            host.annotations = Some(read::strings(value, path, faults));
+        }
         "ulimits" => host.ulimits = ulimits(value, path, faults),
         "tmpfs" => host.tmpfs = Some(tmpfs(value, path, faults)),
         "logging" => host.log_config = logging(value, path, faults),
@@ -91,7 +94,10 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
             "interval" => health.interval = read::nanoseconds(value, at, faults),
             "timeout" => health.timeout = read::nanoseconds(value, at, faults),
             "start_period" => health.start_period = read::nanoseconds(value, at, faults),
-            "start_interval" => health.start_interval = read::nanoseconds(value, at, faults),
+            "start_interval" => {
+                faults.since(needs::DOCKER_25, at);
+                health.start_interval = read::nanoseconds(value, at, faults);
+            }
             "retries" => health.retries = read::integer(value, at, faults),
             _ => faults.unknown(key, at),
         }

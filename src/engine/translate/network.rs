@@ -6,8 +6,8 @@ use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use super::faults::Faults;
-use super::{read, user_labels, version};
+use super::faults::{Faults, Findings};
+use super::{needs, read, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
 use crate::diagnostic::{Problem, Problems};
 use crate::engine::{NetworkSpec, Wanted, hash, label};
@@ -21,7 +21,7 @@ pub(super) fn network(
     topology: &Topology,
     node: Option<&Node>,
     network: &Network,
-    problems: &mut Problems,
+    findings: &mut Findings,
 ) -> NetworkSpec {
     let mut labels = HashMap::new();
     let mut request = NetworkCreateRequest {
@@ -35,14 +35,20 @@ pub(super) fn network(
         (None, key) => format!("networks.{key}"),
     };
     let path = path.as_str();
-    let faults = &mut Faults::new(path.to_owned(), &network.written, problems);
+    let faults = &mut Faults::new(path.to_owned(), &network.written, findings);
     for (key, value) in network.options.iter() {
         let at = format!("{path}.{key}");
         match &**key {
             "driver" => request.driver = read::text(value, &at, faults).or(request.driver),
             "internal" => request.internal = read::boolean(value, &at, faults),
             "attachable" => request.attachable = read::boolean(value, &at, faults),
-            "enable_ipv4" => request.enable_ipv4 = read::boolean(value, &at, faults),
+            "enable_ipv4" => {
+                request.enable_ipv4 = read::boolean(value, &at, faults);
+                // Older engines cannot do without, so `true` says nothing new.
+                if request.enable_ipv4 == Some(false) {
+                    faults.since(needs::DOCKER_28, &at);
+                }
+            }
             "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, faults),
             "driver_opts" => request.options = Some(read::strings(value, &at, faults)),
             "labels" => labels = user_labels(value, &at, faults).into_iter().collect(),

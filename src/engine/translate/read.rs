@@ -252,7 +252,7 @@ fn duration(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Problems;
+    use crate::engine::translate::faults::Findings;
     use crate::topology::written::Written;
 
     #[test]
@@ -332,14 +332,14 @@ mod tests {
 
     #[test]
     fn scalars_may_be_texts() {
-        let mut problems = Problems::default();
+        let mut findings = Findings::default();
         let written = Written::default();
-        let faults = &mut Faults::new(String::new(), &written, &mut problems);
+        let faults = &mut Faults::new(String::new(), &written, &mut findings);
         assert_eq!(boolean(&Value::from("true"), "a", faults), Some(true));
         assert_eq!(boolean(&Value::Bool(false), "a", faults), Some(false));
         assert_eq!(integer(&Value::from("-7"), "a", faults), Some(-7));
         assert_eq!(boolean(&Value::from("yes"), "a", faults), None);
         assert_eq!(integer(&Value::from("many"), "b", faults), None);
-        assert_eq!(problems.len(), 2);
+        assert_eq!(findings.problems.len(), 2);
     }
 }

@@ -11,7 +11,7 @@ use bollard::models::{
 use indexmap::IndexMap;
 
 use super::faults::Faults;
-use super::{Translation, read, user_labels, version};
+use super::{Translation, needs, read, user_labels, version};
 use crate::blueprint::join;
 use crate::diagnostic::Problem;
 use crate::engine::{VolumeSpec, hash, label};
@@ -208,8 +208,14 @@ impl Translation<'_> {
                 "recursive" => match value.scalar().as_deref() {
                     Some("enabled") => {}
                     Some("disabled") => asked.bind().non_recursive = Some(true),
-                    Some("writable") => asked.bind().read_only_non_recursive = Some(true),
-                    Some("readonly") => asked.bind().read_only_force_recursive = Some(true),
+                    Some("writable") => {
+                        self.faults.since(needs::DOCKER_25, at);
+                        asked.bind().read_only_non_recursive = Some(true);
+                    }
+                    Some("readonly") => {
+                        self.faults.since(needs::DOCKER_25, at);
+                        asked.bind().read_only_force_recursive = Some(true);
+                    }
                     _ => self
                         .faults
                         .wrong(at, "`enabled`, `disabled`, `writable` or `readonly`", value),
@@ -243,7 +249,10 @@ impl Translation<'_> {
             let at = &*format!("{path}.{key}");
             match &**key {
                 "nocopy" => asked.volume().no_copy = read::boolean(value, at, &mut self.faults).filter(|no| *no),
-                "subpath" => asked.volume().subpath = read::text(value, at, &mut self.faults),
+                "subpath" => {
+                    self.faults.since(needs::DOCKER_26, at);
+                    asked.volume().subpath = read::text(value, at, &mut self.faults);
+                }
                 "labels" => asked.volume().labels = Some(user_labels(value, at, &mut self.faults)),
                 key => self.faults.unknown(key, at),
             }
