@@ -1,12 +1,15 @@
 //! Images: topogen's own, loaded from its executable, and those that are fetched.
 
+use std::collections::HashMap;
+
 use bollard::errors::Error;
-use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder, PruneImagesOptionsBuilder};
 use futures_util::StreamExt;
 
 use super::Setting;
 use crate::engine::connect::Engine;
 use crate::fake;
+use crate::fake::image::EXECUTABLE_LABEL;
 
 /// `POST /images/load` of topogen's own executable.
 pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
@@ -21,6 +24,10 @@ pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error>
     while let Some(answer) = stream.next().await {
         answer?;
     }
+    // What another build of topogen left there without a name is of no use; whether it goes does not matter.
+    let unnamed = HashMap::from([("dangling", vec!["true"]), ("label", vec![EXECUTABLE_LABEL])]);
+    let options = PruneImagesOptionsBuilder::new().filters(&unnamed).build();
+    let _ = engine.docker.prune_images(Some(options)).await;
     Ok(())
 }
 
@@ -42,7 +49,7 @@ pub(super) async fn pull_image(
     };
     let mut stream = std::pin::pin!(setting.engine.docker.create_image(Some(options.build()), None, None));
     // Bytes of each layer: so many of so many.
-    let mut layers: std::collections::HashMap<String, (i64, i64)> = std::collections::HashMap::new();
+    let mut layers: HashMap<String, (i64, i64)> = HashMap::new();
     while let Some(answer) = stream.next().await {
         let answer = answer?;
         let detail = answer.progress_detail.unwrap_or_default();
