@@ -28,6 +28,8 @@ pub enum Command {
     Check(Check),
     /// Write one Compose project a node, ready for `docker compose up -d`
     Render(Render),
+    /// Draw the cluster: nodes, services, networks and names
+    Graph(Graph),
     /// Bring the cluster up, or to what the blueprint says now
     Up(Up),
     /// Remove everything of the cluster from the engine
@@ -163,6 +165,26 @@ pub struct Render {
     pub force: bool,
 }
 
+/// `topogen graph`
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Which blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// Look at the engine too: states in colour, what is missing dashed, what is foreign grey
+    #[arg(long)]
+    pub live: bool,
+    /// How to draw it [default: what FILE ends in, else text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<GraphFormat>,
+    /// File to write [default: print, as `-` does]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Draw each node by itself, where equal ones of a role of more than 6 share a box otherwise
+    #[arg(long)]
+    pub unfold: bool,
+}
+
 /// `topogen up`
 #[derive(Debug, Args)]
 pub struct Up {
@@ -267,6 +289,21 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TopologyFormat {
     /// For programs
+    Json,
+}
+
+/// How a picture is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For the terminal, as wide as it is
+    Text,
+    /// A picture for browsers and documents, light and dark
+    Svg,
+    /// A Mermaid flowchart, as forges draw it inside Markdown
+    Mermaid,
+    /// The language of Graphviz
+    Dot,
+    /// For programs: everything, nothing folded
     Json,
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod down;
+mod graph;
 mod image;
 mod init;
 mod load;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),
         Command::Render(args) => render::run(&args),
+        Command::Graph(args) => block_on(graph::run(&args)),
         Command::Up(args) => block_on(up::run(&args)),
         Command::Down(args) => block_on(down::run(&args)),
         Command::Ps(args) => block_on(ps::run(&args)),

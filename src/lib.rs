@@ -12,6 +12,7 @@
 //! - [`compose::render`] writes a node as a Compose file, [`output`] puts files where they go.
 //! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
 //!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
+//! - [`graph`] draws a topology, and how it stands on the engine.
 //! - [`fake`] stands in for images that one does not have.
 //!
 //! All that lies left of the files and between `observe` and `apply` is pure. There is no state file: what runs is
@@ -26,6 +27,7 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod fake;
+pub mod graph;
 pub mod name;
 pub mod output;
 pub mod plan;

@@ -172,7 +172,7 @@ impl Changes<'_> {
 }
 
 /// By way of a file beside it, so that nobody ever sees half of it.
-fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     let mut file = match new_file(parent, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -6,6 +6,7 @@ mod cli;
 mod compose_files;
 mod connect;
 mod documents;
+mod graph;
 mod invalid;
 mod keys;
 mod order;

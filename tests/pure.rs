@@ -12,6 +12,8 @@ const PURE: &[&str] = &[
     "engine/connect/choose.rs",
     "engine/connect/host.rs",
     "fake.rs",
+    "graph.rs",
+    "graph",
     "name.rs",
     "plan.rs",
     "plan",

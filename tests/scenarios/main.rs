@@ -10,6 +10,7 @@ mod compose;
 mod connect;
 mod converge;
 mod faults;
+mod graph;
 mod killed;
 mod lab;
 mod real;
@@ -89,6 +90,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         lab::fake_is_small,
     ),
     ("lab::a_fake_answers_udp_too", Needs::Engine, lab::fake_udp),
+    ("graph::live_says_how_the_cluster_stands", Needs::Engine, graph::live),
     (
         "faults::what_is_foreign_survives_down",
         Needs::Engine,

@@ -1,0 +1,99 @@
+//! `topogen graph`
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::{load, work};
+use crate::cli::{Graph, GraphFormat};
+use crate::engine::connect::Engine;
+use crate::engine::{Observed, observe};
+use crate::error::Error;
+use crate::graph::{self, Format, mermaid};
+use crate::name::ClusterName;
+use crate::output;
+use crate::terminal;
+
+/// Columns where no terminal says how many it has.
+const COLUMNS: usize = 120;
+/// What files of each format end in.
+const ENDINGS: &[(&str, GraphFormat)] = &[
+    ("svg", GraphFormat::Svg),
+    ("mmd", GraphFormat::Mermaid),
+    ("mermaid", GraphFormat::Mermaid),
+    ("dot", GraphFormat::Dot),
+    ("gv", GraphFormat::Dot),
+    ("json", GraphFormat::Json),
+    ("txt", GraphFormat::Text),
+];
+
+pub(super) async fn run(args: &Graph) -> Result<(), Error> {
+    let file = args.output.as_deref().filter(|o| o.as_os_str() != "-");
+    let format = format(args.format, file)?;
+    let topology = load::topology(&args.source)?.topology;
+    load::warn(&topology);
+    let seen = match args.live {
+        true => Some(seen(&topology.cluster).await?),
+        false => None,
+    };
+    let text = graph::draw(&topology, seen.as_ref(), format, args.unfold).context("cannot draw")?;
+    if format == Format::Mermaid
+        && let Some(why) = mermaid::too_much(&text)
+    {
+        terminal::line(&format!("warning: {why}; `--format svg` has no such limit"));
+    }
+    let Some(file) = file else {
+        return Ok(terminal::data(&text).context("cannot print")?);
+    };
+    Ok(output::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
+}
+
+/// The format that is asked for, else the one that `file` ends in, else text.
+fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Error> {
+    let ending = file
+        .and_then(Path::extension)
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    let known = ENDINGS.iter().find(|(e, _)| *e == ending).map(|(_, f)| *f);
+    let format = match (asked.or(known), file) {
+        (Some(format), _) => format,
+        (None, None) => GraphFormat::Text,
+        (None, Some(file)) => {
+            let endings: Vec<String> = ENDINGS.iter().map(|(e, _)| format!("`.{e}`")).collect();
+            return Err(Error::Usage {
+                message: format!("`{}` ends in none of {}", file.display(), endings.join(", ")),
+                hint: "say the format: `--format svg`".to_owned(),
+            });
+        }
+    };
+    Ok(match format {
+        GraphFormat::Svg => Format::Svg,
+        GraphFormat::Mermaid => Format::Mermaid,
+        GraphFormat::Dot => Format::Dot,
+        GraphFormat::Json => Format::Json,
+        GraphFormat::Text => {
+            let shown = file.is_none() && std::io::stdout().is_terminal();
+            let size = terminal_size::terminal_size().filter(|_| shown);
+            Format::Text {
+                columns: size.map_or(COLUMNS, |(width, _)| usize::from(width.0)),
+                colour: shown && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            }
+        }
+    })
+}
+
+/// What is on the engine, and who else is on the cluster's networks.
+async fn seen(cluster: &ClusterName) -> Result<Observed, Error> {
+    let engine = Engine::connect().await?;
+    let looking = || work::doing("look at the engine");
+    let mut seen = observe::observe(&engine, cluster).await.map_err(looking())?;
+    observe::inspect_all(&engine, &mut seen.containers)
+        .await
+        .map_err(looking())?;
+    if seen.containers.is_empty() {
+        terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
+        work::other_clusters(&engine, cluster, "graph --live").await?;
+    }
+    Ok(seen)
+}

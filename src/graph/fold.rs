@@ -1,0 +1,367 @@
+//! Equal nodes share a card, so that a picture of ten thousand is one of ten.
+
+use std::collections::HashMap;
+
+use super::model::{Foreign, Graph, Join, Look, Node, Place, Service, Standing};
+use crate::plan::plural;
+
+/// The most nodes of a role that are all drawn.
+pub(super) const MOST: usize = 6;
+/// How many of a larger role are drawn before their equals share a card.
+const SHOWN: usize = 3;
+/// The most kinds of nodes that a role's states make before states no longer count.
+const KINDS: usize = 8;
+/// The most characters of a list of names.
+const LISTED: usize = 36;
+
+/// One or several equal nodes.
+#[derive(Debug)]
+pub(super) struct Card<'a> {
+    /// The nodes, one at least.
+    pub(super) nodes: Vec<&'a Node>,
+    /// Their places among the nodes of their role.
+    places: Vec<usize>,
+}
+
+/// What makes two nodes look the same.
+#[derive(PartialEq, Eq, Hash)]
+struct Kind<'a> {
+    standing: Standing,
+    networks: Vec<(&'a str, Option<Standing>)>,
+    services: Vec<ServiceKind<'a>>,
+    foreign: &'a [Foreign],
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct ServiceKind<'a> {
+    name: &'a str,
+    mode: Option<&'a str>,
+    containers: usize,
+    words: Option<Vec<(Standing, &'static str)>>,
+    joins: Vec<(Place, [usize; 2], Option<Standing>)>,
+}
+
+/// The cards that `graph` is drawn as: by role, each where the first of its nodes is. `unfold`: each node its own.
+pub(super) fn cards(graph: &Graph, unfold: bool) -> Vec<Card<'_>> {
+    let mut cards = Vec::new();
+    for nodes in graph.nodes.chunk_by(|a, b| a.role == b.role) {
+        let first = cards.len();
+        if unfold || nodes.len() <= MOST {
+            cards.extend(nodes.iter().enumerate().map(one));
+            continue;
+        }
+        let mut kinds = kinds(nodes, true);
+        if kinds.len() > KINDS {
+            kinds = self::kinds(nodes, false);
+        }
+        let largest = kinds.iter().map(Vec::len).max().unwrap_or_default();
+        let mut shown = false;
+        for mut places in kinds {
+            // Of the commonest kind, a few stand for themselves, so that one sees what the others are like.
+            if places.len() == largest && largest > SHOWN + 1 && !shown {
+                shown = true;
+                cards.extend(places.drain(..SHOWN).map(|at| one((at, &nodes[at]))));
+            }
+            cards.push(Card {
+                nodes: places.iter().map(|at| &nodes[*at]).collect(),
+                places,
+            });
+        }
+        cards[first..].sort_by_key(|c| c.places[0]);
+    }
+    cards
+}
+
+fn one((at, node): (usize, &Node)) -> Card<'_> {
+    Card {
+        nodes: vec![node],
+        places: vec![at],
+    }
+}
+
+/// The places of equal nodes, by the first of them.
+fn kinds(nodes: &[Node], with_states: bool) -> Vec<Vec<usize>> {
+    let mut kinds: Vec<Vec<usize>> = Vec::new();
+    let mut known: HashMap<Kind<'_>, usize> = HashMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        let kind = *known.entry(kind(node, with_states)).or_insert(kinds.len());
+        match kinds.get_mut(kind) {
+            Some(places) => places.push(at),
+            None => kinds.push(vec![at]),
+        }
+    }
+    kinds
+}
+
+fn kind(node: &Node, with_states: bool) -> Kind<'_> {
+    let state = |standing| with_states.then_some(standing);
+    Kind {
+        standing: match with_states || node.standing == Standing::Unwanted {
+            true => node.standing,
+            false => Standing::Wanted,
+        },
+        networks: node
+            .networks
+            .iter()
+            .map(|n| (n.key.as_str(), state(n.standing)))
+            .collect(),
+        services: node
+            .services
+            .iter()
+            .map(|s| ServiceKind {
+                name: &s.name,
+                mode: s.network_mode.as_deref(),
+                containers: s.containers.len(),
+                words: with_states.then(|| s.containers.iter().map(|c| (c.standing, s.word(c))).collect()),
+                joins: s
+                    .joins
+                    .iter()
+                    .map(|j| (j.place, [j.names.len(), j.lost.len()], state(j.standing)))
+                    .collect(),
+            })
+            .collect(),
+        foreign: &node.foreign,
+    }
+}
+
+impl<'a> Card<'a> {
+    /// The first of its nodes, which stands for all.
+    pub(super) fn first(&self) -> &'a Node {
+        self.nodes[0]
+    }
+
+    /// What it is called: `slave1`, `slave4 … slave50`, `46 of slave4 … slave50`.
+    pub(super) fn title(&self) -> String {
+        self.several(self.nodes.iter().map(|n| n.name.as_str()))
+    }
+
+    /// What else is to be said of it in a word or two; empty where its title says all.
+    pub(super) fn note(&self) -> String {
+        let first = self.first();
+        match self.nodes.len() {
+            1 if first.standing == Standing::Unwanted => "not in the blueprint".to_owned(),
+            1 if first.name.starts_with(&first.role) => String::new(),
+            1 => first.role.clone(),
+            n if first.standing == Standing::Unwanted => format!("{n} not in the blueprint"),
+            n => plural(n, "node"),
+        }
+    }
+
+    /// All there is to say of its nodes, a line each.
+    pub(super) fn details(&self) -> String {
+        let names: Vec<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
+        let runs: Vec<String> = self.runs().map(|(a, b)| run(&names, a, b)).collect();
+        let listed = match runs.len() {
+            0..=12 => runs.join(", "),
+            n => format!("{}, and {} more", runs[..10].join(", "), n - 10),
+        };
+        let mut lines = vec![listed, format!("role {}", self.first().role)];
+        let projects = self.several(self.nodes.iter().map(|n| n.project.as_str()));
+        if projects != self.title() && !projects.is_empty() {
+            lines.push(format!("project {projects}"));
+        }
+        match self.first().standing {
+            Standing::Wanted | Standing::There => {}
+            Standing::Missing => lines.push("missing".to_owned()),
+            Standing::Unwanted => lines.push("not in the blueprint".to_owned()),
+        }
+        lines.join("\n")
+    }
+
+    /// What stands for `texts`, one of each node: the one text, or the first and last of them.
+    pub(super) fn several<'t>(&self, texts: impl Iterator<Item = &'t str>) -> String {
+        let texts: Vec<&str> = texts.collect();
+        let Some(first) = texts.first() else {
+            return String::new();
+        };
+        if texts.iter().all(|t| t == first) {
+            return (*first).to_owned();
+        }
+        let runs: Vec<(usize, usize)> = self.runs().collect();
+        let mut listed = String::new();
+        for (a, b) in &runs {
+            let comma = if listed.is_empty() { "" } else { ", " };
+            listed = format!("{listed}{comma}{}", run(&texts, *a, *b));
+            if listed.chars().count() > LISTED {
+                break;
+            }
+        }
+        match runs.len() > 1 && listed.chars().count() > LISTED {
+            true => format!("{} of {first} … {}", texts.len(), texts[texts.len() - 1]),
+            false => listed,
+        }
+    }
+
+    /// Nodes that follow each other, first and last of each run, as places in the card.
+    fn runs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let mut at = 0;
+        self.places.chunk_by(|a, b| a + 1 == *b).map(move |run| {
+            let first = at;
+            at += run.len();
+            (first, at - 1)
+        })
+    }
+
+    /// The same service of each of its nodes.
+    fn each(&self, service: usize) -> impl Iterator<Item = &'a Service> + '_ {
+        self.nodes.iter().map(move |n| &n.services[service])
+    }
+
+    /// What a service answers to on a network, for all its nodes.
+    pub(super) fn answers(&self, service: usize, join: usize) -> Vec<String> {
+        self.listed(service, join, |j| &j.names)
+    }
+
+    /// What it should answer to there, and does not.
+    pub(super) fn lost(&self, service: usize, join: usize) -> Vec<String> {
+        self.listed(service, join, |j| &j.lost)
+    }
+
+    fn listed(&self, service: usize, join: usize, list: fn(&Join) -> &Vec<String>) -> Vec<String> {
+        let count = list(&self.first().services[service].joins[join]).len();
+        let name = |at: usize| self.several(self.each(service).map(|s| list(&s.joins[join])[at].as_str()));
+        (0..count).map(name).collect()
+    }
+
+    /// How a service looks: as the worst of them where they differ.
+    pub(super) fn look(&self, service: usize) -> Look {
+        let each = self.each(service);
+        let looks: Vec<Look> = each.flat_map(|s| s.containers.iter().map(|c| s.look(c))).collect();
+        let worst = [Look::Missing, Look::Stopped, Look::Waiting, Look::Running];
+        worst.into_iter().find(|l| looks.contains(l)).unwrap_or(Look::Plain)
+    }
+
+    /// How a service stands on a network, missing where one of them is.
+    pub(super) fn standing(&self, service: usize, join: usize) -> Standing {
+        let all = || self.each(service).map(|s| s.joins[join].standing);
+        let missing = all().find(|s| *s == Standing::Missing);
+        missing.or(all().next()).unwrap_or_default()
+    }
+
+    /// What a service is called, and how many containers it is in each node.
+    pub(super) fn name(&self, service: usize) -> String {
+        let first = &self.first().services[service];
+        match first.containers.len() {
+            0 | 1 => first.name.clone(),
+            count => format!("{} ×{count}", first.name),
+        }
+    }
+
+    /// What is to be read below the name of a service: that it is not as it should be, else how it is reached.
+    pub(super) fn remark(&self, service: usize) -> String {
+        let first = &self.first().services[service];
+        let words = self.words(service);
+        match words.as_slice() {
+            _ if first.containers.is_empty() => "no container".to_owned(),
+            [] | [("running", _)]
+                if first.standing == Standing::Unwanted && self.first().standing != Standing::Unwanted =>
+            {
+                "not in the blueprint".to_owned()
+            }
+            [] | [("running", _)] => match (&first.network_mode, first.ports.as_slice()) {
+                (Some(mode), _) => mode_in_words(mode),
+                (None, []) => String::new(),
+                (None, ports) => self.ports(service, ports),
+            },
+            [(word, _)] => (*word).to_owned(),
+            several => {
+                let counted: Vec<String> = several.iter().map(|(w, n)| format!("{n} {w}")).collect();
+                counted.join(", ")
+            }
+        }
+    }
+
+    /// The ports of a service where all nodes have them, else those of the first.
+    fn ports(&self, service: usize, first: &[String]) -> String {
+        let same = self.each(service).all(|s| s.ports == first);
+        let text = match first {
+            [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a} {b} {c} +{}", rest.len()),
+            all => all.join(" "),
+        };
+        match same {
+            true => text,
+            false => format!("{text} …"),
+        }
+    }
+
+    /// What the containers of a service are doing, and how many of them.
+    fn words(&self, service: usize) -> Vec<(&'static str, usize)> {
+        let mut words: Vec<(&str, usize)> = Vec::new();
+        let each = self.each(service).flat_map(|s| s.containers.iter().map(|c| s.word(c)));
+        for word in each.filter(|w| !w.is_empty()) {
+            match words.iter_mut().find(|(w, _)| *w == word) {
+                Some((_, n)) => *n += 1,
+                None => words.push((word, 1)),
+            }
+        }
+        words
+    }
+
+    /// All there is to say of a service, a line each: what one sees on hovering over it.
+    pub(super) fn service_details(&self, service: usize) -> String {
+        let first = &self.first().services[service];
+        let mut lines = vec![first.name.clone()];
+        let mut several = |what: &str, text: &dyn Fn(&'a Service) -> String| {
+            let texts: Vec<String> = self.each(service).map(text).collect();
+            let shown = self.several(texts.iter().map(String::as_str));
+            if !shown.is_empty() {
+                lines.push(format!("{what} {shown}"));
+            }
+        };
+        several("container", &|s| match s.containers.as_slice() {
+            [] => String::new(),
+            [one] => one.name.clone(),
+            [first, .., last] => format!("{} … {}", first.name, last.name),
+        });
+        several("image", &|s| s.image.clone());
+        several("ports", &|s| s.ports.join(" "));
+        several("network_mode:", &|s| s.network_mode.clone().unwrap_or_default());
+        let words = self.words(service);
+        match words.as_slice() {
+            [] => {}
+            [(word, _)] => lines.push((*word).to_owned()),
+            several => lines.extend(several.iter().map(|(word, n)| format!("{n} {word}"))),
+        }
+        if first.standing == Standing::Unwanted {
+            lines.push("not in the blueprint".to_owned());
+        }
+        for (at, join) in first.joins.iter().enumerate() {
+            let network = self.several(self.each(service).map(|s| s.joins[at].network.as_str()));
+            lines.push(self.joined(service, at, join, &network));
+        }
+        lines.join("\n")
+    }
+
+    fn joined(&self, service: usize, at: usize, join: &Join, network: &str) -> String {
+        let (names, lost) = (self.answers(service, at), self.lost(service, at));
+        let named = match (names.is_empty(), join.shared && lost.is_empty()) {
+            (false, _) => format!(" as {}", names.join(", ")),
+            (true, true) => ", answers to no name of its node".to_owned(),
+            (true, false) => String::new(),
+        };
+        match self.standing(service, at) {
+            Standing::Wanted | Standing::There => format!("on {network}{named}"),
+            Standing::Missing if !lost.is_empty() => format!("on {network}{named}, not as {}", lost.join(", ")),
+            Standing::Missing => format!("not on {network}"),
+            Standing::Unwanted => format!("on {network}{named}, not in the blueprint"),
+        }
+    }
+}
+
+/// `slave4 … slave50`, of two both.
+fn run(texts: &[&str], first: usize, last: usize) -> String {
+    match last - first {
+        0 => texts[first].to_owned(),
+        1 => format!("{}, {}", texts[first], texts[last]),
+        _ => format!("{} … {}", texts[first], texts[last]),
+    }
+}
+
+/// `network_mode` in as many words as fit a small box.
+fn mode_in_words(mode: &str) -> String {
+    match mode.split_once(':') {
+        Some(("service" | "container", other)) => format!("with {other}"),
+        None if mode == "none" => "no network".to_owned(),
+        _ => format!("{mode} network"),
+    }
+}

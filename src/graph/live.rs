@@ -1,0 +1,301 @@
+//! What the blueprint says, and how it stands on the engine.
+
+use std::collections::{HashMap, HashSet};
+
+use super::model::{self, Container, Foreign, Graph, Join, Network, Node, Place, Service, Standing};
+use super::said;
+use crate::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, label};
+use crate::plan::reconcile::natural;
+use crate::topology::Topology;
+
+/// The picture of `topology` as `seen` finds it, with what is there beside it.
+pub(super) fn graph(topology: &Topology, seen: &Observed) -> Graph {
+    let mut graph = said::graph(topology);
+    graph.live = true;
+    let mut live = Live {
+        topology,
+        seen,
+        containers: seen.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+    };
+    live.networks(&mut graph.networks);
+    live.nodes(&mut graph);
+    live.unwanted(&mut graph);
+    live.astray(&mut graph);
+    live.guests(&mut graph);
+    graph
+}
+
+struct Live<'a> {
+    topology: &'a Topology,
+    seen: &'a Observed,
+    /// Those that no service of the blueprint has claimed.
+    containers: HashMap<&'a str, &'a SeenContainer>,
+}
+
+impl<'a> Live<'a> {
+    fn own(&self) -> impl Iterator<Item = &'a SeenNetwork> + use<'a> {
+        let cluster = &self.topology.cluster;
+        self.seen.networks.iter().filter(move |n| n.is_of(cluster))
+    }
+
+    fn networks(&self, networks: &mut Vec<Network>) {
+        for network in networks.iter_mut() {
+            // Whoever made it: a shared network may be somebody else's.
+            let found = self.seen.networks.iter().find(|n| n.name == network.name);
+            stand(network, found);
+        }
+        for left in self.own().filter(|n| !n.labels.contains_key(label::NODE)) {
+            if !networks.iter().any(|n| n.name == left.name) {
+                networks.push(unwanted(left));
+            }
+        }
+    }
+
+    fn nodes(&mut self, graph: &mut Graph) {
+        let networks: HashMap<&str, &SeenNetwork> = self.own().map(|n| (n.name.as_str(), n)).collect();
+        for node in &mut graph.nodes {
+            for network in &mut node.networks {
+                stand(network, networks.get(network.name.as_str()).copied());
+            }
+            for service in &mut node.services {
+                self.service(service);
+            }
+            let any = node.services.iter().map(|s| s.standing);
+            let any = any.chain(node.networks.iter().map(|n| n.standing));
+            node.standing = there(any.into_iter().any(|s| s == Standing::There));
+        }
+    }
+
+    fn service(&mut self, service: &mut Service) {
+        let mut found = Vec::new();
+        for container in &mut service.containers {
+            let seen = self.containers.remove(container.name.as_str());
+            container.standing = there(seen.is_some());
+            if let Some(seen) = seen {
+                look_at(container, seen);
+                found.push(seen);
+            }
+        }
+        service.standing = there(found.len() == service.containers.len());
+        for join in &mut service.joins {
+            let ends: Vec<&SeenEndpoint> = found
+                .iter()
+                .filter_map(|c| c.networks.iter().find(|e| e.network == join.network))
+                .collect();
+            join.standing = there(!found.is_empty() && ends.len() == found.len());
+            // All of several containers are told the same.
+            let Some(names) = found.first().zip(ends.first()).and_then(|(c, e)| names(c, e)) else {
+                continue;
+            };
+            (join.names, join.lost) = join.names.drain(..).partition(|n| names.contains(n));
+            if !join.lost.is_empty() {
+                join.standing = Standing::Missing;
+            }
+            let more = |n: &String| !join.names.contains(n) && *n != service.name;
+            let more: Vec<String> = names.into_iter().filter(more).collect();
+            join.names.extend(more);
+        }
+    }
+
+    /// Containers and private networks of the cluster that the blueprint does not say.
+    fn unwanted(&mut self, graph: &mut Graph) {
+        let mut containers: Vec<&SeenContainer> = self.containers.values().copied().collect();
+        containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+        for container in containers {
+            let node = unwanted_node(graph, container.label(label::NODE), container.label(label::ROLE));
+            node.project = container.label(label::compose::PROJECT).to_owned();
+            let name = container.label(label::SERVICE);
+            let same = |s: &Service| s.standing == Standing::Unwanted && s.name == name;
+            let at = node.services.iter().position(same).unwrap_or_else(|| {
+                node.services.push(Service {
+                    name: name.to_owned(),
+                    containers: Vec::new(),
+                    image: container.image.clone(),
+                    ports: Vec::new(),
+                    network_mode: None,
+                    ends: false,
+                    standing: Standing::Unwanted,
+                    joins: Vec::new(),
+                });
+                node.services.len() - 1
+            });
+            let mut left = model::container(&container.name);
+            left.standing = Standing::Unwanted;
+            look_at(&mut left, container);
+            node.services[at].containers.push(left);
+        }
+        let known: HashSet<String> = graph
+            .nodes
+            .iter()
+            .flat_map(|n| &n.networks)
+            .map(|n| n.name.clone())
+            .collect();
+        let mut networks: Vec<&SeenNetwork> = self.own().filter(|n| !known.contains(&n.name)).collect();
+        networks.sort_by_cached_key(|n| natural(&n.name));
+        for network in networks {
+            if let Some(node) = network.labels.get(label::NODE) {
+                unwanted_node(graph, node, "").networks.push(unwanted(network));
+            }
+        }
+        // A node that left stands beside its role's others.
+        let roles: Vec<String> = self.topology.roles.iter().map(ToString::to_string).collect();
+        let place = |role: &str| roles.iter().position(|r| r == role).unwrap_or(roles.len());
+        graph.nodes.sort_by_key(|n| place(&n.role));
+    }
+
+    /// Containers of the cluster on networks that the blueprint does not give them.
+    fn astray(&self, graph: &mut Graph) {
+        let owners: HashMap<String, (usize, usize)> = graph
+            .nodes
+            .iter()
+            .enumerate()
+            .flat_map(|(at, n)| {
+                let own = n.networks.iter().enumerate();
+                own.map(move |(own, network)| (network.name.clone(), (at, own)))
+            })
+            .collect();
+        let seen: HashMap<&str, &SeenContainer> = self.seen.containers.iter().map(|c| (c.name.as_str(), c)).collect();
+        for at in 0..graph.nodes.len() {
+            for service in 0..graph.nodes[at].services.len() {
+                let here = &graph.nodes[at].services[service];
+                if here.network_mode.is_some() {
+                    continue;
+                }
+                let found = here.containers.iter().filter_map(|c| seen.get(c.name.as_str()));
+                let ends = found.flat_map(|c| c.networks.iter().map(move |e| (*c, e)));
+                let known = |name: &str| here.joins.iter().any(|j| j.network == name);
+                let others: Vec<(&SeenContainer, &SeenEndpoint)> = ends.filter(|(_, e)| !known(&e.network)).collect();
+                for (container, end) in others {
+                    let name = end.network.as_str();
+                    let place = match owners.get(name) {
+                        Some((owner, own)) if *owner == at => Place::Own(*own),
+                        Some((owner, own)) => {
+                            let foreign = &mut graph.nodes[*owner].foreign;
+                            meet(foreign, &container.name, true, Place::Own(*own), name);
+                            continue;
+                        }
+                        None => Place::Shared(shared(&mut graph.networks, self.seen, name)),
+                    };
+                    let service = &mut graph.nodes[at].services[service];
+                    if service.joins.iter().any(|j| j.place == place) {
+                        continue;
+                    }
+                    let mut names = names(container, end).unwrap_or_default();
+                    names.retain(|n| *n != service.name);
+                    service.joins.push(Join {
+                        place,
+                        network: name.to_owned(),
+                        shared: matches!(place, Place::Shared(_)),
+                        names,
+                        lost: Vec::new(),
+                        standing: Standing::Unwanted,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Containers of others on the cluster's networks.
+    fn guests(&self, graph: &mut Graph) {
+        for network in self.own() {
+            for guest in &self.seen.guests(network) {
+                if let Some(at) = graph.networks.iter().position(|n| n.name == network.name) {
+                    meet(&mut graph.foreign, guest, false, Place::Shared(at), &network.name);
+                    continue;
+                }
+                for node in &mut graph.nodes {
+                    if let Some(at) = node.networks.iter().position(|n| n.name == network.name) {
+                        meet(&mut node.foreign, guest, false, Place::Own(at), &network.name);
+                    }
+                }
+            }
+        }
+        graph.foreign.sort_by_cached_key(|f| natural(&f.name));
+    }
+}
+
+fn look_at(container: &mut Container, seen: &SeenContainer) {
+    container.state = Some(seen.state);
+    container.health = seen.health;
+    container.exit = seen.exit;
+}
+
+/// What `container` was told to answer to at `end`, beside what the engine and Compose add; nothing where nobody asked.
+fn names(container: &SeenContainer, end: &SeenEndpoint) -> Option<Vec<String>> {
+    let key = container.label(label::compose::SERVICE);
+    let added = |n: &&String| container.id.starts_with(*n) || **n == container.name || *n == key;
+    let names = end.aliases.as_ref()?.iter().filter(|n| !added(n));
+    Some(names.cloned().collect())
+}
+
+fn there(found: bool) -> Standing {
+    match found {
+        true => Standing::There,
+        false => Standing::Missing,
+    }
+}
+
+fn stand(network: &mut Network, found: Option<&SeenNetwork>) {
+    network.standing = there(found.is_some());
+    if let Some(subnet) = found.and_then(|f| f.subnets.first()) {
+        network.subnet = Some(subnet.to_string());
+    }
+}
+
+fn unwanted(network: &SeenNetwork) -> Network {
+    let key = network.labels.get(label::compose::NETWORK);
+    Network {
+        key: key.unwrap_or(&network.name).clone(),
+        name: network.name.clone(),
+        subnet: network.subnets.first().map(ToString::to_string),
+        external: false,
+        standing: Standing::Unwanted,
+    }
+}
+
+/// The node of that name, one that the blueprint does not say where there is none.
+fn unwanted_node<'g>(graph: &'g mut Graph, name: &str, role: &str) -> &'g mut Node {
+    let at = graph.nodes.iter().position(|n| n.name == name).unwrap_or_else(|| {
+        graph.nodes.push(Node {
+            name: name.to_owned(),
+            role: role.to_owned(),
+            project: String::new(),
+            standing: Standing::Unwanted,
+            networks: Vec::new(),
+            services: Vec::new(),
+            foreign: Vec::new(),
+        });
+        graph.nodes.len() - 1
+    });
+    &mut graph.nodes[at]
+}
+
+/// The place of the shared network `name`, which is nobody's of the cluster where it was not known before.
+fn shared(networks: &mut Vec<Network>, seen: &Observed, name: &str) -> usize {
+    networks.iter().position(|n| n.name == name).unwrap_or_else(|| {
+        let subnet = seen.networks.iter().find(|n| n.name == name);
+        networks.push(Network {
+            key: name.to_owned(),
+            name: name.to_owned(),
+            subnet: subnet.and_then(|n| n.subnets.first()).map(ToString::to_string),
+            external: true,
+            standing: Standing::Unwanted,
+        });
+        networks.len() - 1
+    })
+}
+
+fn meet(list: &mut Vec<Foreign>, name: &str, ours: bool, place: Place, network: &str) {
+    match list.iter_mut().find(|f| f.name == name) {
+        Some(known) => {
+            known.places.push(place);
+            known.networks.push(network.to_owned());
+        }
+        None => list.push(Foreign {
+            name: name.to_owned(),
+            ours,
+            places: vec![place],
+            networks: vec![network.to_owned()],
+        }),
+    }
+}

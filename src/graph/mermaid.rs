@@ -1,0 +1,190 @@
+//! A picture as a Mermaid flowchart (mermaid.js.org, "Flowcharts - Basic Syntax").
+
+use super::model::{Look, Place};
+use super::panel::{Item, Panel, Scene, Strip, Tap};
+
+/// The most lines that Mermaid draws unless it is told otherwise (`maxEdges`), which forges do not let one tell it.
+pub const MOST_LINES: usize = 500;
+/// The longest text that it reads (`maxTextSize`), in characters.
+pub const LONGEST: usize = 50_000;
+
+/// The colours: one set for light and dark, since a flowchart does not know where it stands.
+const CLASSES: &str = "  classDef network fill:#ddf4ff,stroke:#0969da,stroke-width:3px,color:#0a3069
+  classDef private fill:#eaeef2,stroke:#818b98,color:#1f2328
+  classDef running fill:#dafbe1,stroke:#1a7f37,color:#1f2328
+  classDef waiting fill:#fff8c5,stroke:#9a6700,color:#1f2328
+  classDef stopped fill:#ffebe9,stroke:#cf222e,color:#1f2328
+  classDef missing fill:#ffffff,stroke:#cf222e,color:#cf222e,stroke-dasharray:5 4
+  classDef foreign fill:#eaeef2,stroke:#afb8c1,color:#59636e,stroke-dasharray:2 3
+";
+
+/// The text of `scene`.
+#[must_use]
+pub fn write(scene: &Scene) -> String {
+    let mut chart = Chart::default();
+    let summary: Vec<&str> = scene.summary.iter().map(|(t, _)| t.as_str()).collect();
+    chart.line("flowchart LR");
+    chart.line(&format!("  %% {}", comment(&scene.title, &summary)));
+    for (at, network) in scene.networks.iter().enumerate() {
+        let label = match network.note.as_str() {
+            "" => escaped(&network.label),
+            note => format!("{}<br>{}", escaped(&network.label), escaped(note)),
+        };
+        chart.line(&format!(
+            "  net{at}[[\"{label}\"]]:::{}",
+            class("network", network.look)
+        ));
+    }
+    for (at, panel) in scene.panels.iter().enumerate() {
+        chart.panel(at, panel);
+    }
+    for (at, panel) in scene.panels.iter().enumerate() {
+        chart.edges("  ", at, panel, |place| matches!(place, Place::Shared(_)));
+    }
+    chart.end()
+}
+
+/// Why a forge will not draw `text`, where it will not.
+#[must_use]
+pub fn too_much(text: &str) -> Option<String> {
+    // The second word of what is one; no name has a blank in it.
+    let is_line = |l: &&str| l.split_whitespace().nth(1).is_some_and(|w| w.starts_with('-'));
+    let lines = text.lines().filter(is_line).count();
+    let length = text.chars().count();
+    if lines > MOST_LINES {
+        Some(format!("{lines} lines, of which Mermaid draws {MOST_LINES} at most"))
+    } else if length > LONGEST {
+        Some(format!("{length} characters, of which Mermaid reads {LONGEST} at most"))
+    } else {
+        None
+    }
+}
+
+fn comment(title: &str, summary: &[&str]) -> String {
+    let summary = summary.join(", ");
+    match title {
+        "" => summary,
+        title => format!("{title}: {summary}"),
+    }
+}
+
+#[derive(Default)]
+struct Chart {
+    text: String,
+    /// How many lines there are, and which of them look otherwise: Mermaid knows them by their number.
+    lines: usize,
+    missing: Vec<String>,
+    foreign: Vec<String>,
+}
+
+impl Chart {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn panel(&mut self, at: usize, panel: &Panel) {
+        let title = match panel.note.as_str() {
+            "" => escaped(&panel.title),
+            note => format!("{} · {}", escaped(&panel.title), escaped(note)),
+        };
+        self.line(&format!("  subgraph n{at}[\"{title}\"]"));
+        for (item, i) in panel.items.iter().enumerate() {
+            let label = match i.remark.as_str() {
+                "" => escaped(&i.name),
+                remark => format!("{}<br>{}", escaped(&i.name), escaped(remark)),
+            };
+            let class = match i.look {
+                Look::Plain => String::new(),
+                look => format!(":::{}", class("", look)),
+            };
+            self.line(&format!("    n{at}s{item}[\"{label}\"]{class}"));
+        }
+        for (own, Strip { label, look, .. }) in panel.networks.iter().enumerate() {
+            let (label, class) = (escaped(label), class("private", *look));
+            self.line(&format!("    n{at}p{own}([\"{label}\"]):::{class}"));
+        }
+        self.edges("    ", at, panel, |place| matches!(place, Place::Own(_)));
+        self.line("  end");
+        if matches!(panel.look, Look::Missing | Look::Foreign) {
+            self.line(&format!("  class n{at} {}", class("", panel.look)));
+        }
+    }
+
+    /// What hangs on such networks.
+    fn edges(&mut self, indent: &str, at: usize, panel: &Panel, on: impl Fn(Place) -> bool) {
+        for (number, item) in panel.items.iter().enumerate() {
+            for tap in item.taps.iter().filter(|t| on(t.place)) {
+                self.line(&format!("{indent}{}", edge(at, number, item, tap)));
+                match tap.look {
+                    Look::Missing => self.missing.push(self.lines.to_string()),
+                    Look::Foreign => self.foreign.push(self.lines.to_string()),
+                    _ => {}
+                }
+                self.lines += 1;
+            }
+        }
+    }
+
+    fn end(mut self) -> String {
+        for (lines, style) in [(&self.missing, "stroke:#cf222e"), (&self.foreign, "stroke:#afb8c1")] {
+            if !lines.is_empty() {
+                self.text
+                    .push_str(&format!("  linkStyle {} {style}\n", lines.join(",")));
+            }
+        }
+        self.text.push_str(CLASSES);
+        self.text
+    }
+}
+
+/// A line: an arrow where the service answers to no name, and so is only ever a way out.
+/// Private services come before their network, ways in and out behind it, and behind all the networks of all.
+fn edge(panel: usize, number: usize, item: &Item, tap: &Tap) -> String {
+    let service = format!("n{panel}s{number}");
+    let (from, to, shared) = match tap.place {
+        Place::Shared(network) => (service, format!("net{network}"), true),
+        Place::Own(network) if item.is_gate() => (format!("n{panel}p{network}"), service, false),
+        Place::Own(network) => (service, format!("n{panel}p{network}"), false),
+    };
+    let line = match (tap.look, shared && tap.names.is_empty()) {
+        (Look::Missing, _) => "-.-",
+        (Look::Foreign, _) | (_, false) => "---",
+        (_, true) => "-->",
+    };
+    let names: Vec<String> = tap.names.iter().map(|n| escaped(n)).collect();
+    let label = match names.is_empty() {
+        true => String::new(),
+        false => format!("|\"{}\"|", names.join("<br>")),
+    };
+    format!("{from} {line}{label} {to}")
+}
+
+fn class(plain: &'static str, look: Look) -> &'static str {
+    match look {
+        Look::Plain => plain,
+        Look::Running => "running",
+        Look::Waiting => "waiting",
+        Look::Stopped => "stopped",
+        Look::Missing => "missing",
+        Look::Foreign => "foreign",
+    }
+}
+
+/// `text` between quotes of a flowchart, where entities stand for what would end or format it.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("#quot;"),
+            '#' => out.push_str("#35;"),
+            '<' => out.push_str("#lt;"),
+            '>' => out.push_str("#gt;"),
+            '&' => out.push_str("#amp;"),
+            '`' => out.push_str("#96;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

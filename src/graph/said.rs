@@ -1,0 +1,143 @@
+//! What the blueprint says, as a picture shows it.
+
+use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
+use crate::compose::ports::{self, Port};
+use crate::fake;
+use crate::topology::{self, Topology};
+use crate::value::Value;
+
+/// The picture of `topology`, which nobody has compared with anything.
+pub(super) fn graph(topology: &Topology) -> Graph {
+    let networks: Vec<&topology::Network> = [&topology.inout].into_iter().chain(&topology.shared).collect();
+    Graph {
+        cluster: topology.cluster.clone(),
+        live: false,
+        nodes: topology.nodes.iter().map(|n| node(topology, &networks, n)).collect(),
+        networks: networks.into_iter().map(network).collect(),
+        foreign: Vec::new(),
+    }
+}
+
+fn network(network: &topology::Network) -> Network {
+    Network {
+        key: network.key.to_string(),
+        name: network.name.to_string(),
+        subnet: network.subnet.map(|s| s.to_string()),
+        external: network.external,
+        standing: Standing::Wanted,
+    }
+}
+
+fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Node) -> Node {
+    Node {
+        name: node.name.to_string(),
+        role: node.role.to_string(),
+        project: node.project.to_string(),
+        standing: Standing::Wanted,
+        networks: node.networks.iter().map(network).collect(),
+        services: node
+            .services
+            .iter()
+            .map(|s| Service {
+                name: s.name.to_string(),
+                containers: s.containers().map(|name| model::container(name.as_str())).collect(),
+                image: image(s),
+                ports: ports(s),
+                network_mode: network_mode(node, s),
+                ends: ends(node, s),
+                standing: Standing::Wanted,
+                joins: s
+                    .attachments
+                    .iter()
+                    .filter_map(|a| join(topology, shared, node, s, a))
+                    .collect(),
+            })
+            .collect(),
+        foreign: Vec::new(),
+    }
+}
+
+/// Whether another service of `node` waits until `service` has ended.
+fn ends(node: &topology::Node, service: &topology::Service) -> bool {
+    node.services.iter().any(|other| {
+        let list = other.get("depends_on").and_then(Value::as_map);
+        let wait = list.and_then(|l| l.get(service.key.as_str())).and_then(Value::as_map);
+        let condition = wait.and_then(|w| w.get("condition")).and_then(Value::scalar);
+        condition.as_deref() == Some("service_completed_successfully")
+    })
+}
+
+fn join(
+    topology: &Topology,
+    shared: &[&topology::Network],
+    node: &topology::Node,
+    service: &topology::Service,
+    attachment: &topology::Attachment,
+) -> Option<Join> {
+    let (place, network) = if attachment.shared {
+        let network = topology.shared_network(node, &attachment.network)?;
+        let at = shared.iter().position(|n| n.name == network.name)?;
+        (Place::Shared(at), &network.name)
+    } else {
+        let at = node.networks.iter().position(|n| n.key == attachment.network)?;
+        (Place::Own(at), &node.networks[at].name)
+    };
+    let others = attachment
+        .aliases
+        .iter()
+        .filter(|a| attachment.shared || a.as_str() != service.name.as_str());
+    Some(Join {
+        place,
+        network: network.to_string(),
+        shared: attachment.shared,
+        names: others.map(ToString::to_string).collect(),
+        lost: Vec::new(),
+        standing: Standing::Wanted,
+    })
+}
+
+/// Its image. Of a fake the name alone: which topogen draws is nothing to a picture.
+fn image(service: &topology::Service) -> String {
+    match fake::is_fake(service) {
+        true => fake::REPOSITORY.to_owned(),
+        false => service.get("image").and_then(Value::scalar).unwrap_or_default(),
+    }
+}
+
+/// What is offered and exposed, each port once; what the engine would refuse is not for a picture to judge.
+fn ports(service: &topology::Service) -> Vec<String> {
+    let list = |key: &str| service.get(key).and_then(Value::as_list).unwrap_or_default();
+    let published = list("ports").iter().filter_map(|p| ports::read(p).ok());
+    let exposed = list("expose").iter().filter_map(Value::scalar);
+    let exposed = exposed.filter_map(|p| ports::exposed(&p).ok());
+    let mut found: Vec<Port> = Vec::new();
+    for port in published.chain(exposed) {
+        let known = |p: &Port| p.target == port.target && p.protocol == port.protocol;
+        if port.published.is_some() || !found.iter().any(known) {
+            found.push(port);
+        }
+    }
+    let range = |(first, last): (u16, u16)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let shown = |port: Port| {
+        let offered = port.published.map_or_else(String::new, |p| range(p) + ":");
+        let protocol = match port.protocol.as_str() {
+            "tcp" => String::new(),
+            other => format!("/{other}"),
+        };
+        format!("{offered}{}{protocol}", range(port.target))
+    };
+    let mut shown: Vec<String> = found.into_iter().map(shown).collect();
+    shown.dedup();
+    shown
+}
+
+/// `network_mode`, where another service is called by its name and not by its key.
+fn network_mode(node: &topology::Node, service: &topology::Service) -> Option<String> {
+    let mode = service.get("network_mode").and_then(Value::scalar)?;
+    let other = mode.strip_prefix("service:");
+    let other = other.and_then(|key| node.services.iter().find(|s| s.key.as_str() == key));
+    Some(other.map_or(mode, |s| format!("service:{}", s.name)))
+}

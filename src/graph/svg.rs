@@ -1,0 +1,240 @@
+//! A picture as SVG 1.1 (W3C): everything in it, nothing fetched, light or dark as the reader's system is.
+
+use std::fmt::Write;
+
+use super::layout::{Anchor, Arrow, Bar, Cell, Frame, Hue, Line, Picture, Rect, Size, Text};
+use super::model::Look;
+
+/// How things look. Twice in plain colours: renderers of files know no variables of CSS.
+const STYLE: &str = include_str!("svg.css");
+
+/// How far a stack's sheets stand out.
+const SHEET: i32 = 4;
+
+/// The text of `picture`.
+#[must_use]
+pub fn write(picture: &Picture) -> String {
+    let mut svg = Svg::default();
+    let (w, h) = (picture.width, picture.height);
+    svg.line(&format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"topogen\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
+         role=\"img\" aria-label=\"{}\">",
+        escaped(&spoken(picture))
+    ));
+    svg.depth += 1;
+    svg.line("<style>");
+    for line in STYLE.lines() {
+        svg.line(line);
+    }
+    svg.line("</style>");
+    svg.line(&format!("<rect class=\"page\" width=\"{w}\" height=\"{h}\" rx=\"8\"/>"));
+    for text in &picture.heading {
+        if text.look != Look::Plain {
+            let Rect { x, y, h, .. } = text.rect;
+            let class = class("mark", text.look);
+            svg.line(&format!(
+                "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"10\" height=\"10\" rx=\"2\"/>",
+                x - 16,
+                y + h / 2 - 5
+            ));
+        }
+        let mut text = text.clone();
+        text.look = Look::Plain;
+        svg.text(&text);
+    }
+    for line in &picture.trunks {
+        svg.thread(line, true);
+    }
+    for rail in &picture.rails {
+        svg.bar(rail);
+    }
+    for frame in &picture.frames {
+        svg.frame(frame);
+    }
+    for drop in &picture.drops {
+        svg.thread(drop, false);
+    }
+    svg.depth -= 1;
+    svg.line("</svg>");
+    svg.text
+}
+
+/// The picture in words, for those who do not see it.
+fn spoken(picture: &Picture) -> String {
+    let heading: Vec<&str> = picture.heading.iter().map(|t| t.text.as_str()).collect();
+    heading.join(", ")
+}
+
+/// `text` as XML 1.0 has it, in content and between quotes.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            // No character of XML (§2.2).
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn class(name: &str, look: Look) -> String {
+    let look = match look {
+        Look::Plain => return name.to_owned(),
+        Look::Running => "running",
+        Look::Waiting => "waiting",
+        Look::Stopped => "stopped",
+        Look::Missing => "missing",
+        Look::Foreign => "foreign",
+    };
+    format!("{name} {look}")
+}
+
+fn hue(hue: Hue) -> String {
+    match hue {
+        Hue::Own => "own".to_owned(),
+        Hue::Shared(0) => "inout".to_owned(),
+        Hue::Shared(at) => format!("shared{}", (at - 1) % 3 + 1),
+    }
+}
+
+#[derive(Default)]
+struct Svg {
+    text: String,
+    depth: usize,
+}
+
+impl Svg {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{:1$}{line}", "", 2 * self.depth);
+    }
+
+    fn group(&mut self, class: &str, details: &str, inside: impl FnOnce(&mut Self)) {
+        self.line(&format!("<g class=\"{class}\">"));
+        self.depth += 1;
+        if !details.is_empty() {
+            self.line(&format!("<title>{}</title>", escaped(details)));
+        }
+        inside(self);
+        self.depth -= 1;
+        self.line("</g>");
+    }
+
+    fn text(&mut self, text: &Text) {
+        let (class, ascent) = match text.size {
+            Size::Title => ("title", 15),
+            Size::Name => ("name", 12),
+            Size::Small => ("small", 11),
+        };
+        let class = match text.look {
+            Look::Plain | Look::Running | Look::Waiting | Look::Stopped => class.to_owned(),
+            look => self::class(class, look),
+        };
+        let Rect { x, y, w, .. } = text.rect;
+        let (x, anchor) = match text.anchor {
+            Anchor::Start => (x, ""),
+            Anchor::Middle => (x + w / 2, " text-anchor=\"middle\""),
+            Anchor::End => (x + w, " text-anchor=\"end\""),
+        };
+        self.line(&format!(
+            "<text class=\"{class}\" x=\"{x}\" y=\"{}\"{anchor}>{}</text>",
+            y + ascent,
+            escaped(&text.text)
+        ));
+    }
+
+    fn rect(&mut self, class: &str, Rect { x, y, w, h }: Rect, radius: i32) {
+        self.line(&format!(
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"{radius}\"/>"
+        ));
+    }
+
+    fn bar(&mut self, bar: &Bar) {
+        let class = class(&format!("bar {}", hue(bar.hue)), bar.look);
+        self.group(&class, &bar.details, |svg| {
+            svg.line(&format!("<path d=\"M{} {}H{}\"/>", bar.x1, bar.y, bar.x2));
+            for label in &bar.labels {
+                svg.text(label);
+            }
+        });
+    }
+
+    /// A line, the mark where it meets its network, and its names.
+    fn thread(&mut self, line: &Line, trunk: bool) {
+        let class = class(
+            &format!("{} {}", if trunk { "bar" } else { "line" }, hue(line.hue)),
+            line.look,
+        );
+        let Line { x, y1, y2, .. } = *line;
+        self.group(&class, "", |svg| {
+            svg.line(&format!("<path d=\"M{x} {y1}V{y2}\"/>"));
+            match (line.bar, line.arrow) {
+                (None, _) => {}
+                (Some(y), Some(Arrow::Down)) => {
+                    svg.arrow(x, y - 2, -9);
+                }
+                (Some(y), Some(Arrow::Up)) => {
+                    svg.arrow(x, y + 2, 9);
+                }
+                (Some(y), None) => {
+                    let r = if line.hue == Hue::Own { 3 } else { 5 };
+                    svg.line(&format!("<circle class=\"end\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>"));
+                }
+            }
+            for label in &line.labels {
+                svg.text(label);
+            }
+        });
+    }
+
+    /// A head whose tip is at `(x, y)`.
+    fn arrow(&mut self, x: i32, y: i32, length: i32) {
+        let (left, right, back) = (x - 5, x + 5, y + length);
+        self.line(&format!(
+            "<polygon class=\"end\" points=\"{x},{y} {left},{back} {right},{back}\"/>"
+        ));
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        self.group(&class("node", frame.look), "", |svg| {
+            if frame.stacked {
+                for sheet in [2, 1] {
+                    let mut rect = frame.rect;
+                    rect.x += SHEET * sheet;
+                    rect.y += if frame.lower { SHEET } else { -SHEET } * sheet;
+                    svg.rect("frame", rect, 8);
+                }
+            }
+            svg.group("head", &frame.details, |svg| {
+                svg.rect("frame", frame.rect, 8);
+                for text in &frame.texts {
+                    svg.text(text);
+                }
+            });
+            for bar in &frame.bars {
+                svg.bar(bar);
+            }
+            for line in &frame.lines {
+                svg.thread(line, line.bar.is_none());
+            }
+            for cell in &frame.cells {
+                svg.cell(cell);
+            }
+        });
+    }
+
+    fn cell(&mut self, cell: &Cell) {
+        self.group(&class("item", cell.look), &cell.details, |svg| {
+            svg.rect("box", cell.rect, 4);
+            for text in &cell.texts {
+                svg.text(text);
+            }
+        });
+    }
+}

@@ -1,0 +1,355 @@
+//! Pictures: by golden text, and by what must hold of every one of them.
+
+mod seen;
+mod sound;
+
+use std::fs;
+
+use topogen::engine::{Health, Observed, State};
+use topogen::graph::layout::{self, Anchor, Metrics};
+use topogen::graph::panel::Scene;
+use topogen::graph::{self, Format, draw, mermaid, svg};
+use topogen::topology::Topology;
+use topogen::topology::expand::Overrides;
+
+use seen::{container, disturbed, running};
+
+use crate::support::{expanded, lab, stderr, stdout, topogen};
+
+/// Several roles, entries and aliases; networks of a role's own, shared ones, and services on none.
+const SHOP: &str = r#"
+name: shop
+roles:
+  gate:
+    entry: {proxy: [gate, www, shop.example], admin: admin}
+    networks: {office: {external: true}}
+    services:
+      proxy: {image: "nginx:1.27", ports: ["8080:80", "8443:443"], networks: [internal, office]}
+      admin: {image: shop/admin, expose: [9000, 53/udp]}
+      sidecar: {image: shop/side, network_mode: "service:proxy"}
+  head:
+    entry: api
+    networks: {metrics: {name: metrics}, back: {internal: true}}
+    services:
+      api:
+        image: shop/api
+        ports: ["8000-8003:8000-8003", 9100, "9443:443/udp", {target: 70, published: 7000}]
+        networks: {internal: {aliases: [api-v1, api-v2]}, metrics: }
+      db: {image: "postgres:17", networks: [back], expose: [5432]}
+      cache: {image: "redis:7", networks: [internal, back]}
+      migrate: {image: shop/migrate, network_mode: none}
+  worker:
+    count: 9
+    node: "w-{{ index }}"
+    entry: {agent: , debug: ["{{ node.name }}-debug"]}
+    exit: [fetcher]
+    networks: {metrics: {name: metrics}, back: {internal: true}}
+    services:
+      agent: {image: "shop/agent:{{ node.index }}", networks: {internal: , metrics: {aliases: ["m-{{ node.index }}"]}}}
+      debug: {image: shop/debug}
+      fetcher: {image: shop/fetcher}
+      q1: {image: shop/q, networks: [internal, back]}
+      q2: {image: shop/q, networks: [back]}
+      q3: {image: shop/q}
+      q4: {image: shop/q}
+      q5: {image: shop/q, networks: [back]}
+      q6: {image: shop/q}
+      q7: {image: shop/q, scale: 3}
+      q8: {image: shop/q, deploy: {replicas: 0}}
+      host: {image: shop/host, network_mode: host}
+    overrides: {w-5: {services: {q3: {networks: [back]}}}}
+  spare: {count: 0, services: {app: {image: shop/spare}}}
+  batch: {services: {job: {image: shop/job}}}
+"#;
+
+fn shop() -> Topology {
+    expanded(SHOP, &Overrides::default()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+const TEXT: Format = Format::Text {
+    columns: 120,
+    colour: false,
+};
+
+fn drawn(topology: &Topology, seen: Option<&Observed>, format: Format) -> String {
+    draw(topology, seen, format, false).expect("drawn")
+}
+
+#[test]
+fn the_lab_in_every_format() {
+    for slaves in [3, 10, 50] {
+        let topology = lab(slaves);
+        let of = |format| drawn(&topology, None, format);
+        insta::assert_snapshot!(format!("graph_lab{slaves}_svg"), of(Format::Svg));
+        insta::assert_snapshot!(format!("graph_lab{slaves}_mermaid"), of(Format::Mermaid));
+        insta::assert_snapshot!(format!("graph_lab{slaves}_dot"), of(Format::Dot));
+        insta::assert_snapshot!(format!("graph_lab{slaves}_text"), of(TEXT));
+    }
+    insta::assert_snapshot!("graph_lab3_json", drawn(&lab(3), None, Format::Json));
+}
+
+#[test]
+fn a_blueprint_of_everything_in_every_format() {
+    let topology = shop();
+    let of = |format| drawn(&topology, None, format);
+    insta::assert_snapshot!("graph_shop_svg", of(Format::Svg));
+    insta::assert_snapshot!("graph_shop_mermaid", of(Format::Mermaid));
+    insta::assert_snapshot!("graph_shop_dot", of(Format::Dot));
+    insta::assert_snapshot!("graph_shop_text", of(TEXT));
+    insta::assert_snapshot!("graph_shop_json", of(Format::Json));
+}
+
+#[test]
+fn states_and_strangers_in_every_format() {
+    let (topology, seen) = disturbed();
+    let of = |format| drawn(&topology, Some(&seen), format);
+    insta::assert_snapshot!("graph_live_svg", of(Format::Svg));
+    insta::assert_snapshot!("graph_live_mermaid", of(Format::Mermaid));
+    insta::assert_snapshot!("graph_live_dot", of(Format::Dot));
+    insta::assert_snapshot!("graph_live_text", of(TEXT));
+    insta::assert_snapshot!("graph_live_json", of(Format::Json));
+    let coloured = Format::Text {
+        columns: 120,
+        colour: true,
+    };
+    let visible = drawn(&topology, Some(&seen), coloured).replace('\u{1b}', "␛");
+    insta::assert_snapshot!("graph_live_colour", visible);
+}
+
+/// JSON folds nothing, and what is as it should be says no more than that.
+#[test]
+fn json_holds_every_node() {
+    for slaves in [10, 50] {
+        let topology = lab(slaves);
+        let json: serde_json::Value =
+            serde_json::from_str(&drawn(&topology, Some(&running(&topology)), Format::Json)).expect("JSON");
+        let nodes = json["nodes"].as_array().expect("nodes");
+        let names: Vec<&str> = nodes.iter().filter_map(|n| n["name"].as_str()).collect();
+        let expected = (1..=slaves).map(|n| format!("slave{n}"));
+        let expected: Vec<String> = ["master".to_owned()].into_iter().chain(expected).collect();
+        assert_eq!(names, expected);
+        let services = nodes.iter().flat_map(|n| n["services"].as_array().expect("services"));
+        let containers = services.flat_map(|s| s["containers"].as_array().expect("containers"));
+        let states: Vec<&str> = containers.filter_map(|c| c["state"].as_str()).collect();
+        assert_eq!(states, vec!["running"; topology.containers()]);
+        assert!(json.get("foreign").is_none());
+    }
+}
+
+#[test]
+fn nothing_is_there() {
+    let seen = Observed::default();
+    insta::assert_snapshot!("graph_missing_text", drawn(&lab(1), Some(&seen), TEXT));
+    insta::assert_snapshot!("graph_missing_svg", drawn(&lab(1), Some(&seen), Format::Svg));
+    // No node at all.
+    let none = expanded(
+        "roles: {a: {count: 0, entry: x, services: {x: {image: i}}}}",
+        &Overrides::default(),
+    );
+    insta::assert_snapshot!("graph_no_node", drawn(&none.expect("valid"), None, TEXT));
+}
+
+fn titles(topology: &Topology, seen: Option<&Observed>) -> Vec<String> {
+    let scene = Scene::of(&graph::graph(topology, seen), false);
+    scene.panels.into_iter().map(|p| p.title).collect()
+}
+
+/// What becomes of a service with a healthcheck, of one that is to end, and of one of several containers.
+#[test]
+fn states_in_words() {
+    let text = "roles: {a: {entry: web, services: {web: {image: i, expose: [80], depends_on: {job: {condition: \
+                service_completed_successfully}}}, job: {image: i}, work: {image: i, scale: 3}, other: {image: i}}}}";
+    let topology = expanded(text, &Overrides::default()).expect("valid");
+    let shown = |seen: &Observed| {
+        let scene = Scene::of(&graph::graph(&topology, Some(seen)), false);
+        let items = scene.panels[0].items.iter();
+        let items: Vec<String> = items
+            .map(|i| format!("{}: {} ({:?})", i.name, i.remark, i.look))
+            .collect();
+        items.join("\n")
+    };
+    let mut seen = running(&topology);
+    let exit = |seen: &mut Observed, name: &str, status: i32| {
+        let container = container(seen, name);
+        (container.state, container.exit) = (State::Exited, Some(status));
+    };
+    exit(&mut seen, "a-job-1", 0);
+    exit(&mut seen, "a-other-1", 0);
+    exit(&mut seen, "a-work-2", 1);
+    container(&mut seen, "a-web-1").health = Some(Health::Starting);
+    insta::assert_snapshot!(shown(&seen), @"
+    web: starting (Waiting)
+    job: completed (Plain)
+    work ×3: 2 running, 1 exited (Stopped)
+    other: exited (Stopped)
+    ");
+    exit(&mut seen, "a-job-1", 1);
+    seen.containers.retain(|c| c.name != "a-work-3");
+    container(&mut seen, "a-web-1").health = Some(Health::Healthy);
+    insta::assert_snapshot!(shown(&seen), @"
+    web: 80 (Running)
+    job: exited (Stopped)
+    work ×3: 1 running, 1 exited, 1 missing (Missing)
+    other: exited (Stopped)
+    ");
+}
+
+/// Of fifty equal ones, those that are not equal stand out.
+#[test]
+fn what_differs_stands_by_itself() {
+    let topology = lab(50);
+    let mut seen = running(&topology);
+    assert_eq!(
+        titles(&topology, Some(&seen)),
+        ["master", "slave1", "slave2", "slave3", "slave4 … slave50"]
+    );
+    container(&mut seen, "slave7-service_3-1").state = State::Exited;
+    seen.containers
+        .retain(|c| c.name != "slave30-service_out-1" && c.name != "slave32-service_out-1");
+    assert_eq!(
+        titles(&topology, Some(&seen)),
+        [
+            "master",
+            "slave1",
+            "slave2",
+            "slave3",
+            "44 of slave4 … slave50",
+            "slave7",
+            "slave30, slave32"
+        ]
+    );
+}
+
+/// However many nodes there are and whatever they do, a picture is one of a few dozen things.
+#[test]
+fn a_picture_does_not_grow_with_the_cluster() {
+    let (fifty, all) = (lab(50), lab(10_000));
+    for format in [Format::Svg, Format::Mermaid, Format::Dot, TEXT] {
+        let (few, many) = (drawn(&fifty, None, format), drawn(&all, None, format));
+        assert_eq!(few.lines().count(), many.lines().count(), "{format:?}");
+    }
+    let mut seen = running(&all);
+    let states = [
+        State::Created,
+        State::Running,
+        State::Paused,
+        State::Restarting,
+        State::Exited,
+        State::Removing,
+        State::Dead,
+    ];
+    for (at, container) in seen.containers.iter_mut().enumerate() {
+        container.state = states[at * 7919 % 127 % 7];
+    }
+    let titles = titles(&all, Some(&seen));
+    assert!(titles.len() < 20, "{titles:?}");
+}
+
+#[test]
+fn the_same_is_drawn_the_same() {
+    let (topology, seen) = (lab(3), running(&lab(20)));
+    for format in [Format::Svg, Format::Mermaid, Format::Dot, TEXT, Format::Json] {
+        assert_eq!(
+            drawn(&topology, Some(&seen), format),
+            drawn(&topology, Some(&seen), format)
+        );
+    }
+}
+
+#[test]
+fn text_is_as_wide_as_the_terminal() {
+    for columns in [60, 100, 200] {
+        let format = Format::Text { columns, colour: false };
+        for line in drawn(&lab(10), None, format).lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {line}");
+        }
+    }
+}
+
+#[test]
+fn xml_is_escaped() {
+    assert_eq!(
+        svg::escaped("a<b & \"c\">\u{1}\n"),
+        "a&lt;b &amp; &quot;c&quot;&gt;\u{fffd}\n"
+    );
+}
+
+#[test]
+fn anchors_hold_texts_where_fonts_are_narrower() {
+    let scene = Scene::of(&graph::graph(&lab(3), None), false);
+    let picture = layout::picture(&scene, &Metrics::PIXELS);
+    let cells = picture.frames.iter().flat_map(|f| &f.cells);
+    assert!(cells.flat_map(|c| &c.texts).all(|t| t.anchor == Anchor::Middle));
+}
+
+#[test]
+fn forges_are_told_where_they_refuse() {
+    let unfolded = |slaves| draw(&lab(slaves), None, Format::Mermaid, true).expect("drawn");
+    assert_eq!(mermaid::too_much(&unfolded(50)), None);
+    insta::assert_snapshot!(mermaid::too_much(&unfolded(100)).expect("too much"), @"704 lines, of which Mermaid draws 500 at most");
+    assert_eq!(mermaid::too_much(&drawn(&lab(10_000), None, Format::Mermaid)), None);
+}
+
+#[test]
+fn the_picture_of_the_readme_is_current() {
+    assert!(
+        drawn(&lab(3), None, Format::Svg) == include_str!("../docs/lab.svg"),
+        "draw it again: topogen graph -f master-slaves -o docs/lab.svg"
+    );
+}
+
+#[test]
+fn files_are_written_in_the_format_that_they_end_in() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = directory.path();
+    fs::write(here.join("topogen.yaml"), SHOP).expect("a blueprint");
+    for (file, format) in [
+        ("a.svg", Format::Svg),
+        ("a.mmd", Format::Mermaid),
+        ("a.mermaid", Format::Mermaid),
+        ("a.dot", Format::Dot),
+        ("a.gv", Format::Dot),
+        ("a.json", Format::Json),
+        ("a.txt", TEXT),
+    ] {
+        let output = topogen(here, &["graph", "-o", file]);
+        assert!(
+            output.status.success() && stdout(&output).is_empty() && stderr(&output).is_empty(),
+            "{}",
+            stderr(&output)
+        );
+        let text = fs::read_to_string(here.join(file)).expect("a file");
+        assert_eq!(text, drawn(&shop(), None, format), "{file}");
+    }
+    let printed = [&["graph"][..], &["graph", "-o", "-"]].map(|a| stdout(&topogen(here, a)));
+    assert!(printed.iter().all(|p| *p == drawn(&shop(), None, TEXT)));
+    let svg = topogen(here, &["graph", "--format", "svg", "--unfold"]);
+    assert_eq!(stdout(&svg), draw(&shop(), None, Format::Svg, true).expect("drawn"));
+    fs::create_dir(here.join("directory.svg")).expect("a directory");
+    let mut text = String::new();
+    for arguments in [
+        &["graph", "-o", "a.png"][..],
+        &["graph", "-o", "directory.svg"],
+        &[
+            "graph",
+            "-f",
+            "master-slaves",
+            "--slaves",
+            "120",
+            "--unfold",
+            "-o",
+            "many.mmd",
+        ],
+        &["graph", "-f", "master-slaves", "--slaves", "600", "-o", "many.svg"],
+    ] {
+        let output = topogen(here, arguments);
+        text += &format!(
+            "$ topogen {}\n{}exit {}\n",
+            arguments.join(" "),
+            stderr(&output),
+            output.status.code().unwrap_or(-1)
+        );
+    }
+    insta::assert_snapshot!("graph_messages", text);
+    assert!(!here.join("a.png").exists());
+}
