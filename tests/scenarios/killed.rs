@@ -127,7 +127,7 @@ pub(crate) fn any_moment() {
         assert_eq!(cluster.containers(Some("running")).len(), 2 + 2 * slaves, "{what}");
         assert_eq!(cluster.containers(None).len(), 2 + 2 * slaves, "{what}");
         assert_eq!(cluster.networks().len(), 2 + slaves, "{what}");
-        let found = cluster.probe("master", "app", &["--connect", "db:1", "--resolve", "master"]);
+        let found = cluster.probe("master", "app", &["--resolve", "master"]);
         assert_eq!(
             found["names"]["master"].as_array().map(Vec::len),
             Some(1),
