@@ -135,7 +135,7 @@ const NEWER: &str = r#"
       newer:
         image: topogen/fake
         annotations: {a: b}
-        healthcheck: {test: "exit 0", start_interval: 1s}
+        healthcheck: {test: "exit 0", start_interval: 1s, start_period: 2s}
         networks: {internal: {gw_priority: 3, interface_name: eth7, mac_address: "02:42:ac:11:77:03"}, back: {mac_address: "02:42:ac:11:77:04"}}
 "#;
 
@@ -251,12 +251,13 @@ fn fits(pattern: &str, text: &str) -> bool {
 fn is_of_the_run(name: &str, path: &str) -> bool {
     let address = |network: &&str| {
         let fields = ["Gateway", "IPAddress", "IPPrefixLen"].map(|f| format!("NetworkSettings.Networks.{network}.{f}"));
-        // `limits` asks for its own.
-        let mac = format!("NetworkSettings.Networks.{network}.MacAddress");
-        fields.iter().any(|f| f == path) || (path == mac && name != "NAME-w-limits-1")
+        fields.iter().any(|f| f == path)
     };
+    // These two ask for one.
+    let asks = ["NAME-w-limits-1", "NAME-w-newer-1"].contains(&name);
+    let mac = !asks && fits("NetworkSettings.Networks.*.MacAddress", path);
     let subnet = |network: &&str| name == format!("network {network}") && path == "IPAM.Config";
-    OF_THE_RUN.iter().any(|run| fits(run, path)) || SUBNETS.iter().any(|n| address(n) || subnet(n))
+    mac || OF_THE_RUN.iter().any(|run| fits(run, path)) || SUBNETS.iter().any(|n| address(n) || subnet(n))
 }
 
 pub(crate) fn inspected() {
