@@ -41,6 +41,8 @@ pub mod label {
     pub const AFTER: &str = "io.topogen.after";
     /// Anonymous volumes that a container took over from the one it replaced, with commas between them.
     pub const CARRIED: &str = "io.topogen.carried";
+    /// On an anonymous volume: that it is there for configs and secrets alone.
+    pub const FILES: &str = "io.topogen.files";
     /// The blueprint it came from.
     pub const BLUEPRINT: &str = "io.topogen.blueprint";
 
@@ -234,6 +236,17 @@ pub struct FileSpec {
     pub content: Arc<[u8]>,
 }
 
+impl FileSpec {
+    /// Its directory, and its name there.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        match self.target.rsplit_once('/') {
+            Some((directory, name)) if !directory.is_empty() => (directory, name),
+            _ => ("/", self.target.trim_start_matches('/')),
+        }
+    }
+}
+
 impl ContainerSpec {
     /// Its image.
     #[must_use]
@@ -273,9 +286,12 @@ impl ContainerSpec {
     }
 }
 
-/// Whether a mount is of a volume that the engine is to name.
+/// Whether a mount is of a volume that the engine is to name, and that holds more than what is put there each time.
 fn is_anonymous(mount: &Mount) -> bool {
-    mount.typ == Some(MountType::VOLUME) && mount.source.as_deref().unwrap_or_default().is_empty()
+    let labels = mount.volume_options.as_ref().and_then(|o| o.labels.as_ref());
+    mount.typ == Some(MountType::VOLUME)
+        && mount.source.as_deref().unwrap_or_default().is_empty()
+        && labels.is_none_or(|l| !l.contains_key(label::FILES))
 }
 
 /// What was found on the engine.

@@ -508,3 +508,48 @@ roles:
     assert_eq!(wanted.beyond((1, 45)).len(), 3);
     insta::assert_snapshot!("beyond_an_engine", wanted.beyond((1, 41)).render(&sources, false));
 }
+
+/// A hardened service has its configs and secrets all the same.
+#[test]
+fn files_have_room_where_nothing_can_be_written() {
+    let text = r#"
+roles:
+  a:
+    configs: {c: {content: c}}
+    secrets: {s: {content: s}}
+    services:
+      hidden: {image: i, tmpfs: [/run, /etc/app/cache], configs: [{source: c, target: /etc/app/c}], secrets: [s]}
+      hard: {image: i, read_only: true, configs: [{source: c, target: /etc/app/c}], secrets: [s]}
+      room: {image: i, read_only: true, tmpfs: /run, secrets: [s], volumes: [/run/secrets]}
+      plain: {image: i, configs: [c], secrets: [s]}
+"#;
+    let wanted = of(text);
+    let mounts = |at: usize| {
+        let host = json!(wanted.nodes[0].containers[at].body.host_config);
+        let targets = host["Mounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|m| m["Target"].clone());
+        targets.collect::<Json>()
+    };
+    assert_eq!(mounts(0), json!(["/run/secrets"]));
+    assert_eq!(mounts(1), json!(["/etc/app", "/run/secrets"]));
+    assert_eq!(mounts(2), json!(["/run/secrets"]));
+    assert_eq!(mounts(3), json!([]));
+    assert!(
+        wanted.nodes[0].containers[1].targets().contains(&"/etc/app".to_owned()),
+        "it is not carried over"
+    );
+    assert!(
+        !wanted.nodes[0].containers[2]
+            .targets()
+            .contains(&"/run/secrets".to_owned()),
+        "it is"
+    );
+    let text = text.replace(
+        "read_only: true, configs: [{source: c, target: /etc/app/c}]",
+        "read_only: true, configs: [c]",
+    );
+    insta::assert_snapshot!("no_room", refused(&text, &Overrides::default(), &[]));
+}

@@ -173,6 +173,7 @@ impl Translation<'_> {
         if let Some(deploy) = self.service.get("deploy") {
             resources::deploy(deploy, &mut draft.host, &self.path("deploy"), &mut self.faults);
         }
+        self.make_room(&mut draft);
         draft.body.env = self.environment();
         let waits = self.waits(&draft.links, &draft.shares);
         let mut labels = self.own_labels();

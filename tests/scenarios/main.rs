@@ -15,6 +15,7 @@ mod killed;
 mod lab;
 mod real;
 mod restart;
+mod translate;
 
 use std::process::ExitCode;
 
@@ -188,6 +189,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         connect::interrupt,
     ),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
+    (
+        "translate::up_asks_for_what_compose_asks_for",
+        Needs::Compose,
+        translate::inspected,
+    ),
     (
         "compose::brings_up_what_render_made",
         Needs::Compose,

@@ -1,6 +1,6 @@
 //! Containers: made, joined to all their networks, given their files, started.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -130,20 +130,32 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
     if spec.files.is_empty() {
         return Ok(());
     }
-    let mut archive = tar::Builder::new(Vec::new());
+    // Where nothing can be written but on volumes, the engine wants to be told of those.
+    let read_only = spec.body.host_config.as_ref().and_then(|h| h.readonly_rootfs) == Some(true);
+    let mut archives: BTreeMap<&str, tar::Builder<Vec<u8>>> = BTreeMap::new();
     for file in &spec.files {
+        let (directory, name) = match file.place() {
+            place if read_only => place,
+            _ => ("/", file.target.trim_start_matches('/')),
+        };
+        let archive = archives
+            .entry(directory)
+            .or_insert_with(|| tar::Builder::new(Vec::new()));
         let mut header = tar::Header::new_gnu();
         header.set_size(file.content.len() as u64);
         header.set_mode(file.mode);
         header.set_uid(file.uid);
         header.set_gid(file.gid);
-        archive.append_data(&mut header, file.target.trim_start_matches('/'), &*file.content)?;
+        archive.append_data(&mut header, name, &*file.content)?;
     }
-    let options = UploadToContainerOptionsBuilder::new().path("/").build();
-    let body = bollard::body_full(archive.into_inner()?.into());
-    docker
-        .upload_to_container(spec.name.as_str(), Some(options), body)
-        .await
+    for (directory, archive) in archives {
+        let options = UploadToContainerOptionsBuilder::new().path(directory).build();
+        let body = bollard::body_full(archive.into_inner()?.into());
+        docker
+            .upload_to_container(spec.name.as_str(), Some(options), body)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.

@@ -2,13 +2,57 @@
 
 use std::sync::Arc;
 
-use super::Translation;
+use bollard::models::{HostConfig, Mount, MountType, MountVolumeOptions};
+
+use super::{Draft, Translation};
 use crate::blueprint::ConfigKind;
-use crate::engine::{FileSpec, sha256};
+use crate::diagnostic::Problem;
+use crate::engine::{FileSpec, label, sha256};
 use crate::topology::ConfigSource;
 use crate::value::Value;
 
 impl Translation<'_> {
+    /// Files are copied in before the container starts. Where they could not be written then, or would be hidden when it
+    /// runs, their directory becomes a volume of its own.
+    pub(super) fn make_room(&mut self, draft: &mut Draft) {
+        let Draft { host, files, .. } = draft;
+        let read_only = host.readonly_rootfs == Some(true);
+        let mut made: Vec<String> = Vec::new();
+        for file in files.iter() {
+            let (directory, _) = file.place();
+            let (covered, hidden) = cover(host, directory);
+            if made.iter().any(|m| m == directory) || !(hidden || (read_only && !covered)) {
+                continue;
+            }
+            if directory == "/" {
+                let key = if self.service.get("configs").is_some() {
+                    "configs"
+                } else {
+                    "secrets"
+                };
+                let path = self.path(key);
+                let message = format!("`{path}`: `{}` would stand where nothing can be written", file.target);
+                let hint = "give it a directory that can be a volume: {source: NAME, target: /etc/app/NAME}";
+                self.faults.push(&path, Problem::general(message).hint(hint));
+                continue;
+            }
+            made.push(directory.to_owned());
+        }
+        let mounts = made.into_iter().map(|directory| Mount {
+            typ: Some(MountType::VOLUME),
+            target: Some(directory),
+            volume_options: Some(MountVolumeOptions {
+                labels: Some([(label::FILES.to_owned(), String::new())].into()),
+                ..MountVolumeOptions::default()
+            }),
+            ..Mount::default()
+        });
+        let mounts: Vec<Mount> = mounts.collect();
+        if !mounts.is_empty() {
+            host.mounts.get_or_insert_default().extend(mounts);
+        }
+    }
+
     /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
     pub(super) fn files(&mut self, kind: ConfigKind, value: &Value) -> Vec<FileSpec> {
         let mut files = Vec::new();
@@ -59,5 +103,23 @@ impl Translation<'_> {
             });
         }
         files
+    }
+}
+
+/// What `directory` lies on: whether on a volume, or something of the host; and whether on a tmpfs, which is empty each
+/// time. The mount nearest to it counts.
+fn cover(host: &HostConfig, directory: &str) -> (bool, bool) {
+    let binds = host.binds.iter().flatten().filter_map(|b| b.split(':').nth(1));
+    let mounts = host.mounts.iter().flatten();
+    let mounts = mounts.filter_map(|m| Some((m.target.as_deref()?, m.typ == Some(MountType::TMPFS))));
+    let tmpfs = host.tmpfs.iter().flatten().map(|(path, _)| (path.as_str(), true));
+    let all = binds.map(|b| (b, false)).chain(mounts).chain(tmpfs);
+    let above = all.filter(|(target, _)| {
+        let below = directory.strip_prefix(target.trim_end_matches('/'));
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    match above.max_by_key(|(target, _)| target.len()) {
+        None => (false, false),
+        Some((_, empty)) => (!empty, empty),
     }
 }
