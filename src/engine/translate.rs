@@ -200,6 +200,8 @@ impl Translation<'_> {
             }
             labels.insert(label::DEFINITION.to_owned(), self.definition(&files));
             labels.insert(label::compose::VERSION.to_owned(), version());
+            labels.insert(label::compose::DEPENDS_ON.to_owned(), self.told_dependencies(&after));
+            labels.insert(label::NAMES.to_owned(), self.names().join(" "));
             labels.insert(label::BLUEPRINT.to_owned(), origin.blueprint.clone());
             labels.insert(label::compose::CONFIG_FILES.to_owned(), origin.blueprint.clone());
             labels.insert(label::compose::WORKING_DIR.to_owned(), origin.directory.clone());
@@ -361,6 +363,28 @@ impl Translation<'_> {
     fn grace(&mut self, value: &Value) -> Option<i64> {
         let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), self.problems)?;
         Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))
+    }
+
+    /// What it answers to on the network of all nodes.
+    fn names(&self) -> Vec<&str> {
+        let attachments = self.service.attachments.iter();
+        let on_inout = attachments.filter(|a| a.network == self.topology.inout.key);
+        on_inout.flat_map(|a| &a.aliases).map(AsRef::as_ref).collect()
+    }
+
+    /// What it waits for, as Compose tells its containers (docker/compose `pkg/compose/create.go`, `prepareLabels`).
+    fn told_dependencies(&self, after: &[Dependency]) -> String {
+        let told = after.iter().filter_map(|dependency| {
+            let mut services = self.node.services.iter();
+            let service = services.find(|s| s.container == dependency.container)?;
+            let condition = match dependency.condition {
+                Condition::Started => "service_started",
+                Condition::Healthy => "service_healthy",
+                Condition::Completed => "service_completed_successfully",
+            };
+            Some(format!("{}:{condition}:{}", service.key, dependency.restart))
+        });
+        told.collect::<Vec<String>>().join(",")
     }
 
     /// The containers that `depends_on` names (Compose specification, services, `depends_on`).
