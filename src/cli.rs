@@ -270,9 +270,9 @@ pub struct Logs {
 }
 
 /// How work on the engine is done and shown.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Work {
-    /// Operations at once [default: 4 a core, from 4 to 16]
+    /// Operations at once [default: 4 a core, from 4 to 16; 64 where containers are only stopped or restarted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallel: Option<u16>,
     /// How to show progress on stderr

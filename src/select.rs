@@ -226,6 +226,17 @@ pub struct NoMatch {
 /// # Errors
 /// Each target, and each number or range in brackets, that means none.
 pub fn select<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Result<Vec<&'a SeenContainer>, Vec<NoMatch>> {
+    let (chosen, faults) = found(targets, containers);
+    if faults.is_empty() { Ok(chosen) } else { Err(faults) }
+}
+
+/// The same while containers come and go: a target that means none has none so far.
+#[must_use]
+pub fn present<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Vec<&'a SeenContainer> {
+    found(targets, containers).0
+}
+
+fn found<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> (Vec<&'a SeenContainer>, Vec<NoMatch>) {
     let mut chosen = vec![targets.is_empty(); containers.len()];
     let mut faults: Vec<NoMatch> = Vec::new();
     for target in targets.iter().flat_map(Target::each) {
@@ -235,13 +246,10 @@ pub fn select<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Result
             Err(fault) => faults.push(fault),
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
     let chosen = containers.iter().zip(chosen).filter(|(_, chosen)| *chosen);
     let mut chosen: Vec<&SeenContainer> = chosen.map(|(c, _)| c).collect();
     chosen.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
-    Ok(chosen)
+    (chosen, faults)
 }
 
 /// The same for a command that is run once a node: where `target` names no service it is each node's entry, the one that

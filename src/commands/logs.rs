@@ -171,7 +171,7 @@ impl Followers {
         match (action.as_str(), self.starts.get(&container.id)) {
             ("destroy", _) => drop(self.starts.remove(&container.id)),
             ("start", Some(start)) => drop(start.send(())),
-            ("start", None) if select::select(&args.targets, std::slice::from_ref(&container)).is_ok() => {
+            ("start", None) if !select::present(&args.targets, std::slice::from_ref(&container)).is_empty() => {
                 self.add(container, Ask::default());
             }
             _ => {}

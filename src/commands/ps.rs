@@ -60,7 +60,7 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
         .filter(|n| n.is_of(&found.cluster) && n.labels.contains_key(label::NODE))
         .map(|n| n.name)
         .collect();
-    let chosen = select::select(&args.targets, &found.containers).unwrap_or_default();
+    let chosen = select::present(&args.targets, &found.containers);
     let known = |id: &str, endpoints: &[SeenEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
     let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.networks)).collect();
     let private = &private;

@@ -16,6 +16,9 @@ use crate::select::{self, NoMatch};
 use crate::terminal;
 use crate::terminal::words::span;
 
+/// Containers that stop at once, unless it is said how many.
+const STOPPING: u16 = 64;
+
 pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
     let found = Found::look(&args.which).await?;
@@ -41,7 +44,12 @@ pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
         terminal::result(&text, json!({"containers": 0}));
         return Ok(());
     }
-    work::carry_out(&plan, &found.cluster, &found.engine, None, None, &args.work).await?;
+    let mut work = args.work.clone();
+    if let Verb::Stop(_) | Verb::Restart { .. } = verb {
+        // It is the containers that take their time, not the engine.
+        work.parallel = work.parallel.or(Some(STOPPING));
+    }
+    work::carry_out(&plan, &found.cluster, &found.engine, None, None, &work).await?;
     let acted = || {
         plan.operations
             .iter()
