@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::logs::Moment;
 use crate::name::ClusterName;
+use crate::plan::verbs;
+use crate::select::Target;
 
 /// One blueprint of roles, one Compose project a node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -34,8 +37,24 @@ pub enum Command {
     Up(Up),
     /// Remove everything of the cluster from the engine
     Down(Down),
-    /// List the cluster's nodes: services, states, addresses, names
+    /// List the cluster's nodes: services, states, addresses, names, ports
     Ps(Ps),
+    /// Show what containers print, of all nodes in the order of time
+    Logs(Logs),
+    /// Run a command in containers
+    Exec(Exec),
+    /// Stop containers, each within its own grace period
+    Stop(Stop),
+    /// Start containers that were stopped
+    Start(Act),
+    /// Stop containers and start them
+    Restart(Restart),
+    /// Send a signal to containers
+    Kill(Kill),
+    /// Freeze containers
+    Pause(Act),
+    /// Let frozen containers go on
+    Unpause(Act),
     /// Write the fake image for `docker load`
     Image(Image),
     /// Print the JSON Schema of blueprints, for editors
@@ -104,10 +123,158 @@ pub struct DryRun {
     pub detailed_exitcode: bool,
 }
 
-/// How work on the engine is done and shown.
+/// What targets are, below the options of commands that take them.
+const TARGETS: &str = "\
+A target is a node (`slave3`), a role (`slave`: all its nodes) or a service of either (`slave3/db`, `slave/db`). \
+`*` stands for anything, `?` for a character, `[2,5-7]` for numbers: `'slave[2-5]'`, `'*/db'`; quote what the shell \
+would take for a file's name.";
+
+/// Which containers to do something with, and how.
 #[derive(Debug, Args)]
+#[command(after_help = TARGETS)]
+pub struct Act {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub which: Which,
+    /// What would be done.
+    #[command(flatten)]
+    pub dry: DryRun,
+    /// How.
+    #[command(flatten)]
+    pub work: Work,
+}
+
+/// `topogen stop`
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// Which containers, and how.
+    #[command(flatten)]
+    pub act: Act,
+    /// Seconds until what does not stop is killed [default: each container's own grace period]
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+}
+
+/// `topogen restart`
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// Which containers, and how.
+    #[command(flatten)]
+    pub act: Act,
+    /// Seconds until what does not stop is killed [default: each container's own grace period]
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u32>,
+    /// Leave alone what depends on them with `restart: true`
+    #[arg(long)]
+    pub no_deps: bool,
+}
+
+/// `topogen kill`
+#[derive(Debug, Args)]
+pub struct Kill {
+    /// Which containers, and how.
+    #[command(flatten)]
+    pub act: Act,
+    /// Signal to send, by name or number
+    #[arg(short, long, value_name = "SIGNAL", default_value = "SIGKILL", value_parser = signal)]
+    pub signal: String,
+}
+
+/// `topogen exec`
+#[derive(Debug, Args)]
+#[command(after_help = format!("{TARGETS} Of a whole node the command runs in its entry.\n\n\
+On several containers it runs side by side, each line of output after its node and service. The exit code is the highest \
+of the command's; 125 where it could not be run, 126 and 127 where it is no command."))]
+pub struct Exec {
+    /// Node, role or service
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub which: Which,
+    /// Insist on one container that reads what is typed, as is done where there is one
+    #[arg(short, long, conflicts_with = "detach")]
+    pub interactive: bool,
+    /// Give the command a terminal [default: where this is one, and there is one container]
+    #[arg(short, long, conflicts_with_all = ["no_tty", "detach", "format"])]
+    pub tty: bool,
+    /// Give the command no terminal
+    #[arg(short = 'T', long)]
+    pub no_tty: bool,
+    /// Do not wait for the command
+    #[arg(short, long, conflicts_with = "format")]
+    pub detach: bool,
+    /// User, and group: `NAME|UID[:GROUP|GID]`
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Directory to run in
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Variable of the environment, with this one's value where it has none; may be given again
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub env: Vec<String>,
+    /// Containers at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub parallel: u16,
+    /// How to print it: lines as they come, or at the end exit code and output of each as JSON
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `topogen logs`
+#[derive(Debug, Args)]
+#[command(after_help = TARGETS)]
+pub struct Logs {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// Go on with what is printed from now on, also by containers that start later
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Lines to begin with, of each container [default: all]
+    #[arg(long, value_name = "N")]
+    pub tail: Option<u32>,
+    /// From when on: how long ago (`10m`, `1h30m`), or a time in UTC (`2026-01-31T12:00:00Z`)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Until when, likewise
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub until: Option<Moment>,
+    /// Show when each line was printed
+    #[arg(short, long)]
+    pub timestamps: bool,
+    /// Do not show whose line it is
+    #[arg(long, conflicts_with = "format")]
+    pub no_log_prefix: bool,
+    /// No colours; NO_COLOR in the environment says the same
+    #[arg(long)]
+    pub no_color: bool,
+    /// How to print it: lines, or a JSON object a line
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Name of the cluster [default: what the blueprint says]
+    #[arg(short, long, value_name = "NAME")]
+    pub name: Option<ClusterName>,
+    /// Blueprint that names the cluster [default: topogen.yaml here, if there is one]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub file: Option<String>,
+}
+
+/// How work on the engine is done and shown.
+#[derive(Debug, Clone, Args)]
 pub struct Work {
-    /// Operations at once [default: 4 a core, from 4 to 16]
+    /// Operations at once [default: 4 a core, from 4 to 16; 64 where containers are only stopped or restarted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallel: Option<u16>,
     /// How to show progress on stderr
@@ -230,10 +397,17 @@ pub struct Down {
 
 /// `topogen ps`
 #[derive(Debug, Args)]
+#[command(after_help = TARGETS)]
 pub struct Ps {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
     /// Which cluster.
     #[command(flatten)]
     pub which: Which,
+    /// Stay and show it anew whenever it changes
+    #[arg(short, long)]
+    pub watch: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
@@ -318,4 +492,8 @@ fn scale(text: &str) -> Result<(String, u32), String> {
     let (role, count) = pair(text).map_err(|_| "expected ROLE=N".to_owned())?;
     let count = count.parse().map_err(|_| format!("`{count}` is not a count"))?;
     Ok((role, count))
+}
+
+fn signal(text: &str) -> Result<String, String> {
+    verbs::signal(text).ok_or_else(|| "expected a signal such as `SIGTERM`, `HUP` or `9`".to_owned())
 }

@@ -3,10 +3,12 @@
 mod check;
 mod completions;
 mod down;
+mod exec;
 mod graph;
 mod image;
 mod init;
 mod load;
+mod logs;
 mod man;
 mod probe;
 mod ps;
@@ -14,12 +16,14 @@ mod reach;
 mod render;
 mod schema;
 mod up;
+mod verbs;
 mod work;
 
 use anyhow::Context;
 
 use crate::cli::Command;
 use crate::error::Error;
+use crate::plan::verbs::Verb;
 
 /// Carry out `command`.
 pub(crate) fn run(command: Command) -> Result<(), Error> {
@@ -34,6 +38,20 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Up(args) => block_on(up::run(&args)),
         Command::Down(args) => block_on(down::run(&args)),
         Command::Ps(args) => block_on(ps::run(&args)),
+        Command::Logs(args) => block_on(logs::run(&args)),
+        Command::Exec(args) => block_on(exec::run(&args)),
+        Command::Stop(args) => block_on(verbs::run(&Verb::Stop(args.timeout), &args.act)),
+        Command::Start(args) => block_on(verbs::run(&Verb::Start, &args)),
+        Command::Restart(args) => {
+            let verb = Verb::Restart {
+                grace: args.timeout,
+                alone: args.no_deps,
+            };
+            block_on(verbs::run(&verb, &args.act))
+        }
+        Command::Kill(args) => block_on(verbs::run(&Verb::Kill(args.signal), &args.act)),
+        Command::Pause(args) => block_on(verbs::run(&Verb::Pause, &args)),
+        Command::Unpause(args) => block_on(verbs::run(&Verb::Unpause, &args)),
         Command::Image(args) => image::run(&args),
         Command::Probe(args) => block_on(probe::run(&args)),
         Command::Fake => Ok(crate::fake::serve::run().context("fake service")?),

@@ -4,8 +4,12 @@
 
 pub mod apply;
 pub mod connect;
+pub mod events;
+pub mod exec;
+pub mod logs;
 pub mod observe;
 pub mod translate;
+mod verbs;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +37,8 @@ pub mod label {
     pub const NODE: &str = "io.topogen.node";
     /// A container's service, by its name inside the node.
     pub const SERVICE: &str = "io.topogen.service";
+    /// What a container answers to on the network of all nodes, by spaces; blank where it answers to nothing there.
+    pub const NAMES: &str = "io.topogen.names";
     /// A hash over all that made a container or network.
     pub const CONFIG_HASH: &str = "io.topogen.config-hash";
     /// What a container was asked to be, in the blueprint's words and as JSON: by it `up` says what changed.

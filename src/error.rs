@@ -6,29 +6,51 @@ use crate::diagnostic::{Problems, Sources};
 
 /// How topogen ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done.
-    Done = 0,
+    Done,
     /// Something unexpected.
-    Unexpected = 1,
+    Unexpected,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// The blueprint is invalid.
-    Blueprint = 3,
+    Blueprint,
     /// A difference was found where none should be.
-    Difference = 4,
+    Difference,
     /// The engine is out of reach.
-    Engine = 5,
+    Engine,
     /// Applied in part.
-    Partial = 6,
+    Partial,
     /// Interrupted.
-    Interrupted = 130,
+    Interrupted,
+    /// As the command ended that `exec` ran.
+    Command(u8),
+}
+
+impl Exit {
+    /// What `exec` says of a command that could not be run, as `docker run` does.
+    pub const NOT_RUN: u8 = 125;
+
+    /// The code of the process.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::Blueprint => 3,
+            Self::Difference => 4,
+            Self::Engine => 5,
+            Self::Partial => 6,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -76,6 +98,9 @@ pub enum Error {
         /// The engine's answer.
         source: bollard::errors::Error,
     },
+    /// A command could not be run in a container.
+    #[error("{0}")]
+    NotRun(String),
     /// Some operations failed; the rest is done.
     #[error("{0}")]
     Partial(String),
@@ -102,6 +127,7 @@ impl Error {
             Self::Difference(_) => Exit::Difference,
             Self::Shown(exit) => *exit,
             Self::NoEngine(_) => Exit::Engine,
+            Self::NotRun(_) => Exit::Command(Exit::NOT_RUN),
             Self::Partial(_) => Exit::Partial,
             Self::Interrupted(_) => Exit::Interrupted,
             Self::InTheWay { .. } | Self::Engine { .. } | Self::Other(_) => Exit::Unexpected,
@@ -112,7 +138,7 @@ impl Error {
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Usage { hint, .. } => vec![hint.clone()],
+            Self::Usage { hint, .. } => hint.lines().map(str::to_owned).collect(),
             Self::InTheWay { hints, .. } => hints.clone(),
             Self::NoEngine(error) => error.hints.clone(),
             Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],

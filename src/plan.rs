@@ -2,6 +2,7 @@
 
 pub mod conflict;
 pub mod reconcile;
+pub mod verbs;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -45,6 +46,16 @@ pub enum Action {
     },
     /// Put its configs into a container and start it.
     Start(Arc<ContainerSpec>),
+    /// Start a container that has run before.
+    StartAgain {
+        /// The engine's id.
+        id: String,
+    },
+    /// Freeze a container.
+    Pause {
+        /// The engine's id.
+        id: String,
+    },
     /// Let a frozen container go on.
     Unpause,
     /// Wait until all of these are as they should be.
@@ -56,10 +67,26 @@ pub enum Action {
     },
     /// Nothing can be done, and why: it stands in the plan so that what depends on it is left out and it is told of.
     Blocked(Conflict),
-    /// Stop a container, its own grace period allowed.
+    /// Stop a container.
     Stop {
         /// The engine's id.
         id: String,
+        /// Seconds that it is given; its own grace period where `None`.
+        grace: Option<u32>,
+    },
+    /// Stop a container, if it runs, and start it.
+    Restart {
+        /// The engine's id.
+        id: String,
+        /// Seconds that it is given; its own grace period where `None`.
+        grace: Option<u32>,
+    },
+    /// Send a signal to a container.
+    Kill {
+        /// The engine's id.
+        id: String,
+        /// The signal, `SIGKILL`.
+        signal: String,
     },
     /// Remove a container that has stopped.
     RemoveContainer {
@@ -89,11 +116,15 @@ impl Action {
             Self::CreateContainer(_) | Self::Blocked(_) => "create container",
             Self::Disconnect { .. } => "disconnect container",
             Self::Connect { .. } => "connect container",
-            Self::Start(_) => "start container",
+            Self::Start(_) | Self::StartAgain { .. } => "start container",
+            Self::Pause { .. } => "pause container",
             Self::Unpause => "unpause container",
             Self::Await { containers, .. } if containers.len() == 1 => "await container",
             Self::Await { .. } => "await role",
             Self::Stop { .. } => "stop container",
+            Self::Restart { .. } => "restart container",
+            Self::Kill { signal, .. } if signal == "SIGKILL" => "kill container",
+            Self::Kill { .. } => "signal container",
             Self::RemoveContainer { .. } => "remove container",
             Self::RemoveNetwork { .. } => "remove network",
             Self::RemoveVolume => "remove volume",

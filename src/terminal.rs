@@ -248,10 +248,24 @@ fn write(text: &str) {
 /// # Errors
 /// A reader that has gone away is none: the rest is for nobody.
 pub(crate) fn data(text: &str) -> std::io::Result<()> {
+    reaches(text).map(drop)
+}
+
+/// Data on stdout; whether there still is a reader.
+///
+/// # Errors
+/// Those of writing.
+pub(crate) fn reaches(text: &str) -> std::io::Result<bool> {
     // The two may go to the same terminal.
     end();
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+/// Whether what is printed on stdout may be coloured: a terminal that can, and no NO_COLOR.
+pub(crate) fn colours() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
 }

@@ -166,7 +166,10 @@ impl Pretended {
                 container.state = State::Running;
             }
             Action::Unpause => self.container(subject).state = State::Running,
-            Action::Stop { id } => {
+            Action::StartAgain { .. } | Action::Pause { .. } | Action::Restart { .. } | Action::Kill { .. } => {
+                panic!("{operation}: neither up nor down asks for it")
+            }
+            Action::Stop { id, .. } => {
                 let container = self.container(subject);
                 assert_eq!(container.id, *id);
                 container.state = State::Exited;

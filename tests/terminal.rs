@@ -157,7 +157,10 @@ fn plan(operations: Vec<Operation>) -> Plan {
 }
 
 fn stop() -> Action {
-    Action::Stop { id: String::new() }
+    Action::Stop {
+        id: String::new(),
+        grace: None,
+    }
 }
 
 fn remove() -> Action {

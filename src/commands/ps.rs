@@ -1,128 +1,163 @@
 //! `topogen ps`
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::IsTerminal;
+use std::time::Duration;
 
-use comfy_table::{Table, presets};
-use futures_util::{StreamExt, TryStreamExt};
-use serde::Serialize;
+use bollard::errors::Error as EngineError;
+use bollard::models::EventMessage;
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use tokio::sync::watch;
 
-use super::{load, work};
+use super::verbs::Found;
+use super::work;
 use crate::cli::{Format, Ps};
-use crate::engine::connect::Engine;
-use crate::engine::{SeenContainer, SeenEndpoint, State, label, observe};
-use crate::error::Error;
-use crate::name::ClusterName;
-use crate::plan::reconcile::natural;
-use crate::terminal;
+use crate::engine::{SeenEndpoint, events, label, observe};
+use crate::error::{Error, Exit};
+use crate::roster::{self, NodeRow};
+use crate::{console, select, terminal};
 
 /// Inspections at once.
 const PARALLEL: usize = 16;
-
-/// A node as it runs.
-#[derive(Serialize)]
-struct NodeRow {
-    node: String,
-    role: String,
-    services: Vec<ServiceRow>,
-}
-
-/// A container as it runs.
-#[derive(Serialize)]
-struct ServiceRow {
-    service: String,
-    container: String,
-    state: State,
-    addresses: Vec<SeenEndpoint>,
-    /// What it answers to on shared networks, its container's own name and key aside.
-    names: Vec<String>,
-}
+/// Between two looks, however much happens.
+const PAUSE: Duration = Duration::from_millis(250);
+/// A look when nothing is said to have happened.
+const SELDOM: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Ps) -> Result<(), Error> {
-    let cluster = load::cluster(&args.which)?;
-    let engine = Engine::connect().await?;
-    let nodes = nodes(&engine, &cluster)
+    let mut found = Found::look(&args.which).await?;
+    let mut names = Names::default();
+    if args.watch {
+        return watch(args, &mut found, &mut names).await;
+    }
+    if found.containers.is_empty() && args.targets.is_empty() && args.format == Format::Table {
+        let cluster = &found.cluster;
+        terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
+        return work::other_clusters(&found.engine, cluster, "ps").await;
+    }
+    if !args.targets.is_empty() {
+        found.select(|all| select::select(&args.targets, all)).await?;
+    }
+    let nodes = nodes(args, &found, &mut names)
         .await
         .map_err(work::doing("look at the engine"))?;
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&nodes).map_err(anyhow::Error::from)? + "\n",
-        Format::Table if nodes.is_empty() => {
-            terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
-            return work::other_clusters(&engine, &cluster, "ps").await;
-        }
-        Format::Table => table(&nodes),
+        Format::Table => roster::table(&nodes),
     };
     Ok(terminal::data(&text).map_err(anyhow::Error::from)?)
 }
 
-async fn nodes(engine: &Engine, cluster: &ClusterName) -> Result<Vec<NodeRow>, bollard::errors::Error> {
-    let (mut containers, networks) =
-        tokio::try_join!(observe::containers(engine, Some(cluster)), observe::networks(engine))?;
-    containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+/// The names of containers by their ids, and the endpoints that each had then: while those stay so do these.
+type Names = HashMap<String, (Vec<SeenEndpoint>, Vec<String>)>;
+
+/// The nodes that are asked for, none where nothing of them is there.
+async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRow>, EngineError> {
+    let networks = observe::networks(&found.engine).await?;
     // Every network but the nodes' own is shared, whoever made it.
-    let private: HashSet<&str> = networks
-        .iter()
-        .filter(|n| n.is_of(cluster) && n.labels.contains_key(label::NODE))
-        .map(|n| n.name.as_str())
+    let private: HashSet<String> = networks
+        .into_iter()
+        .filter(|n| n.is_of(&found.cluster) && n.labels.contains_key(label::NODE))
+        .map(|n| n.name)
         .collect();
+    let chosen = select::present(&args.targets, &found.containers);
+    let known = |id: &str, endpoints: &[SeenEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
+    let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.networks)).collect();
     let private = &private;
-    let rows: Vec<(SeenContainer, Vec<String>)> = futures_util::stream::iter(containers)
+    let new: Vec<_> = futures_util::stream::iter(unknown)
         .map(|container| async {
-            let names = observe::aliases(engine, &container, |network| !private.contains(network)).await?;
-            Ok::<_, bollard::errors::Error>((container, names))
+            let names = observe::aliases(&found.engine, container, |network| !private.contains(network)).await?;
+            Ok::<_, EngineError>((container.id.clone(), (container.networks.clone(), names)))
         })
         .buffered(PARALLEL)
         .try_collect()
         .await?;
-    let mut nodes: Vec<NodeRow> = Vec::new();
-    for (container, names) in rows {
-        let node = container.label(label::NODE).to_owned();
-        if nodes.last().is_none_or(|n| n.node != node) {
-            nodes.push(NodeRow {
-                node,
-                role: container.label(label::ROLE).to_owned(),
-                services: Vec::new(),
-            });
-        }
-        let row = ServiceRow {
-            service: container.label(label::SERVICE).to_owned(),
-            container: container.name,
-            state: container.state,
-            addresses: own_first(container.networks, private),
-            names,
+    names.extend(new);
+    let names = names
+        .iter()
+        .map(|(id, (_, names))| (id.clone(), names.clone()))
+        .collect();
+    Ok(roster::rows(&chosen, &names, private))
+}
+
+/// Show it, and again whenever it has changed, until asked to end.
+async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
+    let mut happenings = Box::pin(events::of(&found.engine.docker, &["container", "network"]));
+    let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
+    let screen = on_terminal.then(console::Screen::new);
+    let mut sizes = if on_terminal { console::sizes() } else { None };
+    let mut end = Box::pin(console::asked_to_end());
+    let mut shown: Option<Vec<NodeRow>> = None;
+    let result = loop {
+        let now = match nodes(args, found, names).await {
+            Ok(now) => now,
+            Err(error) => break Err(work::doing("look at the engine")(error)),
         };
-        if let Some(node) = nodes.last_mut() {
-            node.services.push(row);
+        let size = sizes.as_mut().map(|s| *s.borrow_and_update());
+        if let Some(screen) = &screen {
+            let (rows, columns) = size.unwrap_or((24, 80));
+            screen.show(&roster::screen(found.cluster.as_str(), &now, rows, columns));
+        } else if shown.as_ref() != Some(&now) && !show(args, &now, shown.is_some())? {
+            return Ok(());
         }
+        shown = Some(now);
+        let looked = tokio::select! {
+            result = happened(&mut happenings) => result,
+            () = resized(&mut sizes) => Ok(()),
+            () = tokio::time::sleep(SELDOM) => Ok(()),
+            () = &mut end => break Err(Error::Shown(Exit::Interrupted)),
+        };
+        // All that happens at once is one change.
+        tokio::time::sleep(PAUSE).await;
+        while happenings.next().now_or_never().is_some_and(|event| event.is_some()) {}
+        let again = match looked {
+            Ok(()) => observe::containers(&found.engine, Some(&found.cluster)).await,
+            Err(error) => Err(error),
+        };
+        match again {
+            Ok(containers) => found.containers = containers,
+            Err(error) => break Err(work::doing("look at the engine")(error)),
+        }
+    };
+    let stays = screen.is_some();
+    drop(screen);
+    if let (true, Some(last)) = (stays, &shown) {
+        show(args, last, false)?;
     }
-    Ok(nodes)
+    result
 }
 
-/// The private networks first, then the shared ones.
-fn own_first(mut endpoints: Vec<SeenEndpoint>, private: &HashSet<&str>) -> Vec<SeenEndpoint> {
-    endpoints.sort_by_key(|e| !private.contains(e.network.as_str()));
-    endpoints
-}
-
-fn table(nodes: &[NodeRow]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT"]);
-    for node in nodes {
-        for (at, service) in node.services.iter().enumerate() {
-            let addresses: Vec<&str> = service.addresses.iter().map(|e| e.address.as_str()).collect();
-            table.add_row([
-                if at == 0 { node.node.as_str() } else { "" },
-                &service.service,
-                service.state.word(),
-                addresses.join(" ").trim(),
-                &service.names.join(" "),
-            ]);
+/// Returns when something happens that may show.
+async fn happened(
+    happenings: &mut (impl Stream<Item = Result<EventMessage, EngineError>> + Unpin),
+) -> Result<(), EngineError> {
+    loop {
+        let event = happenings.next().await.unwrap_or_else(|| {
+            let error = "it hung up".to_owned();
+            Err(EngineError::DockerStreamError { error })
+        })?;
+        // Health checks are commands: what they find is told beside.
+        if !event.action.is_some_and(|a| a.starts_with("exec_")) {
+            return Ok(());
         }
     }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.strip_prefix(' ').unwrap_or(&line).trim_end());
-        text.push('\n');
+}
+
+async fn resized(sizes: &mut Option<watch::Receiver<(u16, u16)>>) {
+    if let Some(sizes) = sizes
+        && sizes.changed().await.is_ok()
+    {
+        return;
     }
-    text
+    std::future::pending().await
+}
+
+/// Print it all; whether anybody reads it.
+fn show(args: &Ps, nodes: &[NodeRow], again: bool) -> Result<bool, Error> {
+    let text = match args.format {
+        Format::Json => serde_json::to_string(nodes).map_err(anyhow::Error::from)? + "\n",
+        Format::Table if again => format!("\n{}", roster::table(nodes)),
+        Format::Table => roster::table(nodes),
+    };
+    Ok(terminal::reaches(&text).map_err(anyhow::Error::from)?)
 }

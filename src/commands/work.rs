@@ -89,7 +89,7 @@ async fn listen(stop: watch::Sender<bool>, mut interrupt: Signal, mut terminate:
         }
         if again {
             terminal::end();
-            std::process::exit(crate::error::Exit::Interrupted as i32);
+            std::process::exit(crate::error::Exit::Interrupted.code().into());
         }
         again = true;
         let _ = stop.send(true);

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::NetworkDisconnectRequest;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptions, StopContainerOptions};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptions};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::connect::{Engine, status, words};
+use super::verbs;
 use crate::event::Event;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::{Action, Operation, Plan};
@@ -276,8 +277,11 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
         Action::Blocked(conflict) => Err(Error::DockerStreamError {
             error: conflict.to_string(),
         }),
-        // Without `t` the engine takes the container's own grace period.
-        Action::Stop { id } => gone(docker.stop_container(id, None::<StopContainerOptions>).await),
+        Action::StartAgain { id } => already(docker.start_container(id, None).await),
+        Action::Pause { id } => verbs::pause(id, docker).await,
+        Action::Stop { id, grace } => verbs::stop(id, *grace, docker).await,
+        Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
+        Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
             match docker.remove_container(id, Some(options)).await {
@@ -316,7 +320,7 @@ fn already(result: Result<(), Error>) -> Result<(), Error> {
 }
 
 /// So is gone (404), where the aim was that it goes.
-fn gone(result: Result<(), Error>) -> Result<(), Error> {
+pub(super) fn gone(result: Result<(), Error>) -> Result<(), Error> {
     match already(result) {
         Err(error) if status(&error) == Some(404) => Ok(()),
         other => other,

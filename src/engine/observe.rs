@@ -1,7 +1,7 @@
 //! What is on the engine: a few calls, side by side.
 
 mod host;
-mod read;
+pub(super) mod read;
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};

@@ -332,6 +332,7 @@ impl Translation<'_> {
         let mut labels = vec![
             (label::DEFINITION, self.definition(files)),
             (label::compose::VERSION, version()),
+            (label::NAMES, self.names().join(" ")),
             (label::BLUEPRINT, self.origin.blueprint.clone()),
             (label::compose::CONFIG_FILES, self.origin.blueprint.clone()),
             (label::compose::WORKING_DIR, self.origin.directory.clone()),
@@ -342,6 +343,13 @@ impl Translation<'_> {
             labels.push((label::AFTER, before.join(",")));
         }
         labels
+    }
+
+    /// What it answers to on the network of all nodes.
+    fn names(&self) -> Vec<&str> {
+        let attachments = self.service.attachments.iter();
+        let on_inout = attachments.filter(|a| a.network == self.topology.inout.key);
+        on_inout.flat_map(|a| &a.aliases).map(AsRef::as_ref).collect()
     }
 
     /// `command` and `entrypoint`: a list as it is, a text split as a shell splits it.

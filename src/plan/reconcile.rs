@@ -9,7 +9,7 @@ mod container;
 mod down;
 mod image;
 mod network;
-mod order;
+pub(super) mod order;
 mod surplus;
 mod volume;
 
@@ -211,7 +211,16 @@ fn remove(
     let id = container.id.clone();
     let (stop, after) = match container.state {
         Running | Restarting | Paused => {
-            let stop = plan.push(Action::Stop { id: id.clone() }, &container.name, node, cause, after);
+            let stop = plan.push(
+                Action::Stop {
+                    id: id.clone(),
+                    grace: None,
+                },
+                &container.name,
+                node,
+                cause,
+                after,
+            );
             (Some(stop), vec![stop])
         }
         _ => (None, after),

@@ -31,7 +31,7 @@ fn answer(mut signals: Signals) {
             if nothing {
                 terminal.face.line("interrupted: nothing was changed");
             }
-            std::process::exit(Exit::Interrupted as i32);
+            std::process::exit(Exit::Interrupted.code().into());
         }
     }
 }

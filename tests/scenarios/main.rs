@@ -16,6 +16,7 @@ mod lab;
 mod real;
 mod restart;
 mod translate;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -188,6 +189,56 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         connect::interrupt,
     ),
+    (
+        "verbs::what_is_stopped_starts_again_as_it_was",
+        Needs::Engine,
+        verbs::stop_and_start,
+    ),
+    (
+        "verbs::up_starts_what_was_stopped",
+        Needs::Engine,
+        verbs::up_starts_what_was_stopped,
+    ),
+    (
+        "verbs::what_depends_stops_first_and_starts_last",
+        Needs::Engine,
+        verbs::order,
+    ),
+    ("verbs::pause_unpause_and_kill", Needs::Engine, verbs::signals),
+    ("verbs::each_has_its_own_grace_period", Needs::Engine, verbs::grace),
+    (
+        "verbs::a_wrong_target_touches_nothing",
+        Needs::Engine,
+        verbs::wrong_targets,
+    ),
+    (
+        "verbs::one_that_cannot_start_keeps_no_other",
+        Needs::Engine,
+        verbs::part_failed,
+    ),
+    ("verbs::exec_on_many_ends_as_the_worst", Needs::Engine, verbs::exec),
+    (
+        "verbs::exec_forwards_input_and_its_end",
+        Needs::Engine,
+        verbs::exec_reads,
+    ),
+    (
+        "verbs::exec_in_a_terminal_leaves_it_as_it_was",
+        Needs::Engine,
+        verbs::exec_in_a_terminal,
+    ),
+    ("verbs::logs_are_in_the_order_of_time", Needs::Engine, verbs::logs),
+    (
+        "verbs::logs_follow_what_starts_again",
+        Needs::Engine,
+        verbs::logs_follow,
+    ),
+    (
+        "verbs::ps_shows_health_exit_codes_and_ports",
+        Needs::Engine,
+        verbs::ps_health,
+    ),
+    ("verbs::ps_watches", Needs::Engine, verbs::ps_watch),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
     (
         "translate::up_asks_for_what_compose_asks_for",

@@ -120,7 +120,7 @@ pub(super) fn image(image: ImageSummary) -> SeenImage {
 }
 
 /// A time as the engine writes it (RFC 3339), in its own zone where that is not UTC.
-pub(super) fn time(text: &str) -> Option<SystemTime> {
+pub(in crate::engine) fn time(text: &str) -> Option<SystemTime> {
     if text.ends_with('Z') {
         return humantime::parse_rfc3339(text).ok();
     }

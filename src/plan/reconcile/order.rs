@@ -135,7 +135,10 @@ impl<'a> Up<'a> {
             return None;
         };
         let cause = format!("`{other}`, with which it starts again, is started");
-        let stop = Action::Stop { id: seen.id.clone() };
+        let stop = Action::Stop {
+            id: seen.id.clone(),
+            grace: None,
+        };
         let at = self
             .plan
             .push(stop, spec.name.as_str(), spec.node.as_str(), cause.clone(), after);
@@ -230,6 +233,14 @@ pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpe
 
 /// `containers`, each after those that depend on it by what their labels say, and the ids of those.
 pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContainer, Vec<&'a str>)> {
+    let dependents = turned(&needs(containers));
+    let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
+    let order = each_after(&dependents).into_iter();
+    order.map(|at| (containers[at], ids(at))).collect()
+}
+
+/// For each of `containers` the places of those that it depends on, by what their labels say.
+pub(crate) fn needs(containers: &[&SeenContainer]) -> Vec<BTreeSet<usize>> {
     let mut by_service: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut by_role: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, container) in containers.iter().enumerate() {
@@ -238,9 +249,7 @@ pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContai
         by_service.entry((project, service)).or_default().push(at);
         by_role.entry(container.label(label::ROLE)).or_default().push(at);
     }
-    let mut dependents: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); containers.len()];
-    let mut needs: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); containers.len()];
-    for (at, container) in containers.iter().enumerate() {
+    let all = containers.iter().enumerate().map(|(at, container)| {
         let project = container.label(label::compose::PROJECT);
         let keys = container.label(label::compose::DEPENDS_ON).split(',');
         let keys = keys.filter_map(|d| by_service.get(&(project, d.split(':').next()?)));
@@ -248,17 +257,35 @@ pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContai
             .label(label::AFTER)
             .split(',')
             .filter_map(|role| by_role.get(role));
-        for other in keys.chain(roles).flatten().copied().filter(|other| *other != at) {
-            dependents[other].insert(at);
-            needs[at].insert(other);
+        keys.chain(roles)
+            .flatten()
+            .copied()
+            .filter(|other| *other != at)
+            .collect()
+    });
+    all.collect()
+}
+
+/// Who is needed by whom, from who needs whom.
+pub(crate) fn turned(needs: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
+    let mut turned = vec![BTreeSet::new(); needs.len()];
+    for (at, others) in needs.iter().enumerate() {
+        for other in others {
+            turned[*other].insert(at);
         }
     }
-    let mut waiting: Vec<usize> = dependents.iter().map(BTreeSet::len).collect();
-    let mut ready: BTreeSet<usize> = (0..containers.len()).filter(|at| waiting[*at] == 0).collect();
-    let mut order = Vec::with_capacity(containers.len());
+    turned
+}
+
+/// All places in their own order, but for those that wait for others.
+pub(crate) fn each_after(waits: &[BTreeSet<usize>]) -> Vec<usize> {
+    let then = turned(waits);
+    let mut waiting: Vec<usize> = waits.iter().map(BTreeSet::len).collect();
+    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|at| waiting[*at] == 0).collect();
+    let mut order = Vec::with_capacity(waits.len());
     while let Some(at) = ready.pop_first() {
         order.push(at);
-        for other in &needs[at] {
+        for other in &then[at] {
             waiting[*other] -= 1;
             if waiting[*other] == 0 {
                 ready.insert(*other);
@@ -267,7 +294,6 @@ pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContai
     }
     // Labels that were made by hand may go round in a circle.
     let placed: HashSet<usize> = order.iter().copied().collect();
-    order.extend((0..containers.len()).filter(|at| !placed.contains(at)));
-    let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
-    order.into_iter().map(|at| (containers[at], ids(at))).collect()
+    order.extend((0..waits.len()).filter(|at| !placed.contains(at)));
+    order
 }

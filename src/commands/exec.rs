@@ -1,0 +1,256 @@
+//! `topogen exec`
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
+
+use bollard::errors::Error as EngineError;
+use futures_util::StreamExt;
+use serde::Serialize;
+
+use super::verbs::Found;
+use crate::cli::{Exec, Format};
+use crate::console;
+use crate::engine::connect::words;
+use crate::engine::exec::{self, Console, Order, Stream};
+use crate::engine::{SeenContainer, State, label};
+use crate::error::{Error, Exit};
+use crate::lines::{Lines, Prefixes, whose};
+use crate::plan::plural;
+use crate::{select, terminal};
+
+pub(super) async fn run(args: &Exec) -> Result<(), Error> {
+    let found = Found::look(&args.which).await?;
+    let chosen = found.select(|all| select::one_a_node(&args.target, all)).await?;
+    let one = chosen.len() == 1;
+    if !one && (args.interactive || args.tty) {
+        let containers = plural(chosen.len(), "container");
+        return Err(Error::Usage {
+            message: format!("`{}` is {containers}: what is typed goes to one", args.target),
+            hint: format!("say which, such as `{}`", whose(chosen[0])),
+        });
+    }
+    let json = args.format == Format::Json;
+    let here = || io::stdin().is_terminal() && io::stdout().is_terminal();
+    let order = Order {
+        command: args.command.clone(),
+        environment: args.env.iter().filter_map(|e| variable(e)).collect(),
+        user: args.user.clone(),
+        directory: args.workdir.clone(),
+        tty: args.tty || (one && !args.no_tty && !args.detach && !json && here()),
+    };
+    let work = async {
+        match chosen.as_slice() {
+            [container] if !json && !args.detach => alone(&found, container, &order).await,
+            chosen => together(&found, chosen, &order, args).await,
+        }
+    };
+    tokio::select! {
+        code = work => match code? {
+            0 => Ok(()),
+            code => Err(Error::Shown(Exit::Command(code))),
+        },
+        () = console::asked_to_end() => {
+            terminal::line("interrupted: what was begun goes on inside");
+            Err(Error::Shown(Exit::Interrupted))
+        }
+    }
+}
+
+/// `KEY=VALUE`, or the value of `KEY` here; nothing where it has none.
+fn variable(text: &str) -> Option<String> {
+    match text.contains('=') {
+        true => Some(text.to_owned()),
+        false => std::env::var(text).ok().map(|value| format!("{text}={value}")),
+    }
+}
+
+/// In one container, as if it ran here; its exit code.
+async fn alone(found: &Found, container: &SeenContainer, order: &Order) -> Result<u8, Error> {
+    let not_run = |reason| Error::NotRun(format!("cannot run it in `{}`: {reason}", whose(container)));
+    if let Some(reason) = at_rest(container) {
+        return Err(not_run(reason));
+    }
+    let raw = match order.tty {
+        true => console::Raw::new().map_err(anyhow::Error::from)?,
+        false => None,
+    };
+    let console = Console {
+        input: console::typed(),
+        size: if order.tty { console::sizes() } else { None },
+    };
+    let ended = exec::run(&found.engine.docker, &container.id, order, Some(console), &mut write).await;
+    // Before anything is said.
+    drop(raw);
+    match ended {
+        Ok(exit) => Ok(code(exit)),
+        Err(error) if nobody_reads(&error) => Ok(0),
+        Err(error) => Err(not_run(words(&error))),
+    }
+}
+
+/// In each container, so many at once: lines as they come, each after whose it is, or all at the end as JSON.
+async fn together(found: &Found, chosen: &[&SeenContainer], order: &Order, args: &Exec) -> Result<u8, Error> {
+    let json = args.format == Format::Json;
+    let prefixes = RefCell::new(Prefixes::new(chosen, terminal::colours()));
+    let (docker, prefixes) = (&found.engine.docker, &prefixes);
+    let each = chosen.iter().enumerate().map(|(at, container)| async move {
+        let mut answer = Answer::of(container);
+        let ended = match at_rest(container) {
+            Some(reason) => {
+                answer.error = Some(reason);
+                return Ok((at, answer));
+            }
+            None if args.detach => exec::detached(docker, &container.id, order).await.map(|()| 0),
+            None if json => {
+                let console = (chosen.len() == 1).then(|| Console {
+                    input: console::typed(),
+                    size: None,
+                });
+                let mut keep = |stream, bytes: &[u8]| {
+                    answer.keep(stream, bytes);
+                    Ok(())
+                };
+                exec::run(docker, &container.id, order, console, &mut keep).await
+            }
+            None => in_lines(docker, container, order, prefixes).await,
+        };
+        match ended {
+            Ok(exit) => answer.exit = Some(exit),
+            Err(error) if nobody_reads(&error) => return Err(()),
+            Err(error) => answer.error = Some(words(&error)),
+        }
+        Ok((at, answer))
+    });
+    let mut answers: Vec<(usize, Answer<'_>)> = Vec::new();
+    let mut ending = futures_util::stream::iter(each).buffer_unordered(usize::from(args.parallel));
+    while let Some(ended) = ending.next().await {
+        let Ok((at, answer)) = ended else { return Ok(0) };
+        if !json && let Some(trouble) = answer.trouble() {
+            terminal::line(&format!("{}/{}: {trouble}", answer.node, answer.service));
+        }
+        answers.push((at, answer));
+    }
+    answers.sort_by_key(|(at, _)| *at);
+    let answers: Vec<Answer<'_>> = answers.into_iter().map(|(_, answer)| answer).collect();
+    if json {
+        let text = serde_json::to_string_pretty(&answers).map_err(anyhow::Error::from)? + "\n";
+        terminal::data(&text).map_err(anyhow::Error::from)?;
+    }
+    Ok(answers.iter().map(Answer::code).max().unwrap_or(0))
+}
+
+/// In one of many: whole lines only, each after whose it is.
+async fn in_lines(
+    docker: &bollard::Docker,
+    container: &SeenContainer,
+    order: &Order,
+    prefixes: &RefCell<Prefixes>,
+) -> Result<i64, EngineError> {
+    let prefix = prefixes.borrow_mut().of(container);
+    let show = |stream, text: &[u8]| write(stream, &prefixes.borrow().line(&prefix, text));
+    let mut parts = [Lines::default(), Lines::default()];
+    let mut sink = |stream: Stream, bytes: &[u8]| {
+        let mut result = Ok(());
+        parts[stream as usize].feed(bytes, |text| {
+            if result.is_ok() {
+                result = show(stream, text);
+            }
+        });
+        result
+    };
+    let exit = exec::run(docker, &container.id, order, None, &mut sink).await?;
+    let mut result = Ok(());
+    for (stream, lines) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut parts) {
+        lines.end(|text| result = show(stream, text));
+    }
+    result?;
+    Ok(exit)
+}
+
+/// Output goes where it would go if the command ran here.
+fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Stream::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes)?;
+            stdout.flush()
+        }
+        Stream::Stderr => io::stderr().lock().write_all(bytes),
+    }
+}
+
+/// Whether whoever read the output has gone: the rest is for nobody.
+fn nobody_reads(error: &EngineError) -> bool {
+    matches!(error, EngineError::IOError { err } if err.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An exit code of a process, of which there are 256.
+fn code(exit: i64) -> u8 {
+    u8::try_from(exit).unwrap_or(u8::MAX)
+}
+
+/// Why no command can run in it, and what to type.
+fn at_rest(container: &SeenContainer) -> Option<String> {
+    let whose = whose(container);
+    match container.state {
+        State::Running | State::Restarting => None,
+        State::Paused => Some(format!("it is paused, `topogen unpause {whose}` lets it go on")),
+        State::Exited => Some(format!("it has stopped, `topogen start {whose}` starts it")),
+        state => Some(format!("it is {}, `topogen up` mends it", state.word())),
+    }
+}
+
+/// What became of a command in one container.
+#[derive(Serialize)]
+struct Answer<'a> {
+    node: &'a str,
+    service: &'a str,
+    container: &'a str,
+    /// Its exit code; none where it was not run.
+    exit: Option<i64>,
+    /// Why it was not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(serialize_with = "text")]
+    stdout: Vec<u8>,
+    #[serde(serialize_with = "text")]
+    stderr: Vec<u8>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(container: &'a SeenContainer) -> Self {
+        Self {
+            node: container.label(label::NODE),
+            service: container.label(label::SERVICE),
+            container: &container.name,
+            exit: None,
+            error: None,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        }
+    }
+
+    fn keep(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Stdout => self.stdout.extend(bytes),
+            Stream::Stderr => self.stderr.extend(bytes),
+        }
+    }
+
+    fn code(&self) -> u8 {
+        self.exit.map_or(Exit::NOT_RUN, code)
+    }
+
+    /// What a person is told of it, where it did not end well.
+    fn trouble(&self) -> Option<String> {
+        match (&self.error, self.exit) {
+            (Some(error), _) => Some(format!("not run: {error}")),
+            (None, Some(0) | None) => None,
+            (None, Some(exit)) => Some(format!("exit code {exit}")),
+        }
+    }
+}
+
+fn text<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(bytes))
+}

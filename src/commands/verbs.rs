@@ -1,0 +1,140 @@
+//! `topogen stop`, `start`, `restart`, `kill`, `pause`, `unpause`
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::{load, work};
+use crate::cli::{Act, Which};
+use crate::engine::connect::Engine;
+use crate::engine::{SeenContainer, label, observe};
+use crate::error::Error;
+use crate::name::ClusterName;
+use crate::plan::verbs::{self, Unfit, Verb};
+use crate::plan::{Action, listed, plural};
+use crate::select::{self, NoMatch};
+use crate::terminal;
+use crate::terminal::words::span;
+
+/// Containers that stop at once, unless it is said how many.
+const STOPPING: u16 = 64;
+
+pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
+    let _shown = terminal::begin(&args.work);
+    let found = Found::look(&args.which).await?;
+    if found.containers.is_empty() && args.targets.is_empty() {
+        let text = format!(
+            "nothing to do: no container of cluster `{}` is on the engine",
+            found.cluster
+        );
+        terminal::result(&text, json!({"containers": 0}));
+        return work::other_clusters(&found.engine, &found.cluster, verb.word()).await;
+    }
+    let chosen = found.select(|all| select::select(&args.targets, all)).await?;
+    let plan = verbs::plan(verb, &chosen, &found.containers).map_err(|unfit| never_whole(&unfit))?;
+    if args.dry.dry_run {
+        return work::show(&plan, &args.dry);
+    }
+    for note in &plan.notes {
+        terminal::note(&format!("note: {note}"));
+    }
+    if plan.is_empty() {
+        let containers = plural(chosen.len(), "container");
+        let text = format!("nothing to do: none of {containers} {}", verb.nothing());
+        terminal::result(&text, json!({"containers": 0}));
+        return Ok(());
+    }
+    let mut work = args.work.clone();
+    if let Verb::Stop(_) | Verb::Restart { .. } = verb {
+        // It is the containers that take their time, not the engine.
+        work.parallel = work.parallel.or(Some(STOPPING));
+    }
+    work::carry_out(&plan, &found.cluster, &found.engine, None, None, &work).await?;
+    let acted = || {
+        plan.operations
+            .iter()
+            .filter(|o| !matches!(o.action, Action::Await { .. }))
+    };
+    let nodes = acted().map(|o| o.node.as_str()).collect::<BTreeSet<&str>>().len();
+    let containers = acted().count();
+    let counts = format!("{} of {}", plural(containers, "container"), plural(nodes, "node"));
+    let text = format!("{}: {counts}, in {}", verb.done(), span(terminal::elapsed()));
+    terminal::result(&text, json!({"containers": containers, "nodes": nodes}));
+    Ok(())
+}
+
+fn never_whole(unfit: &[Unfit]) -> Error {
+    Error::InTheWay {
+        messages: unfit.iter().map(ToString::to_string).collect(),
+        hints: vec!["`topogen up` finishes what it began".to_owned()],
+    }
+}
+
+/// What there is of a cluster.
+pub(super) struct Found {
+    pub(super) cluster: ClusterName,
+    pub(super) engine: Engine,
+    pub(super) containers: Vec<SeenContainer>,
+}
+
+impl Found {
+    /// Look at the engine; the blueprint need not be there.
+    pub(super) async fn look(which: &Which) -> Result<Self, Error> {
+        let cluster = load::cluster(which)?;
+        terminal::doing("looking at the engine");
+        let engine = Engine::connect().await?;
+        let containers = observe::containers(&engine, Some(&cluster))
+            .await
+            .map_err(work::doing("look at the engine"))?;
+        Ok(Self {
+            cluster,
+            engine,
+            containers,
+        })
+    }
+
+    /// What `choose` chooses; an error of usage where it finds nothing, or nothing is there.
+    pub(super) async fn select<'a, T>(
+        &'a self,
+        choose: impl FnOnce(&'a [SeenContainer]) -> Result<T, Vec<NoMatch>>,
+    ) -> Result<T, Error> {
+        if self.containers.is_empty() {
+            return Err(self.nothing_there().await?);
+        }
+        choose(&self.containers).map_err(|faults| {
+            let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
+            let mut hints: Vec<&str> = Vec::new();
+            for fault in &faults {
+                if !hints.contains(&fault.hint.as_str()) {
+                    hints.push(&fault.hint);
+                }
+            }
+            Error::Usage {
+                message: messages.join("\n"),
+                hint: hints.join("\n"),
+            }
+        })
+    }
+
+    /// That there is no such cluster, and which there are.
+    async fn nothing_there(&self) -> Result<Error, Error> {
+        let all = observe::containers(&self.engine, None)
+            .await
+            .map_err(work::doing("look at the engine"))?;
+        let names: BTreeSet<String> = all.iter().map(|c| format!("`{}`", c.label(label::CLUSTER))).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let mut hint = "`topogen up` brings it up".to_owned();
+        if !names.is_empty() {
+            hint += &format!("\nfor another, `-n NAME`: {} there", are(&names));
+        }
+        Ok(Error::Usage {
+            message: format!("no container of cluster `{}` is on the engine", self.cluster),
+            hint,
+        })
+    }
+}
+
+/// `a is`, `a and b are`.
+fn are(names: &[String]) -> String {
+    format!("{} {}", listed(names), if names.len() == 1 { "is" } else { "are" })
+}

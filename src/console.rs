@@ -1,0 +1,124 @@
+//! The terminal that topogen runs in, for a command in a container to use as its own.
+
+use std::io::{self, IsTerminal, Read, Write};
+
+use rustix::termios::{self, OptionalActions, Termios};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// The terminal hands on every key as it is, until this is dropped.
+pub(crate) struct Raw {
+    before: Termios,
+}
+
+impl Raw {
+    /// From now on; `None` where stdin is no terminal.
+    pub(crate) fn new() -> io::Result<Option<Self>> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(None);
+        }
+        let before = termios::tcgetattr(&stdin)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        termios::tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        Ok(Some(Self { before }))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that has gone away needs nothing.
+        let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// A screen of its own on the terminal, until this is dropped.
+pub(crate) struct Screen;
+
+impl Screen {
+    /// From now on (xterm's control sequences: alternate screen, no cursor).
+    pub(crate) fn new() -> Self {
+        told("\x1b[?1049h\x1b[?25l");
+        Self
+    }
+
+    /// Show `lines` in place of what is shown; at once, so that nothing flickers.
+    pub(crate) fn show(&self, lines: &[String]) {
+        told(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")));
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        told("\x1b[?25h\x1b[?1049l");
+    }
+}
+
+/// To the terminal; that it has gone away is no reason to stop.
+fn told(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Rows and columns of the terminal that stdout is; `None` where it is none.
+pub(crate) fn size() -> Option<(u16, u16)> {
+    let size = termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
+/// The same as it changes (SIGWINCH).
+pub(crate) fn sizes() -> Option<watch::Receiver<(u16, u16)>> {
+    let (sender, receiver) = watch::channel(size()?);
+    let mut changes = signal(SignalKind::window_change()).ok()?;
+    tokio::spawn(async move {
+        while changes.recv().await.is_some() {
+            if size().is_none_or(|size| sender.send(size).is_err()) {
+                break;
+            }
+        }
+    });
+    Some(receiver)
+}
+
+/// What is typed, or comes in otherwise, until its end. A thread of its own waits for it and ends with the process: a
+/// read of a terminal cannot be called off.
+pub(crate) fn typed() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            match stdin.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) if sender.blocking_send(buffer[..length].to_vec()).is_ok() => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+    });
+    receiver
+}
+
+/// Returns when topogen is asked to end (SIGINT, SIGTERM, SIGHUP).
+pub(crate) async fn asked_to_end() {
+    let [interrupt, terminate, hangup] =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (interrupt, terminate, hangup) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// As many open files as this process may have: each log that is followed takes one.
+pub(crate) fn many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is refused, what there is must do.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

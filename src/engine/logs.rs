@@ -1,0 +1,307 @@
+//! What containers print, line by line with the time of each.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::{Stream as Source, StreamExt};
+use tokio::sync::{mpsc, watch};
+
+use super::SeenContainer;
+use super::connect::status;
+use super::exec::Stream;
+use super::observe::read;
+use crate::lines::trimmed;
+
+/// A point in time as people say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(SystemTime);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ago = |ago: Duration| SystemTime::now().checked_sub(ago);
+        let found = match humantime::parse_duration(text) {
+            Ok(duration) => ago(duration),
+            Err(_) => humantime::parse_rfc3339(text).ok(),
+        };
+        found.map(Self).ok_or_else(|| {
+            "expected how long ago, such as `10m`, or a time in UTC, such as `2026-01-31T12:00:00Z`".to_owned()
+        })
+    }
+}
+
+/// Which lines of a container.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask {
+    /// Those after that time.
+    pub after: Option<SystemTime>,
+    /// Those from that time on.
+    pub since: Option<Moment>,
+    /// Those up to that time.
+    pub until: Option<Moment>,
+    /// So many at the end; all where `None`.
+    pub tail: Option<u32>,
+    /// And those to come, until it ends.
+    pub follow: bool,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When the engine got it.
+    pub time: SystemTime,
+    /// Where from.
+    pub stream: Stream,
+    /// What it says, without its end.
+    pub text: Vec<u8>,
+}
+
+/// Lines as they come.
+pub type Lines = Pin<Box<dyn Source<Item = Result<Line, Error>> + Send>>;
+
+/// The lines of a container (`GET /containers/{id}/logs`).
+#[must_use]
+pub fn lines(docker: &Docker, container: &str, ask: Ask) -> Lines {
+    let seconds = |time: SystemTime| {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i32::try_from(since.as_secs()).unwrap_or(i32::MAX)
+    };
+    let from = ask.after.max(ask.since.map(|m| m.0));
+    let tail = ask.tail.map_or_else(|| "all".to_owned(), |n| n.to_string());
+    let options = LogsOptionsBuilder::new()
+        .stdout(true)
+        .stderr(true)
+        .follow(ask.follow)
+        .tail(&tail);
+    // Always: it is what lines are put in order by, and what tells a terminal's output from a frame's head.
+    let options = options.timestamps(true).since(from.map_or(0, seconds));
+    // The engine counts in seconds here: what is too much is left out below.
+    let options = options.until(ask.until.map_or(0, |m| seconds(m.0).saturating_add(1)));
+    let source = Box::pin(docker.logs(container, Some(options.build())));
+    let wanted = move |line: &Line| {
+        ask.after.is_none_or(|after| line.time > after)
+            && ask.since.is_none_or(|since| line.time >= since.0)
+            && ask.until.is_none_or(|until| line.time <= until.0)
+    };
+    let reader = Reader {
+        source,
+        parts: [None, None],
+        ready: VecDeque::new(),
+    };
+    let all = futures_util::stream::unfold(reader, |mut reader| async {
+        let line = reader.next().await?;
+        Some((line, reader))
+    });
+    Box::pin(all.filter(move |line| std::future::ready(line.as_ref().map_or(true, wanted))))
+}
+
+struct Reader<S> {
+    source: S,
+    /// The beginnings of lines, one of each stream: the engine cuts those that are longer than 16 KiB.
+    parts: [Option<Line>; 2],
+    ready: VecDeque<Line>,
+}
+
+impl<S: Source<Item = Result<LogOutput, Error>> + Unpin> Reader<S> {
+    async fn next(&mut self) -> Option<Result<Line, Error>> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(Ok(line));
+            }
+            match self.source.next().await {
+                Some(Ok(LogOutput::StdErr { message })) => self.take(Stream::Stderr, &message),
+                Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
+                    self.take(Stream::Stdout, &message);
+                }
+                Some(Ok(LogOutput::StdIn { .. })) => {}
+                Some(Err(error)) => return Some(Err(error)),
+                None => {
+                    let rest = self.parts.iter_mut().find_map(Option::take)?;
+                    self.ready.push_back(rest);
+                }
+            }
+        }
+    }
+
+    /// Each message begins with its time, be it a line or the next part of one.
+    fn take(&mut self, stream: Stream, message: &[u8]) {
+        let (time, text) = match message.iter().position(|b| *b == b' ') {
+            Some(at) => (time(&message[..at]), &message[at + 1..]),
+            None => (None, message),
+        };
+        let part = &mut self.parts[stream as usize];
+        let text = if time.is_some() { text } else { message };
+        let line = part.get_or_insert_with(|| Line {
+            time: time.unwrap_or(UNIX_EPOCH),
+            stream,
+            text: Vec::new(),
+        });
+        line.text.extend(text);
+        if line.text.ends_with(b"\n")
+            && let Some(mut line) = part.take()
+        {
+            line.text.truncate(trimmed(&line.text).len());
+            self.ready.push_back(line);
+        }
+    }
+}
+
+/// The time that begins a line.
+fn time(text: &[u8]) -> Option<SystemTime> {
+    read::time(std::str::from_utf8(text).ok()?)
+}
+
+/// The lines of many containers in the order of time; of each no more than one is read ahead.
+pub struct Merged {
+    sources: Vec<Lines>,
+    /// The next line of each, where there is one.
+    heads: Vec<Option<Line>>,
+    order: BinaryHeap<Reverse<(SystemTime, usize)>>,
+    faults: VecDeque<(usize, Error)>,
+    /// Whose line was given last; `None` before the first.
+    last: Option<usize>,
+}
+
+impl Merged {
+    /// Of `sources`, the first line of each awaited.
+    pub async fn new(mut sources: Vec<Lines>) -> Self {
+        let first = futures_util::future::join_all(sources.iter_mut().map(StreamExt::next)).await;
+        let mut merged = Self {
+            heads: vec![None; sources.len()],
+            sources,
+            order: BinaryHeap::new(),
+            faults: VecDeque::new(),
+            last: None,
+        };
+        for (at, line) in first.into_iter().enumerate() {
+            merged.put(at, line);
+        }
+        merged
+    }
+
+    /// The next line and the place of its container; an error ends the lines of that.
+    pub async fn next(&mut self) -> Option<(usize, Result<Line, Error>)> {
+        if let Some(at) = self.last.take() {
+            let line = self.sources[at].next().await;
+            self.put(at, line);
+        }
+        if let Some((at, error)) = self.faults.pop_front() {
+            return Some((at, Err(error)));
+        }
+        let Reverse((_, at)) = self.order.pop()?;
+        self.last = Some(at);
+        self.heads[at].take().map(|line| (at, Ok(line)))
+    }
+
+    fn put(&mut self, at: usize, line: Option<Result<Line, Error>>) {
+        match line {
+            Some(Ok(line)) => {
+                self.order.push(Reverse((line.time, at)));
+                self.heads[at] = Some(line);
+            }
+            Some(Err(error)) => self.faults.push_back((at, error)),
+            None => {}
+        }
+    }
+}
+
+/// Give the lines of `container` to `out` as they come, again whenever it has started anew, until `starts` is closed or
+/// nobody listens.
+pub async fn follow(
+    docker: Docker,
+    container: Arc<SeenContainer>,
+    mut ask: Ask,
+    mut starts: watch::Receiver<()>,
+    out: mpsc::Sender<(Arc<SeenContainer>, Result<Line, Error>)>,
+) {
+    ask.follow = true;
+    loop {
+        // A start from now on is news.
+        starts.borrow_and_update();
+        let mut lines = lines(&docker, &container.id, ask);
+        while let Some(line) = lines.next().await {
+            match &line {
+                Ok(line) => ask.after = Some(line.time),
+                // Gone with all it said.
+                Err(error) if status(error) == Some(404) => return,
+                Err(_) => {}
+            }
+            let failed = line.is_err();
+            if out.send((container.clone(), line)).await.is_err() || failed {
+                return;
+            }
+        }
+        // What came before has been given.
+        ask.tail = None;
+        if starts.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(stream: Stream, text: &str) -> Result<LogOutput, Error> {
+        let message = text.to_owned().into();
+        Ok(match stream {
+            Stream::Stdout => LogOutput::StdOut { message },
+            Stream::Stderr => LogOutput::StdErr { message },
+        })
+    }
+
+    #[tokio::test]
+    async fn parts_of_long_lines_are_put_together() {
+        let source = futures_util::stream::iter([
+            message(Stream::Stdout, "2026-01-31T12:00:01.0Z be"),
+            message(Stream::Stderr, "2026-01-31T12:00:02.0Z oh\n"),
+            message(Stream::Stdout, "2026-01-31T12:00:03.0Z gin\r\n"),
+            message(Stream::Stdout, "2026-01-31T12:00:04.0Z \n"),
+            message(Stream::Stdout, "2026-01-31T12:00:05.0Z end"),
+        ]);
+        let mut reader = Reader {
+            source,
+            parts: [None, None],
+            ready: VecDeque::new(),
+        };
+        let mut found = Vec::new();
+        while let Some(Ok(line)) = reader.next().await {
+            found.push(String::from_utf8(line.text).expect("UTF-8"));
+        }
+        assert_eq!(found, ["oh", "begin", "", "end"]);
+    }
+
+    #[tokio::test]
+    async fn lines_are_merged_by_their_times() {
+        let source = |seconds: &[u64]| -> Lines {
+            let lines = seconds.iter().map(|s| {
+                Ok(Line {
+                    time: UNIX_EPOCH + Duration::from_secs(*s),
+                    stream: Stream::Stdout,
+                    text: s.to_string().into_bytes(),
+                })
+            });
+            Box::pin(futures_util::stream::iter(lines.collect::<Vec<_>>()))
+        };
+        let broken: Lines = Box::pin(futures_util::stream::iter([Err(Error::RequestTimeoutError)]));
+        let mut merged = Merged::new(vec![source(&[1, 4, 5]), source(&[2, 3, 6]), source(&[]), broken]).await;
+        let mut found = Vec::new();
+        while let Some((at, line)) = merged.next().await {
+            found.push(line.map_or_else(
+                |_| format!("{at}!"),
+                |l| format!("{at}:{}", String::from_utf8_lossy(&l.text)),
+            ));
+        }
+        assert_eq!(found, ["3!", "0:1", "1:2", "1:3", "0:4", "0:5", "1:6"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Output of many containers, line by line: never a line inside another, each after whose it is.
+
+use crate::engine::{SeenContainer, label};
+
+/// A line this long is cut: what prints no line end must not fill the memory.
+const LONGEST: usize = 1 << 20;
+/// The colours of nodes (ECMA-48, SGR), in turn: those that can be read on dark and on light.
+const COLOURS: [u8; 11] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94, 91];
+/// Ends every colour.
+const RESET: &str = "\x1b[0m";
+
+/// Puts lines together from what arrives in pieces.
+#[derive(Debug, Default)]
+pub struct Lines {
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// Take a piece, and give each line that it completes, without its end.
+    pub fn feed(&mut self, piece: &[u8], mut line: impl FnMut(&[u8])) {
+        let mut parts = piece.split_inclusive(|b| *b == b'\n');
+        for part in &mut parts {
+            self.rest.extend(part);
+            let ended = self.rest.ends_with(b"\n");
+            if ended || self.rest.len() >= LONGEST {
+                line(trimmed(&self.rest));
+                self.rest.clear();
+            }
+        }
+    }
+
+    /// Give the last line, where it has no end.
+    pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
+        if !self.rest.is_empty() {
+            line(trimmed(&self.rest));
+            self.rest.clear();
+        }
+    }
+}
+
+/// A line without its end, be it of Unix or of a terminal.
+#[must_use]
+pub fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Says whose a line is: node and service, as wide for all, each node in a colour of its own.
+#[derive(Debug)]
+pub struct Prefixes {
+    width: usize,
+    colour: bool,
+    nodes: Vec<String>,
+}
+
+impl Prefixes {
+    /// For so many containers, and more that may come.
+    #[must_use]
+    pub fn new(containers: &[&SeenContainer], colour: bool) -> Self {
+        let mut nodes: Vec<String> = containers.iter().map(|c| c.label(label::NODE).to_owned()).collect();
+        nodes.dedup();
+        Self {
+            width: containers.iter().map(|c| whose(c).len()).max().unwrap_or(0),
+            colour,
+            nodes,
+        }
+    }
+
+    /// `slave1/db  | `
+    pub fn of(&mut self, container: &SeenContainer) -> String {
+        let node = container.label(label::NODE);
+        let at = self.nodes.iter().position(|n| n == node).unwrap_or_else(|| {
+            self.nodes.push(node.to_owned());
+            self.nodes.len() - 1
+        });
+        let text = format!("{:<width$} | ", whose(container), width = self.width);
+        match self.colour {
+            true => format!("\x1b[{}m{text}{RESET}", COLOURS[at % COLOURS.len()]),
+            false => text,
+        }
+    }
+
+    /// A whole line of output, its end included; what it does to colours ends with it.
+    #[must_use]
+    pub fn line(&self, prefix: &str, text: &[u8]) -> Vec<u8> {
+        let mut line = Vec::with_capacity(prefix.len() + text.len() + RESET.len() + 1);
+        line.extend(prefix.as_bytes());
+        line.extend(text);
+        if self.colour && text.contains(&b'\x1b') {
+            line.extend(RESET.as_bytes());
+        }
+        line.push(b'\n');
+        line
+    }
+}
+
+/// `slave1/db`
+#[must_use]
+pub fn whose(container: &SeenContainer) -> String {
+    format!("{}/{}", container.label(label::NODE), container.label(label::SERVICE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_together() {
+        let mut lines = Lines::default();
+        let mut found: Vec<String> = Vec::new();
+        let mut text = |line: &[u8]| found.push(String::from_utf8_lossy(line).into_owned());
+        for piece in ["one\ntw", "o", "\r\n\nthr", "ee"] {
+            lines.feed(piece.as_bytes(), &mut text);
+        }
+        lines.end(&mut text);
+        lines.end(&mut text);
+        lines.feed(&vec![b'x'; LONGEST], |line| assert_eq!(line.len(), LONGEST));
+        lines.end(|_| panic!("it was cut"));
+        assert_eq!(found, ["one", "two", "", "three"]);
+    }
+}

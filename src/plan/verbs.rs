@@ -1,0 +1,308 @@
+//! From what a person asks of containers that are there to what is to be done. The labels alone are read: the blueprint
+//! may be gone.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::reconcile::{natural, order};
+use super::{Action, Plan};
+use crate::engine::{Condition, SeenContainer, State, label};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// To end, within so many seconds, within its own grace period where `None`.
+    Stop(Option<u32>),
+    /// To run again.
+    Start,
+    /// To end and to run again.
+    Restart {
+        /// Seconds to end in; its own grace period where `None`.
+        grace: Option<u32>,
+        /// Whether what depends on it with `restart: true` is left alone.
+        alone: bool,
+    },
+    /// To take a signal.
+    Kill(String),
+    /// To hold still.
+    Pause,
+    /// To go on.
+    Unpause,
+}
+
+impl Verb {
+    /// The command.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stop(_) => "stop",
+            Self::Start => "start",
+            Self::Restart { .. } => "restart",
+            Self::Kill(_) => "kill",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+        }
+    }
+
+    /// What was done: `stopped`.
+    #[must_use]
+    pub fn done(&self) -> String {
+        match self {
+            Self::Stop(_) => "stopped".to_owned(),
+            Self::Start => "started".to_owned(),
+            Self::Restart { .. } => "restarted".to_owned(),
+            Self::Kill(signal) if signal == "SIGKILL" => "killed".to_owned(),
+            Self::Kill(signal) => format!("{signal} sent"),
+            Self::Pause => "paused".to_owned(),
+            Self::Unpause => "unpaused".to_owned(),
+        }
+    }
+
+    /// Why there is nothing to do: `nothing to do: none of 3 containers is paused`.
+    #[must_use]
+    pub fn nothing(&self) -> &'static str {
+        match self {
+            Self::Stop(_) | Self::Kill(_) | Self::Pause | Self::Restart { .. } => "runs",
+            Self::Start => "is stopped",
+            Self::Unpause => "is paused",
+        }
+    }
+}
+
+/// The signals of Linux, which containers run on, from 1 (signal(7)).
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
+];
+
+/// The name of the signal that `text` means, by name or number: `SIGHUP` for `hup` and `1`.
+#[must_use]
+pub fn signal(text: &str) -> Option<String> {
+    if let Ok(number) = text.parse::<usize>() {
+        let name = SIGNALS.get(number.checked_sub(1)?)?;
+        return Some(format!("SIG{name}"));
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let real_time = |stem: &str| {
+        let rest = name.strip_prefix(stem)?.trim_start_matches(['+', '-']);
+        (rest.is_empty() || rest.parse::<u8>().is_ok_and(|n| n <= 30)).then_some(())
+    };
+    let known = SIGNALS.contains(&name) || real_time("RTMIN").is_some() || real_time("RTMAX").is_some();
+    known.then(|| format!("SIG{name}"))
+}
+
+/// A container that cannot do what is asked, because it was never whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// An `up` that did not come to its end made it: its configs may be missing.
+    #[error("container `{0}` was never started")]
+    NeverStarted(String),
+    /// The engine could not clean up after it.
+    #[error("container `{0}` is dead")]
+    Dead(String),
+}
+
+/// What `verb` asks of the `chosen` ones of `all` containers of a cluster. What depends on another one of its node starts
+/// after it and stops before it.
+///
+/// # Errors
+/// Every container that only `up` can bring to run.
+pub fn plan(verb: &Verb, chosen: &[&SeenContainer], all: &[SeenContainer]) -> Result<Plan, Vec<Unfit>> {
+    let mut plan = Plan::default();
+    let mut unfit = Vec::new();
+    let mut todo: Vec<Doing<'_>> = Vec::new();
+    for container in chosen {
+        match step(verb, container) {
+            Step::Do(action, cause) => todo.push(Doing {
+                container,
+                action,
+                cause,
+            }),
+            Step::Note(note) => plan.notes.push(note),
+            Step::Unfit(reason) => unfit.push(reason),
+            Step::Nothing => {}
+        }
+    }
+    if !unfit.is_empty() {
+        return Err(unfit);
+    }
+    if let Verb::Restart { grace, alone: false } = verb {
+        follow(*grace, &mut todo, all);
+    }
+    match verb {
+        Verb::Stop(_) => stop(&todo, &mut plan),
+        Verb::Start | Verb::Restart { .. } => start(&todo, &mut plan),
+        Verb::Kill(_) | Verb::Pause | Verb::Unpause => {
+            for doing in &todo {
+                doing.push(Vec::new(), &mut plan);
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// What is to be done to a container, and why.
+struct Doing<'a> {
+    container: &'a SeenContainer,
+    action: Action,
+    cause: String,
+}
+
+impl Doing<'_> {
+    fn push(&self, after: Vec<usize>, plan: &mut Plan) -> usize {
+        let node = self.container.label(label::NODE);
+        plan.push(
+            self.action.clone(),
+            &self.container.name,
+            node,
+            self.cause.as_str(),
+            after,
+        )
+    }
+}
+
+/// Each after those that depend on it, whatever comes of them.
+fn stop(todo: &[Doing<'_>], plan: &mut Plan) {
+    let dependents = order::turned(&needs(todo));
+    let mut placed: HashMap<usize, usize> = HashMap::new();
+    for at in order::each_after(&dependents) {
+        let after_any = dependents[at].iter().filter_map(|d| placed.get(d).copied()).collect();
+        let place = todo[at].push(Vec::new(), plan);
+        plan.operations[place].after_any = after_any;
+        placed.insert(at, place);
+    }
+}
+
+/// Each after those that it depends on, as well as it needs them to be.
+fn start(todo: &[Doing<'_>], plan: &mut Plan) {
+    let needs = needs(todo);
+    let mut placed: HashMap<usize, usize> = HashMap::new();
+    let mut awaits: HashMap<(usize, Condition), usize> = HashMap::new();
+    for at in order::each_after(&needs) {
+        let mut after = Vec::new();
+        for other in &needs[at] {
+            let Some(started) = placed.get(other).copied() else {
+                continue;
+            };
+            let needed = todo[*other].container;
+            let own =
+                dependencies(todo[at].container).find(|d| same_project(todo[at].container, needed) && d.is(needed));
+            after.push(
+                match (own.map_or(Condition::Started, |d| d.condition), needed.name.parse()) {
+                    (condition @ (Condition::Healthy | Condition::Completed), Ok(name)) => {
+                        *awaits.entry((*other, condition)).or_insert_with(|| {
+                            let action = Action::Await {
+                                containers: vec![name],
+                                condition,
+                            };
+                            let cause = format!("until it is {}", condition.word());
+                            plan.push(action, &needed.name, needed.label(label::NODE), cause, vec![started])
+                        })
+                    }
+                    _ => started,
+                },
+            );
+        }
+        let place = todo[at].push(after, plan);
+        placed.insert(at, place);
+    }
+}
+
+fn needs(todo: &[Doing<'_>]) -> Vec<BTreeSet<usize>> {
+    order::needs(&todo.iter().map(|d| d.container).collect::<Vec<_>>())
+}
+
+enum Step {
+    Do(Action, String),
+    Nothing,
+    Note(String),
+    Unfit(Unfit),
+}
+
+fn step(verb: &Verb, container: &SeenContainer) -> Step {
+    use State::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
+    let name = || container.name.clone();
+    let id = container.id.clone();
+    let asked = |action| Step::Do(action, "asked for".to_owned());
+    match (verb, container.state) {
+        (_, Removing) => Step::Note(format!("container `{}` is on its way out", container.name)),
+        (Verb::Start | Verb::Restart { .. }, Created) => Step::Unfit(Unfit::NeverStarted(name())),
+        (Verb::Start | Verb::Restart { .. }, Dead) => Step::Unfit(Unfit::Dead(name())),
+        (Verb::Start, Exited) => Step::Do(Action::StartAgain { id }, "stopped".to_owned()),
+        (Verb::Start | Verb::Unpause, Paused) => Step::Do(Action::Unpause, "paused".to_owned()),
+        (Verb::Start, Running | Restarting) => Step::Nothing,
+        (Verb::Restart { grace, .. }, _) => asked(Action::Restart { id, grace: *grace }),
+        (Verb::Stop(grace), Running | Restarting | Paused) => asked(Action::Stop { id, grace: *grace }),
+        (Verb::Kill(signal), Running | Restarting | Paused) => {
+            let signal = signal.clone();
+            let cause = format!("{signal} asked for");
+            Step::Do(Action::Kill { id, signal }, cause)
+        }
+        (Verb::Pause, Running | Restarting) => asked(Action::Pause { id }),
+        (Verb::Pause, Created | Exited | Dead) => {
+            let state = container.state.word();
+            Step::Note(format!("container `{}` does not run: {state}", container.name))
+        }
+        (Verb::Pause, Paused)
+        | (Verb::Stop(_) | Verb::Kill(_), Created | Exited | Dead)
+        | (Verb::Unpause, Created | Running | Restarting | Exited | Dead) => Step::Nothing,
+    }
+}
+
+/// What runs and is to restart with something that restarts (Compose specification, `depends_on`, `restart: true`).
+fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [SeenContainer]) {
+    let mut at = 0;
+    while let Some(Doing { container: leader, .. }) = todo.get(at) {
+        let leader = *leader;
+        let runs = |c: &&SeenContainer| matches!(c.state, State::Running | State::Restarting | State::Paused);
+        for container in all.iter().filter(runs) {
+            let mut needs = dependencies(container);
+            let with = same_project(container, leader) && needs.any(|d| d.restart && d.is(leader));
+            if with && !todo.iter().any(|d| d.container.id == container.id) {
+                let id = container.id.clone();
+                todo.push(Doing {
+                    container,
+                    action: Action::Restart { id, grace },
+                    cause: format!("`{}` restarts", leader.label(label::SERVICE)),
+                });
+            }
+        }
+        at += 1;
+    }
+    let order = |c: &SeenContainer| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE)));
+    todo.sort_by_cached_key(|d| order(d.container));
+}
+
+/// What a container needs of its project, as its label tells.
+struct Dependency<'a> {
+    key: &'a str,
+    condition: Condition,
+    restart: bool,
+}
+
+impl Dependency<'_> {
+    fn is(&self, container: &SeenContainer) -> bool {
+        container.label(label::compose::SERVICE) == self.key
+    }
+}
+
+fn dependencies(container: &SeenContainer) -> impl Iterator<Item = Dependency<'_>> {
+    let told = container.label(label::compose::DEPENDS_ON).split(',');
+    told.filter(|t| !t.is_empty()).map(|told| {
+        let mut fields = told.split(':');
+        Dependency {
+            key: fields.next().unwrap_or_default(),
+            condition: match fields.next() {
+                Some("service_healthy") => Condition::Healthy,
+                Some("service_completed_successfully") => Condition::Completed,
+                _ => Condition::Started,
+            },
+            restart: fields.next() == Some("true"),
+        }
+    })
+}
+
+fn same_project(a: &SeenContainer, b: &SeenContainer) -> bool {
+    a.label(label::compose::PROJECT) == b.label(label::compose::PROJECT)
+}

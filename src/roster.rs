@@ -1,0 +1,263 @@
+//! Nodes as they run, and how they are shown.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::engine::{Health, HostPort, SeenContainer, SeenEndpoint, State, label};
+use crate::plan::plural;
+
+/// A node as it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeRow {
+    node: String,
+    role: String,
+    services: Vec<ServiceRow>,
+}
+
+/// A container as it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ServiceRow {
+    service: String,
+    container: String,
+    state: State,
+    /// How its health check finds it; none where it has none or does not run.
+    health: Option<Health>,
+    /// Its exit code, where it has ended.
+    exit: Option<i32>,
+    addresses: Vec<SeenEndpoint>,
+    /// What it answers to on shared networks, its container's own name and key aside.
+    names: Vec<String>,
+    ports: Vec<PortRow>,
+}
+
+/// A port of the engine's host that leads to a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct PortRow {
+    /// The host's address; all of them where it is unspecified.
+    address: IpAddr,
+    published: u16,
+    target: u16,
+    protocol: String,
+}
+
+impl PortRow {
+    fn new(host: &HostPort, own: &str) -> Option<Self> {
+        let (target, protocol) = own.split_once('/')?;
+        Some(Self {
+            address: host.address,
+            published: host.port,
+            target: target.parse().ok()?,
+            protocol: protocol.to_owned(),
+        })
+    }
+}
+
+impl ServiceRow {
+    /// `running (healthy)`, `exited (137)`
+    fn state(&self) -> String {
+        let state = self.state.word();
+        match (self.state, self.health, self.exit) {
+            (State::Exited, _, Some(code)) => format!("{state} ({code})"),
+            (State::Running, Some(health), _) => format!("{state} ({})", health.word()),
+            _ => state.to_owned(),
+        }
+    }
+
+    /// Whether it does what it is there for, or has done it, as far as can be seen.
+    fn is_well(&self) -> bool {
+        match self.state {
+            State::Running => self.health.is_none_or(|h| h == Health::Healthy),
+            State::Exited => self.exit == Some(0),
+            _ => false,
+        }
+    }
+}
+
+/// The rows of `containers`, which stand node by node; `names` by the containers' ids, `private` the nodes' own networks.
+#[must_use]
+pub fn rows(
+    containers: &[&SeenContainer],
+    names: &HashMap<String, Vec<String>>,
+    private: &HashSet<String>,
+) -> Vec<NodeRow> {
+    let nodes = containers.chunk_by(|a, b| a.label(label::NODE) == b.label(label::NODE));
+    let rows = nodes.map(|node| NodeRow {
+        node: node[0].label(label::NODE).to_owned(),
+        role: node[0].label(label::ROLE).to_owned(),
+        services: node.iter().map(|c| service(c, names.get(&c.id), private)).collect(),
+    });
+    rows.collect()
+}
+
+fn service(container: &SeenContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
+    let mut addresses = container.networks.clone();
+    // The node's own networks first, then the shared ones.
+    addresses.sort_by_key(|e| !private.contains(&e.network));
+    ServiceRow {
+        service: container.label(label::SERVICE).to_owned(),
+        container: container.name.clone(),
+        state: container.state,
+        health: container.health,
+        exit: container.exit,
+        addresses,
+        names: names.cloned().unwrap_or_default(),
+        ports: ports_of(container),
+    }
+}
+
+/// All of it.
+#[must_use]
+pub fn table(nodes: &[NodeRow]) -> String {
+    let header = ["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT", "PORTS"];
+    let rows = nodes.iter().flat_map(|node| {
+        node.services.iter().enumerate().map(|(at, service)| {
+            let addresses: Vec<&str> = service.addresses.iter().map(|e| e.address.as_str()).collect();
+            [
+                if at == 0 { node.node.clone() } else { String::new() },
+                service.service.clone(),
+                service.state(),
+                addresses.join(" ").trim().to_owned(),
+                service.names.join(" "),
+                ports(&service.ports),
+            ]
+        })
+    });
+    laid_out(header, rows)
+}
+
+/// A line a node.
+fn by_node(nodes: &[&NodeRow]) -> String {
+    let rows = nodes.iter().map(|node| {
+        let runs = node.services.iter().filter(|s| s.state == State::Running).count();
+        let ill = node.services.iter().filter(|s| !s.is_well());
+        let ill: Vec<String> = ill.map(|s| format!("{} {}", s.service, s.state())).collect();
+        [
+            node.node.clone(),
+            format!("{runs} of {}", node.services.len()),
+            ill.join(", "),
+        ]
+    });
+    laid_out(["NODE", "RUNNING", "NOT WELL"], rows)
+}
+
+fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    table.add_rows(rows);
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.strip_prefix(' ').unwrap_or(&line).trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Each once: the engine says of some that they are open to both IPv4 and IPv6.
+fn ports_of(container: &SeenContainer) -> Vec<PortRow> {
+    let mut rows: Vec<PortRow> = container
+        .ports
+        .iter()
+        .filter_map(|(host, own)| PortRow::new(host, own))
+        .collect();
+    rows.dedup();
+    rows
+}
+
+/// Ports as `docker ps` writes them, addresses left out that are all of the host's: `127.0.0.1:8080->80/tcp, 53->53/udp`.
+/// Ports in a row are one: `8000-8002->80-82/tcp`.
+fn ports(ports: &[PortRow]) -> String {
+    // First and last of each range.
+    let mut ranges: Vec<(&PortRow, &PortRow)> = Vec::new();
+    for port in ports {
+        let next = |last: &PortRow| {
+            (last.address, &last.protocol) == (port.address, &port.protocol)
+                && last.target.checked_add(1) == Some(port.target)
+                && last.published.checked_add(1) == Some(port.published)
+        };
+        match ranges.iter_mut().find(|(_, last)| next(last)) {
+            Some((_, last)) => *last = port,
+            None => ranges.push((port, port)),
+        }
+    }
+    let span = |first: u16, last: u16| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let shown = ranges.iter().map(|(first, last)| {
+        let address = match first.address {
+            any if any.is_unspecified() => String::new(),
+            IpAddr::V4(v4) => format!("{v4}:"),
+            IpAddr::V6(v6) => format!("[{v6}]:"),
+        };
+        let (published, target) = (span(first.published, last.published), span(first.target, last.target));
+        format!("{address}{published}->{target}/{}", first.protocol)
+    });
+    shown.collect::<Vec<String>>().join(", ")
+}
+
+/// `2 nodes, 9 of 10 containers run`
+fn sum(nodes: &[NodeRow]) -> String {
+    let services = || nodes.iter().flat_map(|n| &n.services);
+    let all = services().count();
+    let running = services().filter(|s| s.state == State::Running).count();
+    let unhealthy = services().filter(|s| s.health == Some(Health::Unhealthy)).count();
+    let runs = match running {
+        1 => "runs",
+        _ => "run",
+    };
+    let mut text = format!(
+        "{}, {running} of {} {runs}",
+        plural(nodes.len(), "node"),
+        plural(all, "container")
+    );
+    if unhealthy > 0 {
+        text += &format!(", {unhealthy} unhealthy");
+    }
+    text
+}
+
+/// What a terminal of so many rows and columns shows: all of it, else a line a node, else those that are not well and as
+/// many others as there is room for.
+#[must_use]
+pub fn screen(cluster: &str, nodes: &[NodeRow], rows: u16, columns: u16) -> Vec<String> {
+    let title = match nodes {
+        [] => format!("cluster {cluster}: nothing of it is on the engine"),
+        nodes => format!("cluster {cluster}: {}", sum(nodes)),
+    };
+    let rows = usize::from(rows).saturating_sub(2);
+    let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<String>>();
+    let mut body = if nodes.is_empty() {
+        Vec::new()
+    } else {
+        lines(table(nodes))
+    };
+    if body.len() > rows {
+        let mut shown: Vec<&NodeRow> = nodes.iter().collect();
+        let mut rest = Vec::new();
+        let room = rows.saturating_sub(1);
+        if shown.len() > room {
+            // A stable sort: the order within stays.
+            shown.sort_by_key(|n| n.services.iter().all(ServiceRow::is_well));
+            rest = shown.split_off(room.saturating_sub(1));
+        }
+        body = lines(by_node(&shown));
+        if !rest.is_empty() {
+            let well = rest.iter().all(|n| n.services.iter().all(ServiceRow::is_well));
+            let well = if well { ", all well" } else { "" };
+            body.push(format!("and {}{well}", plural(rest.len(), "more node")));
+        }
+    }
+    let all = [title, String::new()].into_iter().chain(body);
+    let cut = |line: String| {
+        line.chars()
+            .take(columns.into())
+            .collect::<String>()
+            .trim_end()
+            .to_owned()
+    };
+    all.map(cut).collect()
+}

@@ -1,0 +1,432 @@
+//! Which containers a command line means: `slave3`, `slave3/db`, `slave`, `slave[2,5-7]`, `*/db`.
+//!
+//! The labels of what is on the engine decide, so it works with the blueprint gone.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::diagnostic::nearest;
+use crate::engine::{SeenContainer, label};
+use crate::plan::reconcile::natural;
+
+/// The most names that a hint lists.
+const LISTED: usize = 12;
+
+/// Nodes, or one service of each: `NODE[/SERVICE]`.
+///
+/// A node is called by its name or by its role, which means all nodes of it; a node's name comes first. In both names `*`
+/// stands for anything, `?` for one character and `[2,5-7]` for a number, however it is padded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    node: Pattern,
+    service: Option<Pattern>,
+}
+
+/// Why a text is no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Nothing at all.
+    #[error("expected a node, a role or NODE/SERVICE")]
+    Empty,
+    /// `/db`.
+    #[error("expected a node before `/`: `*{0}` is the one of every node")]
+    NoNode(String),
+    /// `slave3/`.
+    #[error("expected a service after `/`")]
+    NoService,
+    /// `slave3/db/1`.
+    #[error("expected one `/`, between node and service")]
+    Slashes,
+    /// `slave[`, `slave[]`, `slave[a]`.
+    #[error("expected numbers in brackets, such as `[2-5]` or `[2,5-7]`")]
+    Brackets,
+    /// `slave[5-2]`.
+    #[error("`{0}` runs backwards")]
+    Backwards(String),
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let (node, service) = match text.split_once('/') {
+            None => (text, None),
+            Some((_, service)) if service.contains('/') => return Err(TargetError::Slashes),
+            Some((_, "")) => return Err(TargetError::NoService),
+            Some(("", _)) => return Err(TargetError::NoNode(text.to_owned())),
+            Some((node, service)) => (node, Some(service)),
+        };
+        if node.is_empty() {
+            return Err(TargetError::Empty);
+        }
+        Ok(Self {
+            node: node.parse()?,
+            service: service.map(str::parse).transpose()?,
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.node.fmt(f)?;
+        match &self.service {
+            Some(service) => write!(f, "/{service}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name, or many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    /// `[2,5-7]`
+    Numbers(Vec<Numbers>),
+}
+
+/// A number, or all from one to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Numbers {
+    text: String,
+    from: u64,
+    to: u64,
+}
+
+impl FromStr for Numbers {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
+            true => text.parse().map_err(|_| TargetError::Brackets),
+            false => Err(TargetError::Brackets),
+        };
+        let (from, to): (u64, u64) = (number(from)?, number(to)?);
+        if from > to {
+            return Err(TargetError::Backwards(text.to_owned()));
+        }
+        let text = text.to_owned();
+        Ok(Self { text, from, to })
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let (part, length) = match first {
+                '*' => (Part::Any, 1),
+                '?' => (Part::One, 1),
+                ']' => return Err(TargetError::Brackets),
+                '[' => {
+                    let end = rest.find(']').ok_or(TargetError::Brackets)?;
+                    let numbers = rest[1..end].split(',').map(str::parse).collect::<Result<_, _>>()?;
+                    (Part::Numbers(numbers), end + 1)
+                }
+                _ => {
+                    let end = rest.find(['*', '?', '[', ']']).unwrap_or(rest.len());
+                    (Part::Text(rest[..end].to_owned()), end)
+                }
+            };
+            parts.push(part);
+            rest = &rest[length..];
+        }
+        Ok(Self(parts))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => f.write_str(text)?,
+                Part::Any => f.write_str("*")?,
+                Part::One => f.write_str("?")?,
+                Part::Numbers(numbers) => {
+                    let texts: Vec<&str> = numbers.iter().map(|n| n.text.as_str()).collect();
+                    write!(f, "[{}]", texts.join(","))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pattern {
+    fn matches(&self, name: &str) -> bool {
+        matches(&self.0, name)
+    }
+
+    /// Whether it can only mean one name.
+    fn is_plain(&self) -> bool {
+        matches!(self.0.as_slice(), [Part::Text(_)])
+    }
+
+    /// One pattern for each number and range in brackets, with the others as they are; itself where there is none.
+    fn each(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        for (at, part) in self.0.iter().enumerate() {
+            let Part::Numbers(numbers) = part else { continue };
+            for number in numbers {
+                let mut one = self.clone();
+                one.0[at] = Part::Numbers(vec![number.clone()]);
+                found.push(one);
+            }
+        }
+        if found.is_empty() { vec![self.clone()] } else { found }
+    }
+}
+
+fn matches(parts: &[Part], name: &str) -> bool {
+    let Some((part, parts)) = parts.split_first() else {
+        return name.is_empty();
+    };
+    match part {
+        Part::Text(text) => name
+            .strip_prefix(text.as_str())
+            .is_some_and(|rest| matches(parts, rest)),
+        Part::Any => name.char_indices().any(|(at, _)| matches(parts, &name[at..])) || matches(parts, ""),
+        Part::One => {
+            let mut rest = name.chars();
+            rest.next().is_some() && matches(parts, rest.as_str())
+        }
+        Part::Numbers(numbers) => {
+            // The whole number: `slave[1]` is not `slave12`.
+            let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
+            let number: Option<u64> = name[..name.len() - rest.len()].parse().ok();
+            number.is_some_and(|n| numbers.iter().any(|r| r.from <= n && n <= r.to)) && matches(parts, rest)
+        }
+    }
+}
+
+/// A target that means nothing of what is there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NoMatch {
+    /// What was not found.
+    pub message: String,
+    /// What was probably meant, and what there is.
+    pub hint: String,
+}
+
+/// The containers of a cluster that `targets` mean, all where there is no target: node by node in natural order, each
+/// once.
+///
+/// # Errors
+/// Each target, and each number or range in brackets, that means none.
+pub fn select<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Result<Vec<&'a SeenContainer>, Vec<NoMatch>> {
+    let (chosen, faults) = found(targets, containers);
+    if faults.is_empty() { Ok(chosen) } else { Err(faults) }
+}
+
+/// The same while containers come and go: a target that means none has none so far.
+#[must_use]
+pub fn present<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Vec<&'a SeenContainer> {
+    found(targets, containers).0
+}
+
+fn found<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> (Vec<&'a SeenContainer>, Vec<NoMatch>) {
+    let mut chosen = vec![targets.is_empty(); containers.len()];
+    let mut faults: Vec<NoMatch> = Vec::new();
+    for target in targets.iter().flat_map(Target::each) {
+        match target.find(containers) {
+            Ok(found) => found.into_iter().for_each(|at| chosen[at] = true),
+            Err(fault) if faults.contains(&fault) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let chosen = containers.iter().zip(chosen).filter(|(_, chosen)| *chosen);
+    let mut chosen: Vec<&SeenContainer> = chosen.map(|(c, _)| c).collect();
+    chosen.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+    (chosen, faults)
+}
+
+/// The same for a command that is run once a node: where `target` names no service it is each node's entry, the one that
+/// answers to the node's name on the shared network, else the only one that answers to any, else the only one.
+///
+/// # Errors
+/// As [`select`]; a node of several services without one entry.
+pub fn one_a_node<'a>(
+    target: &Target,
+    containers: &'a [SeenContainer],
+) -> Result<Vec<&'a SeenContainer>, Vec<NoMatch>> {
+    let chosen = select(std::slice::from_ref(target), containers)?;
+    if target.service.is_some() {
+        return Ok(chosen);
+    }
+    let nodes = chosen.chunk_by(|a, b| a.label(label::NODE) == b.label(label::NODE));
+    let entries = nodes.map(|node| {
+        entry(node).ok_or_else(|| {
+            let name = node[0].label(label::NODE);
+            let services: Vec<&str> = node.iter().map(|c| c.label(label::SERVICE)).collect();
+            vec![NoMatch {
+                message: format!("which service of `{name}`? none is its one entry"),
+                hint: format!(
+                    "say it, such as `{target}/{}`; services: {}",
+                    services[0],
+                    listed(&services)
+                ),
+            }]
+        })
+    });
+    entries.collect()
+}
+
+/// The container that a node's name leads to, as far as labels tell.
+fn entry<'a>(node: &[&'a SeenContainer]) -> Option<&'a SeenContainer> {
+    let names = |c: &SeenContainer| -> Vec<String> {
+        let names = c.label(label::NAMES).split(' ').filter(|n| !n.is_empty());
+        names.map(str::to_owned).collect()
+    };
+    let named = |c: &&&SeenContainer| names(c).iter().any(|n| n == c.label(label::NODE));
+    if let Some(entry) = node.iter().find(named) {
+        return Some(entry);
+    }
+    let mut answering = node.iter().filter(|c| !names(c).is_empty());
+    match (answering.next(), answering.next(), node) {
+        (Some(one), None, _) | (None, None, [one]) => Some(one),
+        _ => None,
+    }
+}
+
+impl Target {
+    /// Whether it says which service.
+    #[must_use]
+    pub fn names_service(&self) -> bool {
+        self.service.is_some()
+    }
+
+    fn each(&self) -> Vec<Self> {
+        let services = self.service.as_ref().map(Pattern::each);
+        let services: Vec<Option<Pattern>> = services.map_or_else(|| vec![None], |s| s.into_iter().map(Some).collect());
+        let pairs = self.node.each().into_iter().flat_map(|node| {
+            let services = services.clone().into_iter();
+            services.map(move |service| Self {
+                node: node.clone(),
+                service,
+            })
+        });
+        pairs.collect()
+    }
+
+    /// The places of the containers that it means.
+    fn find(&self, containers: &[SeenContainer]) -> Result<Vec<usize>, NoMatch> {
+        let by = |key: &str| -> Vec<usize> {
+            let of = |at: &usize| self.node.matches(containers[*at].label(key));
+            (0..containers.len()).filter(of).collect()
+        };
+        let mut found = by(label::NODE);
+        if found.is_empty() {
+            found = by(label::ROLE);
+        }
+        if found.is_empty() {
+            return Err(self.no_node(containers));
+        }
+        let Some(service) = &self.service else {
+            return Ok(found);
+        };
+        let known: BTreeSet<&str> = found.iter().map(|at| containers[*at].label(label::SERVICE)).collect();
+        found.retain(|at| service.matches(containers[*at].label(label::SERVICE)));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let what = if service.is_plain() { "is called" } else { "matches" };
+        let near = service
+            .is_plain()
+            .then(|| nearest(&service.to_string(), known.iter().copied()));
+        let near = near.flatten().map(|near| format!("{}/{near}", self.node));
+        let known: Vec<&str> = known.into_iter().collect();
+        Err(NoMatch {
+            message: format!("no service of `{}` {what} `{service}`", self.node),
+            hint: hint(near, format!("services: {}", listed(&known))),
+        })
+    }
+
+    fn no_node(&self, containers: &[SeenContainer]) -> NoMatch {
+        let text = self.node.to_string();
+        let all = |key: &str| -> Vec<&str> {
+            let mut names: Vec<&str> = containers.iter().map(|c| c.label(key)).collect();
+            names.sort_by_cached_key(|n| natural(n));
+            names.dedup();
+            names
+        };
+        let (nodes, roles, services) = (all(label::NODE), all(label::ROLE), all(label::SERVICE));
+        let container = containers.iter().find(|c| c.name == text);
+        let near = match container {
+            Some(c) => Some(format!("{}/{}", c.label(label::NODE), c.label(label::SERVICE))),
+            None if self.service.is_none() && services.contains(&text.as_str()) => Some(format!("*/{text}")),
+            None if self.node.is_plain() => {
+                // `slave12` where there are ten is no slip of the finger that means all of them.
+                let stem = text.trim_end_matches(|c: char| c.is_ascii_digit());
+                let counted =
+                    text.len() > stem.len() && (roles.contains(&stem) || nodes.iter().any(|n| n.starts_with(stem)));
+                let names = nodes.iter().chain(&roles).copied();
+                let near = nearest(&text, names).filter(|_| !counted);
+                near.map(|near| match &self.service {
+                    Some(service) => format!("{near}/{service}"),
+                    None => near.to_owned(),
+                })
+            }
+            None => None,
+        };
+        let mut known = format!("nodes: {}", listed(&nodes));
+        if roles != nodes {
+            known += &format!("; roles: {}", listed(&roles));
+        }
+        NoMatch {
+            message: match self.node.is_plain() {
+                true => format!("no node and no role is called `{text}`"),
+                false => format!("no node and no role matches `{text}`"),
+            },
+            hint: hint(near, known),
+        }
+    }
+}
+
+fn hint(near: Option<String>, known: String) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`? {known}"),
+        None => known,
+    }
+}
+
+/// Names in natural order, what follows one upon the other in brackets, as a target may say it: `slave[1-10]`.
+fn listed(names: &[&str]) -> String {
+    let mut groups: Vec<(&str, u64, u64)> = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
+    for name in names {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = &name[stem.len()..];
+        let padded = digits.len() > 1 && digits.starts_with('0');
+        let number = digits.parse::<u64>().ok().filter(|_| !padded);
+        match (number, groups.last_mut()) {
+            (Some(number), Some((last, _, to))) if *last == stem && *to + 1 == number => *to = number,
+            (Some(number), _) => groups.push((stem, number, number)),
+            (None, _) => groups.push((name, 1, 0)),
+        }
+    }
+    for (stem, from, to) in groups {
+        shown.push(match to {
+            to if to < from => format!("`{stem}`"),
+            to if to == from => format!("`{stem}{from}`"),
+            to => format!("`{stem}[{from}-{to}]`"),
+        });
+    }
+    let more = shown.len().saturating_sub(LISTED);
+    shown.truncate(LISTED);
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more", shown.join(", ")),
+    }
+}
