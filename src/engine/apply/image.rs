@@ -1,13 +1,15 @@
 //! Images: topogen's own, loaded from its executable, and those that are fetched.
 
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
 
 use bollard::errors::Error;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder, PruneImagesOptionsBuilder};
 use futures_util::StreamExt;
 
-use super::Setting;
+use super::{PAUSE, Setting};
 use crate::engine::connect::Engine;
+use crate::engine::observe;
 use crate::fake;
 use crate::fake::image::EXECUTABLE_LABEL;
 
@@ -16,6 +18,12 @@ pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error>
     let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
         error: error.to_string(),
     };
+    // Many that come up at once need it but once.
+    let _turn = turn().await;
+    let digest = fake::image::digest_of_this_process().ok();
+    if digest.is_some() && observe::image_label(engine, name, EXECUTABLE_LABEL).await? == digest {
+        return Ok(());
+    }
     let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
     let archive = parts.archive(name).map_err(|e| failed(&e))?;
     let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
@@ -29,6 +37,20 @@ pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error>
     let options = PruneImagesOptionsBuilder::new().filters(&unnamed).build();
     let _ = engine.docker.prune_images(Some(options)).await;
     Ok(())
+}
+
+/// Wait until no other topogen of this machine's loads the image: a lock that ends with whoever holds it. Where there is no
+/// place for one, all load it.
+async fn turn() -> Option<File> {
+    let path = std::env::temp_dir().join("topogen-image.lock");
+    let file = File::options().create(true).append(true).open(path).ok()?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
 }
 
 /// `POST /images/create`: fetch an image from its registry, which its name says, and tell how far it is.
