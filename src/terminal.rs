@@ -24,6 +24,7 @@ use crate::cli::{Progress, Work};
 use crate::event::Event;
 use crate::plan::Plan;
 use screen::Screen;
+use state::State;
 
 /// Where lines alone say how it goes, one in flight says how far it is this often.
 const REMINDER: Duration = Duration::from_secs(10);
@@ -174,9 +175,12 @@ impl Lines {
 
 /// The plan is carried out; an interrupt is nobody's any more, as before it.
 pub(crate) fn worked() {
-    let mut terminal = terminal();
+    let terminal = &mut *terminal();
     if terminal.stage == Stage::Working {
         terminal.stage = Stage::After;
+    }
+    if let Face::Live(screen) = &mut terminal.face {
+        screen.state = State::doing("looking at what came of it");
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 use std::num::NonZero;
 
 use proptest::prelude::*;
-use topogen::engine::Observed;
 use topogen::engine::translate::{Origin, translate};
+use topogen::engine::{Condition, Observed};
 use topogen::event::Event;
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Action, Operation, Plan, reconcile};
@@ -290,7 +290,25 @@ fn what_takes_long_says_how_far_it_is() {
         operation(remove(), "lab-db1-log-1", "db1", &[0, 2]),
         operation(stop(), "lab-master-x-1", "master", &[]),
     ]));
+    let until = |subject: &str, node: &str| Operation {
+        cause: "until it is healthy".to_owned(),
+        ..operation(
+            Action::Await {
+                containers: vec!["lab-x".parse().expect("a name")],
+                condition: Condition::Healthy,
+            },
+            subject,
+            node,
+            &[],
+        )
+    };
+    let unwell = Run::of(plan(vec![
+        until("master", ""),
+        until("lab-slave1-db-1", "slave1"),
+        operation(stop(), "lab-slave1-old-1", "slave1", &[]),
+    ]));
     let parts = [
+        ("not well yet", unwell.shown(80, 24)),
         ("pulls", waiting.shown(80, 24)),
         ("narrow", waiting.shown(40, 24)),
         ("nothing in flight", begun.steps(1).shown(80, 24)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::words;
 use crate::event::Event;
-use crate::plan::{Operation, Plan};
+use crate::plan::{Action, Operation, Plan};
 
 /// All of it.
 #[derive(Debug, Default, Clone)]
@@ -98,11 +98,19 @@ impl Row {
 }
 
 impl State {
+    /// There is no plan, or none any more.
+    #[must_use]
+    pub fn doing(text: &str) -> Self {
+        Self {
+            doing: text.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// From now on it is `plan` that is carried out.
     pub fn plan(&mut self, plan: &Plan) {
         let mut places: HashMap<&str, usize> = HashMap::new();
-        self.rows.clear();
-        self.row_of.clear();
+        *self = Self::doing(&self.doing);
         for operation in &plan.operations {
             let name = row_name(operation);
             let row = *places.entry(name).or_insert_with(|| {
@@ -192,10 +200,14 @@ fn row_name(operation: &Operation) -> &str {
 
 fn running(at: usize, operation: &Operation) -> Running {
     let (verb, name) = words::parts(operation);
+    let progress = match operation.action {
+        Action::Await { .. } => operation.cause.clone(),
+        _ => String::new(),
+    };
     Running {
         at,
         verb: verb.to_owned(),
         name: name.to_owned(),
-        progress: String::new(),
+        progress,
     }
 }
