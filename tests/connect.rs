@@ -1,13 +1,18 @@
 //! Which engine is meant, and what is said where it does not answer.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::mpsc::{Receiver, channel};
 
 use proptest::prelude::*;
 use topogen::engine::connect::choose::{Choice, Machine, choose};
 use topogen::engine::connect::host::Host;
 use topogen::engine::connect::{ConnectError, no_answer};
+
+use crate::support::stderr;
 
 /// A machine of the test's own.
 #[derive(Default, Clone)]
@@ -397,4 +402,75 @@ proptest! {
     fn any_text_is_a_host_or_an_error(text in "\\PC{0,30}") {
         let _ = Host::parse(&text);
     }
+}
+
+/// Answer every request with `version` where that is asked for, and with `else_` otherwise; what was asked.
+fn pretended_engine(version: &'static str, else_: &'static str) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let (asked, questions) = channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (asked, mut client) = (asked.clone(), client.expect("a client"));
+            std::thread::spawn(move || {
+                let lines = BufReader::new(client.try_clone().expect("a socket")).lines();
+                for line in lines.map_while(Result::ok) {
+                    let Some(question) = line.strip_suffix(" HTTP/1.1") else {
+                        continue;
+                    };
+                    let answer = if question.contains("/version") { version } else { else_ };
+                    let _ = asked.send(question.split('?').next().unwrap_or_default().to_owned());
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+                    let _ = client.write_all((head + answer).as_bytes());
+                }
+            });
+        }
+    });
+    (host, questions)
+}
+
+fn ps(host: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_topogen"))
+        .args(["ps", "-n", "nobody"])
+        .env("DOCKER_HOST", host)
+        .env_remove("DOCKER_TLS")
+        .env_remove("DOCKER_TLS_VERIFY")
+        .output()
+        .expect("topogen runs")
+}
+
+#[test]
+fn requests_are_in_the_version_that_both_speak() {
+    let (host, questions) = pretended_engine(r#"{"ApiVersion": "1.42", "MinAPIVersion": "1.24"}"#, "[]");
+    let output = ps(&host);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let questions: Vec<String> = questions.try_iter().collect();
+    assert_eq!(questions[0], "GET /version");
+    assert!(
+        questions[1..].iter().all(|q| q.starts_with("GET /v1.42/")),
+        "{questions:?}"
+    );
+    assert!(
+        questions.iter().any(|q| q == "GET /v1.42/containers/json"),
+        "{questions:?}"
+    );
+}
+
+#[test]
+fn what_is_no_engine_is_told() {
+    let mut text = String::new();
+    for (version, else_) in [
+        ("<html></html>", ""),
+        ("{}", "[]"),
+        (r#"{"ApiVersion": "1.42"}"#, "<html>"),
+    ] {
+        let (host, _questions) = pretended_engine(version, else_);
+        let output = ps(&host);
+        let said = stderr(&output).replace(&host, "tcp://127.0.0.1:PORT");
+        text += &format!(
+            "{version} {else_}\n{said}exit {}\n\n",
+            output.status.code().unwrap_or(-1)
+        );
+    }
+    insta::assert_snapshot!(text);
 }

@@ -58,8 +58,9 @@ impl Engine {
     pub async fn to(choice: Choice) -> Result<Self, ConnectError> {
         let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &reason(&error)))?;
         let transport = Arc::new(transport);
+        let sending = Arc::clone(&transport);
         let send = move |request: BollardRequest| {
-            let transport = Arc::clone(&transport);
+            let transport = Arc::clone(&sending);
             async move { transport.send(request).await }
         };
         // The address is the transport's business.
@@ -67,10 +68,12 @@ impl Engine {
         let fault = |error: bollard::errors::Error| no_answer(&choice, &words(&error));
         let docker = docker.map_err(fault)?.negotiate_version().await.map_err(fault)?;
         let version = docker.client_version();
+        let api = (version.major_version, version.minor_version);
+        transport.speak(api);
         Ok(Self {
             docker,
             host: choice.host,
-            api: (version.major_version, version.minor_version),
+            api,
         })
     }
 
@@ -240,9 +243,8 @@ pub fn words(error: &bollard::errors::Error) -> String {
         Error::HyperResponseError { err } if err.is_incomplete_message() || err.is_canceled() => {
             "the engine closed the connection".to_owned()
         }
-        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
-            format!("what answers is not in an engine's words: {}", innermost(error))
-        }
+        Error::JsonDataError { message, .. } => format!("what answers is not in an engine's words: {message}"),
+        Error::APIVersionParseError {} => "what answers does not say which API it speaks".to_owned(),
         other => innermost(other),
     }
 }

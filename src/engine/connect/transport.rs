@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bollard::BollardRequest;
@@ -43,6 +43,8 @@ pub(super) struct Transport {
     way: Way,
     /// The name of the machine, for proxies.
     name: HeaderValue,
+    /// The version of the API that was agreed upon, as paths begin with it: bollard leaves it out.
+    version: OnceLock<String>,
     /// Connections that wait for the next request.
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
 }
@@ -84,8 +86,14 @@ impl Transport {
         Ok(Self {
             way,
             name: HeaderValue::try_from(host).map_err(io::Error::other)?,
+            version: OnceLock::new(),
             idle: Arc::default(),
         })
+    }
+
+    /// From now on ask in this version of the API (Engine API, "Versioning").
+    pub(super) fn speak(&self, (major, minor): (usize, usize)) {
+        let _ = self.version.set(format!("/v{major}.{minor}"));
     }
 
     /// Send `request`; its answer.
@@ -94,7 +102,8 @@ impl Transport {
     /// No connection, or one that broke.
     pub(super) async fn send(&self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
-        let path = Uri::try_from(path).map_err(io::Error::other)?;
+        let version = self.version.get().map_or("", String::as_str);
+        let path = Uri::try_from(format!("{version}{path}")).map_err(io::Error::other)?;
         *request.uri_mut() = path;
         request.headers_mut().insert(HOST, self.name.clone());
         loop {
