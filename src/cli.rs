@@ -55,6 +55,8 @@ pub enum Command {
     Pause(Act),
     /// Let frozen containers go on
     Unpause(Act),
+    /// Prove that what runs is what the blueprint says: names, paths, shape
+    Verify(Verify),
     /// Write the fake image for `docker load`
     Image(Image),
     /// Print the JSON Schema of blueprints, for editors
@@ -413,6 +415,70 @@ pub struct Ps {
     pub format: Format,
 }
 
+/// `topogen verify`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 4 where anything differs. Containers are asked from inside: fakes by exec, others by \
+short-lived containers of the fake image in their network namespace."
+)]
+pub struct Verify {
+    /// Which blueprint, of the very size that was brought up.
+    #[command(flatten)]
+    pub source: Source,
+    /// Ask from there only: a node, a role, or a service of either; may be given again
+    #[arg(long, value_name = "TARGET")]
+    pub from: Vec<Target>,
+    /// Look at that only; may be given again
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub only: Vec<Only>,
+    /// Examine Compose projects that others brought up instead: no name may have two owners
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = ["file", "name", "slaves", "scale", "set", "env_file", "profile", "fake", "from", "only"])]
+    pub project: Vec<String>,
+    /// How to print the report [default: by the ending of the output file, else table]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<ReportFormat>,
+    /// Write the report to a file, and the table to stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Seconds that an answer may take, a service may take to listen
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub patience: u16,
+    /// Containers asked at once [default: 8 a core, from 16 to 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallel: Option<u16>,
+    /// How to show progress on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "FACE")]
+    pub progress: Progress,
+    /// Say nothing unless something is wrong: `--progress quiet`
+    #[arg(short, long, conflicts_with = "progress")]
+    pub quiet: bool,
+}
+
+/// What `topogen verify` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    /// What names lead to
+    Names,
+    /// Who reaches whom, and who answers
+    Paths,
+    /// Containers, networks, subnets, aliases, attachments; nothing is asked
+    Shape,
+}
+
+/// How `topogen verify` prints its report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For CI servers
+    Junit,
+    /// A picture of who reaches whom
+    Svg,
+}
+
 /// `topogen image`
 #[derive(Debug, Args)]
 pub struct Image {
@@ -433,6 +499,9 @@ pub struct Probe {
     /// Milliseconds that each question may take
     #[arg(long, value_name = "MS", default_value_t = 2000)]
     pub patience: u64,
+    /// Questions as `topogen verify` puts them
+    #[arg(long, value_name = "JSON", hide = true, conflicts_with_all = ["resolve", "connect", "patience"])]
+    pub ask: Vec<String>,
 }
 
 /// How progress is shown.

@@ -17,6 +17,7 @@ mod render;
 mod schema;
 mod up;
 mod verbs;
+mod verify;
 mod work;
 
 use anyhow::Context;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Kill(args) => block_on(verbs::run(&Verb::Kill(args.signal), &args.act)),
         Command::Pause(args) => block_on(verbs::run(&Verb::Pause, &args)),
         Command::Unpause(args) => block_on(verbs::run(&Verb::Unpause, &args)),
+        Command::Verify(args) => block_on(verify::run(&args)),
         Command::Image(args) => image::run(&args),
         Command::Probe(args) => block_on(probe::run(&args)),
         Command::Fake => Ok(crate::fake::serve::run().context("fake service")?),

@@ -6,8 +6,10 @@ pub mod apply;
 pub mod connect;
 pub mod events;
 pub mod exec;
+pub mod inspect;
 pub mod logs;
 pub mod observe;
+pub mod probe;
 pub mod translate;
 mod verbs;
 
@@ -51,6 +53,8 @@ pub mod label {
     pub const FILES: &str = "io.topogen.files";
     /// The blueprint it came from.
     pub const BLUEPRINT: &str = "io.topogen.blueprint";
+    /// What a short-lived container of topogen's own is for: no part of any topology.
+    pub const HELPER: &str = "io.topogen.helper";
 
     /// Compose's labels, by which `docker compose` finds its own (docker/compose `pkg/api/labels.go`).
     pub mod compose {

@@ -154,7 +154,7 @@ impl Identity {
             (variable::ROLE, self.role.clone()),
             (variable::INDEX, self.index.clone()),
             (variable::SERVICE, Value::from(service)),
-            (variable::PORTS, Value::from(ports(definition))),
+            (variable::PORTS, Value::from(ports(definition).join(" "))),
         ]
     }
 }
@@ -172,7 +172,8 @@ fn merged(environment: Option<&Value>, identity: Vec<(&'static str, Value)>) -> 
 }
 
 /// The container's ports that a definition speaks of in `expose` and `ports`, as `443/tcp`, each once.
-fn ports(definition: &Map) -> String {
+#[must_use]
+pub fn ports(definition: &Map) -> Vec<String> {
     let items = |key: &str| definition.get(key).and_then(Value::as_list).unwrap_or_default();
     let exposed = items("expose")
         .iter()
@@ -184,7 +185,7 @@ fn ports(definition: &Map) -> String {
             found.push(port);
         }
     }
-    found.join(" ")
+    found
 }
 
 #[cfg(test)]
@@ -205,6 +206,9 @@ mod tests {
                 Value::List([Value::from("127.0.0.1:80:8080"), Value::from(long)].into()),
             ),
         ]);
-        assert_eq!(ports(&definition), "443/tcp 8000/tcp 8001/tcp 8002/tcp 8080/tcp 53/udp");
+        assert_eq!(
+            ports(&definition),
+            ["443/tcp", "8000/tcp", "8001/tcp", "8002/tcp", "8080/tcp", "53/udp"]
+        );
     }
 }

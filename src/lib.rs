@@ -13,6 +13,7 @@
 //! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
 //!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
 //! - [`graph`] draws a topology, and how it stands on the engine.
+//! - [`verify`] proves from inside every container that what runs is what was described.
 //! - [`fake`] stands in for images that one does not have.
 //!
 //! All that lies left of the files and between `observe` and `apply` is pure. There is no state file: what runs is

@@ -173,6 +173,22 @@ impl Lines {
     }
 }
 
+/// An interrupt is from now on for whoever works, without a plan.
+pub(crate) fn working() {
+    terminal().stage = Stage::Working;
+}
+
+/// Show how far work is that has no plan: `text` where lines redraw themselves, and where they do not if it is `worth` a
+/// line; for programs `fields`.
+pub(crate) fn progress(text: &str, fields: &Value, worth: bool) {
+    match &mut terminal().face {
+        Face::Live(screen) => text.clone_into(&mut screen.state.doing),
+        Face::Plain(_) if worth => write(text),
+        Face::Json => write(&fields.to_string()),
+        Face::Plain(_) | Face::Quiet => {}
+    }
+}
+
 /// The plan is carried out; an interrupt is nobody's any more, as before it.
 pub(crate) fn worked() {
     let terminal = &mut *terminal();

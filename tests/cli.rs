@@ -17,7 +17,7 @@ fn entries(directory: &std::path::Path) -> Vec<String> {
 fn help_reads_well() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut text = stdout(&topogen(directory.path(), &["--help"]));
-    for command in ["render", "up", "down", "ps", "image", "fake", "probe"] {
+    for command in ["render", "up", "down", "ps", "verify", "image", "fake", "probe"] {
         text += &format!("\n$ topogen {command} --help\n");
         text += &stdout(&topogen(directory.path(), &[command, "--help"]));
     }

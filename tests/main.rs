@@ -21,4 +21,5 @@ mod support;
 mod terminal;
 mod translate;
 mod verbs;
+mod verify;
 mod writing;

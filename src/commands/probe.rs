@@ -1,21 +1,30 @@
 //! `topogen probe`
 
-use std::time::Duration;
-
 use anyhow::Context;
 
 use crate::cli::Probe;
 use crate::error::Error;
 use crate::terminal;
-use crate::verify::probe::{self, Questions};
+use crate::verify::probe;
+use crate::verify::question::Questions;
 
 pub(super) async fn run(args: &Probe) -> Result<(), Error> {
-    let questions = Questions {
+    let own = Questions {
         names: args.resolve.clone(),
-        endpoints: args.connect.clone(),
-        patience: Duration::from_millis(args.patience),
+        identify: args.connect.clone(),
+        patience: args.patience,
+        ..Questions::default()
     };
+    let mut questions = if args.ask.is_empty() { own } else { Questions::default() };
+    for text in &args.ask {
+        let asked = serde_json::from_str(text).context("cannot read the questions")?;
+        questions = questions.and(asked);
+    }
     let answers = probe::ask(&questions).await.context("cannot probe")?;
-    let text = serde_json::to_string_pretty(&answers).context("cannot print")? + "\n";
+    let text = match args.ask.is_empty() {
+        true => serde_json::to_string_pretty(&answers),
+        false => serde_json::to_string(&answers),
+    };
+    let text = text.context("cannot print")? + "\n";
     Ok(terminal::data(&text).context("cannot print")?)
 }

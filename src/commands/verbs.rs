@@ -101,19 +101,7 @@ impl Found {
         if self.containers.is_empty() {
             return Err(self.nothing_there().await?);
         }
-        choose(&self.containers).map_err(|faults| {
-            let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
-            let mut hints: Vec<&str> = Vec::new();
-            for fault in &faults {
-                if !hints.contains(&fault.hint.as_str()) {
-                    hints.push(&fault.hint);
-                }
-            }
-            Error::Usage {
-                message: messages.join("\n"),
-                hint: hints.join("\n"),
-            }
-        })
+        choose(&self.containers).map_err(|faults| nothing_meant(&faults))
     }
 
     /// That there is no such cluster, and which there are.
@@ -131,6 +119,21 @@ impl Found {
             message: format!("no container of cluster `{}` is on the engine", self.cluster),
             hint,
         })
+    }
+}
+
+/// Targets that mean nothing, and each hint once.
+pub(super) fn nothing_meant(faults: &[NoMatch]) -> Error {
+    let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
+    let mut hints: Vec<&str> = Vec::new();
+    for fault in faults {
+        if !hints.contains(&fault.hint.as_str()) {
+            hints.push(&fault.hint);
+        }
+    }
+    Error::Usage {
+        message: messages.join("\n"),
+        hint: hints.join("\n"),
     }
 }
 

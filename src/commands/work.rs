@@ -80,7 +80,7 @@ fn default_parallel() -> usize {
 }
 
 /// The first interrupt ends the giving out of work, the second one ends topogen.
-async fn listen(stop: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
+pub(super) async fn listen(stop: watch::Sender<bool>, mut interrupt: Signal, mut terminate: Signal) {
     let mut again = false;
     loop {
         tokio::select! {

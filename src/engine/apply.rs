@@ -24,6 +24,7 @@ use crate::event::Event;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
+pub(super) use image::load_image;
 pub use wait::Looks;
 
 /// How often an operation is tried where the engine says that what is in its way is passing.

@@ -1,78 +1,159 @@
 //! The probe: asks, from where it runs, what names lead to and who answers. It needs no shell and no resolver tool, so
-//! it works inside the fake containers.
+//! it works inside the fake containers, and in the network namespace of any other.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use futures_util::StreamExt;
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// What to find out.
-#[derive(Debug, Clone, Default)]
-pub struct Questions {
-    /// Names to resolve.
-    pub names: Vec<String>,
-    /// `HOST:PORT`s to connect to.
-    pub endpoints: Vec<String>,
-    /// How long each question may take.
-    pub patience: Duration,
+use super::question::{Answers, Contact, Questions};
+
+/// Names asked at once: the answers to more would not fit the socket of the engine's resolver (net.core.rmem_default).
+const NAMES: usize = 64;
+/// Connections at once, below the descriptors that a process may have where nobody raised their number.
+const CONNECTIONS: usize = 384;
+/// Before a name is asked again: datagrams get lost.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Before a port is tried again at which nobody listened.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// How often what is to be out of reach must answer to be taken for within reach.
+const TURNS: u32 = 3;
+/// Between two such tries, and twice that before the last.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How an endpoint is approached.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    /// Ask who it is.
+    Identify,
+    /// Say nothing.
+    Connect,
 }
 
-/// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Each name and its addresses, sorted; none where it does not resolve.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
-    /// Each endpoint and what came of it.
-    pub endpoints: BTreeMap<String, Contact>,
-}
-
-/// What came of a connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "outcome")]
-pub enum Contact {
-    /// Connected; a fake said who it is.
-    Connected {
-        /// The fake's answer.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        identity: Option<Json>,
-    },
-    /// The host's name leads nowhere.
-    Unresolved,
-    /// Nobody listens there.
-    Refused,
-    /// No answer in time, or no way there.
-    Unreachable,
-}
-
-/// Ask all `questions` at once.
+/// Ask all `questions` at once. What is to have no answer is waited for no longer than it takes those that are to have
+/// one, and then [`Questions::haste`]: that these answer shows that the others would have.
 ///
 /// # Errors
 /// A resolver configuration that cannot be read.
 pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     let server = nameserver(&std::fs::read_to_string("/etc/resolv.conf")?);
-    let patience = questions.patience;
-    let names = questions
-        .names
-        .iter()
-        .map(|name| async move { (name.clone(), resolve(name, server, patience).await) });
-    let endpoints = questions
-        .endpoints
-        .iter()
-        .map(|endpoint| async move { (endpoint.clone(), contact(endpoint, server, patience).await) });
-    let (names, endpoints) = tokio::join!(
-        futures_util::future::join_all(names),
-        futures_util::future::join_all(endpoints)
-    );
-    Ok(Answers {
-        names: names.into_iter().collect(),
-        endpoints: endpoints.into_iter().collect(),
-    })
+    let patience = Duration::from_millis(questions.patience);
+    let haste = Duration::from_millis(questions.haste);
+    let end = Instant::now() + patience;
+    let settled = Some(end).filter(|_| questions.settle);
+    let (answered, waiting) = watch::channel(false);
+    let late = || {
+        let mut waiting = waiting.clone();
+        async move {
+            // The sender outlives this.
+            let _ = waiting.wait_for(|answered| *answered).await;
+            sleep(haste).await;
+        }
+    };
+    let sure = async {
+        let found = tokio::join!(
+            names(&questions.names, |name| resolve(name, server, end)),
+            contacts(&questions.identify, |e| contact(
+                e,
+                server,
+                patience,
+                Manner::Identify,
+                settled
+            )),
+            contacts(&questions.connect, |e| contact(
+                e,
+                server,
+                patience,
+                Manner::Connect,
+                settled
+            )),
+            contacts(&questions.touch, |e| contact(
+                e,
+                server,
+                patience,
+                Manner::Connect,
+                None
+            )),
+        );
+        answered.send_replace(true);
+        found
+    };
+    let doubtful = async {
+        tokio::join!(
+            names(&questions.unknown, |name| async {
+                tokio::select! {
+                    found = query(name, server) => found.ok(),
+                    () = late() => None,
+                }
+            }),
+            contacts(&questions.apart, |endpoint| async {
+                let mut found = Contact::Unreachable;
+                // Where it answers, it must again: engines let go of their rules for a moment when they write them anew,
+                // for any network of theirs.
+                for turn in 0..TURNS {
+                    sleep(PAUSE * turn).await;
+                    found = tokio::select! {
+                        found = contact(endpoint, server, patience + haste, Manner::Connect, None) => found,
+                        () = late() => Contact::Unreachable,
+                    };
+                    if !found.reached() {
+                        break;
+                    }
+                }
+                found
+            }),
+        )
+    };
+    let ((known, identified, connected, touched), (unknown, apart)) = tokio::join!(sure, doubtful);
+    let mut answers = Answers::default();
+    for (name, found) in known.into_iter().chain(unknown) {
+        if found.is_none() {
+            answers.silent.insert(name.clone());
+        }
+        let mut addresses: Vec<IpAddr> = found.unwrap_or_default().into_iter().map(IpAddr::V4).collect();
+        addresses.sort();
+        answers.names.insert(name, addresses);
+    }
+    let endpoints = [identified, connected, touched, apart].into_iter().flatten();
+    answers.endpoints.extend(endpoints);
+    Ok(answers)
+}
+
+/// Each of `list`, so many at once, and what became of it.
+async fn names<'q, F: Future<Output = Option<Vec<Ipv4Addr>>>>(
+    list: &'q [String],
+    ask: impl Fn(&'q str) -> F,
+) -> Vec<(String, Option<Vec<Ipv4Addr>>)> {
+    all(list, NAMES, ask).await
+}
+
+async fn contacts<'q, F: Future<Output = Contact>>(
+    list: &'q [String],
+    ask: impl Fn(&'q str) -> F,
+) -> Vec<(String, Contact)> {
+    all(list, CONNECTIONS, ask).await
+}
+
+async fn all<'q, T, F: Future<Output = T>>(
+    list: &'q [String],
+    at_once: usize,
+    ask: impl Fn(&'q str) -> F,
+) -> Vec<(String, T)> {
+    let asked = list.iter().map(|item| {
+        let answer = ask(item);
+        async move { (item.clone(), answer.await) }
+    });
+    futures_util::stream::iter(asked)
+        .buffer_unordered(at_once)
+        .collect()
+        .await
 }
 
 /// The first `nameserver` of a resolv.conf(5); the engine's own where there is none.
@@ -82,34 +163,54 @@ fn nameserver(text: &str) -> SocketAddr {
     SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11))), 53)
 }
 
-/// The IPv4 addresses of `name`; none where it has none or nobody answers.
-async fn resolve(name: &str, server: SocketAddr, patience: Duration) -> Vec<IpAddr> {
-    let mut found: Vec<IpAddr> = match timeout(patience, query(name, server)).await {
-        Ok(Ok(addresses)) => addresses.into_iter().map(IpAddr::V4).collect(),
-        _ => Vec::new(),
-    };
-    found.sort();
-    found
-}
-
-/// One question of type A (RFC 1035 §4.1), asked plainly, so that every record is seen and in the server's own words.
-async fn query(name: &str, server: SocketAddr) -> io::Result<Vec<Ipv4Addr>> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
-    socket.connect(server).await?;
-    let message = question(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
-    socket.send(&message).await?;
-    let mut answer = [0; 4096];
+/// The IPv4 addresses of `name`, none where it has none; `None` where nobody answers until `end`.
+async fn resolve(name: &str, server: SocketAddr, end: Instant) -> Option<Vec<Ipv4Addr>> {
     loop {
-        let length = socket.recv(&mut answer).await?;
-        // Whatever does not carry our id answers another question.
-        if answer[..length].starts_with(&message[..2]) {
-            return addresses(&answer[..length])
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "bad DNS answer"));
+        match timeout_at(end.min(Instant::now() + AGAIN), query(name, server)).await {
+            Ok(Ok(addresses)) => return Some(addresses),
+            Ok(Err(_)) if Instant::now() < end => sleep(SETTLING).await,
+            Err(_) if Instant::now() < end => {}
+            _ => return None,
         }
     }
 }
 
+/// One question of type A (RFC 1035 §4.1), asked plainly, so that every record is seen and in the server's own words.
+async fn query(name: &str, server: SocketAddr) -> io::Result<Vec<Ipv4Addr>> {
+    let message = question(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.connect(server).await?;
+    socket.send(&message).await?;
+    let mut answer = [0; 4096];
+    let length = loop {
+        let length = socket.recv(&mut answer).await?;
+        // Whatever does not carry our id answers another question.
+        if answer[..length].starts_with(&message[..2]) {
+            break length;
+        }
+    };
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "bad DNS answer");
+    if answer[..length].get(2).is_some_and(|flags| flags & TRUNCATED != 0) {
+        let whole = query_by_stream(&message, server).await?;
+        return addresses(&whole).ok_or_else(bad);
+    }
+    addresses(&answer[..length]).ok_or_else(bad)
+}
+
+/// The same over TCP, where an answer did not fit a datagram (RFC 1035 §4.2.2, RFC 7766 §5).
+async fn query_by_stream(message: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
+    let length = stream.read_u16().await?;
+    let mut answer = vec![0; usize::from(length)];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
 const ID: [u8; 2] = [0x70, 0x67];
+/// The bit TC of the third octet of a message (RFC 1035 §4.1.1).
+const TRUNCATED: u8 = 2;
 
 fn question(name: &str) -> Option<Vec<u8>> {
     let mut message = Vec::with_capacity(name.len() + 18);
@@ -158,7 +259,14 @@ fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-async fn contact(endpoint: &str, server: SocketAddr, patience: Duration) -> Contact {
+/// What comes of a connection to `endpoint`; where nobody listens, once it is `settled` that nobody does.
+async fn contact(
+    endpoint: &str,
+    server: SocketAddr,
+    patience: Duration,
+    manner: Manner,
+    settled: Option<Instant>,
+) -> Contact {
     let Some((host, port)) = endpoint
         .rsplit_once(':')
         .and_then(|(h, p)| Some((h, p.parse::<u16>().ok()?)))
@@ -167,14 +275,30 @@ async fn contact(endpoint: &str, server: SocketAddr, patience: Duration) -> Cont
     };
     let address = match host.parse::<IpAddr>() {
         Ok(address) => Some(address),
-        Err(_) => resolve(host, server, patience).await.first().copied(),
+        Err(_) => {
+            let found = resolve(host, server, Instant::now() + patience).await;
+            found.and_then(|found| found.into_iter().min().map(IpAddr::V4))
+        }
     };
     let Some(address) = address else {
         return Contact::Unresolved;
     };
+    loop {
+        let found = knock(address, port, patience, manner).await;
+        match settled {
+            Some(end) if found == Contact::Refused && Instant::now() + SETTLING < end => sleep(SETTLING).await,
+            _ => return found,
+        }
+    }
+}
+
+async fn knock(address: IpAddr, port: u16, patience: Duration, manner: Manner) -> Contact {
     match timeout(patience, TcpStream::connect((address, port))).await {
         Ok(Ok(stream)) => Contact::Connected {
-            identity: timeout(patience, identity(stream)).await.ok().flatten(),
+            identity: match manner {
+                Manner::Identify => timeout(patience, identity(stream)).await.ok().flatten(),
+                Manner::Connect => None,
+            },
         },
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Contact::Refused,
         Ok(Err(_)) | Err(_) => Contact::Unreachable,

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::cluster::{Cluster, docker, text, topogen};
 use crate::lab::names_are_right;
 
-fn compose(command: &[&str], directory: &Path, arguments: &[&str]) -> String {
+pub(crate) fn compose(command: &[&str], directory: &Path, arguments: &[&str]) -> String {
     let output = Command::new(command[0])
         .args(&command[1..])
         .args(arguments)
@@ -108,9 +108,9 @@ fn brings_up(command: &[&str], separator: char) {
 }
 
 /// `down` in each directory, however the scenario ends.
-struct Downs<'a> {
-    command: &'a [&'a str],
-    directories: Vec<std::path::PathBuf>,
+pub(crate) struct Downs<'a> {
+    pub(crate) command: &'a [&'a str],
+    pub(crate) directories: Vec<std::path::PathBuf>,
 }
 
 impl Drop for Downs<'_> {

@@ -17,6 +17,7 @@ mod real;
 mod restart;
 mod translate;
 mod verbs;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -239,6 +240,30 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         verbs::ps_health,
     ),
     ("verbs::ps_watches", Needs::Engine, verbs::ps_watch),
+    (
+        "verify::a_right_cluster_has_nothing_to_tell",
+        Needs::Engine,
+        verify::right,
+    ),
+    ("verify::a_fault_of_names_is_told_once", Needs::Engine, verify::names),
+    ("verify::a_fault_of_places_is_told_once", Needs::Engine, verify::places),
+    ("verify::a_fault_of_ports_is_told_once", Needs::Engine, verify::ports),
+    ("verify::a_way_between_nodes_is_told_once", Needs::Images, verify::ways),
+    (
+        "verify::images_without_a_probe_are_asked_too",
+        Needs::Images,
+        verify::real_images,
+    ),
+    (
+        "verify::what_compose_brought_up_is_proved",
+        Needs::Compose,
+        verify::of_compose,
+    ),
+    (
+        "verify::the_leak_of_the_articles_files_is_found",
+        Needs::Compose,
+        verify::leak,
+    ),
     ("compose::sees_what_up_made", Needs::Compose, compose::sees_up),
     (
         "translate::up_asks_for_what_compose_asks_for",

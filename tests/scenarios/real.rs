@@ -18,11 +18,19 @@ pub(crate) fn lacks() -> Option<String> {
 
 /// An image with `package` in it.
 pub(crate) fn image(package: &str) -> String {
-    let image = format!("topogen-test/{package}");
+    build(&format!("topogen-test/{package}"), &[package])
+}
+
+/// `image`, with `packages` in it.
+pub(crate) fn build(image: &str, packages: &[&str]) -> String {
     let builder = std::env::var(BUILDER).expect("a program");
-    let output = Command::new(builder).args([&image, package]).output().expect("it runs");
+    let output = Command::new(builder)
+        .arg(image)
+        .args(packages)
+        .output()
+        .expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    image
+    image.to_owned()
 }
 
 /// What `command` says in a container.

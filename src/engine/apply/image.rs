@@ -14,7 +14,7 @@ use crate::fake;
 use crate::fake::image::EXECUTABLE_LABEL;
 
 /// `POST /images/load` of topogen's own executable.
-pub(super) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
+pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
         error: error.to_string(),
     };

@@ -1,0 +1,83 @@
+//! `topogen verify`
+
+mod ask;
+mod print;
+mod projects;
+
+use std::collections::HashSet;
+
+use super::{load, verbs, work};
+use crate::cli::{Only, Verify, Work};
+use crate::engine::{SeenContainer, inspect, label};
+use crate::error::{Error, Exit};
+use crate::select::select;
+use crate::terminal;
+use crate::verify::expect::{Kinds, expect};
+use crate::verify::picture::{Concern, Picture};
+use crate::verify::{Scope, report};
+
+pub(super) async fn run(args: &Verify) -> Result<(), Error> {
+    let _shown = terminal::begin(&Work {
+        parallel: None,
+        progress: args.progress,
+        quiet: args.quiet,
+    });
+    if !args.project.is_empty() {
+        return projects::run(args).await;
+    }
+    let topology = load::topology(&args.source)?.topology;
+    let engine = work::connect().await?;
+    terminal::doing("looking at the engine");
+    let concern = Concern::of(&topology);
+    let found = inspect::look(&engine, |list| list.iter().map(|c| concern.has(c)).collect())
+        .await
+        .map_err(work::doing("look at the engine"))?;
+    let picture = Picture::new(&topology, &found);
+    let scope = scope(&picture, args)?;
+    let expected = expect(&picture, &scope.members, scope.kinds);
+    let asks = ask::of_members(&picture, &expected, args);
+    let answers = ask::all(&engine, &asks, args).await?;
+    let report = report(&picture, &scope, &expected, &answers);
+    print::print(&report, Some(&scope), args)?;
+    if (0..picture.members.len()).all(|m| picture.container(m).is_none()) {
+        work::other_clusters(&engine, &topology.cluster, "verify").await?;
+    }
+    match report.right {
+        true => Ok(()),
+        false => Err(Error::Shown(Exit::Difference)),
+    }
+}
+
+/// What `--from` and `--only` leave.
+fn scope(picture: &Picture<'_>, args: &Verify) -> Result<Scope, Error> {
+    let only = |kind| args.only.is_empty() || args.only.contains(&kind);
+    let all: Vec<SeenContainer> = (0..picture.members.len()).map(|m| labelled(picture, m)).collect();
+    let chosen = select(&args.from, &all).map_err(|faults| verbs::nothing_meant(&faults))?;
+    let chosen: HashSet<&str> = chosen.iter().map(|c| c.id.as_str()).collect();
+    Ok(Scope {
+        members: (0..all.len())
+            .filter(|m| chosen.contains(all[*m].id.as_str()))
+            .collect(),
+        all: args.from.is_empty(),
+        shape: only(Only::Shape),
+        kinds: Kinds {
+            names: only(Only::Names),
+            paths: only(Only::Paths),
+        },
+    })
+}
+
+/// A container as it would be labelled: what a target means is told by labels, and here by the blueprint's.
+fn labelled(picture: &Picture<'_>, member: usize) -> SeenContainer {
+    let node = &picture.nodes[picture.members[member].node];
+    let labels = [
+        (label::NODE, node.name.to_string()),
+        (label::ROLE, node.role.to_string()),
+        (label::SERVICE, picture.members[member].service.name.to_string()),
+    ];
+    SeenContainer {
+        id: member.to_string(),
+        labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
+        ..SeenContainer::default()
+    }
+}

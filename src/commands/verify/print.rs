@@ -1,0 +1,68 @@
+//! Where the report goes.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::cli::{Progress, ReportFormat, Verify};
+use crate::error::Error;
+use crate::terminal;
+use crate::terminal::words::span;
+use crate::verify::Scope;
+use crate::verify::junit::junit;
+use crate::verify::report::Report;
+use crate::verify::table::table;
+
+/// Columns where nobody says how many there are.
+const WIDTH: u16 = 120;
+/// Fewer than that are taken for that many.
+const NARROWEST: u16 = 40;
+
+/// The report in the format that was asked for; with a file for it, the table too. Last, all of it in one sentence.
+pub(super) fn print(report: &Report, scope: Option<&Scope>, args: &Verify) -> Result<(), Error> {
+    let text = match format(args) {
+        ReportFormat::Table => table(report, width()),
+        ReportFormat::Json => serde_json::to_string_pretty(report).map_err(anyhow::Error::from)? + "\n",
+        ReportFormat::Junit => junit(report, scope),
+        ReportFormat::Svg => report.matrix.svg(),
+    };
+    match &args.output {
+        Some(path) if path.as_os_str() != "-" => {
+            let shown = path.display();
+            std::fs::write(path, &text).with_context(|| format!("cannot write `{shown}`"))?;
+            terminal::data(&table(report, width())).map_err(anyhow::Error::from)?;
+        }
+        _ => terminal::data(&text).map_err(anyhow::Error::from)?,
+    }
+    for note in &report.notes {
+        terminal::note(&format!("note: {note}"));
+    }
+    let summary = format!("{} ({})", report.summary(), span(terminal::elapsed()));
+    let fields = json!({"right": report.right, "differences": report.findings.len(), "proved": report.proved});
+    match report.right || !(args.quiet || args.progress == Progress::Quiet) {
+        true => terminal::result(&summary, fields),
+        false => terminal::line(&summary),
+    }
+    Ok(())
+}
+
+/// What was asked for, else what the name of the file says.
+pub(super) fn format(args: &Verify) -> ReportFormat {
+    let path: Option<&Path> = args.output.as_deref();
+    args.format
+        .unwrap_or_else(|| match path.and_then(Path::extension).and_then(|e| e.to_str()) {
+            Some("json") => ReportFormat::Json,
+            Some("xml") => ReportFormat::Junit,
+            Some("svg") => ReportFormat::Svg,
+            _ => ReportFormat::Table,
+        })
+}
+
+fn width() -> u16 {
+    let stdout = std::io::stdout();
+    let size = rustix::termios::tcgetwinsize(stdout)
+        .ok()
+        .filter(|size| size.ws_col > 0);
+    size.map_or(WIDTH, |size| size.ws_col.max(NARROWEST))
+}

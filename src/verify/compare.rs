@@ -1,0 +1,213 @@
+//! What was asked, what was answered, and where the two differ.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde_json::Value as Json;
+
+use super::expect::{Check, Endpoint, Expected};
+use super::matrix::{Cell, Matrix};
+use super::picture::Picture;
+use super::question::{Answers, Contact};
+use super::report::Proved;
+
+/// A check that does not hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Symptom<'e> {
+    /// The member that was asked.
+    pub asker: usize,
+    /// What was to hold.
+    pub check: &'e Check,
+    /// What came instead.
+    pub seen: Seen,
+}
+
+/// What came instead of what was to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// A name led there: nowhere, to several addresses, or to another one.
+    Led(Vec<Ipv4Addr>),
+    /// No resolver answered.
+    Silence,
+    /// Nobody listens on a port.
+    Refused,
+    /// An address does not answer.
+    Unreachable,
+    /// An address answers.
+    Reached,
+    /// What is to be a fake does not say who it is.
+    Mute,
+    /// A fake is another one: its node and service.
+    Other(String),
+}
+
+/// What all answers come to.
+#[derive(Debug, Default)]
+pub struct Compared<'e> {
+    /// What does not hold.
+    pub symptoms: Vec<Symptom<'e>>,
+    /// How much holds.
+    pub proved: Proved,
+    /// Who reaches whom.
+    pub matrix: Matrix,
+}
+
+/// Compare what was `expected` of each container with its answers; none of one that could not be asked.
+#[must_use]
+pub fn compare<'e>(
+    picture: &Picture<'_>,
+    expected: &'e [Expected],
+    answers: &[Result<Answers, String>],
+) -> Compared<'e> {
+    let mut compared = Compared {
+        matrix: Matrix::new(picture),
+        ..Compared::default()
+    };
+    for (expected, answers) in expected.iter().zip(answers) {
+        let Ok(answers) = answers else { continue };
+        compared.proved.containers += 1;
+        compared.mark_absent(picture, expected.asker);
+        for check in expected.checks.iter().filter(|check| answered(check, answers)) {
+            let seen = one(picture, check, answers);
+            compared.mark(picture, expected.asker, check, seen.as_ref());
+            if let Some(seen) = seen {
+                compared.symptoms.push(Symptom {
+                    asker: expected.asker,
+                    check,
+                    seen,
+                });
+            }
+        }
+    }
+    compared
+}
+
+impl Compared<'_> {
+    /// What is on none of the networks where it is to be met cannot be asked about: it is not reached.
+    fn mark_absent(&mut self, picture: &Picture<'_>, asker: usize) {
+        for joint in &picture.members[asker].joints {
+            for (target, _) in &picture.nets[joint.net].members {
+                let mut common = picture.members[asker].joints.iter().map(|j| j.net);
+                if common.all(|net| picture.address(*target, net).is_none()) {
+                    self.matrix.mark(asker, *target, Cell::Cut);
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, picture: &Picture<'_>, asker: usize, check: &Check, seen: Option<&Seen>) {
+        let right = seen.is_none();
+        let (at, cell) = match (check, right) {
+            (Check::Name { .. }, _) => {
+                self.proved.names += usize::from(right);
+                return;
+            }
+            (Check::Unknown { .. }, _) => {
+                self.proved.unknown += usize::from(right);
+                return;
+            }
+            (Check::Port { at, listener }, true) => {
+                self.proved.ports += 1;
+                self.proved.identities += usize::from(picture.is_fake(*listener));
+                (at, Cell::Reached)
+            }
+            (Check::Touch(at), true) => {
+                self.proved.reached += 1;
+                (at, Cell::Reached)
+            }
+            (Check::Apart(at), true) => {
+                self.proved.apart += 1;
+                (at, Cell::Apart)
+            }
+            (Check::Port { at, .. }, false) if matches!(seen, Some(Seen::Other(_))) => (at, Cell::Other),
+            (Check::Port { at, .. } | Check::Touch(at), false) => (at, Cell::Cut),
+            (Check::Apart(at), false) => (at, Cell::Open),
+        };
+        self.matrix.mark(asker, at.target, cell);
+    }
+}
+
+/// Whether there is an answer to what `check` asks.
+fn answered(check: &Check, answers: &Answers) -> bool {
+    match check {
+        Check::Name { name, .. } | Check::Unknown { name } => answers.names.contains_key(name),
+        Check::Port { at, .. } | Check::Touch(at) | Check::Apart(at) => contact(at, answers).is_some(),
+    }
+}
+
+/// What came instead of what `check` says; `None` where it holds.
+fn one(picture: &Picture<'_>, check: &Check, answers: &Answers) -> Option<Seen> {
+    match check {
+        Check::Name { name, targets, nets } => {
+            let led = led(name, answers)?;
+            if answers.silent.contains(name) {
+                return Some(Seen::Silence);
+            }
+            let right = |net: &usize| {
+                let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| picture.address(*m, *net)).collect();
+                all.is_some_and(|mut all| {
+                    all.sort_unstable();
+                    all == led
+                })
+            };
+            (!nets.iter().any(right)).then_some(Seen::Led(led))
+        }
+        // What the world outside knows is no leak: only what leads into the cluster counts.
+        Check::Unknown { name } => {
+            let mut led = led(name, answers)?;
+            led.retain(|address| picture.is_inside(*address));
+            (!led.is_empty()).then_some(Seen::Led(led))
+        }
+        Check::Port { at, listener } => match contact(at, answers)? {
+            Contact::Connected { identity } if picture.is_fake(*listener) => {
+                identified(picture, *listener, at.port, identity.as_ref())
+            }
+            Contact::Connected { .. } => None,
+            Contact::Refused => Some(Seen::Refused),
+            Contact::Unreachable | Contact::Unresolved => Some(Seen::Unreachable),
+        },
+        Check::Touch(at) => (!contact(at, answers)?.reached()).then_some(Seen::Unreachable),
+        Check::Apart(at) => contact(at, answers)?.reached().then_some(Seen::Reached),
+    }
+}
+
+fn led(name: &str, answers: &Answers) -> Option<Vec<Ipv4Addr>> {
+    let addresses = answers.names.get(name)?.iter();
+    let v4 = addresses.filter_map(|a| match a {
+        IpAddr::V4(a) => Some(*a),
+        IpAddr::V6(_) => None,
+    });
+    let mut led: Vec<Ipv4Addr> = v4.collect();
+    led.sort_unstable();
+    Some(led)
+}
+
+fn contact<'n>(at: &Endpoint, answers: &'n Answers) -> Option<&'n Contact> {
+    answers.endpoints.get(&at.to_string())
+}
+
+/// What a fake said instead of who it is to be.
+fn identified(picture: &Picture<'_>, member: usize, port: u16, identity: Option<&Json>) -> Option<Seen> {
+    let Some(identity) = identity else {
+        return Some(Seen::Mute);
+    };
+    let said = |key: &str| identity.get(key).and_then(Json::as_str).unwrap_or_default();
+    let right = said("cluster") == picture.cluster
+        && said("node") == picture.node(member)
+        && said("service") == picture.members[member].service.name.as_str()
+        && said("port") == format!("{port}/tcp");
+    let other = || match said("cluster") == picture.cluster {
+        true => format!("{}/{}", said("node"), said("service")),
+        false => format!("{}/{} of cluster `{}`", said("node"), said("service"), said("cluster")),
+    };
+    (!right).then(|| Seen::Other(other()))
+}
+
+impl Picture<'_> {
+    /// Whether an address is on one of the cluster's networks, or a container's that is.
+    #[must_use]
+    pub fn is_inside(&self, address: Ipv4Addr) -> bool {
+        let nets = self.nets.iter().filter_map(|n| n.found);
+        let mut subnets = nets.flat_map(|at| &self.found.networks[at].subnets);
+        subnets.any(|subnet| subnet.contains(&address)) || self.holder(address).is_some()
+    }
+}

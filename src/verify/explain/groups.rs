@@ -1,0 +1,227 @@
+//! What no difference of shape explains, put together: by what is asked for, by who asks, by two nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::compare::{Seen, Symptom};
+use super::super::expect::Check;
+use super::super::picture::Picture;
+use super::super::report::{Finding, Kind, listed, of_many};
+use super::consequences;
+use crate::plan::plural;
+
+/// More findings of one class than this are one.
+const MOST: usize = 4;
+
+/// What symptoms are alike in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// A name leads elsewhere than it is to.
+    Name,
+    /// A name leads somewhere that is to lead nowhere.
+    Known,
+    /// The resolver does not answer.
+    Silence,
+    /// Nobody listens on a port.
+    Refused,
+    /// What is to be reached is not.
+    Cut,
+    /// What is not to be reached is.
+    Open,
+    /// It is not the one expected.
+    Identity,
+}
+
+/// What several symptoms have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Common {
+    /// Two nodes, the lower first.
+    Nodes(usize, usize),
+    /// A name that leads to a member, where it is to lead anywhere.
+    Name(String, Option<usize>),
+    /// A member and a port.
+    Port(usize, u16),
+    /// A member.
+    Target(usize),
+    /// The member that was asked.
+    Asker(usize),
+}
+
+pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>) -> Vec<Finding> {
+    let mut classes: BTreeMap<Class, Vec<&Symptom<'_>>> = BTreeMap::new();
+    for symptom in symptoms {
+        classes.entry(class(symptom)).or_default().push(symptom);
+    }
+    let mut findings = Vec::new();
+    for (class, mut left) in classes {
+        let mut groups: Vec<(Common, Vec<&Symptom<'_>>)> = Vec::new();
+        while let Some(common) = widest(picture, class, &left) {
+            let (these, others) = left
+                .into_iter()
+                .partition(|s| commons(picture, class, s).contains(&common));
+            groups.push((common, these));
+            left = others;
+        }
+        if groups.len() > MOST {
+            let all: Vec<&Symptom<'_>> = groups.into_iter().flat_map(|(_, symptoms)| symptoms).collect();
+            findings.push(finding(picture, class, None, &all));
+            continue;
+        }
+        findings.extend(
+            groups
+                .iter()
+                .map(|(common, all)| finding(picture, class, Some(common), all)),
+        );
+    }
+    findings
+}
+
+fn class(symptom: &Symptom<'_>) -> Class {
+    match (symptom.check, &symptom.seen) {
+        (_, Seen::Silence) => Class::Silence,
+        (Check::Unknown { .. }, _) => Class::Known,
+        (_, Seen::Led(_)) => Class::Name,
+        (_, Seen::Refused) => Class::Refused,
+        (_, Seen::Unreachable) => Class::Cut,
+        (_, Seen::Reached) => Class::Open,
+        (_, Seen::Mute | Seen::Other(_)) => Class::Identity,
+    }
+}
+
+/// All that a symptom may have in common with others.
+fn commons(picture: &Picture<'_>, class: Class, symptom: &Symptom<'_>) -> Vec<Common> {
+    let asker = Common::Asker(symptom.asker);
+    match symptom.check {
+        Check::Name { .. } if class == Class::Silence => vec![asker],
+        Check::Name { name, targets, .. } => vec![Common::Name(name.clone(), targets.first().copied()), asker],
+        Check::Unknown { name } => vec![Common::Name(name.clone(), None), asker],
+        Check::Port { at, listener } => vec![Common::Port(*listener, at.port), Common::Target(at.target), asker],
+        Check::Touch(at) => vec![Common::Target(at.target), asker],
+        Check::Apart(at) => {
+            let node = |member: usize| picture.members[member].node;
+            let (a, b) = (node(symptom.asker), node(at.target));
+            vec![Common::Nodes(a.min(b), a.max(b)), Common::Target(at.target), asker]
+        }
+    }
+}
+
+/// What most of them have in common, of several the first.
+fn widest(picture: &Picture<'_>, class: Class, symptoms: &[&Symptom<'_>]) -> Option<Common> {
+    let mut counts: BTreeMap<Common, usize> = BTreeMap::new();
+    for common in symptoms.iter().flat_map(|s| commons(picture, class, s)) {
+        *counts.entry(common).or_default() += 1;
+    }
+    let widest = counts
+        .into_iter()
+        .min_by_key(|(common, count)| (std::cmp::Reverse(*count), common.clone()));
+    widest.map(|(common, _)| common)
+}
+
+fn finding(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> Finding {
+    let (node, subject) = place(picture, common);
+    Finding {
+        kind: match class {
+            Class::Name | Class::Known | Class::Silence => Kind::Names,
+            _ => Kind::Paths,
+        },
+        node,
+        subject,
+        expected: expected(picture, class, common, symptoms),
+        seen: seen(picture, class, common, symptoms),
+        cause: cause(class, common).to_owned(),
+        consequences: consequences(picture, symptoms),
+    }
+}
+
+fn place(picture: &Picture<'_>, common: Option<&Common>) -> (Option<String>, Option<String>) {
+    let member = match common {
+        None | Some(Common::Name(_, None)) => return (None, None),
+        Some(Common::Nodes(a, b)) => {
+            let name = |node: &usize| picture.nodes[*node].name.to_string();
+            return match a == b {
+                true => (Some(name(a)), None),
+                // Of the two, the one that comes first; both are named in the words.
+                false => (Some(name(a)), Some(format!("↔ {}", name(b)))),
+            };
+        }
+        Some(Common::Name(_, Some(m)) | Common::Port(m, _) | Common::Target(m) | Common::Asker(m)) => *m,
+    };
+    (Some(picture.node(member).to_owned()), Some(picture.label(member)))
+}
+
+fn expected(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
+    let subjects = || plural(subjects(picture, symptoms).len(), "name");
+    match (class, common) {
+        (Class::Name, Some(Common::Name(name, Some(target)))) => {
+            format!("`{name}` leads to `{}` and to one address", picture.title(*target))
+        }
+        (Class::Name, _) => format!("{} lead to one address each", subjects()),
+        (Class::Known, Some(Common::Name(name, _))) => format!("`{name}` leads nowhere"),
+        (Class::Known, _) => format!("{} lead nowhere", subjects()),
+        (Class::Silence, _) => "the engine's resolver answers".to_owned(),
+        (Class::Refused, Some(Common::Port(_, port))) => format!("port {port} accepts connections"),
+        (Class::Refused, _) => "exposed ports accept connections".to_owned(),
+        (Class::Cut, Some(Common::Asker(_))) => "reaches all on its networks".to_owned(),
+        (Class::Cut, Some(Common::Port(..) | Common::Target(_))) => "can be reached by all on its networks".to_owned(),
+        (Class::Cut, _) => "all on one network reach each other".to_owned(),
+        (Class::Open, Some(Common::Nodes(a, b))) if a != b => {
+            let name = |node: &usize| picture.nodes[*node].name.as_str();
+            format!(
+                "`{}` and `{}` are out of each other's reach, by private addresses",
+                name(a),
+                name(b)
+            )
+        }
+        (Class::Open, Some(Common::Asker(_))) => "addresses on other networks are out of its reach".to_owned(),
+        (Class::Open, _) => "nothing reaches the addresses of networks it is not on".to_owned(),
+        (Class::Identity, Some(Common::Port(m, port))) => format!("port {port} is answered by `{}`", picture.title(*m)),
+        (Class::Identity, _) => "fakes say that they are those expected".to_owned(),
+    }
+}
+
+fn seen(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
+    let askers: BTreeSet<usize> = symptoms.iter().map(|s| s.asker).collect();
+    let from = match askers.first() {
+        Some(one) if askers.len() == 1 => format!("`{}`", picture.title(*one)),
+        _ => plural(askers.len(), "container"),
+    };
+    let words: BTreeSet<String> = symptoms.iter().map(|s| s.words(picture)).collect();
+    let words: Vec<String> = words.into_iter().collect();
+    let targets = subjects(picture, symptoms);
+    match (class, common) {
+        (Class::Silence, _) => "no answer in time".to_owned(),
+        (Class::Refused, Some(Common::Port(..))) => format!("nobody listens there, asked from {from}"),
+        (Class::Name | Class::Known, Some(Common::Name(..))) | (_, Some(Common::Port(..) | Common::Target(_))) => {
+            format!("{}, asked from {from}", words.join(" or "))
+        }
+        _ => {
+            let words: Vec<String> = words
+                .iter()
+                .map(|w| if targets.len() > 1 { of_many(w) } else { w.clone() })
+                .collect();
+            format!("{} {}, asked from {from}", listed(&targets), words.join(" or "))
+        }
+    }
+}
+
+fn subjects(picture: &Picture<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
+    let subjects: BTreeSet<String> = symptoms.iter().map(|s| s.subject(picture)).collect();
+    subjects.into_iter().collect()
+}
+
+fn cause(class: Class, common: Option<&Common>) -> &'static str {
+    match (class, common) {
+        (Class::Name | Class::Known, _) => {
+            "the engine's names are out of step with its containers: `docker restart` those concerned"
+        }
+        (Class::Silence, _) => "the container has another resolver, or the engine's is stuck: `docker restart` it",
+        (Class::Refused, _) => "nobody listens: the service is not ready, or its image serves another port",
+        (Class::Cut, Some(Common::Asker(_))) => {
+            "something keeps its packets in: a firewall, in the container or on the host"
+        }
+        (Class::Cut, _) => "something keeps packets away: a firewall, or a network with `enable_icc` off",
+        (Class::Open, _) => {
+            "the host forwards between the networks: its firewall's `DOCKER-USER`, or an engine without iptables"
+        }
+        (Class::Identity, _) => "another container took its address, or it was made by hand with another identity",
+    }
+}

@@ -1,0 +1,149 @@
+//! The report as JUnit XML, which CI servers read: a suite a node, a case a service and kind of promise.
+
+use std::fmt::Write;
+
+use super::Scope;
+use super::report::{Finding, Kind, Report};
+
+/// The report as JUnit XML; `scope` says what was looked at, without one shape and names.
+#[must_use]
+pub fn junit(report: &Report, scope: Option<&Scope>) -> String {
+    let (shape, names, paths) = scope.map_or((true, true, false), |s| (s.shape, s.kinds.names, s.kinds.paths));
+    let kinds = [(shape, Kind::Shape), (names, Kind::Names), (paths, Kind::Paths)];
+    let looked: Vec<Kind> = kinds
+        .into_iter()
+        .filter_map(|(looked, kind)| looked.then_some(kind))
+        .collect();
+    let mut suites: Vec<Suite> = Vec::new();
+    for node in &report.nodes {
+        let services = node.services.iter();
+        let cases = services.flat_map(|s| {
+            let kinds = looked.iter().filter(|k| **k == Kind::Shape || s.answers > 0);
+            kinds.map(|kind| Case::new(&format!("{}: {}", s.service, word(*kind))))
+        });
+        suites.push(Suite {
+            name: node.node.clone(),
+            cases: cases.collect(),
+        });
+    }
+    for finding in &report.findings {
+        place(&mut suites, report, finding);
+    }
+    write(&suites, report)
+}
+
+struct Suite {
+    name: String,
+    cases: Vec<Case>,
+}
+
+struct Case {
+    name: String,
+    failures: Vec<(String, String)>,
+}
+
+impl Case {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            failures: Vec::new(),
+        }
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Shape => "shape",
+        Kind::Names => "names",
+        Kind::Paths => "paths",
+    }
+}
+
+/// Put a finding to the case it belongs to, which is made where there is none.
+fn place(suites: &mut Vec<Suite>, report: &Report, finding: &Finding) {
+    let name = finding
+        .node
+        .as_deref()
+        .or(report.cluster.as_deref())
+        .unwrap_or("networks");
+    let suite = match suites.iter().position(|s| s.name == name) {
+        Some(at) => at,
+        None => {
+            let (name, cases) = (name.to_owned(), Vec::new());
+            suites.insert(0, Suite { name, cases });
+            0
+        }
+    };
+    let case = match &finding.subject {
+        Some(subject) => format!("{subject}: {}", word(finding.kind)),
+        None => word(finding.kind).to_owned(),
+    };
+    let cases = &mut suites[suite].cases;
+    let at = cases.iter().position(|c| c.name == case).unwrap_or_else(|| {
+        cases.push(Case::new(&case));
+        cases.len() - 1
+    });
+    let Finding {
+        expected, seen, cause, ..
+    } = finding;
+    let mut text = format!("expected: {expected}\nseen: {seen}\nlikely cause: {cause}\n");
+    for line in &finding.consequences {
+        let _ = writeln!(text, "so: {}", line.line());
+    }
+    cases[at].failures.push((format!("{expected}: {seen}"), text));
+}
+
+fn write(suites: &[Suite], report: &Report) -> String {
+    let failed = |suite: &Suite| suite.cases.iter().filter(|c| !c.failures.is_empty()).count();
+    let tests: usize = suites.iter().map(|s| s.cases.len()).sum();
+    let failures: usize = suites.iter().map(failed).sum();
+    let name = report.cluster.as_deref().unwrap_or("compose projects");
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(
+        xml,
+        "<testsuites name=\"topogen verify: {}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">",
+        escape(name)
+    );
+    for suite in suites {
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">",
+            escape(&suite.name),
+            suite.cases.len(),
+            failed(suite)
+        );
+        for case in &suite.cases {
+            let (class, name) = (escape(&suite.name), escape(&case.name));
+            let _ = write!(xml, "    <testcase classname=\"{class}\" name=\"{name}\"");
+            if case.failures.is_empty() {
+                xml.push_str("/>\n");
+                continue;
+            }
+            xml.push_str(">\n");
+            for (message, text) in &case.failures {
+                let (message, text) = (escape(message), escape(text));
+                let _ = writeln!(xml, "      <failure message=\"{message}\">{text}</failure>");
+            }
+            xml.push_str("    </testcase>\n");
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+/// Text as XML takes it; characters that XML has no place for are left out (XML 1.0 §2.2).
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

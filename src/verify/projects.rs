@@ -1,0 +1,208 @@
+//! Compose projects that others brought up, of which no blueprint says what they are to be: that a name leads to one
+//! container is all that can be expected of them, and it is what Compose breaks where projects share a network.
+
+mod told;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use super::found::{Container, Endpoint, Found};
+use super::question::Questions;
+use crate::engine::label;
+
+/// Networks whose containers have no names.
+const NAMELESS: &[&str] = &["bridge", "host", "none"];
+/// Names that a container is asked for at most, beside those that are in doubt.
+const NAMES: usize = 256;
+
+/// Projects, and what is on their networks.
+#[derive(Debug)]
+pub struct Projects<'a> {
+    found: &'a Found,
+    names: &'a [String],
+    /// By network's id and name: the containers that answer, and their addresses.
+    owners: BTreeMap<(&'a str, &'a str), Vec<(usize, Ipv4Addr)>>,
+    /// Names of networks, by id.
+    networks: HashMap<&'a str, &'a str>,
+    /// What is wrong by the engine's own tables.
+    doubts: Vec<Doubt<'a>>,
+}
+
+/// A name that leads to more than one container.
+#[derive(Debug)]
+struct Doubt<'a> {
+    name: &'a str,
+    /// The networks, by id: one, or those that one container is on.
+    networks: BTreeSet<&'a str>,
+}
+
+/// Which of `listed` containers have to do with the projects called `names`: theirs, and all on their networks.
+#[must_use]
+pub fn concern(names: &[String], listed: &[Container]) -> Vec<bool> {
+    let own = |c: &Container| is_of(names, c);
+    let networks: HashSet<&str> = listed
+        .iter()
+        .filter(|c| own(c))
+        .flat_map(|c| &c.endpoints)
+        .map(|e| e.network.as_str())
+        .filter(|network| !NAMELESS.contains(network))
+        .collect();
+    let near = |c: &Container| c.endpoints.iter().any(|e| networks.contains(e.network.as_str()));
+    listed.iter().map(|c| !c.is_helper() && (own(c) || near(c))).collect()
+}
+
+/// All Compose projects of `listed` containers.
+#[must_use]
+pub fn all(listed: &[Container]) -> BTreeSet<String> {
+    let projects = listed.iter().map(|c| c.label(label::compose::PROJECT));
+    projects.filter(|p| !p.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_of(names: &[String], container: &Container) -> bool {
+    names
+        .iter()
+        .any(|name| name == container.label(label::compose::PROJECT))
+}
+
+impl<'a> Projects<'a> {
+    /// The projects called `names`.
+    #[must_use]
+    pub fn new(names: &'a [String], found: &'a Found) -> Self {
+        let mut owners: BTreeMap<(&str, &str), Vec<(usize, Ipv4Addr)>> = BTreeMap::new();
+        let mut networks = HashMap::new();
+        for (at, container) in found.containers.iter().enumerate() {
+            for endpoint in named(container) {
+                networks.insert(endpoint.network_id.as_str(), endpoint.network.as_str());
+                for name in &endpoint.names {
+                    let owners = owners.entry((&endpoint.network_id, name)).or_default();
+                    let owner = endpoint.address.map(|address| (at, address));
+                    owners.extend(owner.filter(|owner| !owners.contains(owner)));
+                }
+            }
+        }
+        let mut projects = Self {
+            found,
+            names,
+            owners,
+            networks,
+            doubts: Vec::new(),
+        };
+        projects.doubts = projects.several_owners();
+        let several = projects.doubts.iter().map(|d| d.name).collect();
+        let mut crossed = projects.crossed(&several);
+        projects.doubts.append(&mut crossed);
+        let networks = &projects.networks;
+        projects
+            .doubts
+            .sort_by_key(|d| (d.networks.iter().map(|id| networks[id]).collect::<Vec<_>>(), d.name));
+        projects
+    }
+
+    /// Names that belong to several services on one network. Several containers of one service are what it was told.
+    fn several_owners(&self) -> Vec<Doubt<'a>> {
+        let several = self.owners.iter().filter(|(_, owners)| self.services(owners).len() > 1);
+        let own = several.filter(|(_, owners)| owners.iter().any(|(at, _)| self.is_own(*at)));
+        own.map(|((network, name), _)| Doubt {
+            name,
+            networks: [*network].into(),
+        })
+        .collect()
+    }
+
+    /// Names that lead to one container on one network and to another one on the next, for those who are on both.
+    fn crossed(&self, but: &HashSet<&str>) -> Vec<Doubt<'a>> {
+        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for container in self.found.containers.iter().filter(|c| is_of(self.names, c)) {
+            let mut seen: HashMap<&str, (BTreeSet<usize>, &str)> = HashMap::new();
+            for endpoint in named(container) {
+                for ((network, name), owners) in self.on(&endpoint.network_id) {
+                    let owners: BTreeSet<usize> = owners.iter().map(|(at, _)| *at).collect();
+                    match seen.get(name) {
+                        Some((others, other)) if *others != owners && !but.contains(name) => {
+                            found.entry(name).or_default().extend([*other, network]);
+                        }
+                        _ => {
+                            seen.insert(name, (owners, network));
+                        }
+                    }
+                }
+            }
+        }
+        let doubts = found.into_iter().map(|(name, networks)| Doubt { name, networks });
+        doubts.collect()
+    }
+
+    /// The names on a network, and whose they are.
+    fn on(&self, network: &'a str) -> impl Iterator<Item = ((&'a str, &'a str), &[(usize, Ipv4Addr)])> + use<'a, '_> {
+        let names = self
+            .owners
+            .range((network, "")..)
+            .take_while(move |((id, _), _)| *id == network);
+        names.map(|(key, owners)| (*key, owners.as_slice()))
+    }
+
+    fn is_own(&self, container: usize) -> bool {
+        is_of(self.names, &self.found.containers[container])
+    }
+
+    /// The services, by project, whose containers these are.
+    fn services(&self, owners: &[(usize, Ipv4Addr)]) -> BTreeSet<(&'a str, &'a str)> {
+        let service = |at: usize| {
+            let container: &'a Container = &self.found.containers[at];
+            match container.label(label::compose::PROJECT) {
+                "" => ("", container.name.as_str()),
+                project => (project, container.service()),
+            }
+        };
+        owners.iter().map(|(at, _)| service(*at)).collect()
+    }
+
+    /// The containers to ask, by their places in what was found, and what to ask them.
+    #[must_use]
+    pub fn questions(&self, patience: u64) -> Vec<(usize, Questions)> {
+        let doubtful: HashSet<&str> = self.doubts.iter().map(|d| d.name).collect();
+        let containers = self.found.containers.iter().enumerate();
+        let running = containers.filter(|(_, c)| c.runs() && is_of(self.names, c));
+        let asked = running.map(|(at, container)| {
+            let names = named(container)
+                .flat_map(|e| self.on(&e.network_id))
+                .map(|((_, name), _)| name);
+            let names: BTreeSet<&str> = names.filter(|name| name.split('.').all(|l| l.len() < 64)).collect();
+            let (mut first, rest): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|n| doubtful.contains(n));
+            // What only one container can be called is not in doubt.
+            let given = |name: &&str| self.found.containers.iter().any(|c| c.is_given(name));
+            first.extend(rest.into_iter().filter(|n| !given(n)).take(NAMES));
+            let questions = Questions {
+                names: first.into_iter().map(str::to_owned).collect(),
+                patience,
+                ..Questions::default()
+            };
+            (at, questions)
+        });
+        asked.filter(|(_, q)| !q.is_empty()).collect()
+    }
+
+    /// `slave2/service_out` of its project.
+    #[must_use]
+    pub fn title(&self, container: usize) -> String {
+        let container = &self.found.containers[container];
+        match container.label(label::compose::PROJECT) {
+            "" => container.name.clone(),
+            project => {
+                let number = container.label(label::compose::CONTAINER_NUMBER);
+                let number = if ["", "1"].contains(&number) {
+                    String::new()
+                } else {
+                    format!("-{number}")
+                };
+                format!("{project}/{}{number}", container.service())
+            }
+        }
+    }
+}
+
+/// A container's endpoints on networks with names.
+fn named(container: &Container) -> impl Iterator<Item = &Endpoint> {
+    let named = |e: &&Endpoint| !NAMELESS.contains(&e.network.as_str()) && e.address.is_some();
+    container.endpoints.iter().filter(named)
+}

@@ -1,0 +1,284 @@
+//! Containers that are missing, stand still, are too many, or are not what they are to be.
+
+use std::collections::BTreeMap;
+
+use super::super::found::Container;
+use super::super::picture::Picture;
+use super::super::report::listed;
+use super::{About, Place, Shape, Told, node_list};
+use crate::engine::{State, label};
+use crate::fake;
+use crate::plan::plural;
+use crate::plan::reconcile::natural;
+use crate::value::Value;
+
+impl Shape {
+    pub(super) fn containers(&mut self, picture: &Picture<'_>) {
+        self.missing(picture);
+        self.other_files(picture);
+        for member in 0..picture.members.len() {
+            if let Some(container) = picture.container(member) {
+                self.state(picture, member, container);
+                self.name(picture, member, container);
+            }
+            self.others(picture, member);
+        }
+        self.images(picture);
+        self.strays(picture);
+    }
+
+    /// Containers that are not there: whole nodes in one, the others each.
+    fn missing(&mut self, picture: &Picture<'_>) {
+        let mut by_node = vec![(Vec::new(), 0); picture.nodes.len()];
+        for (at, member) in picture.members.iter().enumerate() {
+            let (missing, all) = &mut by_node[member.node];
+            *all += 1;
+            if member.found.is_none() {
+                missing.push(at);
+            }
+        }
+        let is_gone = |n: &usize| by_node[*n].1 > 0 && by_node[*n].0.len() == by_node[*n].1;
+        let gone: Vec<usize> = (0..by_node.len()).filter(is_gone).collect();
+        let members: Vec<usize> = gone.iter().flat_map(|n| by_node[*n].0.clone()).collect();
+        if !gone.is_empty() {
+            let names: Vec<&str> = gone.iter().map(|n| picture.nodes[*n].name.as_str()).collect();
+            let place = match names[..] {
+                [one] => Place::of_node(one, None),
+                _ => Place::cluster(None),
+            };
+            let cause = match gone.len() == by_node.len() {
+                true => "nothing of it is up, or it is under another name: `topogen up`",
+                false => "brought up with another count, or removed: `topogen up`",
+            };
+            let expected = format!("{} run in {}", plural(members.len(), "container"), node_list(&names));
+            self.push(
+                place,
+                Told::new(expected, "none is there", cause),
+                About::Members(members),
+            );
+        }
+        for (missing, _) in by_node.iter().filter(|(missing, all)| missing.len() < *all) {
+            for member in missing {
+                self.missing_one(picture, *member);
+            }
+        }
+    }
+
+    fn missing_one(&mut self, picture: &Picture<'_>, member: usize) {
+        let name = picture.members[member].name.as_str();
+        let taken = picture.found.containers.iter().any(|c| c.name == name);
+        let remedy = picture.remedy();
+        let (seen, cause) = match taken {
+            true => (
+                "a container of that name, and not of this cluster",
+                "made by somebody else: remove it or name one of the two otherwise".to_owned(),
+            ),
+            false => ("no such container", format!("removed by hand: {remedy}")),
+        };
+        let told = Told::new(format!("container `{name}` runs"), seen, cause).or_many(
+            "every service has its container",
+            "have none",
+            format!("removed by hand: {remedy}"),
+        );
+        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+    }
+
+    /// Containers under keys that are not those of this topology: of Compose files that it was made from, say.
+    fn other_files(&mut self, picture: &Picture<'_>) {
+        let members: Vec<usize> = (0..picture.members.len())
+            .filter(|m| picture.is_of_other_files(*m))
+            .collect();
+        let Some(first) = members.first() else {
+            return;
+        };
+        let service = picture.members[*first].service;
+        let told = Told::new(
+            "what joins a shared network has a key of its own there",
+            format!(
+                "{} under other keys: `{}` where `{}` is to be, say",
+                plural(members.len(), "container"),
+                service.name,
+                service.key
+            ),
+            "brought up from other files than those that `topogen render` writes",
+        );
+        self.push(Place::cluster(None), told, About::Members(members));
+    }
+
+    fn state(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
+        let name = &container.name;
+        let code = container.exit_code;
+        let (seen, cause) = match container.state {
+            State::Running => return,
+            State::Paused => (
+                "is paused".to_owned(),
+                format!("paused by hand: `docker unpause {name}`"),
+            ),
+            State::Restarting => (
+                format!("ended with {code} and is started again"),
+                format!("it cannot stay up: `docker logs {name}` says why"),
+            ),
+            State::Exited | State::Dead => (
+                format!("ended with {code}"),
+                format!("stopped by hand, or ended by itself: `docker logs {name}`"),
+            ),
+            State::Created => (
+                "was never started".to_owned(),
+                format!("whoever made it was interrupted: {}", picture.remedy()),
+            ),
+            State::Removing => ("is being removed".to_owned(), "somebody removes it".to_owned()),
+        };
+        let told = Told::new(format!("container `{name}` runs"), seen, cause).or_many(
+            "containers run",
+            "do not",
+            format!("stopped together, or the engine was started anew: {}", picture.remedy()),
+        );
+        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+    }
+
+    fn name(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
+        let service = picture.members[member].service;
+        let expected = picture.members[member].name.as_str();
+        let project = picture.nodes[picture.members[member].node].project.as_str();
+        // Compose 1 joins what Compose 2 hyphenates, and both leave gaps in their numbers.
+        let by_compose = ["-", "_"].map(|s| format!("{project}{s}{}{s}{}", service.key, container.number()));
+        let free = container.label(label::CLUSTER).is_empty() && !service.container_named;
+        let right = container.name == expected || (free && by_compose.contains(&container.name));
+        if right || picture.is_of_other_files(member) {
+            return;
+        }
+        let told = Told::new(
+            format!("container is called `{expected}`"),
+            format!("is called `{}`", container.name),
+            "renamed by hand",
+        )
+        .or_many(
+            "containers are called as the blueprint says",
+            "are not",
+            "renamed by hand",
+        );
+        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+    }
+
+    /// More than one container of a service.
+    fn others(&mut self, picture: &Picture<'_>, member: usize) {
+        let others = &picture.members[member].others;
+        if others.is_empty() {
+            return;
+        }
+        let names = others.iter().map(|at| picture.found.containers[*at].name.as_str());
+        let names: Vec<&str> = names.collect();
+        let cause = "scaled by hand, `docker compose up --scale` for example";
+        let told = Told::new(
+            "one container",
+            format!("{}: {} too", others.len() + 1, listed(&names)),
+            cause,
+        )
+        .or_many("every service has one container", "have more", cause);
+        self.push(Place::member(picture, member), told, About::Containers(others.clone()));
+    }
+
+    /// Other images than the blueprint's, all of one kind in one.
+    fn images(&mut self, picture: &Picture<'_>) {
+        let mut wrong: BTreeMap<(Option<String>, &str), Vec<usize>> = BTreeMap::new();
+        for member in 0..picture.members.len() {
+            let image = picture.members[member].service.get("image").and_then(Value::scalar);
+            if let (Some(image), Some(container)) = (image, picture.container(member)) {
+                let same = image == container.image || (fake::is_image(&image) && container.is_fake());
+                if !same {
+                    let image = Some(image).filter(|_| !container.is_fake());
+                    wrong.entry((image, &container.image)).or_default().push(member);
+                }
+            }
+        }
+        for ((image, seen), members) in wrong {
+            let place = match members[..] {
+                [one] => Place::member(picture, one),
+                _ => Place::cluster(None),
+            };
+            let (expected, cause) = match image {
+                None => (
+                    "the images of the blueprint".to_owned(),
+                    "brought up with `--fake`: say so here too".to_owned(),
+                ),
+                Some(image) => (
+                    format!("image `{image}`"),
+                    format!("the blueprint changed since: {}", picture.remedy()),
+                ),
+            };
+            let seen = format!("{} of image `{seen}`", plural(members.len(), "container"));
+            self.push(place, Told::new(expected, seen, cause), About::Nothing);
+        }
+    }
+
+    /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
+    fn strays(&mut self, picture: &Picture<'_>) {
+        let mut nodes: BTreeMap<(String, u64, String), Vec<usize>> = BTreeMap::new();
+        for at in &picture.strays {
+            let container = &picture.found.containers[*at];
+            let node = match container.label(label::NODE) {
+                "" => container.label(label::compose::PROJECT),
+                node => node,
+            };
+            nodes.entry(natural(node)).or_default().push(*at);
+        }
+        let of = |name: &str| {
+            let mut nodes = picture.nodes.iter();
+            let node = nodes.find(|n| n.name.as_str() == name || n.project.as_str() == name)?;
+            Some(node.name.as_str())
+        };
+        let (known, surplus): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|((_, _, name), _)| of(name).is_some());
+        for ((_, _, node), containers) in known {
+            for at in containers {
+                let container = &picture.found.containers[at];
+                let service = match container.label(label::SERVICE) {
+                    "" => container.service(),
+                    service => service,
+                };
+                let cause = "the blueprint changed since, or it was made by hand under these labels";
+                let told = Told::new("no such service", format!("container `{}`", container.name), cause).or_many(
+                    "no services but those of the blueprint",
+                    "are not of it",
+                    cause,
+                );
+                let place = Place::of_node(of(&node).unwrap_or(&node), Some(service.to_owned()));
+                self.push(place, told, About::Containers(vec![at]));
+            }
+        }
+        if surplus.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = surplus.iter().map(|((_, _, name), _)| name.as_str()).collect();
+        let all: Vec<usize> = surplus.iter().flat_map(|(_, containers)| containers.clone()).collect();
+        let place = match names[..] {
+            [one] => Place::of_node(one, None),
+            _ => Place::cluster(None),
+        };
+        let told = Told::new(
+            format!("{} and no more", plural(picture.nodes.len(), "node")),
+            format!("{} of {}", plural(all.len(), "container"), node_list(&names)),
+            "brought up with another count: say the same `--slaves` or `--scale` here",
+        );
+        self.push(place, told, About::Containers(all));
+    }
+}
+
+impl Picture<'_> {
+    /// Whether a member's container was made by Compose under the service's plain name, where it is to have a key of
+    /// its own.
+    pub(super) fn is_of_other_files(&self, member: usize) -> bool {
+        let service = self.members[member].service;
+        let other = |c: &Container| c.label(label::CLUSTER).is_empty() && c.service() != service.key.as_str();
+        self.container(member).is_some_and(other)
+    }
+
+    /// What puts things right, by whoever made them.
+    pub(super) fn remedy(&self) -> &'static str {
+        let mut members = 0..self.members.len();
+        let by_compose = |m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty());
+        match members.any(by_compose) {
+            true => "`docker compose up -d --force-recreate` mends it",
+            false => "`topogen up` mends it",
+        }
+    }
+}

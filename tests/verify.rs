@@ -1,0 +1,638 @@
+//! Verifying without an engine: what would be found, and what containers would answer, is made up as engines do it.
+
+mod engine;
+
+use std::collections::BTreeSet;
+
+use engine::Engine;
+use proptest::prelude::*;
+use topogen::engine::{State, label};
+use topogen::topology::Topology;
+use topogen::topology::expand::Overrides;
+use topogen::verify::Scope;
+use topogen::verify::expect::{Check, Kinds, expect};
+use topogen::verify::junit::junit;
+use topogen::verify::picture::Picture;
+use topogen::verify::report::{Kind, Report};
+use topogen::verify::table::table;
+
+use crate::support::{expanded, lab};
+
+const ALL: Kinds = Kinds {
+    names: true,
+    paths: true,
+};
+
+fn everything(picture: &Picture<'_>) -> Scope {
+    Scope {
+        members: (0..picture.members.len()).collect(),
+        all: true,
+        shape: true,
+        kinds: ALL,
+    }
+}
+
+/// As people see it.
+fn shown(report: &Report) -> String {
+    let notes: String = report.notes.iter().map(|n| format!("note: {n}\n")).collect();
+    format!("{}{notes}{}\n", table(report, 140), report.summary())
+}
+
+/// One fault on a right cluster of two slaves, and what it is told as.
+fn fault(make: impl FnOnce(&mut Engine)) -> String {
+    let topology = lab(2);
+    let mut engine = Engine::of(&topology);
+    make(&mut engine);
+    shown(&engine.verify(&topology, everything))
+}
+
+fn blueprint(text: &str) -> Topology {
+    expanded(text, &Overrides::default()).expect("it is valid")
+}
+
+/// Services that share names, links, a network namespace, networks of their own and of others.
+const CROOKED: &str = "
+name: shop
+roles:
+  head:
+    entry: {api: head, admin: [admin, Office]}
+    services:
+      api: {image: topogen/fake, expose: [80, 443/tcp, 53/udp], links: [db, 'cache:quick']}
+      admin: {image: topogen/fake, expose: [8000-8002]}
+      db: {image: topogen/fake, expose: [5432]}
+      cache: {image: 'redis:7', expose: [6379], hostname: cache}
+      pool: {image: topogen/fake, expose: [7000], scale: 3}
+      side: {image: topogen/fake, network_mode: 'service:api', expose: [9000]}
+      batch: {image: topogen/fake, network_mode: none}
+  worker:
+    count: 3
+    entry: agent
+    exit: [out, pump]
+    services:
+      agent: {image: topogen/fake, expose: [80], networks: {internal: {aliases: [api, 'db']}, back: {}}}
+      out: {image: topogen/fake}
+      pump: {image: topogen/fake, networks: [inout, back]}
+      store: {image: topogen/fake, expose: [5432], networks: {back: {aliases: ['{{ node.name }}-store']}}}
+    networks: {back: {internal: true}}
+";
+
+#[test]
+fn a_right_cluster_has_no_findings() {
+    let crooked = blueprint(CROOKED);
+    for topology in [lab(0), lab(1), lab(2), lab(5), crooked] {
+        let report = Engine::of(&topology).verify(&topology, everything);
+        assert!(report.right && report.findings.is_empty(), "{}", shown(&report));
+        assert!(report.matrix.svg().contains("all as expected"));
+        assert_eq!(table(&report, 140), "");
+    }
+    let topology = lab(3);
+    insta::assert_snapshot!(Engine::of(&topology).verify(&topology, everything).summary());
+}
+
+#[test]
+fn an_alias_is_missing() {
+    insta::assert_snapshot!(fault(|engine| {
+        engine.disconnect("slave1-service_entry-1", "inout");
+        engine.connect("slave1-service_entry-1", "inout", &["slave1-service_entry"]);
+    }));
+}
+
+#[test]
+fn an_alias_has_a_second_owner() {
+    insta::assert_snapshot!(fault(|engine| {
+        engine.disconnect("slave2-service_out-1", "inout");
+        engine.connect("slave2-service_out-1", "inout", &["slave2-service_out", "slave1"]);
+    }));
+}
+
+#[test]
+fn a_container_is_off_inout() {
+    insta::assert_snapshot!(
+        "off_inout_entry",
+        fault(|e| e.disconnect("slave1-service_entry-1", "inout"))
+    );
+    insta::assert_snapshot!(
+        "off_inout_exit",
+        fault(|e| e.disconnect("slave1-service_out-1", "inout"))
+    );
+}
+
+#[test]
+fn a_private_network_is_shared() {
+    insta::assert_snapshot!(fault(|e| e.connect(
+        "slave2-service_3-1",
+        "slave1_internal",
+        &["service_3"]
+    )));
+}
+
+#[test]
+fn a_port_is_closed() {
+    insta::assert_snapshot!(fault(|engine| {
+        engine.listening.remove("slave1-service_entry-1");
+    }));
+}
+
+#[test]
+fn a_service_does_not_run() {
+    insta::assert_snapshot!("stopped", fault(|e| e.stop("slave1-service_4-1")));
+    insta::assert_snapshot!(
+        "paused",
+        fault(|e| e.container("slave1-service_4-1").state = State::Paused)
+    );
+    insta::assert_snapshot!(
+        "restarting",
+        fault(|engine| {
+            engine.stop("slave1-service_4-1");
+            engine.container("slave1-service_4-1").state = State::Restarting;
+        })
+    );
+    insta::assert_snapshot!(
+        "missing",
+        fault(|e| e.found.containers.retain(|c| c.name != "slave1-service_4-1"))
+    );
+    insta::assert_snapshot!(
+        "all_stopped",
+        fault(|engine| {
+            let names: Vec<String> = engine.found.containers.iter().map(|c| c.name.clone()).collect();
+            names.iter().for_each(|name| engine.stop(name));
+        })
+    );
+}
+
+#[test]
+fn another_nodes_addresses_are_within_reach() {
+    let way = |a: &str, b: &str| (format!("{a}_internal"), format!("{b}_internal"));
+    insta::assert_snapshot!(
+        "reach_between_two",
+        fault(|e| e.forwarded.extend([way("slave1", "slave2"), way("slave2", "slave1")]))
+    );
+    insta::assert_snapshot!(
+        "reach_between_all",
+        fault(|engine| {
+            let nodes = ["master", "slave1", "slave2"];
+            let ways = nodes.iter().flat_map(|a| nodes.iter().map(move |b| way(a, b)));
+            engine.forwarded.extend(ways);
+            let inout = nodes.iter().map(|a| (format!("{a}_internal"), "inout".to_owned()));
+            engine.forwarded.extend(inout);
+        })
+    );
+}
+
+#[test]
+fn a_stranger_has_a_name_of_ours() {
+    let stranger = |network: &'static str, alias: &'static str| {
+        move |engine: &mut Engine| {
+            engine.found.containers.push(engine::stranger("squatter"));
+            engine.connect("squatter", network, &[alias]);
+        }
+    };
+    insta::assert_snapshot!("squatter_on_a_node", fault(stranger("inout", "Slave1")));
+    insta::assert_snapshot!("squatter_on_a_private_name", fault(stranger("inout", "service_3")));
+    insta::assert_snapshot!("squatter_inside", fault(stranger("slave2_internal", "out")));
+    insta::assert_snapshot!("guest", fault(stranger("inout", "guest")));
+}
+
+#[test]
+fn a_fake_is_another_one() {
+    insta::assert_snapshot!(fault(|engine| {
+        for (_, said) in engine.listening.get_mut("slave1-service_entry-1").expect("it listens") {
+            said["node"] = "slave9".into();
+        }
+    }));
+}
+
+#[test]
+fn a_network_is_another_one() {
+    let network = |name: &'static str, change: fn(&mut topogen::verify::found::Network)| {
+        move |engine: &mut Engine| {
+            let mut networks = engine.found.networks.iter_mut();
+            change(networks.find(|n| n.name == name).expect("it is there"));
+        }
+    };
+    insta::assert_snapshot!(
+        "subnet",
+        fault(network("slave1_internal", |n| n.subnets = vec!["10.9.0.0/24".parse().unwrap()]))
+    );
+    insta::assert_snapshot!(
+        "subnet_moved",
+        fault(network("slave1_internal", |n| n.subnets = vec!["10.9.0.0/28".parse().unwrap()]))
+    );
+    insta::assert_snapshot!("internal", fault(network("slave1_internal", |n| n.internal = true)));
+    insta::assert_snapshot!("driver", fault(network("inout", |n| n.driver = "macvlan".to_owned())));
+    insta::assert_snapshot!(
+        "twin",
+        fault(|engine| {
+            let mut twin = engine.found.networks[0].clone();
+            twin.id = "another".to_owned();
+            twin.labels.clear();
+            engine.found.networks.push(twin);
+        })
+    );
+    insta::assert_snapshot!(
+        "network_made_anew",
+        fault(|engine| {
+            engine.found.networks[0].id = "another".to_owned();
+        })
+    );
+    insta::assert_snapshot!(
+        "network_gone",
+        fault(|engine| {
+            let on_it = |n: &str| {
+                engine
+                    .found
+                    .containers
+                    .iter()
+                    .filter(|c| c.endpoints.iter().any(|e| e.network == n))
+                    .count()
+            };
+            assert_eq!(on_it("slave1_internal"), 5);
+            engine.found.networks.retain(|n| n.name != "slave1_internal");
+            for container in &mut engine.found.containers {
+                container.endpoints.retain(|e| e.network != "slave1_internal");
+            }
+        })
+    );
+    insta::assert_snapshot!(
+        "network_too_many",
+        fault(|engine| {
+            let mut more = engine.found.networks[1].clone();
+            (more.id, more.name) = ("more".to_owned(), "master_more".to_owned());
+            engine.found.networks.push(more);
+        })
+    );
+}
+
+#[test]
+fn containers_are_not_those_of_the_blueprint() {
+    insta::assert_snapshot!("renamed", fault(|e| e.rename("slave1-service_3-1", "mine")));
+    insta::assert_snapshot!(
+        "second_of_a_service",
+        fault(|engine| {
+            let mut second = engine.container("slave1-service_3-1").clone();
+            (second.id, second.name) = ("f".repeat(64), "slave1-service_3-2".to_owned());
+            second.endpoints.clear();
+            engine.found.containers.push(second);
+            engine.connect("slave1-service_3-2", "slave1_internal", &["service_3"]);
+        })
+    );
+    insta::assert_snapshot!(
+        "image",
+        fault(|e| e.container("slave1-service_3-1").image = "nginx".to_owned())
+    );
+    let (more, fewer) = (lab(4), lab(1));
+    let two = lab(2);
+    insta::assert_snapshot!("more_nodes_run", shown(&Engine::of(&more).verify(&two, everything)));
+    insta::assert_snapshot!("fewer_nodes_run", shown(&Engine::of(&fewer).verify(&two, everything)));
+    let none = blueprint("{name: other, roles: {a: {services: {b: {image: topogen/fake}}}}}");
+    insta::assert_snapshot!("nothing_runs", shown(&Engine::of(&none).verify(&two, everything)));
+    let nginx = blueprint("roles: {web: {count: 2, entry: app, services: {app: {image: nginx}, db: {image: redis}}}}");
+    let mut engine = Engine::of(&nginx);
+    engine
+        .found
+        .containers
+        .iter_mut()
+        .for_each(|c| c.image = "topogen/fake:1".to_owned());
+    insta::assert_snapshot!("fakes_run", shown(&engine.verify(&nginx, everything)));
+}
+
+#[test]
+fn one_of_several_containers_of_a_service_is_missing() {
+    let topology = blueprint(CROOKED);
+    let mut engine = Engine::of(&topology);
+    engine.disconnect("shop-head-pool-2", "shop-head_internal");
+    insta::assert_snapshot!(shown(&engine.verify(&topology, everything)));
+}
+
+#[test]
+fn a_container_cannot_be_asked() {
+    insta::assert_snapshot!(fault(|e| e.dumb.push("slave1/service_3".to_owned())));
+}
+
+#[test]
+fn names_that_the_engine_gets_wrong_itself() {
+    insta::assert_snapshot!(
+        "lost_by_the_engine",
+        fault(|e| e.amiss.push(("slave1".to_owned(), Vec::new())))
+    );
+    let stray = "203.0.113.9".parse().expect("an address");
+    insta::assert_snapshot!(
+        "led_astray",
+        fault(|e| e.amiss.push(("slave1".to_owned(), vec![stray])))
+    );
+    // What the world outside answers is no leak.
+    let topology = lab(2);
+    let mut engine = Engine::of(&topology);
+    engine.outside = Some(stray);
+    assert!(engine.verify(&topology, everything).right);
+}
+
+#[test]
+fn a_host_name_is_a_name() {
+    let topology = blueprint(
+        "roles: {web: {count: 2, entry: app, exit: out, services: {app: {image: topogen/fake, hostname: app}, \
+         out: {image: topogen/fake}}}}",
+    );
+    let mut engine = Engine::of(&topology);
+    // As engines from 25 on do it.
+    for container in &mut engine.found.containers {
+        container.hostname = container.label(label::SERVICE).to_owned();
+        let name = container.hostname.clone();
+        container.endpoints.iter_mut().for_each(|e| e.names.push(name.clone()));
+    }
+    insta::assert_snapshot!(shown(&engine.verify(&topology, everything)));
+}
+
+/// The cluster as the article brings it up: each service under its own key, on every network.
+fn leaking(slaves: u32) -> Engine {
+    let topology = lab(slaves);
+    let mut engine = Engine::of(&topology);
+    for container in &mut engine.found.containers {
+        let node = container.label(label::NODE).to_owned();
+        let service = container.label(label::SERVICE).to_owned();
+        container.labels.retain(|key, _| !key.starts_with(label::PREFIX));
+        container
+            .labels
+            .insert(label::compose::SERVICE.to_owned(), service.clone());
+        for endpoint in &mut container.endpoints {
+            endpoint
+                .names
+                .retain(|name| *name != node && !name.starts_with(&format!("{node}-service_")));
+            endpoint.names.extend([service.clone(), container.name.clone()]);
+        }
+    }
+    engine
+}
+
+#[test]
+fn other_files_than_the_rendered_ones_are_up() {
+    let topology = lab(10);
+    insta::assert_snapshot!(shown(&leaking(10).verify(&topology, everything)));
+}
+
+#[test]
+fn projects_of_others_leak() {
+    let engine = leaking(10);
+    let projects: Vec<String> = ["master".to_owned()]
+        .into_iter()
+        .chain((1..=10).map(|n| format!("slave{n}")))
+        .collect();
+    let report = engine.examine(&projects);
+    insta::assert_snapshot!("projects_leak", shown(&report));
+    insta::assert_snapshot!("projects_leak_junit", junit(&report, None));
+    assert_eq!(report.findings.len(), 2);
+
+    let mut engine = Engine::of(&lab(1));
+    assert!(engine.examine(&projects[..2]).right);
+    // Its own inside, another's on inout: the engine asks one network after the other.
+    engine.disconnect("master-service_entry-1", "inout");
+    engine.connect("master-service_entry-1", "inout", &["master", "service_3"]);
+    insta::assert_snapshot!("projects_crossed", shown(&engine.examine(&projects[..2])));
+
+    let mut engine = Engine::of(&lab(1));
+    let mut second = engine.container("slave1-service_3-1").clone();
+    (second.id, second.name) = ("f".repeat(64), "slave1-service_3-2".to_owned());
+    second.endpoints.clear();
+    engine.found.containers.push(second);
+    engine.connect("slave1-service_3-2", "slave1_internal", &["service_3"]);
+    insta::assert_snapshot!("projects_replicas", shown(&engine.examine(&projects[..2])));
+}
+
+/// Several faults at once.
+fn mixed() -> (Topology, Engine) {
+    let topology = lab(3);
+    let mut engine = Engine::of(&topology);
+    engine.connect("slave2-service_3-1", "slave1_internal", &["service_3"]);
+    engine.disconnect("slave3-service_entry-1", "inout");
+    engine.stop("slave1-service_4-1");
+    engine.listening.remove("master-service_entry-1");
+    engine.found.containers.push(engine::stranger("squatter"));
+    engine.connect("squatter", "inout", &["slave2"]);
+    engine
+        .forwarded
+        .push(("slave1_internal".to_owned(), "master_internal".to_owned()));
+    (topology, engine)
+}
+
+#[test]
+fn a_report_prints_in_every_form() {
+    let (topology, engine) = mixed();
+    let report = engine.verify(&topology, everything);
+    insta::assert_snapshot!("mixed_wide", table(&report, 140));
+    insta::assert_snapshot!("mixed_narrow", table(&report, 80));
+    insta::assert_snapshot!("mixed_json", serde_json::to_string_pretty(&report).expect("JSON"));
+    let scope = everything(&Picture::new(&topology, &engine.found));
+    insta::assert_snapshot!("mixed_junit", junit(&report, Some(&scope)));
+    insta::assert_snapshot!("mixed_svg", report.matrix.svg());
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_told() {
+    let (topology, engine) = mixed();
+    let only = |shape, names, paths| {
+        let report = engine.verify(&topology, |picture| Scope {
+            shape,
+            kinds: Kinds { names, paths },
+            ..everything(picture)
+        });
+        let kinds = |f: &topogen::verify::report::Finding| {
+            let kinds = f.consequences.iter().map(|c| c.kind);
+            kinds
+                .chain(Some(f.kind).filter(|k| *k != Kind::Shape || shape))
+                .collect::<Vec<_>>()
+        };
+        let kinds: BTreeSet<Kind> = report.findings.iter().flat_map(kinds).collect();
+        (kinds, report.findings.len())
+    };
+    assert_eq!(only(true, false, false), ([Kind::Shape].into(), 4));
+    assert_eq!(only(false, true, false).0, [Kind::Names].into());
+    assert_eq!(only(false, false, true).0, [Kind::Paths].into());
+    let from = engine.verify(&topology, |picture| Scope {
+        members: (0..picture.members.len())
+            .filter(|m| picture.title(*m) == "slave3/service_out")
+            .collect(),
+        all: false,
+        ..everything(picture)
+    });
+    insta::assert_snapshot!("from_one_service", shown(&from));
+}
+
+/// The nodes that a check of `asker` is about, where it is about another one.
+fn asked_nodes(picture: &Picture<'_>, asker: usize, checks: &[Check]) -> BTreeSet<usize> {
+    let targets = checks.iter().filter_map(|check| match check {
+        Check::Port { at, .. } | Check::Touch(at) | Check::Apart(at) => Some(at.target),
+        Check::Name { .. } | Check::Unknown { .. } => None,
+    });
+    let nodes = targets.map(|t| picture.members[t].node);
+    nodes.filter(|n| *n != picture.members[asker].node).collect()
+}
+
+#[test]
+fn each_container_asks_of_each_node_and_is_asked_for() {
+    for slaves in [1, 3, 50, 150] {
+        let topology = lab(slaves);
+        let engine = Engine::of(&topology);
+        let picture = Picture::new(&topology, &engine.found);
+        let all: Vec<usize> = (0..picture.members.len()).collect();
+        let mut asked_for = vec![BTreeSet::new(); all.len()];
+        for expected in expect(&picture, &all, ALL) {
+            let nodes = asked_nodes(&picture, expected.asker, &expected.checks);
+            assert_eq!(nodes.len(), topology.nodes.len() - 1, "of every other node");
+            for check in &expected.checks {
+                if let Check::Apart(at) = check {
+                    asked_for[at.target].insert(picture.members[expected.asker].node);
+                }
+            }
+            let few = 4 * topology.nodes.len() + 500;
+            assert!(expected.checks.len() < few, "{} at {slaves}", expected.checks.len());
+        }
+        assert!(
+            asked_for.iter().all(|nodes| !nodes.is_empty()),
+            "each address is asked for from elsewhere"
+        );
+    }
+}
+
+/// What one may do by hand, to whom.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Disconnect,
+    ConnectElsewhere,
+    TakeName,
+    LoseNames,
+    Stop,
+    Close,
+    Remove,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    proptest::sample::select(vec![
+        Deed::Disconnect,
+        Deed::ConnectElsewhere,
+        Deed::TakeName,
+        Deed::LoseNames,
+        Deed::Stop,
+        Deed::Close,
+        Deed::Remove,
+    ])
+}
+
+/// Do it; the container, where there was anything to do.
+fn carry_out(engine: &mut Engine, deed: Deed, whom: usize, other: usize) -> Option<String> {
+    let names: Vec<String> = engine.found.containers.iter().map(|c| c.name.clone()).collect();
+    let name = names[whom % names.len()].clone();
+    let networks: Vec<String> = engine
+        .container(&name)
+        .endpoints
+        .iter()
+        .map(|e| e.network.clone())
+        .collect();
+    let network = networks[other % networks.len()].clone();
+    match deed {
+        Deed::Disconnect => engine.disconnect(&name, &network),
+        Deed::ConnectElsewhere => {
+            let all: Vec<String> = engine.found.networks.iter().map(|n| n.name.clone()).collect();
+            let free: Vec<&String> = all.iter().filter(|n| !networks.contains(n)).collect();
+            let free = free.get(other % free.len().max(1))?;
+            engine.connect(&name, free, &["anew"]);
+        }
+        Deed::TakeName => {
+            let victim = names[other % names.len()].clone();
+            let endpoint = engine
+                .container(&victim)
+                .endpoints
+                .iter()
+                .find(|e| e.network == network)?;
+            let taken = endpoint
+                .names
+                .iter()
+                .find(|n| !names.contains(n) && n.len() != 12)?
+                .clone();
+            let own = engine
+                .container(&name)
+                .endpoints
+                .iter_mut()
+                .find(|e| e.network == network)?;
+            if own.names.contains(&taken) {
+                return None;
+            }
+            own.names.push(taken);
+        }
+        Deed::LoseNames => {
+            let short = engine.container(&name).id[..12].to_owned();
+            let endpoint = engine
+                .container(&name)
+                .endpoints
+                .iter_mut()
+                .find(|e| e.network == network)?;
+            endpoint.names.retain(|n| *n == name || *n == short);
+        }
+        Deed::Stop => engine.stop(&name),
+        Deed::Close => {
+            let ports = engine.listening.get_mut(&name).filter(|ports| !ports.is_empty())?;
+            ports.clear();
+        }
+        Deed::Remove => engine.found.containers.retain(|c| c.name != name),
+    }
+    Some(name)
+}
+
+/// What counts of an engine: who is where, under which names, and what listens. Addresses may change.
+fn form(engine: &Engine) -> String {
+    let mut lines = Vec::new();
+    for container in &engine.found.containers {
+        let mut endpoints = container
+            .endpoints
+            .iter()
+            .map(|e| format!("{} {:?}", e.network, e.names))
+            .collect::<Vec<_>>();
+        endpoints.sort();
+        let listening = engine.listening.get(&container.name);
+        lines.push(format!(
+            "{} {:?} {endpoints:?} {listening:?}",
+            container.name, container.state
+        ));
+    }
+    lines.join("\n")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One deed is one finding, and it says where.
+    #[test]
+    fn whatever_is_done_by_hand_is_told_once(slaves in 1u32..4, deed in deed(), whom: u16, other: u16) {
+        let topology = lab(slaves);
+        let mut engine = Engine::of(&topology);
+        if let Some(name) = carry_out(&mut engine, deed, whom.into(), other.into()) {
+            let report = engine.verify(&topology, everything);
+            prop_assert_eq!(report.findings.len(), 1, "{:?} {}\n{}", deed, name, shown(&report));
+            let finding = &report.findings[0];
+            let place = finding.place().replace('/', "-");
+            prop_assert!(name.starts_with(&place), "{name}: {place}");
+            for width in [20, 60, 110, 200] {
+                prop_assert!(!table(&report, width).is_empty());
+            }
+        }
+    }
+
+    /// Whatever is done, nothing panics, and what is told is told in every form.
+    #[test]
+    fn whatever_is_done_can_be_told(deeds in proptest::collection::vec((deed(), any::<u16>(), any::<u16>()), 1..12)) {
+        let topology = lab(2);
+        let mut engine = Engine::of(&topology);
+        let before = form(&engine);
+        for (deed, whom, other) in deeds {
+            if engine.found.containers.iter().any(|c| c.endpoints.is_empty()) || engine.found.containers.is_empty() {
+                break;
+            }
+            carry_out(&mut engine, deed, whom.into(), other.into());
+        }
+        let report = engine.verify(&topology, everything);
+        // One deed may undo another.
+        prop_assert_eq!(report.right, form(&engine) == before, "{}", shown(&report));
+        let xml = junit(&report, None);
+        prop_assert_eq!(xml.matches("<testcase").count(), xml.matches("/>\n").count() + xml.matches("</testcase>").count());
+        prop_assert!(report.matrix.svg().ends_with("</svg>\n"));
+    }
+}

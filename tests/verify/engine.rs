@@ -1,0 +1,312 @@
+//! An engine that is not there: what it would list, and what containers on it would answer.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use topogen::engine::{State, label};
+use topogen::fake;
+use topogen::topology::{Node, Service, Topology};
+use topogen::value::Value;
+use topogen::verify::expect::expect;
+use topogen::verify::found::{Container, Endpoint, Found, Network};
+use topogen::verify::picture::Picture;
+use topogen::verify::projects::Projects;
+use topogen::verify::question::{Answers, Contact, Questions};
+use topogen::verify::report::Report;
+use topogen::verify::{Scope, report};
+
+/// An engine that is not there, on which `topology` was brought up.
+pub(super) struct Engine {
+    pub(super) found: Found,
+    /// Ports at which somebody listens, and what is said there: by container.
+    pub(super) listening: BTreeMap<String, Vec<(u16, serde_json::Value)>>,
+    /// Networks between which the host forwards, by name.
+    pub(super) forwarded: Vec<(String, String)>,
+    /// Those that cannot be asked: `slave1/service_3`.
+    pub(super) dumb: Vec<String>,
+    /// Names that are answered otherwise than they should be.
+    pub(super) amiss: Vec<(String, Vec<Ipv4Addr>)>,
+    /// What the world outside answers to all that nobody here knows.
+    pub(super) outside: Option<Ipv4Addr>,
+    /// Names by link, of one container alone.
+    links: BTreeMap<(String, String), Ipv4Addr>,
+}
+
+impl Engine {
+    pub(super) fn of(topology: &Topology) -> Self {
+        let mut engine = Self {
+            found: Found::default(),
+            listening: BTreeMap::new(),
+            forwarded: Vec::new(),
+            dumb: Vec::new(),
+            amiss: Vec::new(),
+            outside: None,
+            links: BTreeMap::new(),
+        };
+        let own = topology
+            .nodes
+            .iter()
+            .flat_map(|n| n.networks.iter().map(move |net| (net, Some(n))));
+        for (network, node) in [(&topology.inout, None)].into_iter().chain(own) {
+            let mut labels = BTreeMap::from([(label::CLUSTER.to_owned(), topology.cluster.to_string())]);
+            labels.extend(node.map(|n| (label::NODE.to_owned(), n.name.to_string())));
+            engine.found.networks.push(Network {
+                id: format!("id-{}", network.name),
+                name: network.name.to_string(),
+                driver: "bridge".to_owned(),
+                internal: matches!(network.options.get("internal"), Some(Value::Bool(true))),
+                routed: false,
+                labels,
+                subnets: network.subnet.into_iter().collect(),
+            });
+        }
+        for node in &topology.nodes {
+            for service in &node.services {
+                for (number, name) in (1..).zip(service.containers()) {
+                    engine.start(topology, node, service, number, name.as_str());
+                }
+            }
+        }
+        for node in &topology.nodes {
+            for service in &node.services {
+                engine.relate(node, service);
+            }
+        }
+        engine
+    }
+
+    fn start(&mut self, topology: &Topology, node: &Node, service: &Service, number: u32, name: &str) {
+        let id = format!("{:012x}{:052x}", self.found.containers.len() + 1, 0);
+        let labels = [
+            (label::CLUSTER, topology.cluster.as_str()),
+            (label::NODE, node.name.as_str()),
+            (label::ROLE, node.role.as_str()),
+            (label::SERVICE, service.name.as_str()),
+            (label::compose::PROJECT, node.project.as_str()),
+            (label::compose::SERVICE, service.key.as_str()),
+            (label::compose::CONTAINER_NUMBER, &number.to_string()),
+        ];
+        self.found.containers.push(Container {
+            name: name.to_owned(),
+            image: service.get("image").and_then(Value::scalar).unwrap_or_default(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            hostname: id[..12].to_owned(),
+            state: State::Running,
+            exit_code: 0,
+            endpoints: Vec::new(),
+            id,
+        });
+        for attachment in &service.attachments {
+            let network = topology.network(node, &attachment.network).expect("it is there");
+            let aliases = attachment.aliases.iter().map(|a| a.as_str());
+            let aliases: Vec<&str> = [service.key.as_str()].into_iter().chain(aliases).collect();
+            self.connect(name, network.name.as_str(), &aliases);
+        }
+        let ports = fake::ports(&service.definition);
+        let ports = ports.iter().filter(|p| p.ends_with("/tcp")).map(|port| {
+            let said = serde_json::json!({"cluster": topology.cluster.as_str(), "node": node.name.as_str(),
+                "service": service.name.as_str(), "port": port});
+            (port.trim_end_matches("/tcp").parse().expect("a TCP port"), said)
+        });
+        self.listening.insert(name.to_owned(), ports.collect());
+    }
+
+    /// `links` and `network_mode: service:`
+    fn relate(&mut self, node: &Node, service: &Service) {
+        let own = service.container.to_string();
+        let find = |key: &str| node.services.iter().find(|s| s.key.as_str() == key).expect("a service");
+        for link in service.get("links").map(Value::one_or_many).unwrap_or_default() {
+            let (key, name) = link.split_once(':').unwrap_or((&link, &link));
+            let networks: Vec<String> = self
+                .container(&own)
+                .endpoints
+                .iter()
+                .map(|e| e.network.clone())
+                .collect();
+            let target = self.container(find(key).container.as_str());
+            let near = target
+                .endpoints
+                .iter()
+                .find(|e| networks.contains(&e.network))
+                .expect("a common network");
+            let address = near.address.expect("an address");
+            self.links.insert((own.clone(), name.to_lowercase()), address);
+        }
+        let mode = service.get("network_mode").and_then(Value::scalar).unwrap_or_default();
+        if let Some(key) = mode.strip_prefix("service:") {
+            let ports = self.listening.get(&own).cloned().unwrap_or_default();
+            self.listening
+                .entry(find(key).container.to_string())
+                .or_default()
+                .extend(ports);
+        }
+    }
+
+    pub(super) fn container(&mut self, name: &str) -> &mut Container {
+        self.found
+            .containers
+            .iter_mut()
+            .find(|c| c.name == name)
+            .expect("a container")
+    }
+
+    /// `docker network connect`
+    pub(super) fn connect(&mut self, container: &str, network: &str, aliases: &[&str]) {
+        let there = self.found.containers.iter().flat_map(|c| &c.endpoints);
+        let taken: Vec<Ipv4Addr> = there
+            .filter(|e| e.network == network)
+            .filter_map(|e| e.address)
+            .collect();
+        let subnet = self
+            .found
+            .networks
+            .iter()
+            .find(|n| n.name == network)
+            .expect("a network")
+            .subnets[0];
+        let address = subnet.hosts().skip(1).find(|a| !taken.contains(a));
+        let own = self.container(container);
+        let mut names: Vec<String> = aliases.iter().map(|a| a.to_lowercase()).collect();
+        names.extend([own.name.clone(), own.id[..12].to_owned()]);
+        names.sort();
+        names.dedup();
+        // In the order in which engines ask networks, as far as it is by name.
+        let place = own.endpoints.partition_point(|e| e.network.as_str() < network);
+        let endpoint = Endpoint {
+            network: network.to_owned(),
+            network_id: format!("id-{network}"),
+            address,
+            names,
+        };
+        own.endpoints.insert(place, endpoint);
+    }
+
+    /// `docker rename`
+    pub(super) fn rename(&mut self, container: &str, name: &str) {
+        let container = self.container(container);
+        let old = std::mem::replace(&mut container.name, name.to_owned());
+        for endpoint in &mut container.endpoints {
+            endpoint
+                .names
+                .iter_mut()
+                .filter(|n| **n == old)
+                .for_each(|n| *n = name.to_owned());
+        }
+        let said = self.listening.remove(&old).unwrap_or_default();
+        self.listening.insert(name.to_owned(), said);
+    }
+
+    /// `docker network disconnect`
+    pub(super) fn disconnect(&mut self, container: &str, network: &str) {
+        self.container(container).endpoints.retain(|e| e.network != network);
+    }
+
+    /// `docker stop`
+    pub(super) fn stop(&mut self, container: &str) {
+        let container = self.container(container);
+        container.state = State::Exited;
+        container.exit_code = 137;
+        container.endpoints.iter_mut().for_each(|e| e.address = None);
+    }
+
+    /// What the container at `at` would answer.
+    fn answer(&self, at: usize, questions: &Questions) -> Answers {
+        let asker = &self.found.containers[at];
+        let mut answers = Answers::default();
+        for name in questions.names.iter().chain(&questions.unknown) {
+            let mut known = asker.endpoints.iter().map(|e| self.resolve(&e.network_id, name));
+            let amiss = self.amiss.iter().find(|(n, _)| n == name).map(|(_, led)| led.clone());
+            let link = self.links.get(&(asker.name.clone(), name.clone())).map(|a| vec![*a]);
+            let first = amiss.or(link).or_else(|| known.find(|addresses| !addresses.is_empty()));
+            let addresses = first.unwrap_or_else(|| self.outside.into_iter().collect());
+            let addresses = addresses.into_iter().map(Into::into).collect();
+            answers.names.insert(name.clone(), addresses);
+        }
+        let endpoints = [
+            &questions.identify,
+            &questions.connect,
+            &questions.touch,
+            &questions.apart,
+        ];
+        for endpoint in endpoints.into_iter().flatten() {
+            answers
+                .endpoints
+                .insert(endpoint.clone(), self.contact(asker, endpoint));
+        }
+        answers
+    }
+
+    fn resolve(&self, network_id: &str, name: &str) -> Vec<Ipv4Addr> {
+        let endpoints = self.found.containers.iter().filter_map(|c| c.endpoint(network_id));
+        let mut found: Vec<Ipv4Addr> = endpoints
+            .filter(|e| e.names.iter().any(|n| n == name))
+            .filter_map(|e| e.address)
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn contact(&self, asker: &Container, endpoint: &str) -> Contact {
+        let (address, port) = endpoint.split_once(':').expect("a port");
+        let address: Ipv4Addr = address.parse().expect("an address");
+        let mut all = self
+            .found
+            .containers
+            .iter()
+            .flat_map(|c| c.endpoints.iter().map(move |e| (c, e)));
+        let Some((target, there)) = all.find(|(_, e)| e.address == Some(address)) else {
+            return Contact::Unreachable;
+        };
+        let forwarded = |e: &Endpoint| self.forwarded.contains(&(e.network.clone(), there.network.clone()));
+        let near = |e: &Endpoint| e.network_id == there.network_id || forwarded(e);
+        if !asker.endpoints.iter().any(near) {
+            return Contact::Unreachable;
+        }
+        let listening = self.listening.get(&target.name).into_iter().flatten();
+        match listening.into_iter().find(|(p, _)| p.to_string() == port) {
+            Some((_, said)) => Contact::Connected {
+                identity: Some(said.clone()),
+            },
+            None => Contact::Refused,
+        }
+    }
+
+    /// What verifying it against `topology` would come to.
+    pub(super) fn verify(&self, topology: &Topology, scope: impl FnOnce(&Picture<'_>) -> Scope) -> Report {
+        let picture = Picture::new(topology, &self.found);
+        let scope = scope(&picture);
+        let expected = expect(&picture, &scope.members, scope.kinds);
+        let answer = |asker: usize, questions: &Questions| match self.dumb.contains(&picture.title(asker)) {
+            true => Err("no such exec instance".to_owned()),
+            false => Ok(self.answer(picture.members[asker].found.expect("it runs"), questions)),
+        };
+        let answers: Vec<_> = expected
+            .iter()
+            .map(|e| answer(e.asker, &e.questions(&picture, 0, 0)))
+            .collect();
+        report(&picture, &scope, &expected, &answers)
+    }
+
+    /// What examining Compose projects on it would come to.
+    pub(super) fn examine(&self, projects: &[String]) -> Report {
+        let projects = Projects::new(projects, &self.found);
+        let questions = projects.questions(0);
+        let answers: Vec<_> = questions.iter().map(|(at, q)| Ok(self.answer(*at, q))).collect();
+        projects.report(&questions, &answers)
+    }
+}
+
+/// A container that is of no cluster.
+pub(super) fn stranger(name: &str) -> Container {
+    let id = format!("{:0>64}", "abc");
+    Container {
+        name: name.to_owned(),
+        image: "busybox".to_owned(),
+        labels: BTreeMap::new(),
+        hostname: id[..12].to_owned(),
+        state: State::Running,
+        exit_code: 0,
+        endpoints: Vec::new(),
+        id,
+    }
+}
