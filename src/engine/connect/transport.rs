@@ -1,4 +1,4 @@
-//! Requests on their way: connections of any kind, each used again once its answer is read.
+//! Requests on their way: connections of any kind, those that cost something used again once their answer is read.
 
 use std::io;
 use std::path::PathBuf;
@@ -151,8 +151,12 @@ impl Transport {
         })
     }
 
-    /// Use the connection again once its answer is read.
+    /// Use the connection again once its answer is read. Not one that is had for nothing: an engine that is going down
+    /// takes no new ones, and answers on old ones what it had better not.
     fn keep(&self, mut sender: SendRequest<Body>) {
+        if let Way::Unix(_) | Way::Tcp(..) = self.way {
+            return;
+        }
         let idle = Arc::clone(&self.idle);
         tokio::spawn(async move {
             if sender.ready().await.is_ok() {
