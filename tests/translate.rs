@@ -459,6 +459,17 @@ roles:
     let links = front.endpoints[0].1.links.clone().unwrap_or_default();
     assert!(links.contains(&"a1-web-2:web".to_owned()), "{links:?}");
     assert_eq!(json!(node.containers[3].joined), json!(["a1-web-1"]));
+    let restarts = |at: usize| node.containers[at].after.iter().map(|d| d.restart).collect::<Vec<_>>();
+    assert_eq!(
+        restarts(0),
+        [false, false],
+        "a link beside `depends_on` takes nothing along"
+    );
+    let text_of_sharing = text("2", "0").replace("volumes_from: [web]", "network_mode: service:web");
+    let sharing = of(&text_of_sharing);
+    let after = sharing.nodes[0].containers[3].after.iter();
+    let after: Vec<(String, bool)> = after.map(|d| (d.container.to_string(), d.restart)).collect();
+    assert_eq!(after, [("a1-web-1".to_owned(), true), ("a1-web-2".to_owned(), false)]);
 
     // How many there are makes none of them another one, but for those that have names for all of them.
     let hashes = |scale: &str, off: &str| {

@@ -274,7 +274,7 @@ impl Translation<'_> {
             node: self.node.name.clone(),
             service: self.service.name.clone(),
             endpoints,
-            after: self.dependencies(waits),
+            after: self.dependencies(waits, &draft.shares),
             joined,
             volumes: draft.volumes.clone(),
             pull: draft.pull,

@@ -141,18 +141,29 @@ impl Translation<'_> {
     }
 
     /// The containers behind `waits`: none of a service that takes no part.
-    pub(super) fn dependencies(&self, waits: &Waits) -> Vec<Dependency> {
+    pub(super) fn dependencies(&self, waits: &Waits, shares: &Shares) -> Vec<Dependency> {
         let mut found = Vec::new();
         for (key, wait) in &waits.0 {
             let containers = self.sibling(key).into_iter().flat_map(Service::containers);
+            // Of several, one is shared: what becomes of the others is no reason to start again.
+            let shared = shares.services.iter().any(|(service, _)| service == key) && !self.says_it_depends_on(key);
             found.extend(containers.map(|container| Dependency {
-                container,
                 condition: wait.condition,
                 required: wait.required,
-                restart: wait.restart,
+                restart: wait.restart && (!shared || shares.joined.contains(&container)),
+                container,
             }));
         }
         found
+    }
+
+    /// Whether `depends_on` itself names the service `key`.
+    fn says_it_depends_on(&self, key: &str) -> bool {
+        match self.service.get("depends_on") {
+            Some(Value::Map(map)) => map.contains_key(key),
+            Some(other) => other.one_or_many().iter().any(|k| k == key),
+            None => false,
+        }
     }
 
     /// The service of this node whose key is `key`.

@@ -28,7 +28,12 @@ impl<'a> Up<'a> {
             } else if orphan {
                 self.goes(container, format!("role `{role}` is not in the blueprint"));
             } else if !self.specs.contains_key(container.name.as_str()) {
-                let cause = match self.is_wanted(container.label(label::NODE)) {
+                let (node, service) = (container.label(label::NODE), container.label(label::SERVICE));
+                let mut specs = self.specs.values();
+                let cause = match self.is_wanted(node) {
+                    true if specs.any(|s| s.node.as_str() == node && s.service.as_str() == service) => {
+                        "its service is fewer containers now"
+                    }
                     true => "its service is not in the blueprint",
                     false => "its node is not wanted",
                 };
