@@ -99,7 +99,12 @@ fn commands(directory: &Path, block: &Block) -> usize {
         let mut words = command.split_whitespace().skip_while(|w| w.contains('='));
         match (words.next(), words.next()) {
             (Some("topogen"), Some(verb)) if PURE.contains(&verb) => succeeds(directory, &command, &block.place),
-            // What needs an engine runs in the scenarios; here its words are parsed, which `--help` comes after.
+            // What needs an engine runs in the scenarios; here its words are parsed, with `--help` for what else is asked.
+            (Some("topogen"), Some("exec")) => {
+                // Behind its target the words are the command's own.
+                let parsed = command.replacen(" exec ", " exec --help ", 1);
+                succeeds(directory, &parsed, &block.place);
+            }
             (Some("topogen"), Some(_)) => succeeds(directory, &format!("{command} --help"), &block.place),
             (None | Some("cargo" | "docker"), _) => continue,
             _ => panic!("{}: {line}", block.place),
