@@ -3,14 +3,13 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::StartExecResults;
 use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig, HostConfigLogConfig};
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
-};
+use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::OnceCell;
 
@@ -21,6 +20,13 @@ use crate::verify::question::{Answers, Questions};
 
 /// The longest argument that a process can be given is 32 pages (execve(2)); questions past half of that are cut in two.
 const LONGEST: usize = 64 << 10;
+
+/// The longest that a container's answers are waited for beyond any patience of its own: an engine may lose the end of them.
+const LIMIT: Duration = Duration::from_secs(120);
+/// How often a helper that has ended is looked at until it is gone: five seconds.
+const GOING: u32 = 50;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One container and what it is to be asked.
 #[derive(Debug)]
@@ -138,10 +144,14 @@ impl<'e> Prober<'e> {
         let attached = docker.attach_container(id, Some(options)).await?;
         docker.start_container(id, None).await?;
         let output = collect(attached.output).await?;
-        // What has ended goes in a moment, and whoever looks then is to find nothing.
-        let options = WaitContainerOptionsBuilder::new().condition("removed").build();
-        let mut gone = docker.wait_container(id, Some(options));
-        while let Some(Ok(_)) = gone.next().await {}
+        // What has ended goes in a moment, and whoever looks then is to find nothing. Not by `POST …/wait`: engine 20.10 never
+        // answers that where the container goes just then.
+        for _ in 0..GOING {
+            if docker.inspect_container(id, None).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
         Ok(output)
     }
 
@@ -194,7 +204,7 @@ fn read(output: &str, questions: &Questions) -> Option<Answers> {
 
 async fn collect(mut output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    while let Some(part) = output.next().await {
+    while let Ok(Some(part)) = tokio::time::timeout(LIMIT, output.next()).await {
         bytes.extend(part?.into_bytes());
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
