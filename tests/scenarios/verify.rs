@@ -278,8 +278,11 @@ pub(crate) fn ways() {
             "NET_RAW",
             &image,
         ];
-        let rule = ["iptables", does, "DOCKER-USER", "-s", from, "-d", to, "-j", "ACCEPT"];
-        run.into_iter().chain(rule).map(str::to_owned).collect::<Vec<String>>()
+        // Engines from 28 on also drop what comes to a container by another way than its bridge, before all else.
+        let rule = format!("{does} PREROUTING -t raw -s {from} -d {to} -j ACCEPT");
+        let script = format!("iptables {does} DOCKER-USER -s {from} -d {to} -j ACCEPT && iptables {rule}");
+        let rule = ["sh".to_owned(), "-c".to_owned(), script];
+        run.into_iter().map(str::to_owned).chain(rule).collect::<Vec<String>>()
     };
     for (from, to) in [(&one, &two), (&two, &one)] {
         let undo = rule("-D", from, to);
