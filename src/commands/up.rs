@@ -1,6 +1,6 @@
 //! `topogen up`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,12 +10,18 @@ use super::{load, reach, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
 use crate::engine::translate::Origin;
-use crate::engine::{Observed, SeenContainer, State, Wanted, label, observe, translate};
+use crate::engine::{Observed, SeenContainer, State, Wanted, label, observe, settle, translate};
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, Plan, plural, reconcile};
 use crate::terminal;
 use crate::terminal::words::span;
+
+/// How often it is looked and planned anew, where what stood at one look has ended by the next.
+const LOOKS: u32 = 3;
+
+/// What the engine gives a container to end in, in seconds, where it does not say itself.
+const GRACE: u64 = 10;
 
 pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
@@ -38,55 +44,86 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             sources: loaded.sources,
         });
     }
-    let looking = || work::doing("look at the engine");
     if !args.dry.dry_run {
         work::refresh_images(&engine, &wanted, &args.work).await?;
     }
-    terminal::doing("looking at the engine");
-    let mut seen = observe::observe(&engine, &wanted.cluster).await.map_err(looking())?;
-    observe::inspect_all(&engine, &mut seen.containers)
-        .await
-        .map_err(looking())?;
-    let options = reconcile::Options {
-        fake_ready: work::image_ready(&engine, &wanted, &seen).await?,
-        remove_orphans: args.remove_orphans,
-        wait: args.wait,
-    };
-    terminal::doing("planning");
-    let plan = reconcile::up(&wanted, &seen, &options).map_err(|c| in_the_way(&c))?;
-    if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
-        && !args.take_over
-    {
-        return Err(in_the_way(&[conflict]));
-    }
-    if args.dry.dry_run {
-        return work::show(&plan, &args.dry);
-    }
-    for note in &plan.notes {
-        terminal::note(&format!("note: {note}"));
+    let mut did_something = false;
+    for look in 1.. {
+        let seen = looked(&engine, &wanted).await?;
+        let options = reconcile::Options {
+            fake_ready: work::image_ready(&engine, &wanted, &seen).await?,
+            remove_orphans: args.remove_orphans,
+            wait: args.wait,
+        };
+        terminal::doing("planning");
+        let plan = reconcile::up(&wanted, &seen, &options).map_err(|c| in_the_way(&c))?;
+        if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
+            && !args.take_over
+        {
+            return Err(in_the_way(&[conflict]));
+        }
+        if args.dry.dry_run {
+            return work::show(&plan, &args.dry);
+        }
+        for note in plan.notes.iter().filter(|_| look == 1) {
+            terminal::note(&format!("note: {note}"));
+        }
+        if !plan.is_empty() {
+            did_something = true;
+            let patience = args.timeout.map(Duration::from_secs);
+            work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
+        }
+        let now = observe::containers(&engine, Some(&wanted.cluster)).await;
+        let now = now.map_err(work::doing("look at the engine"))?;
+        still_up(&plan, &now)?;
+        if look == LOOKS || !ended_unasked(&plan, &wanted, &seen, &now) {
+            break;
+        }
     }
     let containers: usize = wanted.nodes.iter().map(|n| n.containers.len()).sum();
-    let what = format!(
-        "{}, {}",
-        plural(wanted.nodes.len(), "node"),
-        plural(containers, "container")
-    );
+    let nodes = plural(wanted.nodes.len(), "node");
+    let what = format!("{nodes}, {}", plural(containers, "container"));
     let fields = json!({"nodes": wanted.nodes.len(), "containers": containers});
-    if plan.is_empty() {
-        let reach = reach::reach(&engine, &wanted, &args.source).await?;
-        let text = format!("nothing to do: all is up as the blueprint says, {what}; {reach}");
-        terminal::result(&text, fields);
-        return Ok(());
-    }
-    let patience = args.timeout.map(Duration::from_secs);
-    work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
-    still_up(&plan, &wanted, &engine).await?;
     let reach = reach::reach(&engine, &wanted, &args.source).await?;
-    terminal::result(
-        &format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
-        fields,
-    );
+    let text = match did_something {
+        true => format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
+        false => format!("nothing to do: all is up as the blueprint says, {what}; {reach}"),
+    };
+    terminal::result(&text, fields);
     Ok(())
+}
+
+/// What is on the engine, once it has done what was asked of it by whoever is gone.
+async fn looked(engine: &Engine, wanted: &Wanted) -> Result<Observed, Error> {
+    let looking = || work::doing("look at the engine");
+    terminal::doing("looking at the engine");
+    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let graces = containers.map(|c| c.body.stop_timeout.and_then(|t| u64::try_from(t).ok()).unwrap_or(GRACE));
+    let grace = Duration::from_secs(graces.max().unwrap_or(GRACE));
+    settle::settle(engine, &wanted.cluster, grace)
+        .await
+        .map_err(looking())?;
+    let mut seen = observe::observe(engine, &wanted.cluster).await.map_err(looking())?;
+    observe::inspect_all(engine, &mut seen.containers)
+        .await
+        .map_err(looking())?;
+    Ok(seen)
+}
+
+/// Whether a container that ran when it was planned, and that the plan left alone, has ended by now: what others asked of
+/// the engine before was done only then, and nobody else will mend it.
+fn ended_unasked(plan: &Plan, wanted: &Wanted, seen: &Observed, now: &[SeenContainer]) -> bool {
+    let touched: HashSet<&str> = plan.operations.iter().map(|o| o.subject.as_str()).collect();
+    let runs: HashSet<&str> = now
+        .iter()
+        .filter(|c| !matches!(c.state, State::Exited | State::Dead | State::Removing))
+        .map(|c| c.id.as_str())
+        .collect();
+    let wanted = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let wanted: HashSet<&str> = wanted.map(|c| c.name.as_str()).collect();
+    let stays = |c: &&SeenContainer| wanted.contains(c.name.as_str()) && !touched.contains(c.name.as_str());
+    let ran = seen.containers.iter().filter(|c| c.state == State::Running);
+    ran.filter(stays).any(|c| !runs.contains(c.id.as_str()))
 }
 
 /// That the cluster is another blueprint's, of which something would be taken away. One whose file is gone was moved.
@@ -113,20 +150,18 @@ fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origi
     })
 }
 
-/// What was started and has ended by now, and not well, is not up.
-async fn still_up(plan: &Plan, wanted: &Wanted, engine: &Engine) -> Result<(), Error> {
+/// What was started and has ended by `now`, and not well, is not up.
+fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
     let started = |name: &str| {
         let starts = |o: &crate::plan::Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
         plan.operations.iter().any(starts)
     };
-    let containers = observe::containers(engine, Some(&wanted.cluster)).await;
-    let containers = containers.map_err(work::doing("look at the engine"))?;
     let ended = |c: &&SeenContainer| match c.state {
         State::Exited => c.exit != Some(0),
         State::Restarting | State::Dead => true,
         _ => false,
     };
-    let ended: Vec<&SeenContainer> = containers.iter().filter(ended).filter(|c| started(&c.name)).collect();
+    let ended: Vec<&SeenContainer> = now.iter().filter(ended).filter(|c| started(&c.name)).collect();
     if ended.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! What is foreign, what fails, what is killed.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -229,4 +230,40 @@ roles:
     for (name, id) in &changed {
         assert_eq!(after[name] == *id, name.contains("-app-"), "{name}");
     }
+}
+
+/// A stop that somebody asked for and left: the container runs on until its grace period is over, and is started again.
+pub(crate) fn being_stopped() {
+    let cluster = Cluster::new();
+    let blueprint = r#"
+roles:
+  node:
+    exit: app
+    services: {app: {image: topogen/fake, stop_signal: SIGCONT, stop_grace_period: 4s}}
+"#;
+    fs::write(cluster.path().join("topogen.yaml"), blueprint).unwrap();
+    cluster.must("up", &[]);
+    let container = cluster.container("node", "app");
+    let started = || docker(&["inspect", "-f", "{{.State.StartedAt}}", &container]);
+    let (before, filter) = (started(), format!("container={container}"));
+    let mut stop = Command::new("docker").args(["stop", &container]).spawn().unwrap();
+    wait("the engine tells it to end", || {
+        let told = [
+            "--since",
+            "60s",
+            "--until",
+            "0s",
+            "--filter",
+            "event=kill",
+            "--filter",
+            &filter,
+        ];
+        let events = docker(&[&["events"], &told[..]].concat());
+        (!events.is_empty()).then_some(())
+    });
+    stop.kill().unwrap();
+    stop.wait().unwrap();
+    cluster.must("up", &[]);
+    assert_eq!(cluster.containers(Some("running")).len(), 1);
+    assert_ne!(started(), before, "it ended and was started again");
 }

@@ -123,8 +123,6 @@ pub(crate) fn any_moment() {
         kill_after(&cluster, command, arguments, moment);
         let what = format!("trial {trial} of seed {seed}: {command} {arguments:?} killed after {moment} events");
         cluster.must("up", &["--slaves", &sizes[2]]);
-        // What the killed one had asked of the engine, to stop a container, may be done only now.
-        cluster.must("up", &["--slaves", &sizes[2], "--wait"]);
         let slaves: usize = sizes[2].parse().expect("a number");
         assert_eq!(cluster.containers(Some("running")).len(), 2 + 2 * slaves, "{what}");
         assert_eq!(cluster.containers(None).len(), 2 + 2 * slaves, "{what}");

@@ -127,6 +127,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::one_failure,
     ),
     (
+        "faults::what_is_being_stopped_is_started_again",
+        Needs::Engine,
+        faults::being_stopped,
+    ),
+    (
         "faults::what_was_changed_by_hand_is_mended",
         Needs::Engine,
         faults::mended,
