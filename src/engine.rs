@@ -14,7 +14,7 @@ pub mod settle;
 pub mod translate;
 mod verbs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -328,6 +328,19 @@ impl Observed {
     pub fn guests(&self, network: &SeenNetwork) -> Vec<String> {
         let on_it = self.foreign.iter().filter(|c| c.is_on(network));
         on_it.map(|c| c.name.clone()).collect()
+    }
+
+    /// The names of containers and networks that were not there `before`, or others under the same name.
+    pub fn came_since<'a>(&'a self, before: &Self) -> impl Iterator<Item = &'a str> {
+        let containers = before.containers.iter().map(|c| &c.id);
+        let ids: HashSet<String> = containers
+            .chain(before.networks.iter().map(|n| &n.id))
+            .cloned()
+            .collect();
+        let containers = self.containers.iter().map(|c| (&c.id, &c.name));
+        let all = containers.chain(self.networks.iter().map(|n| (&n.id, &n.name)));
+        all.filter(move |(id, _)| !ids.contains(*id))
+            .map(|(_, name)| name.as_str())
     }
 
     /// The image that `name` means, with a tag or without.

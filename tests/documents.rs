@@ -4,6 +4,8 @@
 //! - `yaml fragment`: what stands below a role, here `worker`. Where it names no services, it gets one, `agent`.
 //! - `LANGUAGE file=NAME`: a file beside the blueprint, written for the blocks that follow.
 //! - `sh`: commands. What needs no engine runs and must succeed; of the rest, the words are parsed.
+//! - `text engine`: commands and the last line of what each prints, with an engine. A scenario runs it; here the words are
+//!   parsed.
 //! - `text`: a picture; or, where it begins with `$ `, commands and exactly what they print.
 //!
 //! Each document has a directory of its own, in which its blocks run in their order.
@@ -155,6 +157,12 @@ fn every_block_runs() {
                 }
                 ("sh", "") => ran += commands(directory, block),
                 ("text", "") if block.text.starts_with("$ ") => transcript(directory, block),
+                ("text", "engine") => {
+                    let spoken = block.text.lines().filter_map(|l| l.strip_prefix("$ "));
+                    for line in spoken {
+                        succeeds(directory, &format!("{line} --help"), &block.place);
+                    }
+                }
                 ("text", "") => {}
                 _ => panic!("{}: nobody knows what `{}` is", block.place, block.info),
             }

@@ -8,7 +8,7 @@ use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
-use crate::plan::{Action, listed, plural, reconcile};
+use crate::plan::{Action, Operation, listed, plural, reconcile};
 use crate::terminal;
 use crate::terminal::words::span;
 
@@ -17,20 +17,31 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
     let cluster = load::cluster(&args.which)?;
     let engine = work::connect().await?;
     terminal::doing("looking at the engine");
-    let looking = || work::doing("look at the engine");
-    let seen = observe::observe(&engine, &cluster).await.map_err(looking())?;
-    let plan = reconcile::down(&cluster, &seen, args.volumes);
-    if args.dry.dry_run {
-        return work::show(&plan, &args.dry);
+    let mut done: Vec<Operation> = Vec::new();
+    for look in 1.. {
+        let seen = observe::observe(&engine, &cluster).await;
+        let seen = seen.map_err(work::doing("look at the engine"))?;
+        let plan = reconcile::down(&cluster, &seen, args.volumes);
+        if args.dry.dry_run {
+            return work::show(&plan, &args.dry);
+        }
+        for note in plan.notes.iter().filter(|_| look == 1) {
+            terminal::note(&format!("note: {note}"));
+        }
+        if plan.is_empty() {
+            break;
+        }
+        work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
+        done.extend(plan.operations);
+        let now = work::look_back(&engine, &cluster).await?;
+        if look == work::LOOKS || now.came_since(&seen).next().is_none() {
+            break;
+        }
     }
-    for note in &plan.notes {
-        terminal::note(&format!("note: {note}"));
-    }
-    if plan.is_empty() {
+    if done.is_empty() {
         return nothing(&engine, &cluster).await;
     }
-    work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
-    let count = |wanted: fn(&Action) -> bool| plan.operations.iter().filter(|o| wanted(&o.action)).count();
+    let count = |wanted: fn(&Action) -> bool| done.iter().filter(|o| wanted(&o.action)).count();
     let containers = count(|a| matches!(a, Action::RemoveContainer { .. }));
     let networks = count(|a| matches!(a, Action::RemoveNetwork { .. }));
     let volumes = count(|a| matches!(a, Action::RemoveVolume));

@@ -17,9 +17,6 @@ use crate::plan::{Action, Plan, plural, reconcile};
 use crate::terminal;
 use crate::terminal::words::span;
 
-/// How often it is looked and planned anew, where what stood at one look has ended by the next.
-const LOOKS: u32 = 3;
-
 /// What the engine gives a container to end in, in seconds, where it does not say itself.
 const GRACE: u64 = 10;
 
@@ -73,10 +70,9 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             let patience = args.timeout.map(Duration::from_secs);
             work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
         }
-        let now = observe::containers(&engine, Some(&wanted.cluster)).await;
-        let now = now.map_err(work::doing("look at the engine"))?;
-        still_up(&plan, &now)?;
-        if look == LOOKS || !ended_unasked(&plan, &wanted, &seen, &now) {
+        let now = work::look_back(&engine, &wanted.cluster).await?;
+        still_up(&plan, &now.containers)?;
+        if look == work::LOOKS || !(ended_unasked(&plan, &wanted, &seen, &now) || came_unasked(&wanted, &seen, &now)) {
             break;
         }
     }
@@ -112,9 +108,10 @@ async fn looked(engine: &Engine, wanted: &Wanted) -> Result<Observed, Error> {
 
 /// Whether a container that ran when it was planned, and that the plan left alone, has ended by now: what others asked of
 /// the engine before was done only then, and nobody else will mend it.
-fn ended_unasked(plan: &Plan, wanted: &Wanted, seen: &Observed, now: &[SeenContainer]) -> bool {
+fn ended_unasked(plan: &Plan, wanted: &Wanted, seen: &Observed, now: &Observed) -> bool {
     let touched: HashSet<&str> = plan.operations.iter().map(|o| o.subject.as_str()).collect();
     let runs: HashSet<&str> = now
+        .containers
         .iter()
         .filter(|c| !matches!(c.state, State::Exited | State::Dead | State::Removing))
         .map(|c| c.id.as_str())
@@ -148,6 +145,14 @@ fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origi
         theirs: (*theirs).to_owned(),
         ours: ours.to_owned(),
     })
+}
+
+/// Whether there is something of the cluster by now that nobody wants and that was not there when it was planned: its
+/// making was asked of the engine before.
+fn came_unasked(wanted: &Wanted, seen: &Observed, now: &Observed) -> bool {
+    let containers = wanted.nodes.iter().flat_map(|n| &n.containers).map(|c| c.name.as_str());
+    let names: HashSet<&str> = containers.chain(wanted.networks().map(|n| n.name.as_str())).collect();
+    now.came_since(seen).any(|name| !names.contains(name))
 }
 
 /// What was started and has ended by `now`, and not well, is not up.

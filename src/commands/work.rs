@@ -220,6 +220,22 @@ pub(super) fn doing(what: &str) -> impl FnOnce(bollard::errors::Error) -> Error 
     move |source| Error::Engine { doing, source }
 }
 
+/// How often it is looked and planned anew, where what was planned for has changed when all is done.
+pub(super) const LOOKS: u32 = 3;
+
+/// What there is of `cluster` when all is done: what a client that is gone had asked of the engine may be done only now.
+pub(super) async fn look_back(engine: &Engine, cluster: &ClusterName) -> Result<Observed, Error> {
+    let (containers, networks) = tokio::join!(observe::containers(engine, Some(cluster)), observe::networks(engine));
+    let looking = || doing("look at the engine");
+    let mut networks = networks.map_err(looking())?;
+    networks.retain(|n| n.is_of(cluster));
+    Ok(Observed {
+        containers: containers.map_err(looking())?,
+        networks,
+        ..Observed::default()
+    })
+}
+
 /// Fetch the images that are to be fetched at each `up`, or were fetched too long ago, before anything is looked at: what
 /// they were made of decides what is made anew.
 pub(super) async fn refresh_images(engine: &Engine, wanted: &Wanted, work: &cli::Work) -> Result<(), Error> {

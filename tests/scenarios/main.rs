@@ -9,6 +9,7 @@ mod cluster;
 mod compose;
 mod connect;
 mod converge;
+mod documents;
 mod faults;
 mod graph;
 mod killed;
@@ -125,6 +126,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "faults::one_failure_stops_only_what_depends_on_it",
         Needs::Engine,
         faults::one_failure,
+    ),
+    (
+        "documents::five_minutes_of_a_newcomer",
+        Needs::Engine,
+        documents::five_minutes,
     ),
     (
         "faults::what_is_being_stopped_is_started_again",
