@@ -384,6 +384,17 @@ pub struct SeenHost {
     pub routes: Vec<(Ipv4Net, String)>,
     /// Ports that somebody listens on.
     pub ports: Vec<HostPort>,
+    /// What is left for more containers; `None` where the host cannot be looked at.
+    pub room: Option<Room>,
+}
+
+/// What a host has left for more containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of memory that can be had without swapping (proc(5), `MemAvailable`).
+    pub memory: u64,
+    /// Processes and threads that may still begin (proc(5), `pid_max`, `threads-max`, `loadavg`).
+    pub tasks: u64,
 }
 
 /// A port of the engine's host.

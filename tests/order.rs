@@ -1,7 +1,7 @@
 //! In which order things start, stop and wait, what keeps them back, and what they carry over: all by golden plans.
 
 use topogen::engine::translate::{Origin, translate};
-use topogen::engine::{Health, HostPort, Observed, SeenContainer, SeenHost, SeenImage, State, Wanted, label};
+use topogen::engine::{Health, HostPort, Observed, Room, SeenContainer, SeenHost, SeenImage, State, Wanted, label};
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Plan, reconcile};
 use topogen::topology::expand::Overrides;
@@ -204,7 +204,7 @@ fn subnets_keep_clear_of_the_hosts_routes() {
     let mut seen = Observed {
         host: SeenHost {
             routes: vec![(own, "tun0".to_owned())],
-            ports: Vec::new(),
+            ..SeenHost::default()
         },
         ..Observed::default()
     };
@@ -216,6 +216,21 @@ fn subnets_keep_clear_of_the_hosts_routes() {
     let conflicts = reconcile::up(&wanted, &seen, &ready()).expect_err("fixed");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflicts_of_routes", text.join("\n"));
+}
+
+#[test]
+fn a_host_without_room_is_noted() {
+    let wanted = wanted("roles: {a: {count: 20, services: {x: {image: topogen/fake}}}}");
+    let engine = |memory, tasks| Observed {
+        host: SeenHost {
+            room: Some(Room { memory, tasks }),
+            ..SeenHost::default()
+        },
+        ..Observed::default()
+    };
+    let notes = |seen: &Observed| reconcile::up(&wanted, seen, &ready()).expect("a plan").notes;
+    assert!(notes(&engine(1 << 30, 1000)).is_empty());
+    insta::assert_snapshot!("order_no_room", notes(&engine(100 << 20, 100)).join("\n"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod down;
 mod image;
 mod network;
 pub(super) mod order;
+mod room;
 mod surplus;
 mod volume;
 
@@ -61,6 +62,7 @@ pub fn up(wanted: &Wanted, seen: &Observed, options: &Options) -> Result<Plan, V
     up.nodes();
     if up.conflicts.is_empty() {
         up.essential_images_first();
+        up.room();
         Ok(up.plan)
     } else {
         Err(up.conflicts)

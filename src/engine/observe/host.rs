@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use crate::engine::connect::Engine;
 use crate::engine::connect::host::Host;
-use crate::engine::{HostPort, SeenHost, SeenNetwork};
+use crate::engine::{HostPort, Room, SeenHost, SeenNetwork};
 
 /// What is seen of the host of `engine`: nothing where it may be another one, or in another network namespace.
 pub(super) async fn seen(engine: &Engine) -> SeenHost {
@@ -24,7 +24,24 @@ pub(super) async fn seen(engine: &Engine) -> SeenHost {
     SeenHost {
         routes: routes(&read("/proc/net/route")),
         ports,
+        room: room(read),
     }
+}
+
+/// What is left, by files of `/proc`.
+fn room(read: impl Fn(&str) -> String) -> Option<Room> {
+    let meminfo = read("/proc/meminfo");
+    let available = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = available.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let number = |path: &str| read(path).trim().parse::<u64>().ok();
+    let most = number("/proc/sys/kernel/pid_max")?.min(number("/proc/sys/kernel/threads-max")?);
+    // Its fourth field: those that run, and all there are.
+    let loadavg = read("/proc/loadavg");
+    let (_, all) = loadavg.split_whitespace().nth(3)?.split_once('/')?;
+    Some(Room {
+        memory: kilobytes * 1024,
+        tasks: most.saturating_sub(all.parse().ok()?),
+    })
 }
 
 /// Whether the engine, by the process at the other end of its socket, shares this process's network.
@@ -120,6 +137,19 @@ mod tests {
                     tun0\t0000C00A\t00000000\t0001\t0\t0\t0\t0000F0FF\t0\t0\t0\n";
         let net: Ipv4Net = "10.192.0.0/12".parse().expect("a network");
         assert_eq!(routes(text), [(net, "tun0".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_left_is_read() {
+        let read = |path: &str| match path {
+            "/proc/meminfo" => "MemTotal:  100 kB\nMemAvailable:  2048 kB\n",
+            "/proc/sys/kernel/pid_max" => "32768\n",
+            "/proc/sys/kernel/threads-max" => "192730\n",
+            "/proc/loadavg" => "0.20 0.18 0.12 1/768 11206\n",
+            _ => "",
+        };
+        let room = room(|path| read(path).to_owned()).expect("all is there");
+        assert_eq!((room.memory, room.tasks), (2 << 20, 32_000));
     }
 
     #[test]

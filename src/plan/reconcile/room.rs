@@ -1,0 +1,50 @@
+//! What a host has no room for is said before the first change: work that cannot finish should not begin unknown.
+
+use super::Up;
+use crate::plan::Action;
+
+/// What a container costs its host beside what runs in it: the engine's process that looks after it, and the engine's own
+/// growth. Measured with 20.10 and 28, see `benches/README.md`.
+const MEMORY: u64 = 12 << 20;
+
+/// The same in processes and threads.
+const TASKS: u64 = 13;
+
+impl Up<'_> {
+    /// Note what the host has too little of.
+    pub(super) fn room(&mut self) {
+        let Some(room) = self.seen.host.room else { return };
+        let (mut starts, mut stops) = (0u64, 0u64);
+        for operation in &self.plan.operations {
+            match operation.action {
+                Action::Start(_) | Action::StartAgain { .. } => starts += 1,
+                Action::Stop { .. } => stops += 1,
+                _ => {}
+            }
+        }
+        let more = starts.saturating_sub(stops);
+        let (memory, tasks) = (more.saturating_mul(MEMORY), more.saturating_mul(TASKS));
+        if memory > room.memory {
+            self.plan.notes.push(format!(
+                "{more} more containers take about {} of memory beside what runs in them, and the host has {} left",
+                size(memory),
+                size(room.memory)
+            ));
+        }
+        if tasks > room.tasks {
+            self.plan.notes.push(format!(
+                "{more} more containers take about {tasks} processes and threads beside what runs in them, and the host \
+                 has room for {}: `sysctl kernel.pid_max kernel.threads-max` says how many it takes",
+                room.tasks
+            ));
+        }
+    }
+}
+
+fn size(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10) >> 30;
+    match tenths {
+        0..10 => format!("{} MB", bytes >> 20),
+        _ => format!("{}.{} GB", tenths / 10, tenths % 10),
+    }
+}
