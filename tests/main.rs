@@ -6,6 +6,7 @@ mod cli;
 mod compose_files;
 mod connect;
 mod documents;
+mod examples;
 mod graph;
 mod invalid;
 mod keys;

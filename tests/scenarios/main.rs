@@ -9,6 +9,7 @@ mod cluster;
 mod compose;
 mod connect;
 mod converge;
+mod examples;
 mod faults;
 mod graph;
 mod killed;
@@ -279,6 +280,45 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "compose::one_brings_up_what_render_made",
         Needs::ComposeOne,
         compose::one_brings_up_render,
+    ),
+    ("examples::article_with_fakes", Needs::Engine, || {
+        examples::fakes("article")
+    }),
+    ("examples::consul-cluster_with_fakes", Needs::Engine, || {
+        examples::fakes("consul-cluster")
+    }),
+    ("examples::etcd_with_fakes", Needs::Engine, || examples::fakes("etcd")),
+    ("examples::jenkins-agents_with_fakes", Needs::Engine, || {
+        examples::fakes("jenkins-agents")
+    }),
+    ("examples::kafka-kraft_with_fakes", Needs::Engine, || {
+        examples::fakes("kafka-kraft")
+    }),
+    ("examples::locust_with_fakes", Needs::Engine, || {
+        examples::fakes("locust")
+    }),
+    ("examples::nginx-balancer_with_fakes", Needs::Engine, || {
+        examples::fakes("nginx-balancer")
+    }),
+    ("examples::postgres-replication_with_fakes", Needs::Engine, || {
+        examples::fakes("postgres-replication")
+    }),
+    ("examples::redis-replication_with_fakes", Needs::Engine, || {
+        examples::fakes("redis-replication")
+    }),
+    ("examples::selenium-grid_with_fakes", Needs::Engine, || {
+        examples::fakes("selenium-grid")
+    }),
+    ("examples::spark-standalone_with_fakes", Needs::Engine, || {
+        examples::fakes("spark-standalone")
+    }),
+    ("examples::voting-app_with_fakes", Needs::Engine, || {
+        examples::fakes("voting-app")
+    }),
+    (
+        "examples::compose_reads_each",
+        Needs::Compose,
+        examples::compose_reads_each,
     ),
 ];
 

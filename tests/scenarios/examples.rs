@@ -1,0 +1,76 @@
+//! The examples, as they are: with fakes all of them, with real software those whose packages can be had.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{Cluster, text};
+use crate::compose::compose;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// Names of those that have a blueprint.
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(root()).expect("examples");
+    let mut folders: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
+    folders.retain(|p| p.join("topogen.yaml").is_file());
+    folders.sort();
+    let names = folders.iter().map(|p| p.file_name().expect("a name"));
+    names.map(|n| n.to_string_lossy().into_owned()).collect()
+}
+
+/// A cluster, in a copy of an example.
+fn example(name: &str) -> Cluster {
+    let cluster = Cluster::new();
+    for entry in fs::read_dir(root().join(name)).expect("an example") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), cluster.path().join(entry.file_name())).expect("a file");
+    }
+    cluster
+}
+
+/// What runs is proved, and what was told to `up` is said again.
+fn is_right(cluster: &Cluster, arguments: &[&str]) {
+    let output = cluster.run("verify", &[arguments, &["--patience", "20"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
+/// It comes up with fakes, is right, and leaves nothing.
+pub(crate) fn fakes(name: &str) {
+    let cluster = example(name);
+    // The article's is the size of the lab, which others bring up.
+    let arguments: &[&str] = match name {
+        "article" => &["--fake", "--slaves", "3"],
+        _ => &["--fake"],
+    };
+    cluster.must("up", arguments);
+    let all = cluster.containers(None);
+    assert!(all.len() >= 3, "{all:?}");
+    assert_eq!(cluster.containers(Some("running")), all);
+    is_right(&cluster, arguments);
+    cluster.must("down", &["--volumes"]);
+    assert_eq!(cluster.containers(None), BTreeMap::new());
+    assert_eq!(cluster.networks(), Vec::<String>::new());
+}
+
+/// What each renders is what Compose takes; and each is brought up by a scenario.
+pub(crate) fn compose_reads_each() {
+    let names = names();
+    assert!(names.len() >= 12, "{names:?}");
+    for name in names {
+        let scenario = format!("examples::{name}_with_fakes");
+        assert!(crate::SCENARIOS.iter().any(|(n, ..)| *n == scenario), "no {scenario}");
+        let cluster = example(&name);
+        cluster.must("render", &["-o", "out"]);
+        let projects = fs::read_dir(cluster.path().join("out")).expect("projects");
+        let projects = projects.map(|e| e.expect("an entry").path()).filter(|p| p.is_dir());
+        let mut count = 0;
+        for project in projects {
+            compose(&["docker", "compose"], &project, &["config", "-q"]);
+            count += 1;
+        }
+        assert!(count >= 3, "{name}: {count} projects");
+    }
+}
