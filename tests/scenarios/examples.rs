@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{Cluster, text};
+use crate::cluster::{Cluster, text, wait};
 use crate::compose::compose;
+use crate::real::{self, exec};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -73,4 +74,45 @@ pub(crate) fn compose_reads_each() {
         }
         assert!(count >= 3, "{name}: {count} projects");
     }
+}
+
+/// Clients of replication and their state, as the primary tells them, sorted.
+fn redis_replicas(cluster: &Cluster) -> Option<Vec<String>> {
+    let info = exec(
+        &cluster.container("primary", "redis"),
+        &["redis-cli", "info", "replication"],
+    )?;
+    let lines = info
+        .lines()
+        .filter(|l| l.starts_with("slave") && l.contains("state=online"));
+    let name = |line: &str| Some(line.split_once("ip=")?.1.split(',').next()?.to_owned());
+    let mut names: Vec<String> = lines.filter_map(name).collect();
+    names.sort();
+    Some(names)
+}
+
+/// The primary counts its replicas by name: as many as there are, also when there are more, and when it was away.
+pub(crate) fn redis() {
+    let cluster = example("redis-replication");
+    let image = format!("image={}", real::image("redis-server"));
+    let counts = |replicas: u32| {
+        let names: Vec<String> = (1..=replicas).map(|n| format!("replica{n}")).collect();
+        wait("the primary counts its replicas", || {
+            (redis_replicas(&cluster)? == names).then_some(())
+        });
+    };
+    cluster.must("up", &["--wait", "--set", &image]);
+    counts(3);
+    let primary = cluster.containers(None)[&cluster.container("primary", "redis")].clone();
+    let eight = ["--set", &image, "--slaves", "8"];
+    cluster.must("up", &[&eight[..], &["--wait"]].concat());
+    counts(8);
+    assert_eq!(
+        cluster.containers(None)[&cluster.container("primary", "redis")],
+        primary
+    );
+    is_right(&cluster, &eight);
+    cluster.must("kill", &["primary"]);
+    cluster.must("start", &["primary"]);
+    counts(8);
 }

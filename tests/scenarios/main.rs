@@ -115,7 +115,6 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         killed::any_moment,
     ),
-    ("real::redis_counts_its_replicas", Needs::Images, real::redis),
     (
         "restart::an_engine_lost_in_the_middle_loses_nothing",
         Needs::OwnEngine,
@@ -315,6 +314,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("examples::voting-app_with_fakes", Needs::Engine, || {
         examples::fakes("voting-app")
     }),
+    ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
     (
         "examples::compose_reads_each",
         Needs::Compose,
