@@ -116,3 +116,36 @@ pub(crate) fn redis() {
     cluster.must("start", &["primary"]);
     counts(8);
 }
+
+/// Who answers `requests` requests to the balancer, asked from a node behind it.
+fn served(cluster: &Cluster, requests: usize) -> Option<BTreeMap<String, usize>> {
+    let ask = format!(
+        "for i in $(seq {requests}); do exec 3<>/dev/tcp/balancer/80; \
+         printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n 1 <&3; done"
+    );
+    let said = exec(&cluster.container("web1", "nginx"), &["bash", "-c", &ask])?;
+    let mut served = BTreeMap::new();
+    for name in said.lines() {
+        *served.entry(name.to_owned()).or_default() += 1;
+    }
+    Some(served)
+}
+
+/// Requests are spread evenly over all nodes, also when there are more.
+pub(crate) fn nginx() {
+    let cluster = example("nginx-balancer");
+    let image = format!("image={}", real::image("nginx-light"));
+    let spreads = |nodes: usize| {
+        let evenly: BTreeMap<String, usize> = (1..=nodes).map(|n| (format!("web{n}"), 4)).collect();
+        wait("each node serves four requests", || {
+            (served(&cluster, 4 * nodes)? == evenly).then_some(())
+        });
+    };
+    cluster.must("up", &["--wait", "--set", &image]);
+    spreads(3);
+    is_right(&cluster, &["--set", &image]);
+    let five = ["--set", &image, "--slaves", "5"];
+    cluster.must("up", &[&five[..], &["--wait"]].concat());
+    spreads(5);
+    is_right(&cluster, &five);
+}

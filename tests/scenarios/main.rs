@@ -315,6 +315,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         examples::fakes("voting-app")
     }),
     ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
+    ("examples::nginx_spreads_requests", Needs::Images, examples::nginx),
     (
         "examples::compose_reads_each",
         Needs::Compose,
