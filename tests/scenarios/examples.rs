@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::{Cluster, text, wait};
+use crate::cluster::{Cluster, docker, text, wait};
 use crate::compose::compose;
 use crate::real::{self, exec};
 
@@ -148,4 +148,52 @@ pub(crate) fn nginx() {
     cluster.must("up", &[&five[..], &["--wait"]].concat());
     spreads(5);
     is_right(&cluster, &five);
+}
+
+/// What is written on the primary is read on each standby, also on one that came later, and is kept when the primary is
+/// made anew.
+pub(crate) fn postgres() {
+    let mut cluster = example("postgres-replication");
+    for node in ["primary", "standby1", "standby2", "standby3"] {
+        let volume = format!("{}-{node}_data", cluster.name);
+        cluster.finally(&["volume", "rm", "-f", &volume]);
+    }
+    let image = real::build("topogen-test/postgresql", &["postgresql"]);
+    let image = format!("image={image}");
+    let asks = |node: &str, sql: &str| {
+        let psql = ["psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-c", sql, "postgres"];
+        exec(&cluster.container(node, "db"), &psql)
+    };
+    let reads = |standbys: u32, notes: &str| {
+        let names: Vec<String> = (1..=standbys).map(|n| format!("standby{n}")).collect();
+        wait("the primary streams to each standby", || {
+            let streaming = "select application_name from pg_stat_replication where state = 'streaming' order by 1";
+            (asks("primary", streaming)? == names.join("\n")).then_some(())
+        });
+        for name in names {
+            wait("each standby has what was written", || {
+                (asks(&name, "select text from notes order by id")? == notes).then_some(())
+            });
+        }
+    };
+    cluster.must("up", &["--wait", "--set", &image]);
+    asks("primary", "insert into notes values (1, 'one')").expect("the primary is written to");
+    reads(2, "one");
+    assert_eq!(
+        asks("standby1", "insert into notes values (2, 'no')"),
+        None,
+        "a standby is only read"
+    );
+    is_right(&cluster, &["--set", &image]);
+    let primary = cluster.container("primary", "db");
+    let before = cluster.containers(None)[&primary].clone();
+    let three = ["--set", &image, "--slaves", "3"];
+    cluster.must("up", &[&three[..], &["--wait"]].concat());
+    assert_eq!(cluster.containers(None)[&primary], before);
+    reads(3, "one");
+    docker(&["rm", "-f", &primary]);
+    cluster.must("up", &[&three[..], &["--wait"]].concat());
+    asks("primary", "insert into notes values (2, 'two')").expect("the primary is written to");
+    reads(3, "one\ntwo");
+    is_right(&cluster, &three);
 }

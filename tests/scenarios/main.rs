@@ -317,6 +317,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
     ("examples::nginx_spreads_requests", Needs::Images, examples::nginx),
     (
+        "examples::postgres_streams_to_standbys",
+        Needs::Images,
+        examples::postgres,
+    ),
+    (
         "examples::compose_reads_each",
         Needs::Compose,
         examples::compose_reads_each,
