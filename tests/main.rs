@@ -14,6 +14,7 @@ mod order;
 mod plan;
 mod pretended;
 mod pure;
+mod recipes;
 mod render;
 mod robust;
 mod roster;

@@ -15,6 +15,7 @@ mod graph;
 mod killed;
 mod lab;
 mod real;
+mod recipes;
 mod restart;
 mod translate;
 mod verbs;
@@ -325,6 +326,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "examples::compose_reads_each",
         Needs::Compose,
         examples::compose_reads_each,
+    ),
+    (
+        "recipes::bring_up_prove_test_and_take_down",
+        Needs::Engine,
+        recipes::run,
     ),
 ];
 
