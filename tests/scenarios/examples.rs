@@ -1,6 +1,6 @@
 //! The examples, as they are: with fakes all of them, with real software those whose packages can be had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -196,4 +196,47 @@ pub(crate) fn postgres() {
     asks("primary", "insert into notes values (2, 'two')").expect("the primary is written to");
     reads(3, "one\ntwo");
     is_right(&cluster, &three);
+}
+
+/// Consul's DNS answers with each agent whose service is well, on every server.
+pub(crate) fn consul() {
+    let cluster = example("consul-cluster");
+    let base = real::build("topogen-test/dig", &["bind9-dnsutils"]);
+    let image = real::with_file("topogen-test/consul", &base, "bullseye", "consul", "/usr/bin/consul");
+    let (image, app) = (format!("image={image}"), format!("app={}", real::image("nginx-light")));
+    let inout = format!("{}-inout", cluster.name);
+    let answers = |agents: &[u32]| {
+        let addresses = agents
+            .iter()
+            .map(|n| cluster.address(&format!("agent{n}"), "consul", &inout));
+        let addresses: BTreeSet<String> = addresses.collect();
+        assert_eq!(addresses.len(), agents.len());
+        for server in ["server1", "server2", "server3"] {
+            // By TCP, for it puts three addresses at most in a datagram.
+            let dig = [
+                "dig",
+                "+short",
+                "+tcp",
+                "-p",
+                "8600",
+                "@127.0.0.1",
+                "web.service.consul",
+            ];
+            wait("its DNS answers with all of them", || {
+                let said = exec(&cluster.container(server, "consul"), &dig)?;
+                let said: BTreeSet<String> = said.lines().map(str::to_owned).collect();
+                (said == addresses).then_some(())
+            });
+        }
+    };
+    let three = ["--set", &image, "--set", &app];
+    cluster.must("up", &[&three[..], &["--wait"]].concat());
+    answers(&[1, 2, 3]);
+    is_right(&cluster, &three);
+    cluster.must("stop", &["agent2/web"]);
+    answers(&[1, 3]);
+    let five = [&three[..], &["--scale", "agent=5"]].concat();
+    cluster.must("up", &[&five[..], &["--wait"]].concat());
+    answers(&[1, 2, 3, 4, 5]);
+    is_right(&cluster, &five);
 }

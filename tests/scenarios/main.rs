@@ -36,6 +36,8 @@ enum Needs {
     /// A program that builds an image from packages too: `TOPOGEN_IMAGES` names it, it is called with the image's name and
     /// the packages.
     Images,
+    /// And one that unpacks packages of another release: `TOPOGEN_PACKAGES`.
+    Packages,
     /// `openssl` too.
     OpenSsl,
     /// What it takes to start an engine of its own.
@@ -43,11 +45,12 @@ enum Needs {
 }
 
 impl Needs {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
         Self::Images,
+        Self::Packages,
         Self::OpenSsl,
         Self::OwnEngine,
     ];
@@ -61,6 +64,7 @@ impl Needs {
             Self::ComposeOne => engine().or_else(|| cluster::lacks(&["docker-compose", "version"])),
             Self::OpenSsl => engine().or_else(|| cluster::lacks(&["openssl", "version"])),
             Self::Images => engine().or_else(real::lacks),
+            Self::Packages => engine().or_else(real::lacks_packages),
             Self::OwnEngine => engine().or_else(restart::lacks),
         }
     }
@@ -322,6 +326,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Images,
         examples::postgres,
     ),
+    ("examples::consul_knows_each_service", Needs::Packages, examples::consul),
     (
         "examples::compose_reads_each",
         Needs::Compose,

@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
-use crate::cluster::text;
+use crate::cluster::{docker, text};
 
 /// Names the program that builds them.
 const BUILDER: &str = "TOPOGEN_IMAGES";
+/// Names the program that unpacks packages of another release: it is called with the release, a directory and packages.
+const UNPACKER: &str = "TOPOGEN_PACKAGES";
 
 /// Why images cannot be built, where they cannot.
 pub(crate) fn lacks() -> Option<String> {
@@ -13,6 +15,38 @@ pub(crate) fn lacks() -> Option<String> {
         Ok(_) => None,
         Err(_) => Some(format!("{BUILDER} names no program that builds images")),
     }
+}
+
+/// Why packages of another release cannot be had, where they cannot.
+pub(crate) fn lacks_packages() -> Option<String> {
+    let unset = || format!("{UNPACKER} names no program that unpacks packages");
+    lacks().or_else(|| std::env::var(UNPACKER).is_err().then(unset))
+}
+
+/// `image`, made of `base` and a file that a package of another release has.
+pub(crate) fn with_file(image: &str, base: &str, release: &str, package: &str, file: &str) -> String {
+    if Command::new("docker")
+        .args(["image", "inspect", image])
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        return image.to_owned();
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let unpacker = std::env::var(UNPACKER).expect("a program");
+    let output = Command::new(unpacker)
+        .arg(release)
+        .arg(directory.path())
+        .arg(package)
+        .output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let container = docker(&["create", base, file]);
+    let source = format!("{}{file}", directory.path().display());
+    docker(&["cp", &source, &format!("{container}:{file}")]);
+    docker(&["commit", &container, image]);
+    docker(&["rm", &container]);
+    image.to_owned()
 }
 
 /// An image with `package` in it.
