@@ -61,7 +61,7 @@ pub(crate) fn compose_reads_each() {
     let names = names();
     assert!(names.len() >= 12, "{names:?}");
     for name in names {
-        let scenario = format!("examples::{name}_with_fakes");
+        let scenario = format!("examples::{}_with_fakes", name.replace('-', "_"));
         assert!(crate::SCENARIOS.iter().any(|(n, ..)| *n == scenario), "no {scenario}");
         let cluster = example(&name);
         cluster.must("render", &["-o", "out"]);

@@ -288,35 +288,35 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("examples::article_with_fakes", Needs::Engine, || {
         examples::fakes("article")
     }),
-    ("examples::consul-cluster_with_fakes", Needs::Engine, || {
+    ("examples::consul_cluster_with_fakes", Needs::Engine, || {
         examples::fakes("consul-cluster")
     }),
     ("examples::etcd_with_fakes", Needs::Engine, || examples::fakes("etcd")),
-    ("examples::jenkins-agents_with_fakes", Needs::Engine, || {
+    ("examples::jenkins_agents_with_fakes", Needs::Engine, || {
         examples::fakes("jenkins-agents")
     }),
-    ("examples::kafka-kraft_with_fakes", Needs::Engine, || {
+    ("examples::kafka_kraft_with_fakes", Needs::Engine, || {
         examples::fakes("kafka-kraft")
     }),
     ("examples::locust_with_fakes", Needs::Engine, || {
         examples::fakes("locust")
     }),
-    ("examples::nginx-balancer_with_fakes", Needs::Engine, || {
+    ("examples::nginx_balancer_with_fakes", Needs::Engine, || {
         examples::fakes("nginx-balancer")
     }),
-    ("examples::postgres-replication_with_fakes", Needs::Engine, || {
+    ("examples::postgres_replication_with_fakes", Needs::Engine, || {
         examples::fakes("postgres-replication")
     }),
-    ("examples::redis-replication_with_fakes", Needs::Engine, || {
+    ("examples::redis_replication_with_fakes", Needs::Engine, || {
         examples::fakes("redis-replication")
     }),
-    ("examples::selenium-grid_with_fakes", Needs::Engine, || {
+    ("examples::selenium_grid_with_fakes", Needs::Engine, || {
         examples::fakes("selenium-grid")
     }),
-    ("examples::spark-standalone_with_fakes", Needs::Engine, || {
+    ("examples::spark_standalone_with_fakes", Needs::Engine, || {
         examples::fakes("spark-standalone")
     }),
-    ("examples::voting-app_with_fakes", Needs::Engine, || {
+    ("examples::voting_app_with_fakes", Needs::Engine, || {
         examples::fakes("voting-app")
     }),
     ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
