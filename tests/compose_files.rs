@@ -55,7 +55,7 @@ fn a_compose_file_may_lie_anywhere() {
 /// Two files as one would have them for a shell loop over `docker compose -p`, and four lines of blueprint around them.
 #[test]
 fn a_master_and_its_slaves_from_two_files() {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compose/article");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/article");
     let out = tempfile::tempdir().expect("a directory");
     let out = out.path().to_str().expect("UTF-8");
     let output = topogen(&project, &["render", "-o", out]);

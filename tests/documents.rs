@@ -1,4 +1,4 @@
-//! Every fenced block of README.md and docs/*.md runs. What a block is, its info string says:
+//! Every fenced block of README.md, docs/*.md and examples/*/README.md runs. What a block is, its info string says:
 //!
 //! - `yaml`: a complete blueprint. It is written to `topogen.yaml` and must check clean; commands after it see it.
 //! - `yaml fragment`: what stands below a role, here `worker`. Where it names no services, it gets one, `agent`.
@@ -8,13 +8,15 @@
 //!   parsed.
 //! - `text`: a picture; or, where it begins with `$ `, commands and exactly what they print.
 //!
-//! Each document has a directory of its own, in which its blocks run in their order.
+//! Each document has a directory of its own, in which its blocks run in their order. That of an example begins as a copy of
+//! the example.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{stderr, stdout};
+use crate::examples;
+use crate::support::{copy, stderr, stdout};
 
 /// Commands that need no engine.
 const PURE: &[&str] = &["render", "check", "init", "schema", "completions", "man"];
@@ -27,15 +29,16 @@ struct Block {
     place: String,
 }
 
-/// The documents, each as its blocks.
-fn documents() -> Vec<Vec<Block>> {
+/// The documents.
+fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = vec![root.join("README.md")];
+    let mut paths = vec![root.join("README.md"), root.join("examples/README.md")];
     let docs = fs::read_dir(root.join("docs")).expect("documents");
     paths.extend(docs.map(|e| e.expect("an entry").path()));
     paths.retain(|p| p.extension().is_some_and(|e| e == "md"));
+    paths.extend(examples::folders().iter().map(|p| p.join("README.md")));
     paths.sort();
-    paths.iter().map(|p| blocks(p)).collect()
+    paths
 }
 
 fn blocks(path: &Path) -> Vec<Block> {
@@ -48,7 +51,7 @@ fn blocks(path: &Path) -> Vec<Block> {
                 open = Some(Block {
                     info: info.to_owned(),
                     text: String::new(),
-                    place: format!("{}:{}", path.file_name().unwrap().display(), at + 1),
+                    place: format!("{}:{}", path.display(), at + 1),
                 });
             }
             (Some(_), Some(_)) => found.extend(open.take()),
@@ -93,23 +96,24 @@ fn wrapped(fragment: &str) -> String {
     text
 }
 
-fn commands(directory: &Path, block: &Block) -> usize {
+/// Commands, a line each. Those that need no engine run; of the others, the words are parsed.
+pub(crate) fn commands(directory: &Path, text: &str, place: &str) -> usize {
     let mut count = 0;
-    for line in block.text.lines() {
+    for line in text.lines() {
         let command = line.split(" #").next().unwrap_or_default().trim();
         let command = command.replace("cargo run --release -- ", "topogen ");
         let mut words = command.split_whitespace().skip_while(|w| w.contains('='));
         match (words.next(), words.next()) {
-            (Some("topogen"), Some(verb)) if PURE.contains(&verb) => succeeds(directory, &command, &block.place),
+            (Some("topogen"), Some(verb)) if PURE.contains(&verb) => succeeds(directory, &command, place),
             // What needs an engine runs in the scenarios; here its words are parsed, with `--help` for what else is asked.
             (Some("topogen"), Some("exec")) => {
                 // Behind its target the words are the command's own.
                 let parsed = command.replacen(" exec ", " exec --help ", 1);
-                succeeds(directory, &parsed, &block.place);
+                succeeds(directory, &parsed, place);
             }
-            (Some("topogen"), Some(_)) => succeeds(directory, &format!("{command} --help"), &block.place),
+            (Some("topogen"), Some(_)) => succeeds(directory, &format!("{command} --help"), place),
             (None | Some("cargo" | "docker"), _) => continue,
-            _ => panic!("{}: {line}", block.place),
+            _ => panic!("{place}: {line}"),
         }
         count += 1;
     }
@@ -134,7 +138,11 @@ fn every_block_runs() {
     for document in documents() {
         let directory = tempfile::tempdir().expect("a directory");
         let directory = directory.path();
-        for block in &document {
+        let folder = document.parent().expect("a directory");
+        if folder.join("topogen.yaml").exists() {
+            copy(folder, directory);
+        }
+        for block in &blocks(&document) {
             let (language, rest) = block.info.split_once(' ').unwrap_or((&block.info, ""));
             match (language, rest) {
                 (_, file) if file.starts_with("file=") => {
@@ -155,7 +163,7 @@ fn every_block_runs() {
                     );
                     blueprints += 1;
                 }
-                ("sh", "") => ran += commands(directory, block),
+                ("sh", "") => ran += commands(directory, &block.text, &block.place),
                 ("text", "") if block.text.starts_with("$ ") => transcript(directory, block),
                 ("text", "engine") => {
                     let spoken = block.text.lines().filter_map(|l| l.strip_prefix("$ "));

@@ -1,6 +1,7 @@
 //! What tests share: the program as its users run it, and its parts without files.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -24,6 +25,14 @@ pub(crate) fn topogen(directory: &Path, arguments: &[&str]) -> Output {
         .env_remove("DOCKER_HOST")
         .output()
         .expect("topogen runs")
+}
+
+/// The files of a directory into another.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("a file");
+    }
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

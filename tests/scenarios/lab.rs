@@ -241,7 +241,7 @@ roles:
 /// Compose files as people have them: with Compose, `service_entry` would lead to every node's.
 pub(crate) fn two_files() {
     let cluster = Cluster::new();
-    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compose/article/topogen.yaml");
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/article/topogen.yaml");
     cluster.must("up", &["-f", files, "--slaves", "3", "--fake"]);
     assert_eq!(cluster.containers(Some("running")).len(), 18);
     let found = cluster.probe(

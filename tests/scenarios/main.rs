@@ -10,11 +10,13 @@ mod compose;
 mod connect;
 mod converge;
 mod documents;
+mod examples;
 mod faults;
 mod graph;
 mod killed;
 mod lab;
 mod real;
+mod recipes;
 mod restart;
 mod translate;
 mod verbs;
@@ -35,6 +37,8 @@ enum Needs {
     /// A program that builds an image from packages too: `TOPOGEN_IMAGES` names it, it is called with the image's name and
     /// the packages.
     Images,
+    /// And one that unpacks packages of another release: `TOPOGEN_PACKAGES`.
+    Packages,
     /// `openssl` too.
     OpenSsl,
     /// What it takes to start an engine of its own.
@@ -42,11 +46,12 @@ enum Needs {
 }
 
 impl Needs {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
         Self::Images,
+        Self::Packages,
         Self::OpenSsl,
         Self::OwnEngine,
     ];
@@ -60,6 +65,7 @@ impl Needs {
             Self::ComposeOne => engine().or_else(|| cluster::lacks(&["docker-compose", "version"])),
             Self::OpenSsl => engine().or_else(|| cluster::lacks(&["openssl", "version"])),
             Self::Images => engine().or_else(real::lacks),
+            Self::Packages => engine().or_else(real::lacks_packages),
             Self::OwnEngine => engine().or_else(restart::lacks),
         }
     }
@@ -115,7 +121,6 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         killed::any_moment,
     ),
-    ("real::redis_counts_its_replicas", Needs::Images, real::redis),
     (
         "restart::an_engine_lost_in_the_middle_loses_nothing",
         Needs::OwnEngine,
@@ -290,6 +295,58 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "compose::one_brings_up_what_render_made",
         Needs::ComposeOne,
         compose::one_brings_up_render,
+    ),
+    ("examples::article_with_fakes", Needs::Engine, || {
+        examples::fakes("article")
+    }),
+    ("examples::consul_cluster_with_fakes", Needs::Engine, || {
+        examples::fakes("consul-cluster")
+    }),
+    ("examples::etcd_with_fakes", Needs::Engine, || examples::fakes("etcd")),
+    ("examples::jenkins_agents_with_fakes", Needs::Engine, || {
+        examples::fakes("jenkins-agents")
+    }),
+    ("examples::kafka_kraft_with_fakes", Needs::Engine, || {
+        examples::fakes("kafka-kraft")
+    }),
+    ("examples::locust_with_fakes", Needs::Engine, || {
+        examples::fakes("locust")
+    }),
+    ("examples::nginx_balancer_with_fakes", Needs::Engine, || {
+        examples::fakes("nginx-balancer")
+    }),
+    ("examples::postgres_replication_with_fakes", Needs::Engine, || {
+        examples::fakes("postgres-replication")
+    }),
+    ("examples::redis_replication_with_fakes", Needs::Engine, || {
+        examples::fakes("redis-replication")
+    }),
+    ("examples::selenium_grid_with_fakes", Needs::Engine, || {
+        examples::fakes("selenium-grid")
+    }),
+    ("examples::spark_standalone_with_fakes", Needs::Engine, || {
+        examples::fakes("spark-standalone")
+    }),
+    ("examples::voting_app_with_fakes", Needs::Engine, || {
+        examples::fakes("voting-app")
+    }),
+    ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
+    ("examples::nginx_spreads_requests", Needs::Images, examples::nginx),
+    (
+        "examples::postgres_streams_to_standbys",
+        Needs::Images,
+        examples::postgres,
+    ),
+    ("examples::consul_knows_each_service", Needs::Packages, examples::consul),
+    (
+        "examples::compose_reads_each",
+        Needs::Compose,
+        examples::compose_reads_each,
+    ),
+    (
+        "recipes::bring_up_prove_test_and_take_down",
+        Needs::Engine,
+        recipes::run,
     ),
 ];
 

@@ -1,12 +1,13 @@
 //! Real software in place of fakes, in images built here from packages.
 
-use std::fs;
 use std::process::Command;
 
-use crate::cluster::{Cluster, text, wait};
+use crate::cluster::{docker, text};
 
 /// Names the program that builds them.
 const BUILDER: &str = "TOPOGEN_IMAGES";
+/// Names the program that unpacks packages of another release: it is called with the release, a directory and packages.
+const UNPACKER: &str = "TOPOGEN_PACKAGES";
 
 /// Why images cannot be built, where they cannot.
 pub(crate) fn lacks() -> Option<String> {
@@ -14,6 +15,38 @@ pub(crate) fn lacks() -> Option<String> {
         Ok(_) => None,
         Err(_) => Some(format!("{BUILDER} names no program that builds images")),
     }
+}
+
+/// Why packages of another release cannot be had, where they cannot.
+pub(crate) fn lacks_packages() -> Option<String> {
+    let unset = || format!("{UNPACKER} names no program that unpacks packages");
+    lacks().or_else(|| std::env::var(UNPACKER).is_err().then(unset))
+}
+
+/// `image`, made of `base` and a file that a package of another release has.
+pub(crate) fn with_file(image: &str, base: &str, release: &str, package: &str, file: &str) -> String {
+    if Command::new("docker")
+        .args(["image", "inspect", image])
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        return image.to_owned();
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let unpacker = std::env::var(UNPACKER).expect("a program");
+    let output = Command::new(unpacker)
+        .arg(release)
+        .arg(directory.path())
+        .arg(package)
+        .output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let container = docker(&["create", base, file]);
+    let source = format!("{}{file}", directory.path().display());
+    docker(&["cp", &source, &format!("{container}:{file}")]);
+    docker(&["commit", &container, image]);
+    docker(&["rm", &container]);
+    image.to_owned()
 }
 
 /// An image with `package` in it.
@@ -34,62 +67,11 @@ pub(crate) fn build(image: &str, packages: &[&str]) -> String {
 }
 
 /// What `command` says in a container.
-fn exec(container: &str, command: &[&str]) -> Option<String> {
+pub(crate) fn exec(container: &str, command: &[&str]) -> Option<String> {
     let output = Command::new("docker")
         .args(["exec", container])
         .args(command)
         .output()
         .expect("docker runs");
     output.status.success().then(|| text(&output.stdout))
-}
-
-/// The primary counts its replicas: as many as there are slaves, also when there are more, and when it was away.
-pub(crate) fn redis() {
-    let cluster = Cluster::new();
-    let image = image("redis-server");
-    let blueprint = format!(
-        r#"
-roles:
-  master:
-    entry: db
-    services:
-      db:
-        image: {image}
-        command: [redis-server, --protected-mode, "no", --save, ""]
-        expose: [6379]
-        healthcheck: {{test: [CMD, redis-cli, ping], interval: 1s}}
-  slave:
-    count: 5
-    after: {{master: healthy}}
-    exit: db
-    services:
-      db:
-        image: {image}
-        command: [redis-server, /etc/redis.conf]
-        configs: [{{source: conf, target: /etc/redis.conf, mode: 0444}}]
-    configs:
-      conf:
-        content: |
-          protected-mode no
-          save ""
-          replicaof {{{{ role('master')[0].name }}}} 6379
-"#
-    );
-    fs::write(cluster.path().join("topogen.yaml"), blueprint).unwrap();
-    let counts = |replicas: u32| {
-        let master = cluster.container("master", "db");
-        wait("the primary counts its replicas", || {
-            let info = exec(&master, &["redis-cli", "info", "replication"])?;
-            let connected = info.lines().find_map(|l| l.strip_prefix("connected_slaves:"))?;
-            let online = info.matches("state=online").count();
-            (connected.trim() == replicas.to_string() && online == replicas as usize).then_some(())
-        });
-    };
-    cluster.must("up", &["--wait"]);
-    counts(5);
-    cluster.must("up", &["--slaves", "8", "--wait"]);
-    counts(8);
-    cluster.must("kill", &["master"]);
-    cluster.must("start", &["master"]);
-    counts(8);
 }

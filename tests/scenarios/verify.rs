@@ -348,7 +348,7 @@ pub(crate) fn leak() {
     let inout = format!("{}-inout", cluster.name);
     cluster.finally(&["network", "rm", &inout]);
     docker(&["network", "create", &inout]);
-    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compose/article");
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/article");
     let image = format!("topogen/fake:{}", env!("CARGO_PKG_VERSION"));
     let nodes: Vec<(String, &str)> = ["master".to_owned()]
         .into_iter()
