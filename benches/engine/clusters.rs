@@ -1,0 +1,303 @@
+//! Clusters on the engine, pair by pair: topogen, then what it stands beside, or the other way round.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::children::{self, Took};
+use crate::floor;
+use crate::lab::{Compose, FLOOR, Lab, OURS, wanted};
+use crate::report::{Line, Spread, Unit};
+use crate::{Options, say};
+
+/// Slaves of the article's lab: 53 containers.
+const SLAVES: u32 = 10;
+/// What the fakes are asked to do at least: nothing.
+const TRIVIAL: &[&str] = &["/topogen", "--version"];
+/// Calls at once that are tried for the floor.
+const TRIED: [usize; 4] = [4, 8, 16, 32];
+
+/// From nothing to nothing.
+#[derive(Default)]
+struct Cycle {
+    up: Duration,
+    nothing: Duration,
+    down: Duration,
+}
+
+/// Two measurements a round, who is first alternating.
+pub(crate) fn pairs<T>(
+    rounds: usize,
+    what: &str,
+    mut ours: impl FnMut() -> Result<T>,
+    mut theirs: impl FnMut() -> Result<T>,
+) -> Result<Vec<(T, T)>> {
+    let mut pairs = Vec::with_capacity(rounds);
+    for round in 0..rounds {
+        say(&format!("{what}: round {} of {rounds}", round + 1));
+        pairs.push(match round % 2 {
+            0 => {
+                let first = ours()?;
+                (first, theirs()?)
+            }
+            _ => {
+                let first = theirs()?;
+                (ours()?, first)
+            }
+        });
+    }
+    Ok(pairs)
+}
+
+fn of(pairs: &[(Cycle, Cycle)], part: fn(&Cycle) -> Duration) -> Vec<(Duration, Duration)> {
+    pairs.iter().map(|(a, b)| (part(a), part(b))).collect()
+}
+
+fn our_cycle(lab: &Lab, again: bool) -> Result<Cycle> {
+    let up = lab.ours("up", Some(SLAVES))?.wall;
+    let nothing = match again {
+        true => lab.ours("up", Some(SLAVES))?.wall,
+        false => Duration::ZERO,
+    };
+    let down = lab.ours("down", None)?.wall;
+    Ok(Cycle { up, nothing, down })
+}
+
+fn floor_cycle(lab: &Lab, at_once: usize) -> Result<Cycle> {
+    let wanted = wanted(FLOOR, SLAVES)?;
+    let up = floor::up(&wanted, lab.place.api, |_| true, true)?;
+    let up = lab.floor_at(&up, at_once)?.wall;
+    let down = lab.floor_at(&floor::down(&wanted, |_| true, true), at_once)?.wall;
+    Ok(Cycle {
+        up,
+        down,
+        ..Cycle::default()
+    })
+}
+
+fn compose_cycle(lab: &Lab, way: Compose, directories: &[PathBuf], again: bool) -> Result<Cycle> {
+    lab.inout(true)?;
+    let up = way.run(directories, &["up", "-d"])?.wall;
+    let nothing = match again {
+        true => way.run(directories, &["up", "-d"])?.wall,
+        false => Duration::ZERO,
+    };
+    let down = way.run(directories, &["down"])?.wall;
+    lab.inout(false)?;
+    Ok(Cycle { up, nothing, down })
+}
+
+/// How many calls at once serve the floor best.
+pub(crate) fn tune(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    let mut found: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); TRIED.len()];
+    for round in 0..options.rounds {
+        say(&format!("tune: round {} of {}", round + 1, options.rounds));
+        for (at, at_once) in TRIED.iter().enumerate() {
+            let cycle = floor_cycle(lab, *at_once)?;
+            found[at].0.push(cycle.up.as_secs_f64());
+            found[at].1.push(cycle.down.as_secs_f64());
+        }
+    }
+    for (at_once, (up, down)) in TRIED.iter().zip(found) {
+        let named = |verb| format!("floor of `{verb}`, {at_once} calls at once");
+        lines.push(Line::alone("tune", &named("up"), Unit::Seconds, None, up));
+        lines.push(Line::alone("tune", &named("down"), Unit::Seconds, None, down));
+    }
+    Ok(lines)
+}
+
+/// `up` and `down` beside the floor, and beside Compose: what of it was asked for.
+pub(crate) fn cold(lab: &Lab, options: &Options) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if options.has("floor") || options.has("down") {
+        let rounds = || {
+            pairs(
+                options.rounds,
+                "the floor",
+                || our_cycle(lab, false),
+                || floor_cycle(lab, lab.at_once),
+            )
+        };
+        match rounds() {
+            Ok(found) => {
+                let line = |section, verb, part| Line::pairs(section, verb, "the floor", Some(1.05), &of(&found, part));
+                lines.push(line("floor", "`up --slaves 10`, cold", |c| c.up));
+                lines.push(line("down", "`down`, 53 containers", |c| c.down));
+            }
+            Err(error) => {
+                for (section, verb) in [("floor", "`up --slaves 10`"), ("down", "`down`")] {
+                    lines.push(Line::missing(section, verb, "the floor", format!("{error:#}")));
+                }
+                let _ = lab.clean();
+            }
+        }
+    }
+    let ways = [(Compose::Loop, 0.67), (Compose::One, 0.5), (Compose::AtOnce, 0.8)];
+    for (way, bound) in ways {
+        let wanted = options.has("compose") || way == Compose::Loop && (options.has("down") || options.has("noop"));
+        if !wanted {
+            continue;
+        }
+        match beside(lab, options, way, bound) {
+            Ok(found) => lines.extend(found),
+            Err(error) => {
+                for section in ["compose", "down", "noop"] {
+                    lines.push(Line::missing(section, "all", way.words(), format!("{error:#}")));
+                }
+                // What half of it left would be in the way of the next.
+                let _ = lab.clean();
+            }
+        }
+    }
+    lines.retain(|l| options.has(&l.section));
+    lines
+}
+
+fn beside(lab: &Lab, options: &Options, way: Compose, bound: f64) -> Result<Vec<Line>> {
+    if way.version().is_none() {
+        bail!("it is not installed");
+    }
+    let directories = lab.render(SLAVES)?;
+    let again = way == Compose::Loop && options.has("noop");
+    let found = pairs(
+        options.rounds,
+        way.words(),
+        || our_cycle(lab, again),
+        || compose_cycle(lab, way, &directories, again),
+    )?;
+    let line = |section: &str, measured: &str, bound, part| {
+        Line::pairs(section, measured, way.words(), Some(bound), &of(&found, part))
+    };
+    let mut lines = vec![line("compose", "`up --slaves 10`, cold", bound, |c| c.up)];
+    if way == Compose::Loop {
+        lines.push(line("down", "`down`, 53 containers", 0.6, |c| c.down));
+    }
+    if again {
+        lines.push(line("noop", "`up` with nothing to do", 0.05, |c| c.nothing));
+    }
+    Ok(lines)
+}
+
+/// One slave more, at two sizes, in one and the same cluster: topogen adds it and takes it away, the floor does.
+pub(crate) fn grow(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    let mut times: Vec<Spread> = Vec::new();
+    for slaves in [10, 49] {
+        say(&format!("grow: bringing up {slaves} slaves"));
+        lab.ours("up", Some(slaves))?;
+        let wanted = wanted(OURS, slaves + 1)?;
+        let last = format!("slave{}", slaves + 1);
+        let only = |node: &str| node == last;
+        let found = pairs(
+            options.rounds,
+            &format!("grow, {slaves} and one"),
+            || {
+                let took = lab.ours("up", Some(slaves + 1))?;
+                lab.ours("up", Some(slaves))?;
+                Ok(took.wall)
+            },
+            || {
+                let took = lab.floor(&floor::up(&wanted, lab.place.api, only, false)?)?;
+                lab.floor(&floor::down(&wanted, only, false))?;
+                Ok(took.wall)
+            },
+        )?;
+        let named = format!("`up --slaves {}` on {slaves}", slaves + 1);
+        let line = Line::pairs("grow", &named, "the five containers' floor", Some(1.1), &found);
+        times.push(line.ours);
+        lines.push(line);
+    }
+    if let [small, large] = times[..] {
+        let of = (large, small);
+        lines.push(Line::growth(
+            "grow",
+            "one slave more at 49",
+            "the same at 10",
+            Unit::Seconds,
+            1.1,
+            of,
+        ));
+    }
+    lab.ours("down", None)?;
+    Ok(lines)
+}
+
+/// Proving 53 containers, beside running a trivial command in each of them.
+pub(crate) fn verify(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
+    lab.ours("up", Some(SLAVES))?;
+    let wanted = wanted(OURS, SLAVES)?;
+    let execs = floor::execs(&wanted, TRIVIAL);
+    let found = pairs(
+        options.rounds,
+        "verify",
+        || Ok(lab.ours("verify", Some(SLAVES))?.wall),
+        || Ok(lab.floor(&execs)?.wall),
+    )?;
+    lab.ours("down", None)?;
+    let line = Line::pairs("verify", "`verify`, 53 containers", "53 bare execs", Some(1.3), &found);
+    Ok(vec![line])
+}
+
+/// What a fake takes: memory, and time to start.
+pub(crate) fn fakes(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
+    use crate::wire::Call;
+    lab.ours("up", Some(SLAVES))?;
+    let wanted = wanted(OURS, SLAVES)?;
+    let names: Vec<&str> = wanted
+        .nodes
+        .iter()
+        .flat_map(|n| &n.containers)
+        .map(|c| c.name.as_str())
+        .collect();
+    let mut memory = Vec::new();
+    for name in &names {
+        let seen = lab.ask(&Call::get(format!("/containers/{name}/json")))?;
+        let pid = seen["State"]["Pid"].as_u64().unwrap_or_default();
+        memory.extend(resident(pid));
+    }
+    let mut starts = Vec::new();
+    for round in 0..options.rounds {
+        say(&format!("fakes: round {} of {}", round + 1, options.rounds));
+        // One node's: the others stay as they are.
+        for name in names.iter().take(3) {
+            children::interrupted()?;
+            lab.tell(&Call::post(format!("/containers/{name}/stop"), None).or(&[304]))?;
+            let begun = std::time::Instant::now();
+            lab.tell(&Call::post(format!("/containers/{name}/start"), None))?;
+            starts.push(begun.elapsed().as_secs_f64());
+        }
+    }
+    lab.ours("down", None)?;
+    let mut lines = vec![Line::alone(
+        "fakes",
+        "a fake's start, as the engine answers",
+        Unit::Seconds,
+        None,
+        starts,
+    )];
+    lines.push(match memory.is_empty() {
+        true => Line::missing(
+            "fakes",
+            "a fake's resident memory",
+            "",
+            "its process is not of this machine",
+        ),
+        false => Line::alone("fakes", "a fake's resident memory", Unit::Megabytes, None, memory),
+    });
+    Ok(lines)
+}
+
+/// `VmRSS` of a process (proc(5)), in megabytes.
+fn resident(pid: u64) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e6)
+}
+
+/// Megabytes that a program had at most.
+pub(crate) fn megabytes(took: &Took) -> f64 {
+    took.memory as f64 / 1e6
+}

@@ -1,0 +1,131 @@
+//! What topogen computes before it speaks to anybody: the built-in blueprint at 10, 1,000 and 10,000 nodes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use topogen::blueprint::interpolate::Variables;
+use topogen::blueprint::{Blueprint, Inputs};
+use topogen::compose::render;
+use topogen::diagnostic::Sources;
+use topogen::engine::translate::{Origin, translate};
+use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted};
+use topogen::fake;
+use topogen::plan::reconcile::{self, Options};
+use topogen::topology::Topology;
+use topogen::topology::expand::{Overrides, expand};
+
+const LAB: &str = include_str!("../blueprints/master-slaves.yaml");
+/// Nodes, the master among them.
+const SIZES: [u32; 3] = [10, 1000, 10_000];
+
+fn blueprint(sources: &mut Sources) -> Blueprint {
+    // One bridge has not the ports for so many nodes, and is refused.
+    let file = sources.add("master-slaves", format!("inout: {{driver: overlay}}\n{LAB}"));
+    let none = |_: &str| None;
+    let inputs = Inputs {
+        read: &|path| Err(format!("{path}: the built-in blueprint has no files")),
+        base: "/",
+        profiles: &[],
+    };
+    Blueprint::read(file, sources, &mut Variables::new(&none), &inputs).expect("the built-in blueprint is valid")
+}
+
+fn expanded(blueprint: &Blueprint, sources: &Sources, nodes: u32) -> Topology {
+    let overrides = Overrides {
+        slaves: Some(nodes - 1),
+        ..Overrides::default()
+    };
+    let mut topology = expand(blueprint, &overrides, &Arc::new(HashMap::new()), sources).expect("it expands");
+    fake::identify(&mut topology);
+    topology
+}
+
+/// All that is wanted, as an engine shows it where it is up.
+fn up(wanted: &Wanted) -> Observed {
+    let labels = |labels: &Option<HashMap<String, String>>| labels.clone().unwrap_or_default().into_iter().collect();
+    let networks = wanted.networks().map(|spec| SeenNetwork {
+        id: format!("id-{}", spec.name),
+        name: spec.name.to_string(),
+        labels: labels(&spec.request.labels),
+        subnets: spec.subnet.into_iter().collect(),
+    });
+    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let containers = containers.map(|spec| SeenContainer {
+        id: format!("id-{}", spec.name),
+        name: spec.name.to_string(),
+        labels: labels(&spec.body.labels),
+        state: State::Running,
+        networks: spec
+            .endpoints
+            .iter()
+            .map(|(network, settings)| SeenEndpoint {
+                network: network.to_string(),
+                network_id: format!("id-{network}"),
+                aliases: settings.aliases.clone(),
+                ..SeenEndpoint::default()
+            })
+            .collect(),
+        ..SeenContainer::default()
+    });
+    Observed {
+        containers: containers.collect(),
+        networks: networks.collect(),
+        ..Observed::default()
+    }
+}
+
+fn pure(criterion: &mut Criterion) {
+    criterion.bench_function("parse", |b| b.iter(|| blueprint(&mut Sources::default())));
+    let mut sources = Sources::default();
+    let blueprint = blueprint(&mut sources);
+    let options = Options {
+        fake_ready: true,
+        ..Options::default()
+    };
+    for nodes in SIZES {
+        let topology = expanded(&blueprint, &sources, nodes);
+        let wanted = translate(&topology, &Origin::default()).expect("it translates");
+        let seen = up(&wanted);
+        assert!(
+            reconcile::up(&wanted, &seen, &options).expect("no conflict").is_empty(),
+            "what is up as wanted needs nothing"
+        );
+        let mut group = criterion.benchmark_group(format!("{nodes}"));
+        group.throughput(Throughput::Elements(nodes.into()));
+        if nodes >= 1000 {
+            group.sample_size(10).measurement_time(Duration::from_secs(10));
+        }
+        group.bench_function(BenchmarkId::from_parameter("expand"), |b| {
+            b.iter(|| expanded(&blueprint, &sources, nodes))
+        });
+        group.bench_function(BenchmarkId::from_parameter("render"), |b| {
+            b.iter(|| {
+                for node in &topology.nodes {
+                    black_box(render::file(&topology, node).expect("it is written"));
+                }
+            });
+        });
+        group.bench_function(BenchmarkId::from_parameter("translate"), |b| {
+            b.iter(|| translate(&topology, &Origin::default()).expect("it translates"))
+        });
+        let nothing = Observed::default();
+        group.bench_function(BenchmarkId::from_parameter("reconcile from nothing"), |b| {
+            b.iter(|| reconcile::up(&wanted, &nothing, &options).expect("no conflict"))
+        });
+        group.bench_function(BenchmarkId::from_parameter("reconcile nothing to do"), |b| {
+            b.iter(|| reconcile::up(&wanted, &seen, &options).expect("no conflict"))
+        });
+        group.bench_function(BenchmarkId::from_parameter("reconcile down"), |b| {
+            b.iter(|| reconcile::down(&wanted.cluster, &seen, false))
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, pure);
+criterion_main!(benches);
