@@ -2,8 +2,7 @@
 //!
 //! The engine is told the very bodies that topogen would send. Nothing is looked at before or after, nothing is
 //! printed, no plan is made: its jobs are ready before the clock starts. A node's containers are made as soon as its
-//! network is there, a network goes as soon as its containers are gone, the earliest node first, which of all orders
-//! that were tried is the quickest.
+//! network is there, a network goes as soon as its containers are gone, the earliest node first.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;

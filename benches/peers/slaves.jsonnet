@@ -1,4 +1,4 @@
-// The same projects by jsonnet, as JSON, which Compose reads too: its YAML it makes in its own language, a hundred times
+// The same projects by jsonnet, as JSON, which Compose reads too: its YAML it makes in its own language, many times
 // as slowly. The files lie side by side, because it makes no directories.
 local given = import 'given.json';
 
