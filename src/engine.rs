@@ -113,6 +113,16 @@ impl Wanted {
         let own = self.nodes.iter().flat_map(|n| &n.networks);
         [&self.inout].into_iter().chain(&self.shared).chain(own)
     }
+
+    /// Whether any of its containers takes a port of the host.
+    #[must_use]
+    pub fn host_ports(&self) -> bool {
+        let bound = |c: &Arc<ContainerSpec>| {
+            let bindings = c.body.host_config.as_ref().and_then(|h| h.port_bindings.as_ref());
+            bindings.is_some_and(|b| !b.is_empty())
+        };
+        self.nodes.iter().flat_map(|n| &n.containers).any(bound)
+    }
 }
 
 /// A node to be.

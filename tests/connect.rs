@@ -404,14 +404,16 @@ proptest! {
     }
 }
 
-/// Answer every request with `version` where that is asked for, and with `else_` otherwise; what was asked.
-fn pretended_engine(version: &'static str, else_: &'static str) -> (String, Receiver<String>) {
+/// Answer every request with `version` where that is asked for, and with `else_` otherwise, as one that speaks `api` where
+/// it says so; what was asked.
+fn pretended_engine(api: Option<&str>, version: &'static str, else_: &'static str) -> (String, Receiver<String>) {
+    let said = api.map_or_else(String::new, |api| format!("Api-Version: {api}\r\n"));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = format!("tcp://{}", listener.local_addr().expect("an address"));
     let (asked, questions) = channel();
     std::thread::spawn(move || {
         for client in listener.incoming() {
-            let (asked, mut client) = (asked.clone(), client.expect("a client"));
+            let (asked, said, mut client) = (asked.clone(), said.clone(), client.expect("a client"));
             std::thread::spawn(move || {
                 let lines = BufReader::new(client.try_clone().expect("a socket")).lines();
                 for line in lines.map_while(Result::ok) {
@@ -420,7 +422,7 @@ fn pretended_engine(version: &'static str, else_: &'static str) -> (String, Rece
                     };
                     let answer = if question.contains("/version") { version } else { else_ };
                     let _ = asked.send(question.split('?').next().unwrap_or_default().to_owned());
-                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+                    let head = format!("HTTP/1.1 200 OK\r\n{said}Content-Length: {}\r\n\r\n", answer.len());
                     let _ = client.write_all((head + answer).as_bytes());
                 }
             });
@@ -441,19 +443,21 @@ fn ps(host: &str) -> Output {
 
 #[test]
 fn requests_are_in_the_version_that_both_speak() {
-    let (host, questions) = pretended_engine(r#"{"ApiVersion": "1.42", "MinAPIVersion": "1.24"}"#, "[]");
-    let output = ps(&host);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let questions: Vec<String> = questions.try_iter().collect();
-    assert_eq!(questions[0], "GET /version");
-    assert!(
-        questions[1..].iter().all(|q| q.starts_with("GET /v1.42/")),
-        "{questions:?}"
-    );
-    assert!(
-        questions.iter().any(|q| q == "GET /v1.42/containers/json"),
-        "{questions:?}"
-    );
+    let version = r#"{"ApiVersion": "1.42", "MinAPIVersion": "1.24"}"#;
+    // An engine says it with every answer; what does not is asked.
+    for (api, first) in [
+        (Some("1.42"), &["GET /_ping"][..]),
+        (None, &["GET /_ping", "GET /version"]),
+    ] {
+        let (host, questions) = pretended_engine(api, version, "[]");
+        let output = ps(&host);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let questions: Vec<String> = questions.try_iter().collect();
+        let (begin, rest) = questions.split_at(first.len());
+        assert_eq!(begin, first);
+        assert!(rest.iter().all(|q| q.starts_with("GET /v1.42/")), "{questions:?}");
+        assert!(rest.iter().any(|q| q == "GET /v1.42/containers/json"), "{questions:?}");
+    }
 }
 
 #[test]
@@ -464,7 +468,7 @@ fn what_is_no_engine_is_told() {
         ("{}", "[]"),
         (r#"{"ApiVersion": "1.42"}"#, "<html>"),
     ] {
-        let (host, _questions) = pretended_engine(version, else_);
+        let (host, _questions) = pretended_engine(None, version, else_);
         let output = ps(&host);
         let said = stderr(&output).replace(&host, "tcp://127.0.0.1:PORT");
         text += &format!(

@@ -19,7 +19,7 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
     terminal::doing("looking at the engine");
     let mut done: Vec<Operation> = Vec::new();
     for look in 1.. {
-        let seen = observe::observe(&engine, &cluster).await;
+        let seen = observe::observe(&engine, &cluster, false).await;
         let seen = seen.map_err(work::doing("look at the engine"))?;
         let plan = reconcile::down(&cluster, &seen, args.volumes);
         if args.dry.dry_run {

@@ -87,7 +87,7 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
 async fn seen(cluster: &ClusterName) -> Result<Observed, Error> {
     let engine = Engine::connect().await?;
     let looking = || work::doing("look at the engine");
-    let mut seen = observe::observe(&engine, cluster).await.map_err(looking())?;
+    let mut seen = observe::observe(&engine, cluster, false).await.map_err(looking())?;
     observe::inspect_all(&engine, &mut seen.containers)
         .await
         .map_err(looking())?;

@@ -16,12 +16,7 @@ pub(super) async fn reach(engine: &Engine, wanted: &Wanted, source: &Source) -> 
         (None, Some(file)) => format!("-f {file}"),
         (None, None) => String::new(),
     };
-    let mut containers = wanted.nodes.iter().flat_map(|n| &n.containers);
-    let publishes = containers.any(|c| {
-        let host = c.body.host_config.as_ref();
-        host.is_some_and(|h| h.port_bindings.as_ref().is_some_and(|b| !b.is_empty()))
-    });
-    let published = match publishes {
+    let published = match wanted.host_ports() {
         true => published(engine, wanted).await?,
         false => Vec::new(),
     };

@@ -65,11 +65,12 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         for note in plan.notes.iter().filter(|_| look == 1) {
             terminal::note(&format!("note: {note}"));
         }
-        if !plan.is_empty() {
-            did_something = true;
-            let patience = args.timeout.map(Duration::from_secs);
-            work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
+        if plan.is_empty() {
+            break;
         }
+        did_something = true;
+        let patience = args.timeout.map(Duration::from_secs);
+        work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
         let now = work::look_back(&engine, &wanted.cluster).await?;
         still_up(&plan, &now.containers)?;
         if look == work::LOOKS || !(ended_unasked(&plan, &wanted, &seen, &now) || came_unasked(&wanted, &seen, &now)) {
@@ -96,10 +97,15 @@ async fn looked(engine: &Engine, wanted: &Wanted) -> Result<Observed, Error> {
     let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
     let graces = containers.map(|c| c.body.stop_timeout.and_then(|t| u64::try_from(t).ok()).unwrap_or(GRACE));
     let grace = Duration::from_secs(graces.max().unwrap_or(GRACE));
-    settle::settle(engine, &wanted.cluster, grace)
-        .await
-        .map_err(looking())?;
-    let mut seen = observe::observe(engine, &wanted.cluster).await.map_err(looking())?;
+    let look = || observe::observe(engine, &wanted.cluster, wanted.host_ports());
+    let (seen, ending) = tokio::join!(look(), settle::ending(engine, &wanted.cluster, grace));
+    let (mut seen, ending) = (seen.map_err(looking())?, ending.map_err(looking())?);
+    if seen.containers.iter().any(|c| ending.contains_key(&c.id)) {
+        terminal::doing("waiting for what is being stopped");
+        let settled = settle::settle(engine, &wanted.cluster, ending).await;
+        settled.map_err(looking())?;
+        seen = look().await.map_err(looking())?;
+    }
     observe::inspect_all(engine, &mut seen.containers)
         .await
         .map_err(looking())?;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
 use choose::{By, Choice, Machine, Named};
 use host::Host;
@@ -51,7 +51,7 @@ impl Engine {
         Self::to(chosen()?).await
     }
 
-    /// Connect and agree on a version (`GET /version`).
+    /// Connect and agree on a version (`GET /_ping`; `GET /version`, which takes an engine longer, where that says none).
     ///
     /// # Errors
     /// It does not answer.
@@ -66,9 +66,21 @@ impl Engine {
         // The address is the transport's business.
         let docker = Docker::connect_with_custom_transport(send, Some("http://docker"), TIMEOUT, API_DEFAULT_VERSION);
         let fault = |error: bollard::errors::Error| no_answer(&choice, &words(&error));
-        let docker = docker.map_err(fault)?.negotiate_version().await.map_err(fault)?;
-        let version = docker.client_version();
-        let api = (version.major_version, version.minor_version);
+        let docker = docker.map_err(fault)?;
+        if let Err(error) = docker.ping().await
+            && status(&error).is_none()
+        {
+            return Err(fault(error));
+        }
+        let pair = |version: &ClientVersion| (version.major_version, version.minor_version);
+        let (docker, api) = match transport.heard() {
+            Some(theirs) => (docker, theirs.min(pair(API_DEFAULT_VERSION))),
+            None => {
+                let docker = docker.negotiate_version().await.map_err(fault)?;
+                let api = pair(&docker.client_version());
+                (docker, api)
+            }
+        };
         transport.speak(api);
         Ok(Self {
             docker,
@@ -81,6 +93,12 @@ impl Engine {
     #[must_use]
     pub fn at(&self) -> &str {
         self.host.machine().unwrap_or("localhost")
+    }
+
+    /// Whether the engine lets no two networks have one name (Engine API 1.44, changelog: `CheckDuplicate` is always so).
+    #[must_use]
+    pub fn network_names_are_unique(&self) -> bool {
+        self.api >= (1, 44)
     }
 
     /// Whether a create call takes several networks (Engine API 1.44, changelog).

@@ -19,18 +19,19 @@ use crate::name::ClusterName;
 /// Inspections at once.
 const PARALLEL: usize = 16;
 
-/// The containers of `cluster`, and all that may be in its way.
+/// The containers of `cluster`, and all that may be in its way; who listens on the host's `ports` only where that matters,
+/// since the kernel takes long to say it.
 ///
 /// # Errors
 /// The engine's.
-pub async fn observe(engine: &Engine, cluster: &ClusterName) -> Result<Observed, Error> {
+pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Result<Observed, Error> {
     let all = HashMap::new();
     let (containers, networks, images, volumes, host) = tokio::join!(
         list(engine, &all),
         networks(engine),
         engine.docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
         engine.docker.list_volumes(None::<ListVolumesOptions>),
-        host::seen(engine),
+        host::seen(engine, ports),
     );
     let (networks, volumes) = (networks?, volumes?.volumes.unwrap_or_default());
     let is_ours = |c: &SeenContainer| c.label(label::CLUSTER) == cluster.as_str();
@@ -72,10 +73,20 @@ async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec
 /// # Errors
 /// The engine's.
 pub async fn networks(engine: &Engine) -> Result<Vec<SeenNetwork>, Error> {
-    let list = engine
-        .docker
-        .list_networks(Some(ListNetworksOptionsBuilder::new().build()))
-        .await?;
+    list_networks(engine, &HashMap::new()).await
+}
+
+/// The networks whose names hold `name`.
+///
+/// # Errors
+/// The engine's.
+pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<SeenNetwork>, Error> {
+    list_networks(engine, &HashMap::from([("name", vec![name])])).await
+}
+
+async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<SeenNetwork>, Error> {
+    let options = ListNetworksOptionsBuilder::new().filters(filters).build();
+    let list = engine.docker.list_networks(Some(options)).await?;
     Ok(list.into_iter().map(read::network).collect())
 }
 

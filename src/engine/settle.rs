@@ -18,17 +18,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long an engine may take to say what has happened. One whose clock is behind would say what happens until then.
 const LISTEN: Duration = Duration::from_millis(500);
 
+/// Ids of containers on their way to their end, and when they must have come to it.
+pub type Ending = HashMap<String, Instant>;
+
 /// Signals that nobody stops a container with: HUP, USR1, USR2, WINCH.
 const TALK: [&str; 4] = ["1", "10", "12", "28"];
 
-/// Wait until the containers of `cluster` that are being stopped have ended, each no longer than `grace` gives it: such a
-/// one still runs, and will not. Nothing but the engine's events tells it from one that stays (`GET /events`: a `kill`,
-/// no `die` after it).
+/// Wait until the containers of `cluster` that are `ending` have ended, each no longer than it has.
 ///
 /// # Errors
 /// The engine's.
-pub async fn settle(engine: &Engine, cluster: &ClusterName, grace: Duration) -> Result<(), Error> {
-    let mut ending = told_to_end(engine, cluster, grace).await?;
+pub async fn settle(engine: &Engine, cluster: &ClusterName, mut ending: Ending) -> Result<(), Error> {
     while !ending.is_empty() {
         let containers = observe::containers(engine, Some(cluster)).await?;
         let runs = |id: &String| containers.iter().any(|c| c.id == *id && c.state == State::Running);
@@ -40,12 +40,13 @@ pub async fn settle(engine: &Engine, cluster: &ClusterName, grace: Duration) -> 
     Ok(())
 }
 
-/// The ids of containers that were sent a signal within `grace` and have not ended since, and when they must have.
-async fn told_to_end(
-    engine: &Engine,
-    cluster: &ClusterName,
-    grace: Duration,
-) -> Result<HashMap<String, Instant>, Error> {
+/// The containers of `cluster` that are being stopped, as they were sent a signal within `grace` and have not ended since.
+/// Such a one still runs, and will not: nothing but the engine's events tells it from one that stays (`GET /events`: a
+/// `kill`, no `die` after it).
+///
+/// # Errors
+/// The engine's.
+pub async fn ending(engine: &Engine, cluster: &ClusterName, grace: Duration) -> Result<Ending, Error> {
     let now = SystemTime::now();
     let seconds = |time: SystemTime| {
         time.duration_since(SystemTime::UNIX_EPOCH)
@@ -64,7 +65,7 @@ async fn told_to_end(
         .until(&format!("{:.9}", seconds(now)))
         .build();
     let mut events = Box::pin(engine.docker.events(Some(options)));
-    let mut ending = HashMap::new();
+    let mut ending = Ending::new();
     // What an engine says late or never is no reason to fail: it is a look ahead.
     while let Ok(Some(event)) = timeout(LISTEN, events.next()).await {
         let event = event?;

@@ -30,8 +30,9 @@ pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) ->
             ..spec.request.clone()
         };
         match docker.create_network(request).await {
-            // Engines from 25 on allow a name once: then it is the one that a killed `up`, or another one, made.
+            Ok(_) if setting.engine.network_names_are_unique() => return Ok(()),
             Ok(_) => return one_network(spec.name.as_str(), setting).await,
+            // Then it is the one that a killed `up`, or another one, made.
             Err(error) if status(&error) == Some(409) && is_there(spec, setting).await? => return Ok(()),
             Err(error) if words(&error).contains("Pool overlaps") => {
                 let Some(alternatives) = &mut alternatives else {
@@ -58,7 +59,7 @@ async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Err
 /// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
 /// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
 pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
-    let networks = observe::networks(setting.engine).await?;
+    let networks = observe::networks_named(setting.engine, name).await?;
     let mut own: Vec<String> = networks
         .into_iter()
         .filter(|n| n.name == name && n.is_of(setting.cluster))

@@ -45,6 +45,8 @@ pub(super) struct Transport {
     name: HeaderValue,
     /// The version of the API that was agreed upon, as paths begin with it: bollard leaves it out.
     version: OnceLock<String>,
+    /// The version of the API that the engine said it speaks, as every answer of one does (Engine API, `GET /_ping`).
+    heard: OnceLock<(usize, usize)>,
     /// Connections that wait for the next request.
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
 }
@@ -87,6 +89,7 @@ impl Transport {
             way,
             name: HeaderValue::try_from(host).map_err(io::Error::other)?,
             version: OnceLock::new(),
+            heard: OnceLock::new(),
             idle: Arc::default(),
         })
     }
@@ -94,6 +97,19 @@ impl Transport {
     /// From now on ask in this version of the API (Engine API, "Versioning").
     pub(super) fn speak(&self, (major, minor): (usize, usize)) {
         let _ = self.version.set(format!("/v{major}.{minor}"));
+    }
+
+    /// The newest version of the API that the engine speaks, once it has answered and said so.
+    pub(super) fn heard(&self) -> Option<(usize, usize)> {
+        self.heard.get().copied()
+    }
+
+    fn hear(&self, answer: &Response<Incoming>) {
+        let version = answer.headers().get("api-version").and_then(|v| v.to_str().ok());
+        let parts = version.and_then(|v| v.split_once('.'));
+        if let Some((Ok(major), Ok(minor))) = parts.map(|(major, minor)| (major.parse(), minor.parse())) {
+            let _ = self.heard.set((major, minor));
+        }
     }
 
     /// Send `request`; its answer.
@@ -115,6 +131,7 @@ impl Transport {
             };
             match sender.try_send_request(request).await {
                 Ok(answer) => {
+                    self.hear(&answer);
                     self.keep(sender);
                     return Ok(answer);
                 }

@@ -10,15 +10,18 @@ use crate::engine::connect::host::Host;
 use crate::engine::{HostPort, Room, SeenHost, SeenNetwork};
 
 /// What is seen of the host of `engine`: nothing where it may be another one, or in another network namespace.
-pub(super) async fn seen(engine: &Engine) -> SeenHost {
+pub(super) async fn seen(engine: &Engine, ports: bool) -> SeenHost {
     if !is_here(engine).await {
         return SeenHost::default();
     }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let mut ports = Vec::new();
-    for (file, udp) in [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)] {
-        ports.extend(listening(&read(&format!("/proc/net/{file}")), udp));
-    }
+    let files = [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)];
+    let mut ports = match ports {
+        true => files
+            .map(|(file, udp)| listening(&read(&format!("/proc/net/{file}")), udp))
+            .concat(),
+        false => Vec::new(),
+    };
     ports.sort_unstable();
     ports.dedup();
     SeenHost {
