@@ -30,7 +30,7 @@ use report::{Finding, Kind, NodeReport, Report, ServiceReport};
 
 /// Milliseconds that an answer which is to come may take.
 pub const PATIENCE: u64 = 3000;
-/// Milliseconds, once those have come, that an answer which is not to come may take.
+/// Milliseconds, once those have come, that an answer which is not to come may take at most.
 pub const HASTE: u64 = 200;
 
 /// What is looked at, and from where.

@@ -23,6 +23,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Before a port is tried again at which nobody listened.
 const SETTLING: Duration = Duration::from_millis(50);
 
+/// How many times as long as what answers takes, what is not to answer is waited for then, and the least of it.
+const PATIENT: u32 = 2;
+const SHORTEST: Duration = Duration::from_millis(60);
+
 /// How often what is to be out of reach must answer to be taken for within reach.
 const TURNS: u32 = 3;
 /// Between two such tries, and twice that before the last.
@@ -38,7 +42,7 @@ enum Manner {
 }
 
 /// Ask all `questions` at once. What is to have no answer is waited for no longer than it takes those that are to have
-/// one, and then [`Questions::haste`]: that these answer shows that the others would have.
+/// one, and then a few times as long, [`Questions::haste`] at most: that these answer shows that the others would have.
 ///
 /// # Errors
 /// A resolver configuration that cannot be read.
@@ -46,7 +50,8 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     let server = nameserver(&std::fs::read_to_string("/etc/resolv.conf")?);
     let patience = Duration::from_millis(questions.patience);
     let haste = Duration::from_millis(questions.haste);
-    let end = Instant::now() + patience;
+    let begun = Instant::now();
+    let end = begun + patience;
     let settled = Some(end).filter(|_| questions.settle);
     let (answered, waiting) = watch::channel(false);
     let late = || {
@@ -54,7 +59,8 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
         async move {
             // The sender outlives this.
             let _ = waiting.wait_for(|answered| *answered).await;
-            sleep(haste).await;
+            // All were asked at once: what takes many times as long as the slowest of those that answer has no answer.
+            sleep((begun.elapsed() * PATIENT).clamp(SHORTEST.min(haste), haste)).await;
         }
     };
     let sure = async {
