@@ -443,7 +443,7 @@ pub struct Verify {
     /// Seconds that an answer may take, a service may take to listen
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub patience: u16,
-    /// Containers asked at once [default: 32 a core, from 32 to 64]
+    /// Containers asked at once [default: 64; 32 on one core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallel: Option<u16>,
     /// How to show progress on stderr

@@ -1,4 +1,4 @@
-//! The floor: the calls that must be made for the same containers, as many at once as serves best, and nothing else.
+//! The floor: the calls that must be made for the same containers, 16 at once, or as `--at-once` says, and nothing else.
 //!
 //! The engine is told the very bodies that topogen would send. Nothing is looked at before or after, nothing is
 //! printed, no plan is made: its jobs are ready before the clock starts. A node's containers are made as soon as its
@@ -262,10 +262,6 @@ async fn perform(work: &Work, wire: &mut Wire) -> Result<()> {
                 ..ExecStartConfig::default()
             })?;
             wire.must(&Call::post(format!("/exec/{id}/start"), Some(start))).await?;
-            let ended = wire.json(&Call::get(format!("/exec/{id}/json"))).await?;
-            // The output may end a moment before the engine has seen its process end.
-            let code = ended["ExitCode"].as_i64().unwrap_or_default();
-            anyhow::ensure!(code == 0, "`{}` in {container} ended with {code}", command.join(" "));
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{load, reach, work};
 use crate::cli::Up;
@@ -45,19 +46,22 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         work::refresh_images(&engine, &wanted, &args.work).await?;
     }
     let mut did_something = false;
+    let deadline = args.timeout.map(|t| Instant::now() + Duration::from_secs(t));
+    let window = window(&wanted);
     for look in 1.. {
-        let seen = looked(&engine, &wanted).await?;
+        let seen = looked(&engine, &wanted, window).await?;
         let options = reconcile::Options {
             fake_ready: work::image_ready(&engine, &wanted, &seen).await?,
             remove_orphans: args.remove_orphans,
             wait: args.wait,
         };
         terminal::doing("planning");
-        let plan = reconcile::up(&wanted, &seen, &options).map_err(|c| in_the_way(&c))?;
+        let plan = reconcile::up(&wanted, &seen, &options);
+        let plan = plan.map_err(|conflicts| in_the_way(&conflicts, did_something))?;
         if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
             && !args.take_over
         {
-            return Err(in_the_way(&[conflict]));
+            return Err(in_the_way(&[conflict], did_something));
         }
         if args.dry.dry_run {
             return work::show(&plan, &args.dry);
@@ -69,11 +73,12 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             break;
         }
         did_something = true;
-        let patience = args.timeout.map(Duration::from_secs);
-        work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, patience, &args.work).await?;
+        work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
         let now = work::look_back(&engine, &wanted.cluster).await?;
         still_up(&plan, &now.containers)?;
-        if look == work::LOOKS || !(ended_unasked(&plan, &wanted, &seen, &now) || came_unasked(&wanted, &seen, &now)) {
+        let ended = ended_unasked(&plan, &wanted, &seen, &now);
+        let again = came_unasked(&wanted, &seen, &now) || were_stopped(&ended, &engine, &wanted, window).await;
+        if look == work::LOOKS || !again {
             break;
         }
     }
@@ -90,20 +95,22 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is on the engine, once it has done what was asked of it by whoever is gone.
-async fn looked(engine: &Engine, wanted: &Wanted) -> Result<Observed, Error> {
-    let looking = || work::doing("look at the engine");
-    terminal::doing("looking at the engine");
+/// For how long back it matters which containers were told to end: a little longer than the slowest may take to.
+fn window(wanted: &Wanted) -> Duration {
     let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
     let graces = containers.map(|c| c.body.stop_timeout.and_then(|t| u64::try_from(t).ok()).unwrap_or(GRACE));
-    let grace = Duration::from_secs(graces.max().unwrap_or(GRACE));
+    Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
+}
+
+/// What is on the engine, once it has done what was asked of it by whoever is gone.
+async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<Observed, Error> {
+    let looking = || work::doing("look at the engine");
+    terminal::doing("looking at the engine");
     let look = || observe::observe(engine, &wanted.cluster, wanted.host_ports());
-    let (seen, ending) = tokio::join!(look(), settle::ending(engine, &wanted.cluster, grace));
-    let (mut seen, ending) = (seen.map_err(looking())?, ending.map_err(looking())?);
-    if seen.containers.iter().any(|c| ending.contains_key(&c.id)) {
-        terminal::doing("waiting for what is being stopped");
-        let settled = settle::settle(engine, &wanted.cluster, ending).await;
-        settled.map_err(looking())?;
+    let (seen, told) = tokio::join!(look(), settle::told(engine, &wanted.cluster, window));
+    let mut seen = seen.map_err(looking())?;
+    let settled = settle::settle(engine, &wanted.cluster, &told).await;
+    if settled.map_err(looking())? {
         seen = look().await.map_err(looking())?;
     }
     observe::inspect_all(engine, &mut seen.containers)
@@ -112,9 +119,8 @@ async fn looked(engine: &Engine, wanted: &Wanted) -> Result<Observed, Error> {
     Ok(seen)
 }
 
-/// Whether a container that ran when it was planned, and that the plan left alone, has ended by now: what others asked of
-/// the engine before was done only then, and nobody else will mend it.
-fn ended_unasked(plan: &Plan, wanted: &Wanted, seen: &Observed, now: &Observed) -> bool {
+/// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
+fn ended_unasked<'a>(plan: &Plan, wanted: &Wanted, seen: &'a Observed, now: &Observed) -> Vec<&'a SeenContainer> {
     let touched: HashSet<&str> = plan.operations.iter().map(|o| o.subject.as_str()).collect();
     let runs: HashSet<&str> = now
         .containers
@@ -126,7 +132,22 @@ fn ended_unasked(plan: &Plan, wanted: &Wanted, seen: &Observed, now: &Observed) 
     let wanted: HashSet<&str> = wanted.map(|c| c.name.as_str()).collect();
     let stays = |c: &&SeenContainer| wanted.contains(c.name.as_str()) && !touched.contains(c.name.as_str());
     let ran = seen.containers.iter().filter(|c| c.state == State::Running);
-    ran.filter(stays).any(|c| !runs.contains(c.id.as_str()))
+    ran.filter(stays).filter(|c| !runs.contains(c.id.as_str())).collect()
+}
+
+/// Whether any that has `ended` did so because somebody had told it to, before `up` was asked: nobody else will mend it.
+/// What ends by itself has done its work, or will be found by whoever looks next.
+async fn were_stopped(ended: &[&SeenContainer], engine: &Engine, wanted: &Wanted, window: Duration) -> bool {
+    if ended.is_empty() {
+        return false;
+    }
+    let told = settle::told(
+        engine,
+        &wanted.cluster,
+        window + Duration::from_millis(terminal::elapsed()),
+    )
+    .await;
+    ended.iter().any(|c| told.ended.contains(&c.id))
 }
 
 /// That the cluster is another blueprint's, of which something would be taken away. One whose file is gone was moved.
@@ -193,8 +214,12 @@ fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
     Err(Error::Partial(lines.join("\n")))
 }
 
-/// All that is in the way, each hint once.
-fn in_the_way(conflicts: &[Conflict]) -> Error {
+/// All that is in the way, each hint once; of work that is done in part where `begun` says so.
+fn in_the_way(conflicts: &[Conflict], begun: bool) -> Error {
+    let messages = conflicts.iter().map(ToString::to_string);
+    if begun {
+        return Error::Partial(messages.collect::<Vec<_>>().join("\n"));
+    }
     let mut hints: Vec<String> = Vec::new();
     for hint in conflicts.iter().map(Conflict::hint) {
         if !hints.contains(&hint) {
@@ -202,7 +227,7 @@ fn in_the_way(conflicts: &[Conflict]) -> Error {
         }
     }
     Error::InTheWay {
-        messages: conflicts.iter().map(ToString::to_string).collect(),
+        messages: messages.collect(),
         hints,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use anyhow::Context;
 use indexmap::{IndexMap, IndexSet};
@@ -27,13 +26,13 @@ pub(super) async fn connect() -> Result<Engine, Error> {
     Ok(Engine::to(choice).await?)
 }
 
-/// Carry out `plan` for `cluster`, waiting for containers no longer than `patience`.
+/// Carry out `plan` for `cluster`, waiting for containers no longer than until `deadline`.
 pub(super) async fn carry_out(
     plan: &Plan,
     cluster: &ClusterName,
     engine: &Engine,
     layout: Option<Layout>,
-    patience: Option<Duration>,
+    deadline: Option<tokio::time::Instant>,
     work: &cli::Work,
 ) -> Result<(), Error> {
     let (sender, stop) = watch::channel(false);
@@ -47,7 +46,7 @@ pub(super) async fn carry_out(
         cluster,
         layout,
         parallel: work.parallel.map_or_else(default_parallel, usize::from),
-        deadline: patience.map(|p| tokio::time::Instant::now() + p),
+        deadline,
         stop,
         made: RefCell::default(),
         looks: Looks::default(),

@@ -1,11 +1,13 @@
 //! What the engine is still about when the one who asked for it is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use bollard::errors::Error;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
+use signal_hook::consts::SIGKILL;
+use signal_hook::low_level::signal_name;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Engine;
@@ -18,40 +20,29 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long an engine may take to say what has happened. One whose clock is behind would say what happens until then.
 const LISTEN: Duration = Duration::from_millis(500);
 
-/// Ids of containers on their way to their end, and when they must have come to it.
-pub type Ending = HashMap<String, Instant>;
+/// What the engine gives a container to end in where it does not say itself.
+const GRACE: Duration = Duration::from_secs(10);
 
-/// Signals that nobody stops a container with: HUP, USR1, USR2, WINCH.
-const TALK: [&str; 4] = ["1", "10", "12", "28"];
+/// How long it may take the engine to kill a container that has not ended in time.
+const KILLING: Duration = Duration::from_secs(2);
 
-/// Wait until the containers of `cluster` that are `ending` have ended, each no longer than it has.
-///
-/// # Errors
-/// The engine's.
-pub async fn settle(engine: &Engine, cluster: &ClusterName, mut ending: Ending) -> Result<(), Error> {
-    while !ending.is_empty() {
-        let containers = observe::containers(engine, Some(cluster)).await?;
-        let runs = |id: &String| containers.iter().any(|c| c.id == *id && c.state == State::Running);
-        ending.retain(|id, deadline| Instant::now() < *deadline && runs(id));
-        if !ending.is_empty() {
-            sleep(LOOK).await;
-        }
-    }
-    Ok(())
+/// What containers were told by signals, as far as the engine remembers: its last few hundred events.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Those that have not ended since: the signal's number, and how long ago it was sent.
+    pub running: HashMap<String, (String, Duration)>,
+    /// Those that have.
+    pub ended: HashSet<String>,
 }
 
-/// The containers of `cluster` that are being stopped, as they were sent a signal within `grace` and have not ended since.
-/// Such a one still runs, and will not: nothing but the engine's events tells it from one that stays (`GET /events`: a
-/// `kill`, no `die` after it).
-///
-/// # Errors
-/// The engine's.
-pub async fn ending(engine: &Engine, cluster: &ClusterName, grace: Duration) -> Result<Ending, Error> {
+/// Which containers of `cluster` were sent a signal within `window`. One that is being stopped still runs, and will not:
+/// nothing but the engine's events tells it from one that stays (`GET /events`: a `kill`, no `die` after it). An engine
+/// that tells no events is as good as one in which nothing has happened.
+pub async fn told(engine: &Engine, cluster: &ClusterName, window: Duration) -> Told {
     let now = SystemTime::now();
     let seconds = |time: SystemTime| {
-        time.duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64()
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap_or_default().as_secs_f64()
     };
     let ours = format!("{}={cluster}", label::CLUSTER);
     let filters = HashMap::from([
@@ -61,31 +52,95 @@ pub async fn ending(engine: &Engine, cluster: &ClusterName, grace: Duration) -> 
     ]);
     let options = EventsOptionsBuilder::new()
         .filters(&filters)
-        .since(&format!("{:.9}", seconds(now.checked_sub(grace).unwrap_or(now))))
+        .since(&format!("{:.9}", seconds(now.checked_sub(window).unwrap_or(now))))
         .until(&format!("{:.9}", seconds(now)))
         .build();
     let mut events = Box::pin(engine.docker.events(Some(options)));
-    let mut ending = Ending::new();
-    // What an engine says late or never is no reason to fail: it is a look ahead.
-    while let Ok(Some(event)) = timeout(LISTEN, events.next()).await {
-        let event = event?;
+    let mut told = Told::default();
+    while let Ok(Some(Ok(event))) = timeout(LISTEN, events.next()).await {
         let Some(actor) = event.actor else { continue };
         let Some(id) = actor.id else { continue };
-        let signal = actor
-            .attributes
-            .unwrap_or_default()
-            .remove("signal")
-            .unwrap_or_default();
         match event.action.as_deref() {
-            Some("kill") if !TALK.contains(&signal.as_str()) => {
-                let then =
-                    Duration::from_nanos(event.time_nano.and_then(|t| u64::try_from(t).ok()).unwrap_or_default());
-                let since = now.duration_since(SystemTime::UNIX_EPOCH + then).unwrap_or_default();
-                ending.insert(id, Instant::now() + grace.saturating_sub(since));
+            Some("kill") => {
+                let signal = actor.attributes.unwrap_or_default().remove("signal");
+                let then = event.time_nano.and_then(|t| u64::try_from(t).ok()).unwrap_or_default();
+                let then = SystemTime::UNIX_EPOCH + Duration::from_nanos(then);
+                let ago = now.duration_since(then).unwrap_or_default();
+                told.running.insert(id, (signal.unwrap_or_default(), ago));
             }
-            Some("die") => drop(ending.remove(&id)),
+            Some("die") if told.running.remove(&id).is_some() => drop(told.ended.insert(id)),
             _ => {}
         }
     }
-    Ok(ending)
+    told
+}
+
+/// Wait until those containers of `cluster` have ended that what they were `told` stops, none longer than its own grace
+/// period; whether there were any.
+///
+/// # Errors
+/// The engine's.
+pub async fn settle(engine: &Engine, cluster: &ClusterName, told: &Told) -> Result<bool, Error> {
+    let mut ending: HashMap<&str, Instant> = HashMap::new();
+    for (id, (signal, ago)) in &told.running {
+        // Gone by now: then there is nothing to wait for.
+        let Ok(inspect) = engine.docker.inspect_container(id, None).await else {
+            continue;
+        };
+        let config = inspect.config.unwrap_or_default();
+        if stops(signal, config.stop_signal.as_deref()) {
+            let grace = config.stop_timeout.and_then(|t| u64::try_from(t).ok());
+            let grace = grace.map_or(GRACE, Duration::from_secs);
+            ending.insert(id, Instant::now() + (grace + KILLING).saturating_sub(*ago));
+        }
+    }
+    let any = !ending.is_empty();
+    while !ending.is_empty() {
+        let containers = observe::containers(engine, Some(cluster)).await?;
+        let runs = |id: &str| containers.iter().any(|c| c.id == id && c.state == State::Running);
+        ending.retain(|id, deadline| Instant::now() < *deadline && runs(id));
+        if !ending.is_empty() {
+            sleep(LOOK).await;
+        }
+    }
+    Ok(any)
+}
+
+/// Whether the signal of that number is one that the engine stops a container with: its `own` (`STOPSIGNAL`: a name, with
+/// `SIG` or without, or a number), TERM where it has none, and KILL.
+fn stops(number: &str, own: Option<&str>) -> bool {
+    const REAL_TIME: i32 = 34;
+    let Ok(number) = number.parse::<i32>() else {
+        return false;
+    };
+    let own = own.filter(|o| !o.is_empty()).unwrap_or("TERM");
+    let own = own.trim_start_matches("SIG");
+    let is_own = match own.strip_prefix("RTMIN+") {
+        Some(more) => more.parse::<i32>() == Ok(number - REAL_TIME),
+        None => own.parse() == Ok(number) || signal_name(number).is_some_and(|n| n.trim_start_matches("SIG") == own),
+    };
+    number == SIGKILL || is_own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stops;
+
+    #[test]
+    fn a_container_is_stopped_by_its_own_signal_and_by_kill() {
+        let told = ["9", "15", "10", "28", "3", "37", ""];
+        for (own, stopped) in [
+            (None, &["9", "15"][..]),
+            (Some(""), &["9", "15"]),
+            (Some("SIGTERM"), &["9", "15"]),
+            (Some("SIGUSR1"), &["9", "10"]),
+            (Some("WINCH"), &["9", "28"]),
+            (Some("3"), &["9", "3"]),
+            (Some("SIGRTMIN+3"), &["9", "37"]),
+        ] {
+            let found: Vec<&str> = told.into_iter().filter(|n| stops(n, own)).collect();
+            assert_eq!(found.len(), stopped.len(), "{own:?}: {found:?}");
+            assert!(stopped.iter().all(|n| found.contains(n)), "{own:?}: {found:?}");
+        }
+    }
 }

@@ -239,7 +239,7 @@ pub(crate) fn being_stopped() {
 roles:
   node:
     exit: app
-    services: {app: {image: topogen/fake, stop_signal: SIGCONT, stop_grace_period: 4s}}
+    services: {app: {image: topogen/fake, stop_signal: SIGUSR2, stop_grace_period: 4s}}
 "#;
     fs::write(cluster.path().join("topogen.yaml"), blueprint).unwrap();
     cluster.must("up", &[]);

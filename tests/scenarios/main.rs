@@ -383,6 +383,8 @@ fn run(scenario: fn()) -> Result<(), Failed> {
         // Rendered files say their subnets, drawn from the cluster's name, and Compose takes no others: now and then they
         // are those of another cluster that is up. Another name has others.
         Err(text) if text.contains("Pool overlaps") => once(),
+        // A fault of engines up to 24, of their own making: moby#42119.
+        Err(text) if text.contains("the engine has lost count") => once(),
         other => other,
     };
     result.map_err(Failed::from)

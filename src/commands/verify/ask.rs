@@ -90,5 +90,5 @@ fn tell(container: &str, done: usize, all: usize, answered: bool) {
 /// Most of the time a container that is asked waits for what is not to answer.
 fn parallel(args: &Verify) -> usize {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    args.parallel.map_or_else(|| (32 * cores).clamp(32, 64), usize::from)
+    args.parallel.map_or_else(|| (32 * cores).min(64), usize::from)
 }
