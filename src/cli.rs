@@ -441,9 +441,9 @@ pub struct Verify {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Seconds that an answer may take, a service may take to listen
-    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub patience: u16,
-    /// Containers asked at once [default: 64; 32 on one core]
+    /// Containers asked at once [default: 64, fewer where each is asked much]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub parallel: Option<u16>,
     /// How to show progress on stderr

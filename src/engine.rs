@@ -405,6 +405,8 @@ pub struct Room {
     pub memory: u64,
     /// Processes and threads that may still begin (proc(5), `pid_max`, `threads-max`, `loadavg`).
     pub tasks: u64,
+    /// Entries that the ARP table of all its containers takes (ip-sysctl, `neigh/default/gc_thresh3`).
+    pub neighbours: u64,
 }
 
 /// A port of the engine's host.

@@ -221,9 +221,14 @@ fn subnets_keep_clear_of_the_hosts_routes() {
 #[test]
 fn a_host_without_room_is_noted() {
     let wanted = wanted("roles: {a: {count: 20, services: {x: {image: topogen/fake}}}}");
+    let joined = self::wanted("roles: {a: {count: 20, entry: x, services: {x: {image: topogen/fake}}}}");
     let engine = |memory, tasks| Observed {
         host: SeenHost {
-            room: Some(Room { memory, tasks }),
+            room: Some(Room {
+                memory,
+                tasks,
+                neighbours: 100,
+            }),
             ..SeenHost::default()
         },
         ..Observed::default()
@@ -231,6 +236,8 @@ fn a_host_without_room_is_noted() {
     let notes = |seen: &Observed| reconcile::up(&wanted, seen, &ready()).expect("a plan").notes;
     assert!(notes(&engine(1 << 30, 1000)).is_empty());
     insta::assert_snapshot!("order_no_room", notes(&engine(100 << 20, 100)).join("\n"));
+    let plan = reconcile::up(&joined, &engine(1 << 30, 1000), &ready()).expect("a plan");
+    insta::assert_snapshot!("order_crowded", plan.notes.join("\n"));
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::collections::HashSet;
 
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
-use crate::engine::{SeenContainer, inspect, label};
+use crate::engine::{SeenContainer, inspect, label, observe};
 use crate::error::{Error, Exit};
+use crate::plan::reconcile::crowded;
 use crate::select::select;
 use crate::terminal;
 use crate::verify::expect::{Kinds, expect};
-use crate::verify::picture::{Concern, Picture};
+use crate::verify::picture::{Concern, Member, Picture};
 use crate::verify::{Scope, report};
 
 pub(super) async fn run(args: &Verify) -> Result<(), Error> {
@@ -41,6 +42,13 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
     print::print(&report, Some(&scope), args)?;
     if (0..picture.members.len()).all(|m| picture.container(m).is_none()) {
         work::other_clusters(&engine, &topology.cluster, "verify").await?;
+    }
+    if !report.right {
+        let shared = |m: &&Member<'_>| m.service.shared();
+        let joined = picture.members.iter().filter(shared).count();
+        if let Some(note) = observe::neighbours(&engine).and_then(|n| crowded(joined, n)) {
+            terminal::line(&format!("note: {note}"));
+        }
     }
     match report.right {
         true => Ok(()),

@@ -16,6 +16,8 @@ use super::connect::{Engine, status};
 use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, label};
 use crate::name::ClusterName;
 
+pub use host::neighbours;
+
 /// Inspections at once.
 const PARALLEL: usize = 16;
 

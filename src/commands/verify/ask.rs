@@ -60,7 +60,7 @@ pub(super) async fn all(
     let mut answers: Vec<Result<Answers, String>> = vec![Err(String::new()); asks.len()];
     let begun = asks.iter().enumerate().take_while(|_| !*stop.borrow());
     let asked = begun.map(|(at, (_, ask))| async move { (at, prober.ask(ask).await) });
-    let mut asked = futures_util::stream::iter(asked).buffer_unordered(parallel(args));
+    let mut asked = futures_util::stream::iter(asked).buffer_unordered(parallel(asks, args));
     let mut done = 0;
     while let Some((at, answer)) = asked.next().await {
         done += 1;
@@ -87,8 +87,16 @@ fn tell(container: &str, done: usize, all: usize, answered: bool) {
     terminal::progress(&text, &fields, worth);
 }
 
-/// Most of the time a container that is asked waits for what is not to answer.
-fn parallel(args: &Verify) -> usize {
+/// Most of the time a container that is asked waits for what is not to answer; more questions than a machine can put in
+/// that time would only wait for one another.
+fn parallel(asks: &[(String, Ask)], args: &Verify) -> usize {
+    const QUESTIONS_A_CORE: usize = 3000;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    args.parallel.map_or_else(|| (32 * cores).min(64), usize::from)
+    let most = asks
+        .iter()
+        .map(|(_, ask)| ask.questions.len())
+        .max()
+        .unwrap_or_default();
+    let fitting = || (QUESTIONS_A_CORE * cores / most.max(1)).clamp(4 * cores, 64);
+    args.parallel.map_or_else(fitting, usize::from)
 }

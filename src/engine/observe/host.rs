@@ -31,6 +31,18 @@ pub(super) async fn seen(engine: &Engine, ports: bool) -> SeenHost {
     }
 }
 
+/// The most entries of the kernel's ARP table, which all containers share.
+const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
+/// How many neighbours the kernel of the containers keeps in mind; `None` where that kernel may be another one.
+#[must_use]
+pub fn neighbours(engine: &Engine) -> Option<u64> {
+    match engine.host {
+        Host::Unix(_) => std::fs::read_to_string(NEIGHBOURS).ok()?.trim().parse().ok(),
+        _ => None,
+    }
+}
+
 /// What is left, by files of `/proc`.
 fn room(read: impl Fn(&str) -> String) -> Option<Room> {
     let meminfo = read("/proc/meminfo");
@@ -44,6 +56,7 @@ fn room(read: impl Fn(&str) -> String) -> Option<Room> {
     Some(Room {
         memory: kilobytes * 1024,
         tasks: most.saturating_sub(all.parse().ok()?),
+        neighbours: number(NEIGHBOURS)?,
     })
 }
 
@@ -148,11 +161,12 @@ mod tests {
             "/proc/meminfo" => "MemTotal:  100 kB\nMemAvailable:  2048 kB\n",
             "/proc/sys/kernel/pid_max" => "32768\n",
             "/proc/sys/kernel/threads-max" => "192730\n",
+            NEIGHBOURS => "1024\n",
             "/proc/loadavg" => "0.20 0.18 0.12 1/768 11206\n",
             _ => "",
         };
         let room = room(|path| read(path).to_owned()).expect("all is there");
-        assert_eq!((room.memory, room.tasks), (2 << 20, 32_000));
+        assert_eq!((room.memory, room.tasks, room.neighbours), (2 << 20, 32_000, 1024));
     }
 
     #[test]

@@ -38,7 +38,31 @@ impl Up<'_> {
                 room.tasks
             ));
         }
+        let inout = &self.wanted.inout.name;
+        let containers = self.wanted.nodes.iter().flat_map(|n| &n.containers);
+        let joined = containers
+            .filter(|c| c.endpoints.iter().any(|(n, _)| n == inout))
+            .count();
+        if more > 0
+            && let Some(note) = crowded(joined, room.neighbours)
+        {
+            self.plan.notes.push(note);
+        }
     }
+}
+
+/// What becomes of so many containers on one network where the kernel keeps so many `neighbours` in mind.
+#[must_use]
+pub fn crowded(joined: usize, neighbours: u64) -> Option<String> {
+    let joined = u64::try_from(joined).unwrap_or(u64::MAX);
+    let pairs = joined.saturating_mul(joined.saturating_sub(1));
+    (pairs > neighbours).then(|| {
+        format!(
+            "{joined} containers on one network are {pairs} entries of the host's ARP table where each talks to each, and \
+             it takes {neighbours}: what is beyond gets lost; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}` lets it grow",
+            pairs.next_power_of_two().saturating_mul(2)
+        )
+    })
 }
 
 fn size(bytes: u64) -> String {
