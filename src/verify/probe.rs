@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -190,8 +191,7 @@ async fn query(name: &str, server: SocketAddr) -> io::Result<Vec<Ipv4Addr>> {
     let mut answer = [0; 4096];
     let length = loop {
         let length = socket.recv(&mut answer).await?;
-        // Whatever does not carry our id answers another question.
-        if answer[..length].starts_with(&message[..2]) {
+        if answers(&message, &answer[..length]) {
             break length;
         }
     };
@@ -214,13 +214,24 @@ async fn query_by_stream(message: &[u8], server: SocketAddr) -> io::Result<Vec<u
     Ok(answer)
 }
 
-const ID: [u8; 2] = [0x70, 0x67];
+/// Whether `answer` is one to `message`: a late one to another question, asked from a port that is used again, is not
+/// (RFC 5452 §9.1: the id and the question are the same). Some that refuse a question leave it out.
+fn answers(message: &[u8], answer: &[u8]) -> bool {
+    let asked = &message[12..];
+    let same = answer
+        .get(12..message.len())
+        .is_some_and(|a| a.eq_ignore_ascii_case(asked));
+    answer.starts_with(&message[..2]) && (same || answer.get(4..6) == Some(&[0, 0]))
+}
+
+/// The id of the next question.
+static ID: AtomicU16 = AtomicU16::new(0x7067);
 /// The bit TC of the third octet of a message (RFC 1035 §4.1.1).
 const TRUNCATED: u8 = 2;
 
 fn question(name: &str) -> Option<Vec<u8>> {
     let mut message = Vec::with_capacity(name.len() + 18);
-    message.extend(ID);
+    message.extend(ID.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     // Recursion desired, one question.
     message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
@@ -339,6 +350,22 @@ mod tests {
         assert_eq!(addresses(&message).as_deref(), Some(&expected[..]));
         assert_eq!(addresses(&message[..20]), None);
         assert!(question("a..b").is_none());
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        let (first, second) = (
+            question("service_out").expect("a name"),
+            question("service_in").expect("a name"),
+        );
+        assert!(answers(&first, &first) && answers(&second, &second));
+        assert!(!answers(&first, &second));
+        let mut late = question("service_xyz").expect("a name");
+        late[..2].copy_from_slice(&first[..2]);
+        assert!(!answers(&first, &late));
+        // What refuses need not repeat the question.
+        let refused = [&first[..2], &[0x81, 0x05, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        assert!(answers(&first, &refused));
     }
 
     #[test]
