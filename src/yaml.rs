@@ -418,8 +418,10 @@ fn syntax(text: &str, span: Span, message: &str) -> Problem {
         .any(|t| line.contains(&format!(": {t}")) || line.contains(&format!("- {t}")))
     {
         problem.hint(QUOTE_TEMPLATES)
+    } else if message.contains("double-quoted") && line.contains("{{") {
+        problem.hint("inside double quotes, texts of a template take single ones: \"{{ role('master')[0].name }}\"")
     } else if message.contains("mapping values are not allowed") {
-        problem.hint("a value that holds `: ` needs quotes")
+        problem.hint("a value that holds `: ` needs quotes; keys of one map begin in the same column")
     } else if message.contains("did not find expected key") {
         problem.hint("keys of one map begin in the same column")
     } else {

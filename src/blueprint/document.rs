@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::compose::SERVICE_KEYS;
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
-use crate::yaml::{self, Entry, Node, Yaml};
+use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 
 use super::dotenv;
 use super::interpolate::{self, Variables};
@@ -107,9 +107,11 @@ impl Reader<'_, '_> {
             tag: None,
         };
         let files = role.get("compose").map(|n| paths(n, self.problems)).unwrap_or_default();
+        let mut all = true;
         for (path, span) in files {
-            if let Some(file) = self.compose_file("", &path, span) {
-                document = merge(document.clone(), file, "").unwrap_or(document);
+            match self.compose_file("", &path, span) {
+                Some(file) => document = merge(document.clone(), file, "").unwrap_or(document),
+                None => all = false,
             }
         }
         let own = ["services", "networks", "volumes", "configs", "secrets"];
@@ -125,9 +127,28 @@ impl Reader<'_, '_> {
             value: Yaml::Map(entries),
             ..role.clone()
         };
+        if all {
+            self.resets(&own, &document);
+        }
         let own = self.extended(own, "", 0);
         let own = self.rebased(own, "");
         merge(document.clone(), own, "").unwrap_or(document)
+    }
+
+    /// Whether each service that the role takes away is one of its Compose files.
+    fn resets(&mut self, own: &Node, below: &Node) {
+        let known = || services(below).iter().map(|e| e.key.as_str());
+        for entry in services(own) {
+            if entry.node.tag == Some(MergeTag::Reset) && !known().any(|k| k == entry.key) {
+                self.problems.push(
+                    Problem::at(
+                        entry.key_span,
+                        format!("`!reset` of a service that is not there: `{}`", entry.key),
+                    )
+                    .did_you_mean(&entry.key, known()),
+                );
+            }
+        }
     }
 
     /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
@@ -325,4 +346,12 @@ pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::F
     let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
     let replaced = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
     Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
+}
+
+/// What stands under `services`.
+fn services(document: &Node) -> &[Entry] {
+    match document.get("services").map(|n| &n.value) {
+        Some(Yaml::Map(entries)) => entries,
+        _ => &[],
+    }
 }

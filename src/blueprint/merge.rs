@@ -195,7 +195,7 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
 }
 
 /// Where in the container an item of `volumes`, `devices`, `configs` or `secrets` goes.
-fn target(node: &Node, key: &str) -> Option<String> {
+pub(super) fn target(node: &Node, key: &str) -> Option<String> {
     if let Yaml::Map(_) = node.value {
         return node.get("target").or_else(|| node.get("source")).and_then(Node::scalar);
     }

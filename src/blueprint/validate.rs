@@ -1,6 +1,6 @@
 //! What must agree with what, inside one blueprint: every fault collected.
 
-use super::{Blueprint, ConfigKind, INOUT, INTERNAL, MAX_COUNT, Role, Service};
+use super::{Blueprint, ConfigKind, INOUT, INTERNAL, MAX_COUNT, Role, Service, merge};
 use crate::compose::references;
 use crate::diagnostic::{Problem, Problems, Spanned};
 use crate::name::ServiceName;
@@ -234,6 +234,11 @@ impl Checked<'_> {
             );
             return;
         };
+        let volumes = service.keys.iter().find(|e| e.key == "volumes").map(|e| &e.node.value);
+        let mounted: Vec<String> = match volumes {
+            Some(Yaml::List(list)) => list.iter().filter_map(|v| merge::target(v, "volumes")).collect(),
+            _ => Vec::new(),
+        };
         let mut targets: Vec<String> = Vec::new();
         for item in list {
             let named = match &item.value {
@@ -278,9 +283,29 @@ impl Checked<'_> {
                     .hint("give one of them another `target`"),
                 );
             }
+            if mounted.iter().any(|m| same_path(m, &target)) {
+                problems.push(
+                    Problem::at(
+                        item.get("target").map_or(place, |n| n.span),
+                        format!(
+                            "`volumes` and `{section}` of `{}` both mount `{target}`",
+                            service.name.value
+                        ),
+                    )
+                    .hint("give one of them another target; over a Compose file, `volumes: !reset` takes all its mounts away, `!override` all but those it lists"),
+                );
+            }
             targets.push(target);
         }
     }
+}
+
+/// Whether two paths of a container are one, however they are written.
+fn same_path(one: &str, other: &str) -> bool {
+    fn parts(path: &str) -> impl Iterator<Item = &str> {
+        path.split('/').filter(|part| !part.is_empty())
+    }
+    parts(one).eq(parts(other))
 }
 
 /// What a service waits for, by `depends_on` or because it shares something of it, must not wait for it in turn.
