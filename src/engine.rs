@@ -407,6 +407,9 @@ pub struct Room {
     pub tasks: u64,
     /// Entries that the ARP table of all its containers takes (ip-sysctl, `neigh/default/gc_thresh3`).
     pub neighbours: u64,
+    /// Instances of inotify(7) that one user's processes have together (proc_sys_fs(5), `inotify/max_user_instances`), where
+    /// each container takes one; `None` where it takes none, as with control groups of version 1.
+    pub inotify_instances: Option<u64>,
 }
 
 /// A port of the engine's host.

@@ -21,15 +21,13 @@ pub mod report;
 pub mod shape;
 pub mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use expect::{Expected, Kinds};
+use compare::Compared;
+use expect::Kinds;
 use picture::Picture;
-use question::Answers;
 use report::{Finding, Kind, NodeReport, Report, ServiceReport};
 
-/// Milliseconds that an answer which is to come may take.
-pub const PATIENCE: u64 = 3000;
 /// Milliseconds, once those have come, that an answer which is not to come may take at most.
 pub const HASTE: u64 = 200;
 
@@ -46,17 +44,11 @@ pub struct Scope {
     pub kinds: Kinds,
 }
 
-/// All that differs between the picture's two halves, what was `expected` and what was answered.
+/// All that differs between the picture's two halves, what was expected and what was answered.
 #[must_use]
-pub fn report(
-    picture: &Picture<'_>,
-    scope: &Scope,
-    expected: &[Expected],
-    answers: &[Result<Answers, String>],
-) -> Report {
+pub fn report(picture: &Picture<'_>, scope: &Scope, compared: Compared) -> Report {
     let shape = shape::compare(picture);
-    let compared = compare::compare(picture, expected, answers);
-    let mut findings = explain::explain(picture, shape.differences, &compared.symptoms);
+    let mut findings = explain::explain(picture, shape.differences, &compared.symptoms(), compared.crowded);
     for finding in &mut findings {
         let kinds = scope.kinds;
         finding.consequences.retain(|c| match c.kind {
@@ -70,14 +62,14 @@ pub fn report(
         let here = scope.all || f.node.as_deref().is_some_and(|node| places.contains(node));
         !f.consequences.is_empty() || f.kind != Kind::Shape || scope.shape && here
     });
-    findings.extend(unasked(picture, expected, answers));
+    findings.extend(unasked(picture, &compared.unasked));
     let mut report = Report {
         cluster: Some(picture.cluster.to_owned()),
         right: findings.is_empty(),
         proved: compared.proved,
         findings,
         notes: shape.notes,
-        nodes: nodes(picture, expected, answers),
+        nodes: nodes(picture, &compared.answered),
         matrix: compared.matrix,
     };
     report.proved.networks = if scope.shape { shape.networks } else { 0 };
@@ -99,30 +91,20 @@ fn sort(picture: &Picture<'_>, findings: &mut [Finding]) {
 }
 
 /// Containers that could not be asked.
-fn unasked(picture: &Picture<'_>, expected: &[Expected], answers: &[Result<Answers, String>]) -> Vec<Finding> {
-    let failed = expected
-        .iter()
-        .zip(answers)
-        .filter_map(|(e, a)| Some((e.asker, a.as_ref().err()?)));
-    let finding = |(member, reason): (usize, &String)| Finding {
+fn unasked(picture: &Picture<'_>, failed: &BTreeMap<usize, String>) -> Vec<Finding> {
+    let finding = |(member, reason): (&usize, &String)| Finding {
         kind: Kind::Paths,
-        node: Some(picture.node(member).to_owned()),
-        subject: Some(picture.members[member].service.name.to_string()),
+        node: Some(picture.node(*member).to_owned()),
+        subject: Some(picture.members[*member].service.name.to_string()),
         expected: "can be asked from inside".to_owned(),
         seen: reason.clone(),
         cause: "it ended, or the engine is busy: ask again".to_owned(),
         consequences: Vec::new(),
     };
-    failed.map(finding).collect()
+    failed.iter().map(finding).collect()
 }
 
-fn nodes(picture: &Picture<'_>, expected: &[Expected], answers: &[Result<Answers, String>]) -> Vec<NodeReport> {
-    let mut counts = vec![0; picture.members.len()];
-    for (expected, answers) in expected.iter().zip(answers) {
-        if let Ok(answers) = answers {
-            counts[expected.asker] = answers.names.len() + answers.endpoints.len();
-        }
-    }
+fn nodes(picture: &Picture<'_>, answered: &BTreeMap<usize, usize>) -> Vec<NodeReport> {
     let mut nodes: Vec<NodeReport> = picture
         .nodes
         .iter()
@@ -135,7 +117,7 @@ fn nodes(picture: &Picture<'_>, expected: &[Expected], answers: &[Result<Answers
         nodes[member.node].services.push(ServiceReport {
             service: picture.label(at),
             container: picture.container(at).map(|c| c.name.clone()),
-            answers: counts[at],
+            answers: answered.get(&at).copied().unwrap_or_default(),
         });
     }
     nodes

@@ -222,22 +222,25 @@ fn subnets_keep_clear_of_the_hosts_routes() {
 fn a_host_without_room_is_noted() {
     let wanted = wanted("roles: {a: {count: 20, services: {x: {image: topogen/fake}}}}");
     let joined = self::wanted("roles: {a: {count: 20, entry: x, services: {x: {image: topogen/fake}}}}");
-    let engine = |memory, tasks| Observed {
+    let watching = |memory, tasks, inotify_instances| Observed {
         host: SeenHost {
             room: Some(Room {
                 memory,
                 tasks,
                 neighbours: 100,
+                inotify_instances,
             }),
             ..SeenHost::default()
         },
         ..Observed::default()
     };
+    let engine = |memory, tasks| watching(memory, tasks, Some(20));
     let notes = |seen: &Observed| reconcile::up(&wanted, seen, &ready()).expect("a plan").notes;
     assert!(notes(&engine(1 << 30, 1000)).is_empty());
     insta::assert_snapshot!("order_no_room", notes(&engine(100 << 20, 100)).join("\n"));
     let plan = reconcile::up(&joined, &engine(1 << 30, 1000), &ready()).expect("a plan");
     insta::assert_snapshot!("order_crowded", plan.notes.join("\n"));
+    insta::assert_snapshot!("order_watches", notes(&watching(1 << 30, 1000, Some(19))).join("\n"));
 }
 
 #[test]

@@ -8,13 +8,12 @@ use std::collections::HashSet;
 
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
-use crate::engine::{SeenContainer, inspect, label, observe};
+use crate::engine::{SeenContainer, inspect, label};
 use crate::error::{Error, Exit};
-use crate::plan::reconcile::crowded;
 use crate::select::select;
 use crate::terminal;
-use crate::verify::expect::{Kinds, expect};
-use crate::verify::picture::{Concern, Member, Picture};
+use crate::verify::expect::Kinds;
+use crate::verify::picture::{Concern, Picture};
 use crate::verify::{Scope, report};
 
 pub(super) async fn run(args: &Verify) -> Result<(), Error> {
@@ -35,20 +34,11 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
         .map_err(work::doing("look at the engine"))?;
     let picture = Picture::new(&topology, &found);
     let scope = scope(&picture, args)?;
-    let expected = expect(&picture, &scope.members, scope.kinds);
-    let asks = ask::of_members(&picture, &expected, args);
-    let answers = ask::all(&engine, &asks, args).await?;
-    let report = report(&picture, &scope, &expected, &answers);
+    let compared = ask::members(&engine, &picture, &scope, args).await?;
+    let report = report(&picture, &scope, compared);
     print::print(&report, Some(&scope), args)?;
     if (0..picture.members.len()).all(|m| picture.container(m).is_none()) {
         work::other_clusters(&engine, &topology.cluster, "verify").await?;
-    }
-    if !report.right {
-        let shared = |m: &&Member<'_>| m.service.shared();
-        let joined = picture.members.iter().filter(shared).count();
-        if let Some(note) = observe::neighbours(&engine).and_then(|n| crowded(joined, n)) {
-            terminal::line(&format!("note: {note}"));
-        }
     }
     match report.right {
         true => Ok(()),

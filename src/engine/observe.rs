@@ -16,7 +16,7 @@ use super::connect::{Engine, status};
 use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, label};
 use crate::name::ClusterName;
 
-pub use host::neighbours;
+pub use host::{neighbours, overflows};
 
 /// Inspections at once.
 const PARALLEL: usize = 16;

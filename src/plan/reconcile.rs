@@ -25,7 +25,7 @@ use super::{Action, Plan};
 use crate::engine::{Condition, ContainerSpec, Observed, SeenContainer, SeenNetwork, Wanted, label};
 
 pub use down::down;
-pub use room::crowded;
+pub use room::{grow, pairs};
 
 /// What `up` is asked for beside the cluster.
 #[derive(Debug, Default, Clone)]

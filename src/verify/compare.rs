@@ -1,5 +1,6 @@
 //! What was asked, what was answered, and where the two differ.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value as Json;
@@ -40,48 +41,76 @@ pub enum Seen {
     Other(String),
 }
 
-/// What all answers come to.
+/// What all answers come to, taken in one container after the other.
 #[derive(Debug, Default)]
-pub struct Compared<'e> {
-    /// What does not hold.
-    pub symptoms: Vec<Symptom<'e>>,
+pub struct Compared {
     /// How much holds.
     pub proved: Proved,
     /// Who reaches whom.
     pub matrix: Matrix,
+    /// For each member that could be asked, how many answers came.
+    pub answered: BTreeMap<usize, usize>,
+    /// Why the others could not be.
+    pub unasked: BTreeMap<usize, String>,
+    /// The entries of the host's ARP table that all of it takes, where that was full meanwhile.
+    pub crowded: Option<u64>,
+    /// What does not hold, and what came instead, by the member that was asked.
+    wrong: BTreeMap<usize, Vec<(Check, Seen)>>,
 }
 
-/// Compare what was `expected` of each container with its answers; none of one that could not be asked.
-#[must_use]
-pub fn compare<'e>(
-    picture: &Picture<'_>,
-    expected: &'e [Expected],
-    answers: &[Result<Answers, String>],
-) -> Compared<'e> {
-    let mut compared = Compared {
-        matrix: Matrix::new(picture),
-        ..Compared::default()
-    };
-    for (expected, answers) in expected.iter().zip(answers) {
-        let Ok(answers) = answers else { continue };
-        compared.proved.containers += 1;
-        compared.mark_absent(picture, expected.asker);
-        for check in expected.checks.iter().filter(|check| answered(check, answers)) {
-            let seen = one(picture, check, answers);
-            compared.mark(picture, expected.asker, check, seen.as_ref());
-            if let Some(seen) = seen {
-                compared.symptoms.push(Symptom {
-                    asker: expected.asker,
+impl Compared {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(picture: &Picture<'_>) -> Self {
+        Self {
+            matrix: Matrix::new(picture),
+            ..Self::default()
+        }
+    }
+
+    /// Compare what was `expected` of a container with its answers; only what does not hold is kept.
+    pub fn take(&mut self, picture: &Picture<'_>, expected: Expected, answers: Result<Answers, String>) {
+        let asker = expected.asker;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(reason) => {
+                self.unasked.insert(asker, reason);
+                return;
+            }
+        };
+        self.proved.containers += 1;
+        self.answered.insert(asker, answers.len());
+        self.mark_absent(picture, asker);
+        let mut wrong = Vec::new();
+        for check in expected.checks {
+            if !answered(&check, &answers) {
+                continue;
+            }
+            let seen = one(picture, &check, &answers);
+            self.mark(picture, asker, &check, seen.as_ref());
+            wrong.extend(seen.map(|seen| (check, seen)));
+        }
+        if !wrong.is_empty() {
+            self.wrong.insert(asker, wrong);
+        }
+    }
+
+    /// What does not hold, in the order of the members that were asked.
+    #[must_use]
+    pub fn symptoms(&self) -> Vec<Symptom<'_>> {
+        let mut symptoms = Vec::new();
+        for (asker, wrong) in &self.wrong {
+            for (check, seen) in wrong {
+                symptoms.push(Symptom {
+                    asker: *asker,
                     check,
-                    seen,
+                    seen: seen.clone(),
                 });
             }
         }
+        symptoms
     }
-    compared
-}
 
-impl Compared<'_> {
     /// What is on none of the networks where it is to be met cannot be asked about: it is not reached.
     fn mark_absent(&mut self, picture: &Picture<'_>, asker: usize) {
         for joint in &picture.members[asker].joints {

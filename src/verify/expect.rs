@@ -127,38 +127,56 @@ impl Expected {
     }
 }
 
-/// What must hold as seen from each of `askers` that runs.
-#[must_use]
-pub fn expect(picture: &Picture<'_>, askers: &[usize], kinds: Kinds) -> Vec<Expected> {
-    let tables = Tables::new(picture);
-    let running = |asker: &&usize| {
-        let container = picture.container(**asker);
-        container.is_some_and(|c| c.runs()) && !picture.members[**asker].joints.is_empty()
-    };
-    let checks = |asker: &usize| {
-        let view = View {
+/// What must hold, one container at a time: all of it is much, since everybody is to see everybody.
+pub struct Expectations<'p, 'a> {
+    picture: &'p Picture<'a>,
+    tables: Tables,
+    kinds: Kinds,
+}
+
+impl<'p, 'a> Expectations<'p, 'a> {
+    /// Of these `kinds`.
+    #[must_use]
+    pub fn new(picture: &'p Picture<'a>, kinds: Kinds) -> Self {
+        Self {
             picture,
-            tables: &tables,
-            asker: *asker,
-            member: &picture.members[*asker],
+            tables: Tables::new(picture),
+            kinds,
+        }
+    }
+
+    /// Whether there is somebody to ask.
+    #[must_use]
+    pub fn can_ask(&self, asker: usize) -> bool {
+        let container = self.picture.container(asker);
+        container.is_some_and(|c| c.runs()) && !self.picture.members[asker].joints.is_empty()
+    }
+
+    /// What must hold as seen from `asker`; `None` where nothing is, or it cannot be asked.
+    #[must_use]
+    pub fn of(&self, asker: usize) -> Option<Expected> {
+        if !self.can_ask(asker) {
+            return None;
+        }
+        let view = View {
+            picture: self.picture,
+            tables: &self.tables,
+            asker,
+            member: &self.picture.members[asker],
         };
         let mut checks = Vec::new();
-        if kinds.names {
+        if self.kinds.names {
             let known = view.known();
             checks.extend(view.unknown(&known));
-            checks.extend(known.into_iter().filter_map(|(name, found)| found.check(picture, name)));
+            let known = known.into_iter();
+            checks.extend(known.filter_map(|(name, found)| found.check(self.picture, name)));
         }
-        if kinds.paths {
+        if self.kinds.paths {
             checks.extend(view.paths());
             checks.extend(view.apart());
         }
-        checks
-    };
-    let expected = askers.iter().filter(running).map(|asker| Expected {
-        asker: *asker,
-        checks: checks(asker),
-    });
-    expected.filter(|e| !e.checks.is_empty()).collect()
+        (!checks.is_empty()).then_some(Expected { asker, checks })
+    }
 }
 
 /// What is the same for all that are asked.

@@ -12,9 +12,15 @@ use super::shape::{About, Difference};
 
 mod groups;
 
-/// Findings of all that differs: of shape, with what follows from each, then the rest.
+/// Findings of all that differs: of shape, with what follows from each, then the rest. Where the host's ARP table was too
+/// small for so many entries, it is that which keeps packets away.
 #[must_use]
-pub fn explain(picture: &Picture<'_>, differences: Vec<Difference>, symptoms: &[Symptom<'_>]) -> Vec<Finding> {
+pub fn explain(
+    picture: &Picture<'_>,
+    differences: Vec<Difference>,
+    symptoms: &[Symptom<'_>],
+    crowded: Option<u64>,
+) -> Vec<Finding> {
     let mut following: Vec<Vec<&Symptom<'_>>> = vec![Vec::new(); differences.len()];
     let mut rest = Vec::new();
     for symptom in symptoms {
@@ -31,7 +37,7 @@ pub fn explain(picture: &Picture<'_>, differences: Vec<Difference>, symptoms: &[
         finding.consequences = consequences(picture, &symptoms);
         findings.push(finding);
     }
-    findings.extend(groups::group(picture, rest));
+    findings.extend(groups::group(picture, rest, crowded));
     findings
 }
 

@@ -9,6 +9,7 @@ use super::found::{Container, Found};
 use crate::engine::label;
 use crate::fake;
 use crate::name::ContainerName;
+use crate::plan::reconcile::pairs;
 use crate::topology::{self, Node, Service, Topology};
 use crate::value::Value;
 
@@ -291,6 +292,12 @@ impl<'a> Picture<'a> {
             net.found = named.next();
             net.twins = named.collect();
         }
+    }
+
+    /// The entries of an ARP table that asking everybody about everybody takes.
+    #[must_use]
+    pub fn pairs(&self) -> u64 {
+        pairs(self.nets.iter().map(|net| net.members.len()))
     }
 
     /// A member's container.

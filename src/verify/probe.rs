@@ -1,6 +1,7 @@
 //! The probe: asks, from where it runs, what names lead to and who answers. It needs no shell and no resolver tool, so
 //! it works inside the fake containers, and in the network namespace of any other.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::question::{Answers, Contact, Questions};
 
@@ -53,6 +54,7 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     let haste = Duration::from_millis(questions.haste);
     let begun = Instant::now();
     let end = begun + patience;
+    let heard = Cell::new(begun);
     let settled = Some(end).filter(|_| questions.settle);
     let (answered, waiting) = watch::channel(false);
     let late = || {
@@ -66,7 +68,7 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     };
     let sure = async {
         let found = tokio::join!(
-            names(&questions.names, |name| resolve(name, server, end)),
+            names(&questions.names, |name| resolve(name, server, patience, &heard)),
             contacts(&questions.identify, |e| contact(
                 e,
                 server,
@@ -170,16 +172,21 @@ fn nameserver(text: &str) -> SocketAddr {
     SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11))), 53)
 }
 
-/// The IPv4 addresses of `name`, none where it has none; `None` where nobody answers until `end`.
-async fn resolve(name: &str, server: SocketAddr, end: Instant) -> Option<Vec<Ipv4Addr>> {
-    loop {
-        match timeout_at(end.min(Instant::now() + AGAIN), query(name, server)).await {
-            Ok(Ok(addresses)) => return Some(addresses),
-            Ok(Err(_)) if Instant::now() < end => sleep(SETTLING).await,
-            Err(_) if Instant::now() < end => {}
-            _ => return None,
+/// The IPv4 addresses of `name`, none where it has none; `None` where nobody answers. The patience is with the resolver, not
+/// with each name: as long as it was `heard` to answer any of many, this one's turn is to come.
+async fn resolve(name: &str, server: SocketAddr, patience: Duration, heard: &Cell<Instant>) -> Option<Vec<Ipv4Addr>> {
+    let over = || Instant::now() >= heard.get() + patience;
+    while !over() {
+        match timeout(AGAIN.min(patience), query(name, server)).await {
+            Ok(Ok(addresses)) => {
+                heard.set(Instant::now());
+                return Some(addresses);
+            }
+            Ok(Err(_)) => sleep(SETTLING).await,
+            Err(_) => {}
         }
     }
+    None
 }
 
 /// One question of type A (RFC 1035 §4.1), asked plainly, so that every record is seen and in the server's own words.
@@ -293,7 +300,7 @@ async fn contact(
     let address = match host.parse::<IpAddr>() {
         Ok(address) => Some(address),
         Err(_) => {
-            let found = resolve(host, server, Instant::now() + patience).await;
+            let found = resolve(host, server, patience, &Cell::new(Instant::now())).await;
             found.and_then(|found| found.into_iter().min().map(IpAddr::V4))
         }
     };

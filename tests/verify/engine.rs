@@ -7,7 +7,8 @@ use topogen::engine::{State, label};
 use topogen::fake;
 use topogen::topology::{Node, Service, Topology};
 use topogen::value::Value;
-use topogen::verify::expect::expect;
+use topogen::verify::compare::Compared;
+use topogen::verify::expect::Expectations;
 use topogen::verify::found::{Container, Endpoint, Found, Network};
 use topogen::verify::picture::Picture;
 use topogen::verify::projects::Projects;
@@ -22,6 +23,9 @@ pub(super) struct Engine {
     pub(super) listening: BTreeMap<String, Vec<(u16, serde_json::Value)>>,
     /// Networks between which the host forwards, by name.
     pub(super) forwarded: Vec<(String, String)>,
+    /// Containers between which packets get lost, and whether for want of room in the host's ARP table.
+    pub(super) lost: Vec<(String, String)>,
+    pub(super) crowded: bool,
     /// Those that cannot be asked: `slave1/service_3`.
     pub(super) dumb: Vec<String>,
     /// Names that are answered otherwise than they should be.
@@ -38,6 +42,8 @@ impl Engine {
             found: Found::default(),
             listening: BTreeMap::new(),
             forwarded: Vec::new(),
+            lost: Vec::new(),
+            crowded: false,
             dumb: Vec::new(),
             amiss: Vec::new(),
             outside: None,
@@ -262,6 +268,9 @@ impl Engine {
         if !asker.endpoints.iter().any(near) {
             return Contact::Unreachable;
         }
+        if self.lost.iter().any(|(a, b)| *a == asker.name && *b == target.name) {
+            return Contact::Unreachable;
+        }
         let listening = self.listening.get(&target.name).into_iter().flatten();
         match listening.into_iter().find(|(p, _)| p.to_string() == port) {
             Some((_, said)) => Contact::Connected {
@@ -275,16 +284,19 @@ impl Engine {
     pub(super) fn verify(&self, topology: &Topology, scope: impl FnOnce(&Picture<'_>) -> Scope) -> Report {
         let picture = Picture::new(topology, &self.found);
         let scope = scope(&picture);
-        let expected = expect(&picture, &scope.members, scope.kinds);
+        let expectations = Expectations::new(&picture, scope.kinds);
+        let expected = scope.members.iter().filter_map(|m| expectations.of(*m));
         let answer = |asker: usize, questions: &Questions| match self.dumb.contains(&picture.title(asker)) {
             true => Err("no such exec instance".to_owned()),
             false => Ok(self.answer(picture.members[asker].found.expect("it runs"), questions)),
         };
-        let answers: Vec<_> = expected
-            .iter()
-            .map(|e| answer(e.asker, &e.questions(&picture, 0, 0)))
-            .collect();
-        report(&picture, &scope, &expected, &answers)
+        let mut compared = Compared::new(&picture);
+        for expected in expected {
+            let answers = answer(expected.asker, &expected.questions(&picture, 0, 0));
+            compared.take(&picture, expected, answers);
+        }
+        compared.crowded = self.crowded.then(|| picture.pairs());
+        report(&picture, &scope, compared)
     }
 
     /// What examining Compose projects on it would come to.

@@ -1,6 +1,7 @@
 //! Asking many containers side by side.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
 use futures_util::StreamExt;
@@ -11,72 +12,133 @@ use tokio::sync::watch;
 use super::super::work;
 use crate::cli::Verify;
 use crate::engine::connect::Engine;
-use crate::engine::label;
 use crate::engine::probe::{Ask, Prober};
+use crate::engine::{label, observe};
 use crate::error::Error;
 use crate::plan::plural;
 use crate::terminal;
-use crate::verify::HASTE;
-use crate::verify::expect::Expected;
+use crate::verify::compare::Compared;
+use crate::verify::expect::{Expectations, Expected};
 use crate::verify::picture::Picture;
 use crate::verify::question::Answers;
+use crate::verify::{HASTE, Scope};
 
 /// With fewer containers than that, there is nothing to wait for.
 const FEW: usize = 20;
 
-/// What is asked of each member, in the order of `expected`.
-pub(super) fn of_members(picture: &Picture<'_>, expected: &[Expected], args: &Verify) -> Vec<(String, Ask)> {
+/// A container to ask: what it is for, what it is called, how.
+type Asked<T> = (T, String, Ask);
+
+/// What the members of `scope` answer, compared with what is expected as it comes: all of it at once would be much.
+pub(super) async fn members(
+    engine: &Engine,
+    picture: &Picture<'_>,
+    scope: &Scope,
+    args: &Verify,
+) -> Result<Compared, Error> {
+    let expectations = Expectations::new(picture, scope.kinds);
     let labels = HashMap::from([(label::CLUSTER.to_owned(), picture.cluster.to_owned())]);
-    let asks = expected.iter().filter_map(|expected| {
-        let container = picture.container(expected.asker)?;
+    let asked: Vec<usize> = scope
+        .members
+        .iter()
+        .copied()
+        .filter(|m| expectations.can_ask(*m))
+        .collect();
+    let ask = |member: &usize| -> Option<Asked<Expected>> {
+        let expected = expectations.of(*member)?;
+        let container = picture.container(*member)?;
         let ask = Ask {
             container: container.id.clone(),
             has_probe: container.has_probe(),
             labels: labels.clone(),
             questions: expected.questions(picture, patience(args), HASTE),
         };
-        Some((picture.title(expected.asker), ask))
+        Some((expected, picture.title(*member), ask))
+    };
+    // All containers of one service are asked about as much.
+    let mut services = HashSet::new();
+    let one_of_each = asked.iter().filter(|m| {
+        let member = &picture.members[**m];
+        services.insert((&picture.nodes[member.node].role, &member.service.name))
     });
-    asks.collect()
-}
-
-/// How long an answer may take, in milliseconds.
-pub(super) fn patience(args: &Verify) -> u64 {
-    u64::from(args.patience) * 1000
+    let most = one_of_each
+        .filter_map(|m| Some(expectations.of(*m)?.checks.len()))
+        .max();
+    let width = parallel(most.unwrap_or_default(), args);
+    let full = observe::overflows(engine);
+    let mut compared = Compared::new(picture);
+    let take = |(expected, ..): Asked<Expected>, answers| compared.take(picture, expected, answers);
+    all(engine, asked.len(), asked.iter().filter_map(ask), width, take).await?;
+    if full.is_some() && observe::overflows(engine) > full {
+        compared.crowded = Some(picture.pairs().max(observe::neighbours()));
+    }
+    Ok(compared)
 }
 
 /// The answers to `asks`, in their order.
-pub(super) async fn all(
+pub(super) async fn each(
     engine: &Engine,
-    asks: &[(String, Ask)],
+    asks: Vec<(String, Ask)>,
     args: &Verify,
 ) -> Result<Vec<Result<Answers, String>>, Error> {
+    let mut answers: Vec<Result<Answers, String>> = vec![Err(String::new()); asks.len()];
+    let most = asks
+        .iter()
+        .map(|(_, ask)| ask.questions.len())
+        .max()
+        .unwrap_or_default();
+    let count = asks.len();
+    let asks = asks.into_iter().enumerate().map(|(at, (title, ask))| (at, title, ask));
+    let take = |(at, ..): Asked<usize>, answer| answers[at] = answer;
+    all(engine, count, asks, parallel(most, args), take).await?;
+    Ok(answers)
+}
+
+/// Ask so many, each made when its turn comes, `width` at once, and hand over what they answer as it comes.
+async fn all<T>(
+    engine: &Engine,
+    count: usize,
+    asks: impl Iterator<Item = Asked<T>>,
+    width: usize,
+    mut take: impl FnMut(Asked<T>, Result<Answers, String>),
+) -> Result<(), Error> {
     let (sender, stop) = watch::channel(false);
     let interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let listener = tokio::spawn(work::listen(sender, interrupt, terminate));
     terminal::working();
     let prober = &Prober::new(engine);
-    let mut answers: Vec<Result<Answers, String>> = vec![Err(String::new()); asks.len()];
-    let begun = asks.iter().enumerate().take_while(|_| !*stop.borrow());
-    let asked = begun.map(|(at, (_, ask))| async move { (at, prober.ask(ask).await) });
-    let mut asked = futures_util::stream::iter(asked).buffer_unordered(parallel(asks, args));
+    let cut = Cell::new(false);
+    let begun = asks.take_while(|_| {
+        cut.set(*stop.borrow());
+        !cut.get()
+    });
+    let asked = begun.map(|asked| async move {
+        let answer = prober.ask(&asked.2).await;
+        (asked, answer)
+    });
+    let mut asked = futures_util::stream::iter(asked).buffer_unordered(width);
     let mut done = 0;
-    while let Some((at, answer)) = asked.next().await {
+    while let Some((asked, answer)) = asked.next().await {
         done += 1;
-        tell(&asks[at].0, done, asks.len(), answer.is_ok());
-        answers[at] = answer;
+        tell(&asked.1, done, count, answer.is_ok());
+        take(asked, answer);
     }
     drop(asked);
     terminal::worked();
     listener.abort();
-    match done < asks.len() {
+    match cut.get() {
         true => Err(Error::Interrupted(format!(
             "interrupted: {done} of {} asked",
-            plural(asks.len(), "container")
+            plural(count, "container")
         ))),
-        false => Ok(answers),
+        false => Ok(()),
     }
+}
+
+/// How long an answer may take, in milliseconds.
+pub(super) fn patience(args: &Verify) -> u64 {
+    u64::from(args.patience) * 1000
 }
 
 /// How far it is: a line each tenth where lines do not redraw themselves.
@@ -88,15 +150,10 @@ fn tell(container: &str, done: usize, all: usize, answered: bool) {
 }
 
 /// Most of the time a container that is asked waits for what is not to answer; more questions than a machine can put in
-/// that time would only wait for one another.
-fn parallel(asks: &[(String, Ask)], args: &Verify) -> usize {
+/// that time, where each is asked so many at `most`, would only wait for one another.
+fn parallel(most: usize, args: &Verify) -> usize {
     const QUESTIONS_A_CORE: usize = 3000;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let most = asks
-        .iter()
-        .map(|(_, ask)| ask.questions.len())
-        .max()
-        .unwrap_or_default();
     let fitting = || (QUESTIONS_A_CORE * cores / most.max(1)).clamp(4 * cores, 64);
     args.parallel.map_or_else(fitting, usize::from)
 }

@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
             (projects.title(*at), ask)
         })
         .collect();
-    let answers = ask::all(&engine, &asks, args).await?;
+    let answers = ask::each(&engine, asks, args).await?;
     let report = projects.report(&questions, &answers);
     print::print(&report, None, args)?;
     match report.right {

@@ -34,16 +34,35 @@ pub(super) async fn seen(engine: &Engine, ports: bool) -> SeenHost {
 /// The most entries of the kernel's ARP table, which all containers share.
 const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
 
-/// How many neighbours the kernel of the containers keeps in mind; `None` where that kernel may be another one.
+/// How many entries this kernel's ARP table takes; 0 where it does not say.
 #[must_use]
-pub fn neighbours(engine: &Engine) -> Option<u64> {
+pub fn neighbours() -> u64 {
+    let text = std::fs::read_to_string(NEIGHBOURS).unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+/// How often the kernel's ARP table was found full since it began; `None` where the engine's kernel may be another one, or
+/// does not say.
+#[must_use]
+pub fn overflows(engine: &Engine) -> Option<u64> {
     match engine.host {
-        Host::Unix(_) => std::fs::read_to_string(NEIGHBOURS).ok()?.trim().parse().ok(),
+        Host::Unix(_) => fulls(&std::fs::read_to_string("/proc/net/stat/arp_cache").ok()?),
         _ => None,
     }
 }
 
-/// What is left, by files of `/proc`.
+/// The sum over all CPUs, which `arp_cache` has a line each of, in hexadecimal.
+fn fulls(text: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let at = lines
+        .next()?
+        .split_whitespace()
+        .position(|name| name == "table_fulls")?;
+    let of = |line: &str| u64::from_str_radix(line.split_whitespace().nth(at)?, 16).ok();
+    lines.map(of).sum()
+}
+
+/// What is left, by files of `/proc` and `/sys`.
 fn room(read: impl Fn(&str) -> String) -> Option<Room> {
     let meminfo = read("/proc/meminfo");
     let available = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
@@ -57,6 +76,11 @@ fn room(read: impl Fn(&str) -> String) -> Option<Room> {
         memory: kilobytes * 1024,
         tasks: most.saturating_sub(all.parse().ok()?),
         neighbours: number(NEIGHBOURS)?,
+        // In version 2 of control groups, what looks after a container watches a file of its group for want of memory.
+        inotify_instances: match read("/sys/fs/cgroup/cgroup.controllers").is_empty() {
+            true => None,
+            false => number("/proc/sys/fs/inotify/max_user_instances"),
+        },
     })
 }
 
@@ -157,16 +181,27 @@ mod tests {
 
     #[test]
     fn what_is_left_is_read() {
-        let read = |path: &str| match path {
+        let read = |two: bool, path: &str| match path {
             "/proc/meminfo" => "MemTotal:  100 kB\nMemAvailable:  2048 kB\n",
             "/proc/sys/kernel/pid_max" => "32768\n",
             "/proc/sys/kernel/threads-max" => "192730\n",
             NEIGHBOURS => "1024\n",
+            "/proc/sys/fs/inotify/max_user_instances" => "128\n",
+            "/sys/fs/cgroup/cgroup.controllers" if two => "cpu memory pids\n",
             "/proc/loadavg" => "0.20 0.18 0.12 1/768 11206\n",
             _ => "",
         };
-        let room = room(|path| read(path).to_owned()).expect("all is there");
-        assert_eq!((room.memory, room.tasks, room.neighbours), (2 << 20, 32_000, 1024));
+        let one = room(|path| read(false, path).to_owned()).expect("all is there");
+        assert_eq!((one.memory, one.tasks, one.neighbours), (2 << 20, 32_000, 1024));
+        let two = room(|path| read(true, path).to_owned()).expect("all is there");
+        assert_eq!((one.inotify_instances, two.inotify_instances), (None, Some(128)));
+    }
+
+    #[test]
+    fn overflows_are_summed_over_all_cpus() {
+        let text = "entries  allocs table_fulls\n00000400  00000001 00000010\n00000400  00000002 0000000a\n";
+        assert_eq!(fulls(text), Some(26));
+        assert_eq!(fulls("entries\n00000400\n"), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a host has no room for is said before the first change: work that cannot finish should not begin unknown.
 
+use std::collections::HashMap;
+
 use super::Up;
 use crate::plan::Action;
 
@@ -23,6 +25,9 @@ impl Up<'_> {
             }
         }
         let more = starts.saturating_sub(stops);
+        if more == 0 {
+            return;
+        }
         let (memory, tasks) = (more.saturating_mul(MEMORY), more.saturating_mul(TASKS));
         if memory > room.memory {
             self.plan.notes.push(format!(
@@ -38,31 +43,55 @@ impl Up<'_> {
                 room.tasks
             ));
         }
-        let inout = &self.wanted.inout.name;
         let containers = self.wanted.nodes.iter().flat_map(|n| &n.containers);
-        let joined = containers
-            .filter(|c| c.endpoints.iter().any(|(n, _)| n == inout))
-            .count();
-        if more > 0
-            && let Some(note) = crowded(joined, room.neighbours)
+        let all = containers.clone().count();
+        let mut joined: HashMap<&str, usize> = HashMap::new();
+        for (network, _) in containers.flat_map(|c| &c.endpoints) {
+            *joined.entry(network.as_str()).or_default() += 1;
+        }
+        self.plan
+            .notes
+            .extend(crowded(pairs(joined.into_values()), room.neighbours));
+        if let Some(instances) = room.inotify_instances
+            && u64::try_from(all).is_ok_and(|all| all > instances)
         {
-            self.plan.notes.push(note);
+            self.plan.notes.push(format!(
+                "{all} containers take {all} inotify instances of the engine's user, and the host gives each user {instances}: \
+                 the containers run, but beyond that, programs of that user that watch files fail with `too many open \
+                 files`; `sysctl -w fs.inotify.max_user_instances={}` gives more",
+                all.next_power_of_two().saturating_mul(2)
+            ));
         }
     }
 }
 
-/// What becomes of so many containers on one network where the kernel keeps so many `neighbours` in mind.
+/// How many entries of an ARP table it takes for all on a network to talk to all there, on networks of so many: each has one
+/// of each other.
 #[must_use]
-pub fn crowded(joined: usize, neighbours: u64) -> Option<String> {
-    let joined = u64::try_from(joined).unwrap_or(u64::MAX);
-    let pairs = joined.saturating_mul(joined.saturating_sub(1));
+pub fn pairs(networks: impl IntoIterator<Item = usize>) -> u64 {
+    let of = |joined: usize| u64::try_from(joined).unwrap_or(u64::MAX);
+    let entries = networks
+        .into_iter()
+        .map(|n| of(n).saturating_mul(of(n).saturating_sub(1)));
+    entries.fold(0, u64::saturating_add)
+}
+
+/// What becomes of so many `pairs` of containers that talk to each other where the kernel keeps so many `neighbours` in mind.
+fn crowded(pairs: u64, neighbours: u64) -> Option<String> {
     (pairs > neighbours).then(|| {
         format!(
-            "{joined} containers on one network are {pairs} entries of the host's ARP table where each talks to each, and \
-             it takes {neighbours}: what is beyond gets lost; `sysctl -w net.ipv4.neigh.default.gc_thresh3={}` lets it grow",
-            pairs.next_power_of_two().saturating_mul(2)
+            "if all containers on each network talk to each other, that takes {pairs} entries of the host's ARP table, which \
+             holds {neighbours}: packets beyond that get lost; {}",
+            grow(pairs)
         )
     })
+}
+
+/// How to make room for so many entries in the ARP table, with some to spare.
+#[must_use]
+pub fn grow(entries: u64) -> String {
+    let room = entries.next_power_of_two().saturating_mul(2).max(4096);
+    format!("`sysctl -w net.ipv4.neigh.default.gc_thresh3={room}` lets it grow")
 }
 
 fn size(bytes: u64) -> String {
@@ -70,5 +99,17 @@ fn size(bytes: u64) -> String {
     match tenths {
         0..10 => format!("{} MB", bytes >> 20),
         _ => format!("{}.{} GB", tenths / 10, tenths % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_an_entry_of_each_other() {
+        // The lab of 14 slaves: 29 on the shared network, 5 in each slave, 3 in the master.
+        assert_eq!(pairs([29, 3].into_iter().chain([5; 14])), 29 * 28 + 3 * 2 + 14 * 5 * 4);
+        assert_eq!(pairs([0, 1]), 0);
     }
 }

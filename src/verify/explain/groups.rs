@@ -8,6 +8,7 @@ use super::super::picture::Picture;
 use super::super::report::{Finding, Kind, listed, of_many};
 use super::consequences;
 use crate::plan::plural;
+use crate::plan::reconcile::grow;
 
 /// More findings of one class than this are one.
 const MOST: usize = 4;
@@ -46,7 +47,7 @@ enum Common {
     Asker(usize),
 }
 
-pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>) -> Vec<Finding> {
+pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded: Option<u64>) -> Vec<Finding> {
     let mut classes: BTreeMap<Class, Vec<&Symptom<'_>>> = BTreeMap::new();
     for symptom in symptoms {
         classes.entry(class(symptom)).or_default().push(symptom);
@@ -63,13 +64,13 @@ pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>) -> Vec<F
         }
         if groups.len() > MOST {
             let all: Vec<&Symptom<'_>> = groups.into_iter().flat_map(|(_, symptoms)| symptoms).collect();
-            findings.push(finding(picture, class, None, &all));
+            findings.push(finding(picture, class, None, &all, crowded));
             continue;
         }
         findings.extend(
             groups
                 .iter()
-                .map(|(common, all)| finding(picture, class, Some(common), all)),
+                .map(|(common, all)| finding(picture, class, Some(common), all, crowded)),
         );
     }
     findings
@@ -116,7 +117,13 @@ fn widest(picture: &Picture<'_>, class: Class, symptoms: &[&Symptom<'_>]) -> Opt
     widest.map(|(common, _)| common)
 }
 
-fn finding(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> Finding {
+fn finding(
+    picture: &Picture<'_>,
+    class: Class,
+    common: Option<&Common>,
+    symptoms: &[&Symptom<'_>],
+    crowded: Option<u64>,
+) -> Finding {
     let (node, subject) = place(picture, common);
     Finding {
         kind: match class {
@@ -127,7 +134,7 @@ fn finding(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptom
         subject,
         expected: expected(picture, class, common, symptoms),
         seen: seen(picture, class, common, symptoms),
-        cause: cause(class, common).to_owned(),
+        cause: cause(class, common, crowded),
         consequences: consequences(picture, symptoms),
     }
 }
@@ -208,8 +215,8 @@ fn subjects(picture: &Picture<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
     subjects.into_iter().collect()
 }
 
-fn cause(class: Class, common: Option<&Common>) -> &'static str {
-    match (class, common) {
+fn cause(class: Class, common: Option<&Common>, crowded: Option<u64>) -> String {
+    let known = match (class, common) {
         (Class::Name | Class::Known, _) => {
             "the engine's names are out of step with its containers: `docker restart` those concerned"
         }
@@ -223,5 +230,12 @@ fn cause(class: Class, common: Option<&Common>) -> &'static str {
             "the host forwards between the networks: its firewall's `DOCKER-USER`, or an engine without iptables"
         }
         (Class::Identity, _) => "another container took its address, or it was made by hand with another identity",
+    };
+    match (class, crowded) {
+        (Class::Cut, Some(entries)) => format!(
+            "the host's ARP table was full while asking: {}; where it does not help, {known}",
+            grow(entries)
+        ),
+        _ => known.to_owned(),
     }
 }

@@ -73,12 +73,12 @@ impl Shape {
                 "a container of that name, and not of this cluster",
                 "made by somebody else: remove it or name one of the two otherwise".to_owned(),
             ),
-            false => ("no such container", format!("removed by hand: {remedy}")),
+            false => ("no such container", format!("never made, or removed by hand: {remedy}")),
         };
         let told = Told::new(format!("container `{name}` runs"), seen, cause).or_many(
             "every service has its container",
             "have none",
-            format!("removed by hand: {remedy}"),
+            format!("never made, or removed by hand: {remedy}"),
         );
         self.push(Place::member(picture, member), told, About::Members(vec![member]));
     }
