@@ -6,6 +6,7 @@ pub mod apply;
 pub mod connect;
 pub mod events;
 pub mod exec;
+pub mod happened;
 pub mod inspect;
 pub mod logs;
 pub mod observe;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use super::{load, reach, work};
 use crate::cli::Up;
 use crate::engine::connect::Engine;
 use crate::engine::translate::Origin;
-use crate::engine::{Observed, SeenContainer, State, Wanted, label, observe, settle, translate};
+use crate::engine::{Observed, SeenContainer, State, Wanted, happened, label, observe, settle, translate};
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, Plan, plural, reconcile};
@@ -49,9 +49,10 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let deadline = args.timeout.map(|t| Instant::now() + Duration::from_secs(t));
     let window = window(&wanted);
     for look in 1.. {
-        let seen = looked(&engine, &wanted, window).await?;
+        let begun = SystemTime::now();
+        let (seen, fake_ready) = looked(&engine, &wanted, window).await?;
         let options = reconcile::Options {
-            fake_ready: work::image_ready(&engine, &wanted, &seen).await?,
+            fake_ready,
             remove_orphans: args.remove_orphans,
             wait: args.wait,
         };
@@ -74,6 +75,9 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
         did_something = true;
         work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
+        if happened::only(&plan, &wanted.cluster, &engine, begun).await {
+            break;
+        }
         let now = work::look_back(&engine, &wanted.cluster).await?;
         still_up(&plan, &now.containers)?;
         let ended = ended_unasked(&plan, &wanted, &seen, &now);
@@ -102,8 +106,9 @@ fn window(wanted: &Wanted) -> Duration {
     Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
 }
 
-/// What is on the engine, once it has done what was asked of it by whoever is gone.
-async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<Observed, Error> {
+/// What is on the engine, once it has done what was asked of it by whoever is gone; and whether the fake image is there,
+/// where it is needed.
+async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<(Observed, bool), Error> {
     let looking = || work::doing("look at the engine");
     terminal::doing("looking at the engine");
     let look = || observe::observe(engine, &wanted.cluster, wanted.host_ports());
@@ -113,10 +118,13 @@ async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<Ob
     if settled.map_err(looking())? {
         seen = look().await.map_err(looking())?;
     }
-    observe::inspect_all(engine, &mut seen.containers)
-        .await
-        .map_err(looking())?;
-    Ok(seen)
+    let needed = work::makes_fakes(wanted, &seen);
+    let (inspected, ready) = tokio::join!(
+        observe::inspect_all(engine, &mut seen.containers),
+        work::image_ready(engine, needed)
+    );
+    inspected.map_err(looking())?;
+    Ok((seen, ready?))
 }
 
 /// The containers that ran when it was planned, that the plan left alone, and that have ended by now.

@@ -151,12 +151,22 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     if !nothing_else || failed.is_empty() || outcome.lost.is_some() {
         return None;
     }
-    let message = |(at, reason): &(usize, String)| {
-        let image = &plan.operations[*at].subject;
-        format!("image `{image}` is not on the engine, and cannot be fetched: {reason}")
+    // Offline all of them fail for one reason: it is said once.
+    let mut by_reason: IndexMap<&str, Vec<String>> = IndexMap::new();
+    for (at, reason) in failed {
+        let image = format!("`{}`", plan.operations[*at].subject);
+        by_reason.entry(reason).or_default().push(image);
+    }
+    let message = |(reason, images): (&str, Vec<String>)| match &images[..] {
+        [one] => format!("image {one} is not on the engine, and cannot be fetched: {reason}"),
+        all => format!(
+            "{} images are not on the engine, and cannot be fetched: {}: {reason}",
+            all.len(),
+            all.join(", ")
+        ),
     };
     Some(Error::InTheWay {
-        messages: failed.iter().map(message).collect(),
+        messages: by_reason.into_iter().map(message).collect(),
         hints: vec![
             "nothing was changed; see the cluster with fakes in place of all images: `topogen up --fake`".to_owned(),
         ],
@@ -265,20 +275,29 @@ pub(super) async fn refresh_images(engine: &Engine, wanted: &Wanted, work: &cli:
     }
 }
 
-/// Whether the engine has a fake image that will do, or nothing that is to be made needs one.
-pub(super) async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observed) -> Result<bool, Error> {
+/// Whether a container that is to be made runs the fake image.
+pub(super) fn makes_fakes(wanted: &Wanted, seen: &Observed) -> bool {
     let name = fake::image_name();
     let there: HashSet<&str> = seen.containers.iter().map(|c| c.label(label::CONFIG_HASH)).collect();
     let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
     let mut to_make = containers.filter(|c| !there.contains(c.hash.as_str()));
-    if !to_make.any(|c| c.image() == name) {
+    to_make.any(|c| c.image() == name)
+}
+
+/// Whether the engine has a fake image that will do, or none is `needed`.
+pub(super) async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, Error> {
+    if !needed {
         return Ok(true);
     }
+    let name = fake::image_name();
     let looking = || doing("look at the fake image");
-    let label = observe::image_label(engine, &name, image::EXECUTABLE_LABEL)
-        .await
-        .map_err(looking())?;
-    let own = image::digest_of_this_process().ok();
+    // The executable is large, and its digest takes long: meanwhile the engine is asked.
+    let (label, own) = tokio::join!(
+        observe::image_label(engine, &name, image::EXECUTABLE_LABEL),
+        tokio::task::spawn_blocking(image::digest_of_this_process)
+    );
+    let label = label.map_err(looking())?;
+    let own = own.ok().and_then(Result::ok);
     if own.is_some() && label == own {
         return Ok(true);
     }
@@ -296,6 +315,32 @@ pub(super) async fn image_ready(engine: &Engine, wanted: &Wanted, seen: &Observe
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_that_cannot_be_had_for_one_reason_are_one_error() {
+        let mut plan = Plan::default();
+        for image in ["a", "b", "c"] {
+            plan.push(Action::PullImage { platform: None }, image, "", "missing", Vec::new());
+        }
+        plan.push(Action::Unpause, "x", "n", "paused", vec![0]);
+        let outcome = Outcome {
+            failed: [(0, "no such host"), (1, "no such host"), (2, "denied")]
+                .map(|(at, reason)| (at, reason.to_owned()))
+                .into(),
+            skipped: vec![3],
+            ..Outcome::default()
+        };
+        let Err(Error::InTheWay { messages, .. }) = sum_up(&plan, &outcome) else {
+            panic!("images are in the way");
+        };
+        assert_eq!(
+            messages,
+            [
+                "2 images are not on the engine, and cannot be fetched: `a`, `b`: no such host",
+                "image `c` is not on the engine, and cannot be fetched: denied"
+            ]
+        );
+    }
 
     #[test]
     fn an_interrupt_names_what_is_half_done() {

@@ -1,6 +1,7 @@
-//! What happens on the engine while one looks.
+//! What happens on the engine while one looks, and what has happened before.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -11,10 +12,32 @@ use futures_util::Stream;
 use super::{SeenContainer, State, label};
 use crate::name::ClusterName;
 
+/// How long an engine may take to say what has happened. One whose clock is behind would say what happens until then.
+pub(super) const LISTEN: Duration = Duration::from_millis(500);
+
 /// What happens from now on to what is of `kinds`, as the engine tells it (`GET /events`).
 pub fn of(docker: &Docker, kinds: &[&str]) -> impl Stream<Item = Result<EventMessage, Error>> + Send + 'static {
     let filters = HashMap::from([("type", kinds.to_vec())]);
     docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
+}
+
+/// What has happened between two times, of what the engine remembers and `filters` let through.
+pub fn between(
+    docker: &Docker,
+    since: SystemTime,
+    until: SystemTime,
+    filters: &HashMap<&str, Vec<&str>>,
+) -> impl Stream<Item = Result<EventMessage, Error>> + Send + 'static {
+    let time = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
+    };
+    let options = EventsOptionsBuilder::new()
+        .filters(filters)
+        .since(&time(since))
+        .until(&time(until))
+        .build();
+    docker.events(Some(options))
 }
 
 /// The container of `cluster` that an event is about, as far as the event describes it.

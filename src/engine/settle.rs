@@ -4,21 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use bollard::errors::Error;
-use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use signal_hook::consts::SIGKILL;
 use signal_hook::low_level::signal_name;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Engine;
-use super::{State, label, observe};
+use super::{State, events, label, observe};
 use crate::name::ClusterName;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How long an engine may take to say what has happened. One whose clock is behind would say what happens until then.
-const LISTEN: Duration = Duration::from_millis(500);
 
 /// What the engine gives a container to end in where it does not say itself.
 const GRACE: Duration = Duration::from_secs(10);
@@ -40,24 +36,16 @@ pub struct Told {
 /// that tells no events is as good as one in which nothing has happened.
 pub async fn told(engine: &Engine, cluster: &ClusterName, window: Duration) -> Told {
     let now = SystemTime::now();
-    let seconds = |time: SystemTime| {
-        let since = time.duration_since(SystemTime::UNIX_EPOCH);
-        since.unwrap_or_default().as_secs_f64()
-    };
     let ours = format!("{}={cluster}", label::CLUSTER);
     let filters = HashMap::from([
         ("type", vec!["container"]),
         ("event", vec!["kill", "die"]),
         ("label", vec![ours.as_str()]),
     ]);
-    let options = EventsOptionsBuilder::new()
-        .filters(&filters)
-        .since(&format!("{:.9}", seconds(now.checked_sub(window).unwrap_or(now))))
-        .until(&format!("{:.9}", seconds(now)))
-        .build();
-    let mut events = Box::pin(engine.docker.events(Some(options)));
+    let since = now.checked_sub(window).unwrap_or(now);
+    let mut events = Box::pin(events::between(&engine.docker, since, now, &filters));
     let mut told = Told::default();
-    while let Ok(Some(Ok(event))) = timeout(LISTEN, events.next()).await {
+    while let Ok(Some(Ok(event))) = timeout(events::LISTEN, events.next()).await {
         let Some(actor) = event.actor else { continue };
         let Some(id) = actor.id else { continue };
         match event.action.as_deref() {
