@@ -8,6 +8,7 @@ use super::load;
 use crate::cli::{Render, TopologyFormat};
 use crate::compose::render;
 use crate::error::Error;
+use crate::fake;
 use crate::output::{self, File};
 use crate::plan::plural;
 use crate::plan::reconcile::natural;
@@ -119,10 +120,15 @@ fn files(topology: &Topology) -> Result<Vec<File>, Error> {
     Ok(files)
 }
 
-/// How to go on with `docker compose`: shared networks are nobody's project, so somebody must make them.
+/// How to go on with `docker compose`: shared networks are nobody's project, so somebody must make them, and the fake image
+/// is in no registry.
 fn next(topology: &Topology, directory: &str) -> String {
     let made = [&topology.inout].into_iter().chain(&topology.shared);
     let mut lines: Vec<String> = made.filter(|n| !n.external).map(create).collect();
+    let mut services = topology.nodes.iter().flat_map(|n| &n.services);
+    if services.any(fake::is_fake) {
+        lines.push("topogen image -o fake.tar && docker load -i fake.tar".to_owned());
+    }
     lines.push(format!(
         "for d in {directory}/*/; do (cd \"$d\" && docker compose up -d); done"
     ));
