@@ -117,6 +117,37 @@ pub(crate) fn redis() {
     counts(8);
 }
 
+/// Prometheus scrapes each node there is, also when there are more, and none that is stopped.
+pub(crate) fn prometheus() {
+    let cluster = example("prometheus");
+    let images = [
+        format!("prometheus={}", real::image("prometheus")),
+        format!("exporter={}", real::image("prometheus-node-exporter")),
+        "exporter_binary=/usr/bin/prometheus-node-exporter".to_owned(),
+        "app=topogen/fake".to_owned(),
+    ];
+    let set: Vec<&str> = images.iter().flat_map(|i| ["--set", i.as_str()]).collect();
+    let hears_of = |nodes: &[u32]| {
+        let up: BTreeSet<String> = nodes.iter().map(|n| format!("node{n}:9100")).collect();
+        wait("Prometheus hears of each node", || {
+            let query = ["promtool", "query", "instant", "http://localhost:9090", "up == 1"];
+            let said = exec(&cluster.container("monitor", "prometheus"), &query)?;
+            let instance = |line: &str| Some(line.split_once("instance=\"")?.1.split_once('"')?.0.to_owned());
+            let heard: BTreeSet<String> = said.lines().filter_map(instance).collect();
+            (heard == up).then_some(())
+        });
+    };
+    cluster.must("up", &[&set[..], &["--wait"]].concat());
+    hears_of(&[1, 2, 3]);
+    is_right(&cluster, &set);
+    let five = [&set[..], &["--slaves", "5"]].concat();
+    cluster.must("up", &[&five[..], &["--wait"]].concat());
+    hears_of(&[1, 2, 3, 4, 5]);
+    is_right(&cluster, &five);
+    cluster.must("stop", &["node4"]);
+    hears_of(&[1, 2, 3, 5]);
+}
+
 /// Who answers `requests` requests to the balancer, asked from a node behind it.
 fn served(cluster: &Cluster, requests: usize) -> Option<BTreeMap<String, usize>> {
     let ask = format!(

@@ -318,6 +318,9 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("examples::postgres_replication_with_fakes", Needs::Engine, || {
         examples::fakes("postgres-replication")
     }),
+    ("examples::prometheus_with_fakes", Needs::Engine, || {
+        examples::fakes("prometheus")
+    }),
     ("examples::redis_replication_with_fakes", Needs::Engine, || {
         examples::fakes("redis-replication")
     }),
@@ -331,6 +334,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         examples::fakes("voting-app")
     }),
     ("examples::redis_counts_its_replicas", Needs::Images, examples::redis),
+    (
+        "examples::prometheus_hears_of_each_node",
+        Needs::Images,
+        examples::prometheus,
+    ),
     ("examples::nginx_spreads_requests", Needs::Images, examples::nginx),
     (
         "examples::postgres_streams_to_standbys",
