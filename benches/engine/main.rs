@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use lab::{Compose, Lab};
@@ -98,6 +98,9 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<()> {
+    if options.publish && options.json.parent() != Some(Path::new("benches")) {
+        bail!("`--publish` links to the picture beside the results: `--json` is to be a file in benches/");
+    }
     children::listen()?;
     let lab = Lab::new(options.at_once)?;
     let mut report = Report {
@@ -195,13 +198,19 @@ fn heading(lab: &Lab) -> Heading {
     let (major, minor) = lab.place.api;
     let compose = [Compose::Loop, Compose::One];
     // The last that changed the program: what changed beside it makes no other figures.
-    let commit = Command::new("git")
-        .args(["log", "-1", "--format=%h", "--", "src", "Cargo.lock"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output();
-    let commit = commit
-        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
-        .unwrap_or_default();
+    let git = |arguments: &[&str]| {
+        let arguments = arguments.iter().chain(&["--", "src", "Cargo.lock"]);
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output();
+        let text = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+        text.unwrap_or_default()
+    };
+    let mut commit = git(&["log", "-1", "--format=%h"]);
+    if !git(&["status", "--porcelain"]).is_empty() {
+        commit.push_str(", changed");
+    }
     Heading {
         topogen: format!("{} {commit}", env!("CARGO_PKG_VERSION")).trim().to_owned(),
         engine: word("Version"),

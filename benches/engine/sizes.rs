@@ -94,34 +94,48 @@ struct Found {
 pub(crate) fn sizes(lab: &Lab, options: &Options) -> Result<(Vec<Size>, Vec<Line>)> {
     let processes = Processes::of(lab);
     let mut sizes: Vec<Size> = Vec::new();
+    let mut missing = Vec::new();
     for slaves in &options.sizes {
-        let mut found: [Found; VERBS.len()] = Default::default();
-        for round in 0..options.size_rounds {
-            say(&format!(
-                "{slaves} slaves: round {} of {}",
-                round + 1,
-                options.size_rounds
-            ));
-            for (verb, found) in VERBS.iter().zip(&mut found) {
-                let before = processes.spent();
-                found.took.push(once(lab, verb, *slaves)?);
-                if let (Some(before), Some(after)) = (before, processes.spent()) {
-                    found.engine.push(after - before);
-                }
+        match at(lab, &processes, *slaves, options.size_rounds) {
+            Ok(found) => sizes.extend(found),
+            // What was measured before stays, and the rest may do.
+            Err(error) => {
+                children::interrupted()?;
+                say(&format!("{slaves} slaves: {error:#}"));
+                let measured = format!("{slaves} slaves");
+                missing.push(Line::missing("sizes", &measured, "", "a command failed"));
+                lab.clean()?;
             }
         }
-        sizes.extend(VERBS.iter().zip(found).map(|(verb, found)| Size {
-            verb: (*verb).to_owned(),
-            slaves: *slaves,
-            containers: 3 + 5 * slaves,
-            seconds: Spread::of_times(found.took.iter().map(|t| t.wall)),
-            cpu_seconds: Spread::of_times(found.took.iter().map(|t| t.cpu)),
-            megabytes: Spread::of(found.took.iter().map(megabytes)),
-            engine_cpu_seconds: (!found.engine.is_empty()).then(|| Spread::of(found.engine)),
-        }));
     }
-    let lines = bounds(&sizes, options);
+    let mut lines = bounds(&sizes, options);
+    lines.extend(missing);
     Ok((sizes, lines))
+}
+
+/// Every verb at one size, so many times.
+fn at(lab: &Lab, processes: &Processes, slaves: u32, rounds: usize) -> Result<Vec<Size>> {
+    let mut found: [Found; VERBS.len()] = Default::default();
+    for round in 0..rounds {
+        say(&format!("{slaves} slaves: round {} of {rounds}", round + 1));
+        for (verb, found) in VERBS.iter().zip(&mut found) {
+            let before = processes.spent();
+            found.took.push(once(lab, verb, slaves)?);
+            if let (Some(before), Some(after)) = (before, processes.spent()) {
+                found.engine.push(after - before);
+            }
+        }
+    }
+    let size = |(verb, found): (&&str, Found)| Size {
+        verb: (*verb).to_owned(),
+        slaves,
+        containers: 3 + 5 * slaves,
+        seconds: Spread::of_times(found.took.iter().map(|t| t.wall)),
+        cpu_seconds: Spread::of_times(found.took.iter().map(|t| t.cpu)),
+        megabytes: Spread::of(found.took.iter().map(megabytes)),
+        engine_cpu_seconds: (!found.engine.is_empty()).then(|| Spread::of(found.engine)),
+    };
+    Ok(VERBS.iter().zip(found).map(size).collect())
 }
 
 fn once(lab: &Lab, verb: &str, slaves: u32) -> Result<Took> {
