@@ -192,8 +192,23 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// What a scenario that failed leaves to read: its containers, and the last that each said.
+    fn tell(&self) {
+        eprintln!("{}", text(&self.run("ps", &[]).stdout));
+        for name in self.containers(None).keys() {
+            let said = Command::new("docker").args(["logs", "--tail", "12", name]).output();
+            let said = said.expect("docker runs");
+            eprintln!("== {name}\n{}\n{}", text(&said.stdout), text(&said.stderr));
+        }
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
         let output = self.run("down", &["--progress", "quiet"]);
         for arguments in &self.also {
             let _ = Command::new("docker").args(arguments).output();

@@ -97,7 +97,7 @@ pub(crate) fn redis() {
     let image = format!("image={}", real::image("redis-server"));
     let counts = |replicas: u32| {
         let names: Vec<String> = (1..=replicas).map(|n| format!("replica{n}")).collect();
-        wait("the primary counts its replicas", || {
+        wait(&format!("the primary counts {replicas} replicas"), || {
             (redis_replicas(&cluster)? == names).then_some(())
         });
     };
