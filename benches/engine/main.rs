@@ -180,6 +180,11 @@ fn show(report: &mut Report, options: &Options) -> Result<()> {
         .with_context(|| format!("{}", json.display()))?;
     std::fs::write(&picture, plot::svg(report)).with_context(|| format!("{}", picture.display()))?;
     say(&format!("written: {} and {}", json.display(), picture.display()));
+    if let Some(svg) = plot::growth(report) {
+        let picture = json.with_extension("growth.svg");
+        std::fs::write(&picture, svg).with_context(|| format!("{}", picture.display()))?;
+        say(&format!("written: {}", picture.display()));
+    }
     if options.publish {
         let readme = root.join("benches/README.md");
         let name = picture.file_name().unwrap_or_default().to_string_lossy();
