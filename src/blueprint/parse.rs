@@ -108,13 +108,25 @@ fn map<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Option<&'a [E
     }
 }
 
+/// What Compose and others call a key that is named otherwise here.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("replicas", "count"),
+    ("scale", "count"),
+    ("instances", "count"),
+    ("depends_on", "after"),
+];
+
 fn known_keys(entries: &[Entry], known: &[&str], what: &str, problems: &mut Problems) {
     for entry in entries {
         if !known.contains(&entry.key.as_str()) && !entry.key.starts_with("x-") {
-            problems.push(
-                Problem::at(entry.key_span, format!("unknown key `{}` in {what}", entry.key))
-                    .did_you_mean(&entry.key, known.iter().copied()),
-            );
+            let problem = Problem::at(entry.key_span, format!("unknown key `{}` in {what}", entry.key));
+            let meant = ELSEWHERE
+                .iter()
+                .find(|(other, key)| *other == entry.key && known.contains(key));
+            problems.push(match meant {
+                Some((_, key)) => problem.hint(format!("did you mean `{key}`?")),
+                None => problem.did_you_mean(&entry.key, known.iter().copied()),
+            });
         }
     }
 }
