@@ -46,6 +46,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         work::refresh_images(&engine, &wanted, &args.work).await?;
     }
     let mut did_something = false;
+    let mut gone: BTreeSet<String> = BTreeSet::new();
     let deadline = args.timeout.map(|t| Instant::now() + Duration::from_secs(t));
     let window = window(&wanted);
     for look in 1.. {
@@ -74,6 +75,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             break;
         }
         did_something = true;
+        gone.extend(nodes_taken_away(&plan, &wanted));
         work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
         if happened::only(&plan, &wanted.cluster, &engine, begun).await {
             break;
@@ -88,8 +90,11 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     }
     let containers: usize = wanted.nodes.iter().map(|n| n.containers.len()).sum();
     let nodes = plural(wanted.nodes.len(), "node");
-    let what = format!("{nodes}, {}", plural(containers, "container"));
-    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers});
+    let mut what = format!("{nodes}, {}", plural(containers, "container"));
+    if !gone.is_empty() {
+        what.push_str(&format!(", {} removed", plural(gone.len(), "node")));
+    }
+    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers, "nodes_removed": gone});
     let reach = reach::reach(&engine, &wanted, &args.source).await?;
     let text = match did_something {
         true => format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
@@ -97,6 +102,19 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     };
     terminal::result(&text, fields);
     Ok(())
+}
+
+/// The nodes that `plan` takes away whole.
+fn nodes_taken_away(plan: &Plan, wanted: &Wanted) -> impl Iterator<Item = String> {
+    let stay: HashSet<&str> = wanted.nodes.iter().map(|n| n.name.as_str()).collect();
+    let removals = plan
+        .operations
+        .iter()
+        .filter(|o| matches!(o.action, Action::RemoveContainer { .. }));
+    removals
+        .map(|o| &o.node)
+        .filter(move |n| !stay.contains(n.as_str()))
+        .cloned()
 }
 
 /// For how long back it matters which containers were told to end: a little longer than the slowest may take to.

@@ -145,6 +145,12 @@ pub(crate) fn scaling() {
         assert_eq!(cluster.networks().len(), 2 + count);
         before = after;
     }
+    // That nodes went is said.
+    cluster.must("up", &["--slaves", "3"]);
+    let output = cluster.run("up", &["--slaves", "1", "--progress", "json"]);
+    let last = text(&output.stderr).lines().last().map(str::to_owned);
+    let told: serde_json::Value = serde_json::from_str(&last.expect("a line")).expect("JSON");
+    assert_eq!(told["nodes_removed"], json!(["slave2", "slave3"]), "{told}");
 }
 
 /// 7.
