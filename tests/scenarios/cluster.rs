@@ -194,6 +194,7 @@ impl Cluster {
 
 impl Cluster {
     /// What a scenario that failed leaves to read: its containers, and the last that each said.
+    #[allow(clippy::print_stderr)]
     fn tell(&self) {
         eprintln!("{}", text(&self.run("ps", &[]).stdout));
         for name in self.containers(None).keys() {
