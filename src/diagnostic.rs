@@ -150,6 +150,8 @@ pub enum Kind {
     Source,
     /// A template in it, which fails by itself, whatever else is wrong.
     Template,
+    /// What a blueprint hands on to Compose and engines, which do not know it either.
+    Compose,
     /// The command line.
     Usage,
 }

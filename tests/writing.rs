@@ -135,6 +135,21 @@ fn check_says_everything() {
 }
 
 #[test]
+fn check_looks_into_what_only_compose_and_the_engine_read() {
+    let directory = with_blueprint(
+        "roles:\n  worker:\n    services:\n      app:\n        image: shop/app\n        healthcheck: {test: [CMD, x], intervall: 2s}\n        \
+         deploy: {replica: 2, resources: {limits: {memroy: 1g}}}\n        privileged: maybe\n        mem_limit: lots\n        \
+         depends_on: {db: {conditon: service_healthy}}\n      db: {image: postgres, volumes: [{type: tmpfs, taget: /run}]}\n",
+    );
+    let output = topogen(directory.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(3));
+    insta::assert_snapshot!(stderr(&output));
+    let output = topogen(directory.path(), &["check", "--format", "json"]);
+    let problems: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(problems.as_array().map(Vec::len), Some(7), "{problems}");
+}
+
+#[test]
 fn the_committed_schema_is_the_one_that_is_printed() {
     let directory = tempfile::tempdir().expect("a directory");
     let printed = stdout(&topogen(directory.path(), &["schema"]));

@@ -1,7 +1,8 @@
 //! What is wrong with one thing of a topology, by its path, and where that was written.
 
 use super::needs::Need;
-use crate::diagnostic::{Problem, Problems, Span};
+use crate::compose::{CONFIG_KEYS, NESTED_KEYS, NETWORK_KEYS};
+use crate::diagnostic::{Kind, Problem, Problems, Span, nearest};
 use crate::topology::written::Written;
 use crate::value::Value;
 
@@ -69,7 +70,7 @@ impl<'a> Faults<'a> {
             other => format!("`{}`", other.scalar().unwrap_or_default()),
         };
         let message = format!("`{path}`: expected {expected}, found {found}");
-        self.push(path, Problem::general(message));
+        self.mistake(path, Problem::general(message));
     }
 
     /// Say why the value at `path` is none that can be asked for.
@@ -87,10 +88,23 @@ impl<'a> Faults<'a> {
         );
     }
 
-    /// Extensions pass; what else is not known is refused by its path.
+    /// Add `problem`: `docker compose` would refuse it, too.
+    fn mistake(&mut self, path: &str, mut problem: Problem) {
+        problem.kind = Kind::Compose;
+        self.push(path, problem);
+    }
+
+    /// Extensions pass; what else is not known here is refused, or Compose does not know it either.
     pub(super) fn unknown(&mut self, key: &str, path: &str) {
-        if !key.starts_with("x-") {
+        if [NETWORK_KEYS, CONFIG_KEYS].iter().any(|keys| keys.contains(&key)) {
             self.refuse(path);
+        } else if !key.starts_with("x-") {
+            let above = path.strip_suffix(key).unwrap_or(path).trim_end_matches('.');
+            let mut problem = Problem::general(format!("unknown key `{key}` in `{above}`"));
+            if let Some(near) = nearest(key, NESTED_KEYS.iter().copied()) {
+                problem = problem.hint(format!("did you mean `{near}`?"));
+            }
+            self.mistake(path, problem);
         }
     }
 }
