@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::blueprint::MAX_COUNT;
 use crate::engine::logs::Moment;
 use crate::name::ClusterName;
 use crate::plan::verbs;
@@ -81,7 +82,7 @@ pub struct Source {
     #[arg(short, long, value_name = "NAME")]
     pub name: Option<ClusterName>,
     /// How many nodes of the role `slave`, or of the only role with a count
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub slaves: Option<u32>,
     /// How many nodes of a role; may be given again for another
     #[arg(long, value_name = "ROLE=N", value_parser = scale)]
@@ -98,6 +99,43 @@ pub struct Source {
     /// Put topogen's fake in place of every image
     #[arg(long)]
     pub fake: bool,
+}
+
+impl Source {
+    /// The options that say so, for a command that is to mean the same; may be empty.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        let mut say = |option: &str, value: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+            words.push(match value.chars().all(plain) && !value.is_empty() {
+                true => format!("--{option} {value}"),
+                false => format!("--{option} '{}'", value.replace('\'', r"'\''")),
+            });
+        };
+        let Self {
+            file,
+            name,
+            slaves,
+            scale,
+            set,
+            env_file,
+            profile,
+            fake,
+        } = self;
+        file.iter().for_each(|f| say("file", f));
+        name.iter().for_each(|n| say("name", n.as_str()));
+        slaves.iter().for_each(|n| say("slaves", &n.to_string()));
+        scale.iter().for_each(|(role, n)| say("scale", &format!("{role}={n}")));
+        set.iter()
+            .for_each(|(key, value)| say("set", &format!("{key}={value}")));
+        env_file.iter().for_each(|f| say("env-file", &f.display().to_string()));
+        profile.iter().for_each(|p| say("profile", p));
+        if *fake {
+            words.push("--fake".to_owned());
+        }
+        words.join(" ")
+    }
 }
 
 /// Which cluster.
@@ -482,7 +520,7 @@ pub enum ReportFormat {
 /// `topogen image`
 #[derive(Debug, Args)]
 pub struct Image {
-    /// File to write
+    /// File to write; `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 }
@@ -558,9 +596,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn scale(text: &str) -> Result<(String, u32), String> {
-    let (role, count) = pair(text).map_err(|_| "expected ROLE=N".to_owned())?;
-    let count = count.parse().map_err(|_| format!("`{count}` is not a count"))?;
-    Ok((role, count))
+    let (role, number) = pair(text).map_err(|_| "expected ROLE=N".to_owned())?;
+    Ok((role, count(&number)?))
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|n| *n <= MAX_COUNT);
+    count.ok_or_else(|| format!("expected a whole number of nodes, {MAX_COUNT} at most"))
 }
 
 fn signal(text: &str) -> Result<String, String> {

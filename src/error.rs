@@ -30,6 +30,8 @@ pub enum Exit {
 impl Exit {
     /// What `exec` says of a command that could not be run, as `docker run` does.
     pub const NOT_RUN: u8 = 125;
+    /// What a shell and an engine say of a command that is not there.
+    pub const NOT_FOUND: u8 = 127;
 
     /// The code of the process.
     #[must_use]

@@ -276,9 +276,21 @@ pub(crate) fn data(text: &str) -> std::io::Result<()> {
 /// # Errors
 /// Those of writing.
 pub(crate) fn reaches(text: &str) -> std::io::Result<bool> {
+    written(text.as_bytes())
+}
+
+/// What is no text, on stdout.
+///
+/// # Errors
+/// As for [`data`].
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    written(bytes).map(drop)
+}
+
+fn written(bytes: &[u8]) -> std::io::Result<bool> {
     // The two may go to the same terminal.
     end();
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(bytes) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error),

@@ -175,7 +175,15 @@ impl Checked<'_> {
                 "`{}` of `{}` names no service: `{}`",
                 reference.key, service.name.value, reference.service
             );
-            problems.push(self.no_service(Problem::at(reference.span, message), &reference.service));
+            let problem = self.no_service(Problem::at(reference.span, message), &reference.service);
+            // What is not misspelt is likely to be another role's, as where a role takes a part of a Compose file.
+            problems.push(match problem.hint.as_deref() {
+                Some(hint) if !hint.starts_with("known here") => problem,
+                _ => problem.hint(format!(
+                    "it is no service of this role: `{}: !reset` leaves the key out, `after` of the role waits for other roles",
+                    reference.key
+                )),
+            });
         }
     }
 

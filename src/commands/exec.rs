@@ -14,6 +14,7 @@ use crate::engine::connect::words;
 use crate::engine::exec::{self, Console, Order, Stream};
 use crate::engine::{SeenContainer, State, label};
 use crate::error::{Error, Exit};
+use crate::fake;
 use crate::lines::{Lines, Prefixes, whose};
 use crate::plan::plural;
 use crate::{select, terminal};
@@ -82,7 +83,17 @@ async fn alone(found: &Found, container: &SeenContainer, order: &Order) -> Resul
     // Before anything is said.
     drop(raw);
     match ended {
-        Ok(exit) => Ok(code(exit)),
+        Ok(exit) => {
+            let code = code(exit);
+            // What a shell says of a command that it cannot find, and an engine after it.
+            if code == Exit::NOT_FOUND && fake::is_image(&container.image) {
+                let whose = whose(container);
+                terminal::line(&format!(
+                    "hint: `{whose}` is a fake, which has `/topogen` alone: `topogen exec {whose} /topogen probe --resolve NAME`"
+                ));
+            }
+            Ok(code)
+        }
         Err(error) if nobody_reads(&error) => Ok(0),
         Err(error) => Err(not_run(words(&error))),
     }

@@ -11,6 +11,9 @@ pub(super) fn run(args: &Image) -> Result<(), Error> {
     let name = fake::image_name();
     let parts = fake::image::Parts::of_this_process().context("cannot make the fake image")?;
     let archive = parts.archive(&name).context("cannot make the fake image")?;
+    if args.output.as_os_str() == "-" {
+        return Ok(terminal::bytes(&archive).context("cannot print")?);
+    }
     let shown = args.output.display();
     std::fs::write(&args.output, archive).with_context(|| format!("cannot write `{shown}`"))?;
     terminal::line(&format!(

@@ -170,7 +170,7 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
             if name.contains(['/', '.']) {
                 return Err(invalid(
                     format!("cannot read `{name}`: no such file"),
-                    "a blueprint is a YAML file",
+                    &format!("`topogen init {name}` writes a first blueprint there"),
                 ));
             }
             let shipped = SHIPPED.iter().find(|(n, _)| *n == name);

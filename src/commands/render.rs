@@ -66,9 +66,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
             "removed: {names}; where one still runs: `docker compose -p NAME down`"
         ));
     }
-    if written > 0 {
-        terminal::line(&next(&topology, &shown.to_string()));
-    }
+    terminal::line(&next(&topology, &shown.to_string()));
     Ok(())
 }
 

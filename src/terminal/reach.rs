@@ -40,9 +40,12 @@ pub fn sentence(published: &[Published], entrance: Option<&Entrance>, flags: &st
         let Some(Entrance { name, port, network }) = entrance else {
             return format!("{ps} lists them");
         };
-        let port = port.as_deref().map(|p| p.strip_suffix("/tcp").unwrap_or(p));
-        let at = port.map_or_else(String::new, |p| format!(" at `{name}:{p}`"));
-        return format!("`{name}` answers on `{network}`{at}, {ps} lists all");
+        // Without a port nobody can tell whether anything answers there.
+        let is = match port.as_deref().map(|p| p.strip_suffix("/tcp").unwrap_or(p)) {
+            Some(port) => format!("answers on `{network}` at `{name}:{port}`"),
+            None => format!("is its name on `{network}`"),
+        };
+        return format!("`{name}` {is}, {ps} lists all");
     }
     let told: Vec<String> = nodes
         .iter()

@@ -228,8 +228,14 @@ impl Expansion<'_> {
                                 self.place(node, service),
                                 format!("`{name}` is a name inside `{}` and on `{key}`", node.name),
                             )
-                            .label(format!("on `{key}` it leads to `{}` of `{}`", s.name, n.name))
-                            .hint("the engine would answer now with the one, now with the other: rename one of them"),
+                            .label(match *name == *n.name.as_str() {
+                                true => format!("on `{key}` it is the name of a node"),
+                                false => format!("on `{key}` it leads to `{}` of `{}`", s.name, n.name),
+                            })
+                            .hint(
+                                "the engine would answer now with the one, now with the other: name the nodes otherwise \
+                                 (`node`), or the service (`extends` takes one from a file under another key)",
+                            ),
                         );
                     }
                 }
