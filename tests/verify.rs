@@ -305,6 +305,44 @@ fn one_of_several_containers_of_a_service_is_missing() {
 }
 
 #[test]
+fn the_blueprint_changed_since() {
+    let environment = || "`environment.SIZE` changed from `1` to `2`".to_owned();
+    let change = |e: &mut Engine, services: &[&str]| {
+        e.flags = "--name lab --slaves 2".to_owned();
+        for service in services {
+            e.changed.insert(format!("slave1-{service}-1"), environment());
+        }
+    };
+    insta::assert_snapshot!("changed", fault(|e| change(e, &["service_3"])));
+    let all = ["service_entry", "service_out", "service_3", "service_4", "service_5"];
+    insta::assert_snapshot!("changed_many", fault(|e| change(e, &all)));
+    // Another image has its own word, and changes much else.
+    insta::assert_snapshot!(
+        "changed_with_image",
+        fault(|e| {
+            change(e, &["service_3"]);
+            e.container("slave1-service_3-1").image = "nginx".to_owned();
+        })
+    );
+}
+
+#[test]
+fn a_role_of_another_blueprint_is_named_as_one() {
+    let mut engine = Engine::of(&lab(2));
+    engine.found.containers.push(engine::stranger("other1-app-1"));
+    let stray = engine.container("other1-app-1");
+    for (key, value) in [
+        ("cluster", "default"),
+        ("node", "other1"),
+        ("role", "other"),
+        ("service", "app"),
+    ] {
+        stray.labels.insert(format!("io.topogen.{key}"), value.to_owned());
+    }
+    insta::assert_snapshot!(shown(&engine.verify(&lab(2), everything)));
+}
+
+#[test]
 fn packets_get_lost() {
     let lose = |e: &mut Engine| {
         let pair = ["slave1-service_entry-1", "slave2-service_entry-1"].map(ToOwned::to_owned);

@@ -4,15 +4,17 @@ mod ask;
 mod print;
 mod projects;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
-use crate::engine::{SeenContainer, inspect, label};
+use crate::engine::{ContainerSpec, SeenContainer, inspect, label, translate};
 use crate::error::{Error, Exit};
+use crate::plan::reconcile;
 use crate::select::select;
 use crate::terminal;
 use crate::verify::expect::Kinds;
+use crate::verify::found::Found;
 use crate::verify::picture::{Concern, Picture};
 use crate::verify::{Scope, report};
 
@@ -25,14 +27,17 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
     if !args.project.is_empty() {
         return projects::run(args).await;
     }
-    let topology = load::topology(&args.source)?.topology;
+    let loaded = load::topology(&args.source)?;
+    let topology = &loaded.topology;
     let engine = work::connect().await?;
     terminal::doing("looking at the engine");
-    let concern = Concern::of(&topology);
+    let concern = Concern::of(topology);
     let found = inspect::look(&engine, |list| list.iter().map(|c| concern.has(c)).collect())
         .await
         .map_err(work::doing("look at the engine"))?;
-    let picture = Picture::new(&topology, &found);
+    let mut picture = Picture::new(topology, &found);
+    picture.flags = args.source.typed();
+    picture.changed = changed(&loaded, &found);
     let scope = scope(&picture, args)?;
     let compared = ask::members(&engine, &picture, &scope, args).await?;
     let report = report(&picture, &scope, compared);
@@ -44,6 +49,27 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Shown(Exit::Difference)),
     }
+}
+
+/// What `up` would make anew because something else is asked for now: by the container's name, what changed. What `up`
+/// refuses to make was made by Compose, or never.
+fn changed(loaded: &load::Loaded, found: &Found) -> HashMap<String, String> {
+    let Ok(wanted) = translate::translate(&loaded.topology, &loaded.origin) else {
+        return HashMap::new();
+    };
+    let specs = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let specs: HashMap<&str, &ContainerSpec> = specs.map(|c| (c.name.as_str(), &**c)).collect();
+    let ours = found
+        .containers
+        .iter()
+        .filter(|c| c.label(label::CLUSTER) == wanted.cluster.as_str());
+    let changes = ours.filter_map(|c| {
+        Some((
+            c.name.clone(),
+            reconcile::changed(&c.labels, specs.get(c.name.as_str())?)?,
+        ))
+    });
+    changes.collect()
 }
 
 /// What `--from` and `--only` leave.

@@ -66,6 +66,10 @@ pub struct Picture<'a> {
     pub strays: Vec<usize>,
     /// Containers of others on its networks.
     pub guests: Vec<usize>,
+    /// The options by which a command means this topology, as `--name lab --slaves 3`; may be empty.
+    pub flags: String,
+    /// By name of a container, what has changed since it was made.
+    pub changed: HashMap<String, String>,
     /// By network of the engine, by name: the containers that answer to it there, and their addresses.
     owners: HashMap<&'a str, HashMap<&'a str, Vec<Owner>>>,
 }
@@ -135,6 +139,8 @@ impl<'a> Picture<'a> {
             nodes: &topology.nodes,
             strays: Vec::new(),
             guests: Vec::new(),
+            flags: String::new(),
+            changed: HashMap::new(),
             owners: HashMap::new(),
         };
         picture.add_members(topology);

@@ -1,6 +1,6 @@
 //! An engine that is not there: what it would list, and what containers on it would answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use topogen::engine::{State, label};
@@ -26,6 +26,10 @@ pub(super) struct Engine {
     /// Containers between which packets get lost, and whether for want of room in the host's ARP table.
     pub(super) lost: Vec<(String, String)>,
     pub(super) crowded: bool,
+    /// By name of a container, what has changed since it was made.
+    pub(super) changed: HashMap<String, String>,
+    /// The options that `verify` was given.
+    pub(super) flags: String,
     /// Those that cannot be asked: `slave1/service_3`.
     pub(super) dumb: Vec<String>,
     /// Names that are answered otherwise than they should be.
@@ -44,6 +48,8 @@ impl Engine {
             forwarded: Vec::new(),
             lost: Vec::new(),
             crowded: false,
+            changed: HashMap::new(),
+            flags: String::new(),
             dumb: Vec::new(),
             amiss: Vec::new(),
             outside: None,
@@ -282,7 +288,9 @@ impl Engine {
 
     /// What verifying it against `topology` would come to.
     pub(super) fn verify(&self, topology: &Topology, scope: impl FnOnce(&Picture<'_>) -> Scope) -> Report {
-        let picture = Picture::new(topology, &self.found);
+        let mut picture = Picture::new(topology, &self.found);
+        picture.changed = self.changed.clone();
+        picture.flags = self.flags.clone();
         let scope = scope(&picture);
         let expectations = Expectations::new(&picture, scope.kinds);
         let expected = scope.members.iter().filter_map(|m| expectations.of(*m));

@@ -1,9 +1,11 @@
 //! What changed: from the definitions that a container or network was made from and is to be made from, in the
 //! blueprint's words.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use crate::engine::{ContainerSpec, NetworkSpec, SeenContainer, SeenNetwork, label};
+use crate::engine::{ContainerSpec, NetworkSpec, SeenNetwork, label};
 
 /// So many are told; of the others only how many there are.
 const TOLD: usize = 2;
@@ -12,10 +14,12 @@ const LONGEST: usize = 48;
 /// Words in a key whose value is nobody's business.
 const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
 
-/// Why `seen` is to be made anew as `spec`.
-pub(super) fn of_container(seen: &SeenContainer, spec: &ContainerSpec) -> String {
+/// Why what was made with `labels` is to be made anew as `spec`; `None` where it may stay.
+#[must_use]
+pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Option<String> {
     let now = spec.body.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
-    cause(seen.labels.get(label::DEFINITION), now)
+    let same = labels.get(label::CONFIG_HASH) == Some(&spec.hash);
+    (!same).then(|| cause(labels.get(label::DEFINITION), now))
 }
 
 /// Why `seen` is to be made anew as `spec`.
@@ -31,6 +35,8 @@ fn cause(before: Option<&String>, now: Option<&String>) -> String {
     };
     let mut changes = Vec::new();
     compare("", &normal(before), &normal(now), &mut changes);
+    // Another image changes much else, and is told first.
+    changes.sort_by_key(|c| !c.starts_with("`image`"));
     let more = changes.len().saturating_sub(TOLD);
     match changes.len() {
         // The blueprint says the same, and this topogen makes another request of it.

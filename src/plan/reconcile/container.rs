@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Decision, Up, change, order};
-use crate::engine::{ContainerSpec, SeenContainer, State, label};
+use crate::engine::{ContainerSpec, SeenContainer, State};
 use crate::plan::{Action, quoted};
 
 impl<'a> Up<'a> {
@@ -39,8 +39,8 @@ impl<'a> Up<'a> {
         if seen.state == State::Dead {
             return Some("dead".to_owned());
         }
-        if seen.label(label::CONFIG_HASH) != spec.hash {
-            return Some(change::of_container(seen, spec));
+        if let Some(cause) = change::changed(&seen.labels, spec) {
+            return Some(cause);
         }
         if let Some(cause) = self.other_image(spec, seen) {
             return Some(cause);

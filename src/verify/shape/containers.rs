@@ -24,6 +24,7 @@ impl Shape {
             self.others(picture, member);
         }
         self.images(picture);
+        self.changed(picture);
         self.strays(picture);
     }
 
@@ -47,8 +48,11 @@ impl Shape {
                 _ => Place::cluster(None),
             };
             let cause = match gone.len() == by_node.len() {
-                true => "nothing of it is up, or it is under another name: `topogen up`",
-                false => "brought up with another count, or removed: `topogen up`",
+                true => format!("nothing of it is up, or it is under another name: {}", picture.up()),
+                false => format!(
+                    "brought up with another count: say the same `--slaves` or `--scale` here; or removed: {}",
+                    picture.up()
+                ),
             };
             let expected = format!("{} run in {}", plural(members.len(), "container"), node_list(&names));
             self.push(
@@ -211,6 +215,30 @@ impl Shape {
         }
     }
 
+    /// Containers that were made of something else than the topology says now. Another image is told already.
+    fn changed(&mut self, picture: &Picture<'_>) {
+        for member in 0..picture.members.len() {
+            let Some(container) = picture.container(member) else {
+                continue;
+            };
+            let image = picture.members[member].service.get("image").and_then(Value::scalar);
+            let told = image.is_some_and(|i| i != container.image && !(fake::is_image(&i) && container.is_fake()));
+            let Some(what) = picture.changed.get(&container.name).filter(|_| !told) else {
+                continue;
+            };
+            let cause = format!(
+                "the blueprint changed since, or was told otherwise (`--set`, `--scale`): {}",
+                picture.remedy()
+            );
+            let told = Told::new("is made as the blueprint says", what, &cause).or_many(
+                "containers are made as the blueprint says",
+                "are not",
+                cause,
+            );
+            self.push(Place::member(picture, member), told, About::Nothing);
+        }
+    }
+
     /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
     fn strays(&mut self, picture: &Picture<'_>) {
         let mut nodes: BTreeMap<(String, u64, String), Vec<usize>> = BTreeMap::new();
@@ -254,10 +282,21 @@ impl Shape {
             [one] => Place::of_node(one, None),
             _ => Place::cluster(None),
         };
+        let ours = |at: &usize| {
+            let role = picture.found.containers[*at].label(label::ROLE);
+            role.is_empty() || picture.nodes.iter().any(|n| n.role.as_str() == role)
+        };
+        let cause = match all.iter().all(ours) {
+            true => "brought up with another count: say the same `--slaves` or `--scale` here".to_owned(),
+            false => format!(
+                "of a role that this blueprint has not: it was brought up from another one (`-f`), or {} removes it",
+                picture.command("up --remove-orphans")
+            ),
+        };
         let told = Told::new(
             format!("{} and no more", plural(picture.nodes.len(), "node")),
             format!("{} of {}", plural(all.len(), "container"), node_list(&names)),
-            "brought up with another count: say the same `--slaves` or `--scale` here",
+            cause,
         );
         self.push(place, told, About::Containers(all));
     }
@@ -273,12 +312,25 @@ impl Picture<'_> {
     }
 
     /// What puts things right, by whoever made them.
-    pub(super) fn remedy(&self) -> &'static str {
-        let mut members = 0..self.members.len();
-        let by_compose = |m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty());
-        match members.any(by_compose) {
-            true => "`docker compose up -d --force-recreate` mends it",
-            false => "`topogen up` mends it",
+    pub(super) fn remedy(&self) -> String {
+        match self.is_by_compose() {
+            true => "`docker compose up -d --force-recreate` mends it".to_owned(),
+            false => format!("{} mends it", self.up()),
         }
+    }
+
+    /// Whether Compose made some of it.
+    pub(super) fn is_by_compose(&self) -> bool {
+        let mut members = 0..self.members.len();
+        members.any(|m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty()))
+    }
+
+    fn up(&self) -> String {
+        self.command("up")
+    }
+
+    /// A command of topogen's that means this cluster.
+    pub(super) fn command(&self, words: &str) -> String {
+        format!("`topogen {words} {}`", self.flags).replace(" `", "`")
     }
 }

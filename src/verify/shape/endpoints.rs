@@ -135,6 +135,10 @@ impl Shape {
                 Some(node) => format!("connected by hand to the private network of `{node}`"),
                 None => "connected by hand".to_owned(),
             };
+            let cause = format!(
+                "{cause}: `docker network disconnect {} {}` mends it",
+                endpoint.network, container.name
+            );
             let told = Told::new(expected, format!("is on `{}` too{as_names}", endpoint.network), cause).or_many(
                 "containers are on the networks of the blueprint alone",
                 "are on others too",

@@ -98,9 +98,7 @@ impl Shape {
     fn other(&mut self, picture: &Picture<'_>, at: usize, expected: &str, seen: &str, all: &str) {
         let name = &picture.nets[at].network.name;
         let cause = match picture.nets[at].node {
-            None if picture.remedy().contains("compose") => {
-                "made with other options than `topogen render` says".to_owned()
-            }
+            None if picture.is_by_compose() => "made with other options than `topogen render` says".to_owned(),
             _ => format!("made by hand or of another blueprint: {}", picture.remedy()),
         };
         let told = Told::new(
@@ -134,8 +132,8 @@ impl Shape {
                 "" => Place::cluster(Some(network.name.clone())),
                 node => Place::of_node(node, Some(network.name.clone())),
             };
-            let cause = "the blueprint changed since: `topogen up` removes it";
-            let told = Told::new("no such network", format!("network `{}`", network.name), cause).or_many(
+            let cause = format!("the blueprint changed since: {} removes it", picture.command("up"));
+            let told = Told::new("no such network", format!("network `{}`", network.name), &cause).or_many(
                 "no networks but those of the blueprint",
                 "are not of it",
                 cause,
