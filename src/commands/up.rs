@@ -176,10 +176,9 @@ async fn were_stopped(ended: &[&SeenContainer], engine: &Engine, wanted: &Wanted
     ended.iter().any(|c| told.ended.contains(&c.id))
 }
 
-/// That the cluster is another blueprint's, of which something would be taken away. One whose file is gone was moved.
+/// That the cluster is another blueprint's, and would become this one's. One whose file is gone was moved.
 fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origin) -> Option<Conflict> {
-    let takes = |a: &Action| matches!(a, Action::Stop { .. } | Action::RemoveContainer { .. });
-    if !plan.operations.iter().any(|o| takes(&o.action)) {
+    if plan.is_empty() {
         return None;
     }
     let blueprints: BTreeSet<&str> = seen.containers.iter().map(|c| c.label(label::BLUEPRINT)).collect();
