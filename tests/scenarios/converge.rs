@@ -269,6 +269,10 @@ pub(crate) fn other_blueprint() {
     let output = cluster.run("up", &["-f", "other.yaml"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     assert_eq!(cluster.containers(Some("running")), before);
+    // Nor is anything added to it, as from a directory that has no blueprint.
+    let output = cluster.run("up", &["-f", "master-slaves", "--slaves", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(cluster.containers(None), before);
     cluster.must("up", &["-f", "other.yaml", "--take-over"]);
     assert_eq!(cluster.containers(Some("running")).len(), 3);
 }

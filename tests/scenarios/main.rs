@@ -261,6 +261,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         verify::right,
     ),
+    ("verify::what_changed_since_is_told", Needs::Engine, verify::changed),
     ("verify::a_fault_of_names_is_told_once", Needs::Engine, verify::names),
     ("verify::a_fault_of_places_is_told_once", Needs::Engine, verify::places),
     ("verify::a_fault_of_ports_is_told_once", Needs::Engine, verify::ports),

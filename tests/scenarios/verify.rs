@@ -75,6 +75,29 @@ pub(crate) fn right() {
     told_once(&report, ("slave2", ""));
 }
 
+/// What `up` would make anew, `verify` tells, once for what is the same in each node.
+pub(crate) fn changed() {
+    let cluster = Cluster::new();
+    let text = "vars: {size: small}\nroles:\n  worker:\n    count: 2\n    entry: app\n    services:\n      \
+                app: {image: topogen/fake, environment: {SIZE: \"{{ vars.size }}\"}, expose: [\"80\"]}\n";
+    fs::write(cluster.path().join("topogen.yaml"), text).expect("a blueprint");
+    cluster.must("up", &[]);
+    is_right(&cluster, &[]);
+    let report = verify(&cluster, &["--set", "size=large"]);
+    let seen: Vec<&Json> = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|f| &f["seen"])
+        .collect();
+    assert_eq!(
+        seen, ["`environment.SIZE` changed from `small` to `large`"; 2],
+        "{report}"
+    );
+    cluster.must("up", &["--set", "size=large"]);
+    is_right(&cluster, &["--set", "size=large"]);
+}
+
 pub(crate) fn names() {
     let mut cluster = Cluster::new();
     cluster.must("up", SLAVES);
