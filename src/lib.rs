@@ -33,6 +33,7 @@ pub mod graph;
 pub mod lines;
 pub mod name;
 pub mod output;
+mod parallel;
 pub mod plan;
 pub mod roster;
 pub mod select;

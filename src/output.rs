@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::sha256;
+use crate::parallel;
 
 /// The manifest's name.
 pub const MANIFEST: &str = ".topogen.json";
@@ -60,7 +61,7 @@ pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes
     let mut changes = Changes {
         directory,
         files,
-        hashes: files.iter().map(|f| sha256(&f.content)).collect(),
+        hashes: parallel::each(files, |f| sha256(&f.content)),
         write: Vec::new(),
         remove: Vec::new(),
         blocked: Vec::new(),
@@ -139,10 +140,11 @@ impl Changes<'_> {
         if !self.write.is_empty() || !self.remove.is_empty() {
             self.write_manifest()?;
         }
-        for at in &self.write {
+        let written = parallel::each(&self.write, |at| {
             let file = &self.files[*at];
-            write(&self.directory.join(&file.path), &file.content, file.mode)?;
-        }
+            write(&self.directory.join(&file.path), &file.content, file.mode)
+        });
+        written.into_iter().collect::<io::Result<()>>()?;
         for path in &self.remove {
             let path = self.directory.join(path);
             match fs::remove_file(&path) {

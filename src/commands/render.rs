@@ -10,10 +10,11 @@ use crate::compose::render;
 use crate::error::Error;
 use crate::fake;
 use crate::output::{self, File};
+use crate::parallel;
 use crate::plan::plural;
 use crate::plan::reconcile::natural;
 use crate::terminal;
-use crate::topology::{ConfigSource, Network, Topology};
+use crate::topology::{ConfigSource, Network, Node, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
@@ -97,22 +98,28 @@ fn print(files: &[File]) -> Result<(), Error> {
 
 /// The Compose file of each node, and the files of its configs.
 fn files(topology: &Topology) -> Result<Vec<File>, Error> {
+    let of_nodes = parallel::each(&topology.nodes, |node| of_node(topology, node));
     let mut files = Vec::with_capacity(topology.nodes.len());
-    for node in &topology.nodes {
-        let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
-        files.push(File {
-            path: format!("{}/{}", node.project, render::FILE_NAME),
-            content: text.into_bytes().into(),
-            mode: 0o644,
-        });
-        for config in &node.configs {
-            if let ConfigSource::File { path, mode, content } = &config.source {
-                files.push(File {
-                    path: format!("{}/{path}", node.project),
-                    content: content.clone(),
-                    mode: *mode,
-                });
-            }
+    for of_node in of_nodes {
+        files.extend(of_node?);
+    }
+    Ok(files)
+}
+
+fn of_node(topology: &Topology, node: &Node) -> Result<Vec<File>, Error> {
+    let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
+    let mut files = vec![File {
+        path: format!("{}/{}", node.project, render::FILE_NAME),
+        content: text.into_bytes().into(),
+        mode: 0o644,
+    }];
+    for config in &node.configs {
+        if let ConfigSource::File { path, mode, content } = &config.source {
+            files.push(File {
+                path: format!("{}/{path}", node.project),
+                content: content.clone(),
+                mode: *mode,
+            });
         }
     }
     Ok(files)
