@@ -2,7 +2,7 @@
 
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
-use crate::diagnostic::{Kind, Problems};
+use crate::diagnostic::{Kind, Problem, Problems};
 use crate::engine::translate;
 use crate::error::Error;
 use crate::plan::plural;
@@ -14,7 +14,7 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
         (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
         (Ok(_), Format::Json) => "[]".to_owned(),
         (Err(_), _) => return result.map(drop),
-        (Ok(loaded), Format::Table) => {
+        (Ok((loaded, refused)), Format::Table) => {
             let topology = &loaded.topology;
             load::warn(topology);
             terminal::line(&format!(
@@ -24,13 +24,9 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 plural(topology.services(), "service")
             ));
             // Valid for `render`; what the engine is not to be asked for is better known before `up`.
-            if topology.warnings().is_empty()
-                && let Err(problems) = translate::translate(topology, &loaded.origin)
-            {
-                for problem in problems.sorted() {
-                    let place = loaded.sources.place_of(problem);
-                    terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
-                }
+            for problem in refused.iter().filter(|_| topology.warnings().is_empty()) {
+                let place = loaded.sources.place_of(problem);
+                terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
             }
             return Ok(());
         }
@@ -39,18 +35,21 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
 
-/// What `render` would write down and Compose refuse: keys and values below those that the blueprint itself reads.
-fn known_to_compose(loaded: Loaded) -> Result<Loaded, Error> {
-    let mut mistakes = Problems::default();
-    if let Err(problems) = translate::translate(&loaded.topology, &loaded.origin) {
-        let unknown = problems.sorted().into_iter().filter(|p| p.kind == Kind::Compose);
-        unknown.cloned().for_each(|p| mistakes.push(p));
+/// With what `up` alone refuses; what `render` would write down and Compose refuse is wrong: keys and values below those that
+/// the blueprint itself reads.
+fn known_to_compose(loaded: Loaded) -> Result<(Loaded, Vec<Problem>), Error> {
+    let problems = translate::translate(&loaded.topology, &loaded.origin).err();
+    let problems = problems.as_ref().map(Problems::sorted).unwrap_or_default();
+    let (mistakes, refused): (Vec<&Problem>, Vec<&Problem>) =
+        problems.into_iter().partition(|p| p.kind == Kind::Compose);
+    if mistakes.is_empty() {
+        let refused = refused.into_iter().cloned().collect();
+        return Ok((loaded, refused));
     }
-    match mistakes.is_empty() {
-        true => Ok(loaded),
-        false => Err(Error::Blueprint {
-            problems: mistakes,
-            sources: loaded.sources,
-        }),
-    }
+    let mut problems = Problems::default();
+    mistakes.into_iter().cloned().for_each(|p| problems.push(p));
+    Err(Error::Blueprint {
+        problems,
+        sources: loaded.sources,
+    })
 }

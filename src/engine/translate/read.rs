@@ -15,11 +15,12 @@ pub(super) fn text(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option
     text
 }
 
-/// `true` or `false`, as a text too: after interpolation every scalar is one.
+/// `true` or `false`, as a text too: after interpolation every scalar is one, and YAML 1.1's words for them count (Compose
+/// specification, "Interpolation").
 pub(super) fn boolean(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<bool> {
-    match value.scalar().as_deref() {
-        Some("true") => Some(true),
-        Some("false") => Some(false),
+    match value.scalar().map(|text| text.to_lowercase()).as_deref() {
+        Some("true" | "yes" | "y" | "on") => Some(true),
+        Some("false" | "no" | "n" | "off") => Some(false),
         None if *value == Value::Null => None,
         _ => {
             faults.wrong(path, "`true` or `false`", value);
@@ -338,7 +339,8 @@ mod tests {
         assert_eq!(boolean(&Value::from("true"), "a", faults), Some(true));
         assert_eq!(boolean(&Value::Bool(false), "a", faults), Some(false));
         assert_eq!(integer(&Value::from("-7"), "a", faults), Some(-7));
-        assert_eq!(boolean(&Value::from("yes"), "a", faults), None);
+        assert_eq!(boolean(&Value::from("Yes"), "a", faults), Some(true));
+        assert_eq!(boolean(&Value::from("maybe"), "a", faults), None);
         assert_eq!(integer(&Value::from("many"), "b", faults), None);
         assert_eq!(findings.problems.len(), 2);
     }
