@@ -10,11 +10,11 @@ use crate::name::ClusterName;
 use crate::plan::verbs;
 use crate::select::Target;
 
-/// One blueprint of roles, one Compose project a node: clusters of masters and slaves on the Docker Engine.
+/// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
 #[command(name = "topogen", version, about, long_about = None, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "`topogen COMMAND --help` says more. Exit codes: 0 done, 1 unexpected, 2 usage, \
+    after_help = "`topogen COMMAND --help` says more. Exit codes: 0 done, 1 refused or failed, 2 usage, \
 3 blueprint invalid, 4 difference found, 5 engine out of reach, 6 applied in part, 130 interrupted."
 )]
 pub struct Cli {
@@ -30,7 +30,7 @@ pub enum Command {
     Init(Init),
     /// Say everything that is wrong with the blueprint
     Check(Check),
-    /// Write one Compose project a node, ready for `docker compose up -d`
+    /// Write one Compose project per node, ready for `docker compose up -d`
     Render(Render),
     /// Draw the cluster: nodes, services, networks and names
     Graph(Graph),

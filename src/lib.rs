@@ -1,4 +1,4 @@
-//! topogen expands one blueprint of roles into one Compose project a node, and brings them all up and down.
+//! topogen expands one blueprint of roles into one Compose project per node, and brings them all up and down.
 //!
 //! ```text
 //! text ──parse──▶ Blueprint ──expand──▶ Topology ──▶ compose files                                  (render)

@@ -133,7 +133,7 @@ impl Expansion<'_> {
                 mended(two)
             ))
         } else {
-            problem.hint("give one of them another port of the host")
+            problem.hint("give one of them another port of the host; over a Compose file, `ports: !override […]` replaces its ports")
         });
     }
 

@@ -234,7 +234,7 @@ impl Expansion<'_> {
                             })
                             .hint(
                                 "the engine would answer now with the one, now with the other: name the nodes otherwise \
-                                 (`node`), or the service (`extends` takes one from a file under another key)",
+                                 (`node`), or the service (`extends` takes one from a file under another key), or leave it out (`SERVICE: !reset`)",
                             ),
                         );
                     }
