@@ -291,13 +291,9 @@ pub(super) async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, E
     }
     let name = fake::image_name();
     let looking = || doing("look at the fake image");
-    // The executable is large, and its digest takes long: meanwhile the engine is asked.
-    let (label, own) = tokio::join!(
-        observe::image_label(engine, &name, image::EXECUTABLE_LABEL),
-        tokio::task::spawn_blocking(image::digest_of_this_process)
-    );
+    let label = observe::image_label(engine, &name, image::EXECUTABLE_LABEL).await;
     let label = label.map_err(looking())?;
-    let own = own.ok().and_then(Result::ok);
+    let own = image::identity_of_this_process().ok();
     if own.is_some() && label == own {
         return Ok(true);
     }

@@ -162,7 +162,7 @@ impl<'e> Prober<'e> {
         let there = observe::image_label(engine, &name, image::EXECUTABLE_LABEL)
             .await
             .map_err(failed)?;
-        let own = image::digest_of_this_process().ok();
+        let own = image::identity_of_this_process().ok();
         if own.is_some() && there == own {
             return Ok(());
         }

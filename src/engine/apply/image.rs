@@ -20,8 +20,8 @@ pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result
     };
     // Many that come up at once need it but once.
     let _turn = turn().await;
-    let digest = fake::image::digest_of_this_process().ok();
-    if digest.is_some() && observe::image_label(engine, name, EXECUTABLE_LABEL).await? == digest {
+    let own = fake::image::identity_of_this_process().ok();
+    if own.is_some() && observe::image_label(engine, name, EXECUTABLE_LABEL).await? == own {
         return Ok(());
     }
     let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
