@@ -208,13 +208,12 @@ roles:
     let before = cluster.containers(None);
     docker(&["stop", &cluster.container("w1", "db")]);
     docker(&["rm", "-f", &cluster.container("w2", "db")]);
-    docker(&[
-        "network",
-        "disconnect",
-        &format!("{}-inout", cluster.name),
-        &cluster.container("w2", "app"),
-    ]);
-    docker(&["pause", &cluster.container("w1", "app")]);
+    let inout = format!("{}-inout", cluster.name);
+    let [w1, w2] = ["w1", "w2"].map(|node| cluster.container(node, "app"));
+    docker(&["network", "disconnect", &inout, &w2]);
+    docker(&["network", "disconnect", &inout, &w1]);
+    docker(&["network", "connect", "--alias", "another", &inout, &w1]);
+    docker(&["pause", &w1]);
     cluster.must("up", &[]);
     let after = cluster.containers(Some("running"));
     assert_eq!(after.len(), 4);
@@ -223,6 +222,9 @@ roles:
     }
     let found = cluster.probe("w1", "app", &["--connect", "w2:80"]);
     assert_eq!(found["endpoints"]["w2:80"]["identity"]["node"], json!("w2"), "{found}");
+    let found = cluster.probe("w2", "app", &["--connect", "w1:80", "--resolve", "another"]);
+    assert_eq!(found["endpoints"]["w1:80"]["identity"]["node"], json!("w1"), "{found}");
+    assert_eq!(found["names"]["another"], json!([]), "{found}");
     // What changes in the blueprint changes what it describes, and nothing else.
     fs::write(cluster.path().join("topogen.yaml"), blueprint.replace(":-1", ":-2")).unwrap();
     cluster.must("up", &[]);
