@@ -106,13 +106,7 @@ impl Source {
     #[must_use]
     pub fn typed(&self) -> String {
         let mut words: Vec<String> = Vec::new();
-        let mut say = |option: &str, value: &str| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-            words.push(match value.chars().all(plain) && !value.is_empty() {
-                true => format!("--{option} {value}"),
-                false => format!("--{option} '{}'", value.replace('\'', r"'\''")),
-            });
-        };
+        let mut say = |option: &str, value: &str| words.push(option_typed(option, value));
         let Self {
             file,
             name,
@@ -138,6 +132,15 @@ impl Source {
     }
 }
 
+/// An option with its value, as a shell takes it.
+fn option_typed(option: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    match value.chars().all(plain) && !value.is_empty() {
+        true => format!("--{option} {value}"),
+        false => format!("--{option} '{}'", value.replace('\'', r"'\''")),
+    }
+}
+
 /// Which cluster.
 #[derive(Debug, Args)]
 pub struct Which {
@@ -147,6 +150,21 @@ pub struct Which {
     /// Blueprint that names the cluster [default: topogen.yaml here, if there is one]
     #[arg(short, long, value_name = "FILE|NAME")]
     pub file: Option<String>,
+}
+
+impl Which {
+    /// `topogen`, `verb` and the options that say so, for a command that is to mean the same cluster.
+    #[must_use]
+    pub fn command(&self, verb: &str) -> String {
+        let file = self.file.iter().map(|f| option_typed("file", f));
+        let name = self.name.iter().map(|n| option_typed("name", n.as_str()));
+        let words: Vec<String> = [format!("topogen {verb}")]
+            .into_iter()
+            .chain(file)
+            .chain(name)
+            .collect();
+        words.join(" ")
+    }
 }
 
 /// Looking before leaping.

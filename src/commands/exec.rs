@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 
 use super::verbs::Found;
-use crate::cli::{Exec, Format};
+use crate::cli::{Exec, Format, Which};
 use crate::console;
 use crate::engine::connect::words;
 use crate::engine::exec::{self, Console, Order, Stream};
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Exec) -> Result<(), Error> {
     };
     let work = async {
         match chosen.as_slice() {
-            [container] if !json && !args.detach => alone(&found, container, &order).await,
+            [container] if !json && !args.detach => alone(&found, container, &order, &args.which).await,
             chosen => together(&found, chosen, &order, args).await,
         }
     };
@@ -66,9 +66,9 @@ fn variable(text: &str) -> Option<String> {
 }
 
 /// In one container, as if it ran here; its exit code.
-async fn alone(found: &Found, container: &SeenContainer, order: &Order) -> Result<u8, Error> {
+async fn alone(found: &Found, container: &SeenContainer, order: &Order, which: &Which) -> Result<u8, Error> {
     let not_run = |reason| Error::NotRun(format!("cannot run it in `{}`: {reason}", whose(container)));
-    if let Some(reason) = at_rest(container) {
+    if let Some(reason) = at_rest(container, which) {
         return Err(not_run(reason));
     }
     let raw = match order.tty {
@@ -89,7 +89,8 @@ async fn alone(found: &Found, container: &SeenContainer, order: &Order) -> Resul
             if code == Exit::NOT_FOUND && fake::is_image(&container.image) {
                 let whose = whose(container);
                 terminal::line(&format!(
-                    "hint: `{whose}` is a fake, which has `/topogen` alone: `topogen exec {whose} /topogen probe --resolve NAME`"
+                    "hint: `{whose}` is a fake, which has `/topogen` alone: `{} {whose} /topogen probe --resolve NAME`",
+                    which.command("exec")
                 ));
             }
             Ok(code)
@@ -106,7 +107,7 @@ async fn together(found: &Found, chosen: &[&SeenContainer], order: &Order, args:
     let (docker, prefixes) = (&found.engine.docker, &prefixes);
     let each = chosen.iter().enumerate().map(|(at, container)| async move {
         let mut answer = Answer::of(container);
-        let ended = match at_rest(container) {
+        let ended = match at_rest(container, &args.which) {
             Some(reason) => {
                 answer.error = Some(reason);
                 return Ok((at, answer));
@@ -201,13 +202,19 @@ fn code(exit: i64) -> u8 {
 }
 
 /// Why no command can run in it, and what to type.
-fn at_rest(container: &SeenContainer) -> Option<String> {
+fn at_rest(container: &SeenContainer, which: &Which) -> Option<String> {
     let whose = whose(container);
     match container.state {
         State::Running | State::Restarting => None,
-        State::Paused => Some(format!("it is paused, `topogen unpause {whose}` lets it go on")),
-        State::Exited => Some(format!("it has stopped, `topogen start {whose}` starts it")),
-        state => Some(format!("it is {}, `topogen up` mends it", state.word())),
+        State::Paused => Some(format!(
+            "it is paused, `{} {whose}` lets it go on",
+            which.command("unpause")
+        )),
+        State::Exited => Some(format!(
+            "it has stopped, `{} {whose}` starts it",
+            which.command("start")
+        )),
+        state => Some(format!("it is {}, `{}` mends it", state.word(), which.command("up"))),
     }
 }
 

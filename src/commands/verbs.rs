@@ -31,7 +31,7 @@ pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
         return work::other_clusters(&found.engine, &found.cluster, verb.word()).await;
     }
     let chosen = found.select(|all| select::select(&args.targets, all)).await?;
-    let plan = verbs::plan(verb, &chosen, &found.containers).map_err(|unfit| never_whole(&unfit))?;
+    let plan = verbs::plan(verb, &chosen, &found.containers).map_err(|unfit| never_whole(&unfit, &args.which))?;
     if args.dry.dry_run {
         return work::show(&plan, &args.dry);
     }
@@ -63,10 +63,10 @@ pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
     Ok(())
 }
 
-fn never_whole(unfit: &[Unfit]) -> Error {
+fn never_whole(unfit: &[Unfit], which: &Which) -> Error {
     Error::InTheWay {
         messages: unfit.iter().map(ToString::to_string).collect(),
-        hints: vec!["`topogen up` finishes what it began".to_owned()],
+        hints: vec![format!("`{}` finishes what it began", which.command("up"))],
     }
 }
 
@@ -75,6 +75,8 @@ pub(super) struct Found {
     pub(super) cluster: ClusterName,
     pub(super) engine: Engine,
     pub(super) containers: Vec<SeenContainer>,
+    /// The command that brings it up.
+    up: String,
 }
 
 impl Found {
@@ -90,6 +92,7 @@ impl Found {
             cluster,
             engine,
             containers,
+            up: which.command("up"),
         })
     }
 
@@ -111,7 +114,7 @@ impl Found {
             .map_err(work::doing("look at the engine"))?;
         let names: BTreeSet<String> = all.iter().map(|c| format!("`{}`", c.label(label::CLUSTER))).collect();
         let names: Vec<String> = names.into_iter().collect();
-        let mut hint = "`topogen up` brings it up".to_owned();
+        let mut hint = format!("`{}` brings it up", self.up);
         if !names.is_empty() {
             hint += &format!("\nfor another, `-n NAME`: {} there", are(&names));
         }
