@@ -39,11 +39,11 @@ pub fn short(operation: &Operation) -> String {
     format!("{verb} {name}").trim_end().to_owned()
 }
 
-/// What a line says of `event`; nothing of what only begins or goes on.
+/// What a line says of `event`; nothing of what only begins, goes on or is not begun: the end says how much that is.
 #[must_use]
 pub fn told(event: Event<'_>) -> Option<String> {
     match event {
-        Event::Started { .. } | Event::Progress { .. } => None,
+        Event::Started { .. } | Event::Progress { .. } | Event::Skipped { .. } => None,
         Event::Done { operation, .. } => {
             let (done, cause) = (operation.action.past(), &operation.cause);
             Some(format!("{done} {} ({cause})", operation.subject))
@@ -53,7 +53,6 @@ pub fn told(event: Event<'_>) -> Option<String> {
             let reason = reason.replace(|c: char| c.is_control() && c != '\n', " ");
             Some(format!("failed: {}: {reason}", whole(operation)))
         }
-        Event::Skipped { operation, .. } => Some(format!("skipped: {}", whole(operation))),
         Event::Stopping { in_flight } => Some(format!(
             "stopping: waiting for {}; interrupt again to quit at once",
             plural(in_flight, "operation")
