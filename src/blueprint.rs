@@ -83,6 +83,8 @@ pub struct Role {
     pub tree: Node,
     /// Services left out because none of their profiles is active.
     pub inactive: Vec<String>,
+    /// Whether all its Compose files could be read: else what is missing may stand in one of them.
+    pub whole: bool,
     /// `networks:` beside the private and the shared one.
     pub networks: Vec<RoleNetwork>,
     /// Options of the private network that the role gives itself.
@@ -281,6 +283,7 @@ impl Blueprint {
             base: inputs.base,
             profiles: Vec::new(),
             beside: HashMap::new(),
+            whole: true,
             problems: &mut problems,
         };
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);

@@ -38,6 +38,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) profiles: Vec<String>,
     /// All variables of the `.env` files beside the Compose files of the role that is being read.
     pub(super) beside: HashMap<String, String>,
+    /// Whether all Compose files of the last role could be read.
+    pub(super) whole: bool,
     /// What is wrong so far.
     pub(super) problems: &'a mut Problems,
 }
@@ -127,6 +129,7 @@ impl Reader<'_, '_> {
             value: Yaml::Map(entries),
             ..role.clone()
         };
+        self.whole = all;
         if all {
             self.resets(&own, &document);
         }

@@ -246,6 +246,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         extensions: extensions(&document),
         beside: Arc::new(dotenv),
         inactive,
+        whole: reader.whole,
         services,
         tree,
         networks,

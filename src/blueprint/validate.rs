@@ -94,6 +94,9 @@ struct Checked<'a> {
 
 impl Checked<'_> {
     fn all(&self, problems: &mut Problems) {
+        if !self.role.whole {
+            return;
+        }
         for entry in &self.role.entry {
             self.service_exists("entry", &entry.service, problems);
         }
