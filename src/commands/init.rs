@@ -1,6 +1,7 @@
 //! `topogen init`
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -35,8 +36,12 @@ pub(super) fn run(args: &Init) -> Result<(), Error> {
     };
     file.write_all(STARTER.as_bytes())
         .with_context(|| format!("cannot write `{shown}`"))?;
+    let file = match args.file == Path::new(super::load::HERE) {
+        true => String::new(),
+        false => format!(" -f {shown}"),
+    };
     terminal::line(&format!(
-        "wrote `{shown}`: change it, then `topogen check` and `topogen up --fake`"
+        "wrote `{shown}`: change it, then `topogen check{file}` and `topogen up --fake{file}`"
     ));
     Ok(())
 }

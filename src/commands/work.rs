@@ -167,9 +167,7 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     };
     Some(Error::InTheWay {
         messages: by_reason.into_iter().map(message).collect(),
-        hints: vec![
-            "nothing was changed; see the cluster with fakes in place of all images: `topogen up --fake`".to_owned(),
-        ],
+        hints: vec!["nothing was changed; see the cluster with fakes in place of all images: `--fake`".to_owned()],
     })
 }
 

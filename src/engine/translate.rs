@@ -167,7 +167,7 @@ impl Translation<'_> {
             self.faults.push(
                 &path,
                 Problem::general(format!("`{path}` has no `image`"))
-                    .hint("name one, or see it run with a fake in its place: `topogen up --fake`"),
+                    .hint("name one, or see it run with a fake in its place: `--fake`"),
             );
         }
         if let Some(deploy) = self.service.get("deploy") {

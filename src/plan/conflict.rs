@@ -117,9 +117,7 @@ impl Conflict {
                 format!("disconnect {them}: {}", commands.collect::<Vec<_>>().join(", "))
             }
             Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
-            Self::MissingImage { .. } => {
-                "see the cluster with fakes in place of all images: `topogen up --fake`".to_owned()
-            }
+            Self::MissingImage { .. } => "see the cluster with fakes in place of all images: `--fake`".to_owned(),
             Self::MissingVolume { name } => format!("make it: `docker volume create {name}`"),
             Self::ForeignContainer { project, .. } if !project.is_empty() => {
                 format!("`docker compose -p {project} down` removes it, or name this cluster otherwise: `-n NAME`")

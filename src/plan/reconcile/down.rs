@@ -73,7 +73,7 @@ fn volumes(cluster: &ClusterName, seen: &Observed, too: bool, removed: &HashMap<
     if !too {
         if !own.is_empty() {
             plan.notes.push(format!(
-                "{} left, with what is in {}: `topogen down --volumes` removes {}",
+                "{} left, with what is in {}: `--volumes` removes {}",
                 match own.len() {
                     1 => "1 volume is".to_owned(),
                     n => format!("{n} volumes are"),
