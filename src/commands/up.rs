@@ -51,23 +51,15 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let window = window(&wanted);
     for look in 1.. {
         let begun = SystemTime::now();
-        let (mut seen, fake_ready) = looked(&engine, &wanted, window).await?;
+        let (seen, fake_ready) = looked(&engine, &wanted, window).await?;
         let options = reconcile::Options {
             fake_ready,
             remove_orphans: args.remove_orphans,
             wait: args.wait,
         };
         terminal::doing("planning");
-        let planned = |seen: &Observed, begun: bool| {
-            reconcile::up(&wanted, seen, &options).map_err(|conflicts| in_the_way(&conflicts, begun))
-        };
-        let mut plan = planned(&seen, did_something)?;
-        // No list says what containers answer to, and to ask each takes long: it is done beside other work, if there is any.
-        let asked = plan.is_empty() || args.dry.dry_run;
-        if asked {
-            ask_all(&engine, &mut seen).await?;
-            plan = planned(&seen, did_something)?;
-        }
+        let plan = reconcile::up(&wanted, &seen, &options);
+        let plan = plan.map_err(|conflicts| in_the_way(&conflicts, did_something))?;
         if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
             && !args.take_over
         {
@@ -84,20 +76,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
         did_something = true;
         gone.extend(nodes_taken_away(&plan, &wanted));
-        let mut named = seen.clone();
-        let (applied, answered) = tokio::join!(
-            work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work),
-            async {
-                match asked {
-                    true => Ok(()),
-                    false => ask_all(&engine, &mut named).await,
-                }
-            }
-        );
-        applied.and(answered)?;
-        if !asked && look < work::LOOKS && planned(&named, true)?.operations.len() > plan.operations.len() {
-            continue;
-        }
+        work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
         if happened::only(&plan, &wanted.cluster, &engine, begun).await {
             break;
         }
@@ -146,7 +125,7 @@ fn window(wanted: &Wanted) -> Duration {
 }
 
 /// What is on the engine, once it has done what was asked of it by whoever is gone; and whether the fake image is there,
-/// where it is needed. What containers answer to is not known by then.
+/// where it is needed.
 async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<(Observed, bool), Error> {
     let looking = || work::doing("look at the engine");
     terminal::doing("looking at the engine");
@@ -157,14 +136,13 @@ async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<(O
     if settled.map_err(looking())? {
         seen = look().await.map_err(looking())?;
     }
-    let ready = work::image_ready(engine, work::makes_fakes(wanted, &seen)).await?;
-    Ok((seen, ready))
-}
-
-/// Find out what the containers that are there answer to.
-async fn ask_all(engine: &Engine, seen: &mut Observed) -> Result<(), Error> {
-    let asked = observe::inspect_all(engine, &mut seen.containers).await;
-    asked.map_err(work::doing("look at the engine"))
+    let needed = work::makes_fakes(wanted, &seen);
+    let (inspected, ready) = tokio::join!(
+        observe::inspect_all(engine, &mut seen.containers),
+        work::image_ready(engine, needed)
+    );
+    inspected.map_err(looking())?;
+    Ok((seen, ready?))
 }
 
 /// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
