@@ -1,7 +1,7 @@
 //! Whether anything happened to a cluster beside what was done to it, by the engine's own account.
 
 use std::collections::{HashMap, HashSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use futures_util::StreamExt;
@@ -15,6 +15,9 @@ use crate::plan::{Action, Plan};
 
 /// An engine remembers its last 256 events. A list that is so much shorter is surely complete.
 const SURE: usize = 200;
+
+/// How much earlier than `since` events count: a socket of this machine may lead into a virtual one with a clock of its own.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What an event says was done, and to what.
 type Done<'n> = (&'static str, &'n str);
@@ -37,6 +40,7 @@ pub async fn only(plan: &Plan, cluster: &ClusterName, engine: &Engine, since: Sy
     {
         return false;
     }
+    let since = since.checked_sub(MARGIN).unwrap_or(since);
     let all = HashMap::new();
     let events = events::between(&engine.docker, since, SystemTime::now(), &all);
     let list = timeout(events::LISTEN, events.take(SURE + 1).collect::<Vec<_>>()).await;

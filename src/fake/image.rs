@@ -80,7 +80,7 @@ impl Parts {
             path: path.to_owned(),
             reason,
         })?;
-        let identity = build_id(&executable).unwrap_or_else(|| sha256(&executable));
+        let identity = build_id(head(&executable)).unwrap_or_else(|| sha256(&executable));
         let mut files = BTreeMap::new();
         if let Some(loader) = &header.interpreter {
             files.insert(loader.clone(), read(Path::new(loader))?);
@@ -169,14 +169,18 @@ pub fn ready(label: Option<&str>, own: Option<&str>, can_run: Result<(), ImageEr
 pub fn identity_of_this_process() -> Result<String, ImageError> {
     let path = Path::new("/proc/self/exe");
     // It takes 25 ms to read all of it, and each `up` and `verify` asks.
-    match build_id(&read_to(path, HEAD)?) {
+    match build_id(&read_to(path, HEAD as u64)?) {
         Some(id) => Ok(id),
         None => Ok(sha256(&read(path)?)),
     }
 }
 
-/// As much of an executable as surely holds its headers and notes, in bytes.
-const HEAD: u64 = 64 << 10;
+/// In how much of an executable its build ID is looked for, in bytes: notes lie before the code.
+const HEAD: usize = 64 << 10;
+
+fn head(executable: &[u8]) -> &[u8] {
+    executable.get(..HEAD).unwrap_or(executable)
+}
 
 /// The content of the note `NT_GNU_BUILD_ID`, in hexadecimal (Linux Standard Base, "Notes"; ld(1), `--build-id`).
 fn build_id(executable: &[u8]) -> Option<String> {
@@ -298,8 +302,8 @@ mod tests {
         let mut executable = read(Path::new("/proc/self/exe")).expect("it runs");
         let identity = identity_of_this_process().expect("Linux");
         assert_eq!(identity, Parts::of_this_process().expect("Linux").identity);
-        assert!(build_id(&executable).is_none_or(|id| id == identity));
-        let head = &mut executable[..HEAD as usize];
+        assert!(build_id(head(&executable)).is_none_or(|id| id == identity));
+        let head = &mut executable[..HEAD];
         while let Some(at) = head.windows(4).position(|w| w == b"GNU\0") {
             head[at] = b'X';
         }
