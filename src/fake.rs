@@ -66,6 +66,17 @@ const GIVES_WAY: &[&str] = &[
     "storage_opt",
     "pid",
     "ipc",
+    // What not every machine grants.
+    "ulimits",
+    "sysctls",
+    "cpuset",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "blkio_config",
+    "oom_score_adj",
+    "cgroup_parent",
+    "security_opt",
+    "userns_mode",
 ];
 
 /// Whether `service` runs the fake image.
@@ -95,6 +106,9 @@ pub fn disguise(topology: &mut Topology) {
                 "depends_on" => {
                     definition.insert(key.clone(), started_only(value));
                 }
+                "deploy" => {
+                    definition.insert(key.clone(), without_devices(value));
+                }
                 _ => {
                     definition.insert(key.clone(), value.clone());
                 }
@@ -109,6 +123,18 @@ fn started_only(depends_on: &Value) -> Value {
         Value::Map(map) => Value::List(map.keys().map(|k| Value::Text(k.clone())).collect()),
         other => other.clone(),
     }
+}
+
+/// `deploy` without the devices that it reserves (Compose Deploy Specification, "devices").
+fn without_devices(deploy: &Value) -> Value {
+    let mut deploy = deploy.clone();
+    if let Value::Map(deploy) = &mut deploy
+        && let Some(Value::Map(resources)) = Arc::make_mut(deploy).get_mut("resources")
+        && let Some(Value::Map(reservations)) = Arc::make_mut(resources).get_mut("reservations")
+    {
+        Arc::make_mut(reservations).shift_remove("devices");
+    }
+    deploy
 }
 
 /// Tell every fake who it is.
