@@ -9,6 +9,7 @@ use crate::cli::{Render, TopologyFormat};
 use crate::compose::render;
 use crate::error::Error;
 use crate::fake;
+use crate::name::RoleName;
 use crate::output::{self, File};
 use crate::parallel;
 use crate::plan::plural;
@@ -135,9 +136,31 @@ fn next(topology: &Topology, directory: &str) -> String {
         lines.push("topogen image -o fake.tar && docker load -i fake.tar".to_owned());
     }
     lines.push(format!(
-        "for d in {directory}/*/; do (cd \"$d\" && docker compose up -d); done"
+        "for d in {}; do (cd \"$d\" && docker compose up -d); done",
+        in_order(topology, directory)
     ));
     format!("next: {}", lines.join("\n      "))
+}
+
+/// The projects' directories, as a shell lists them: Compose knows no `after`, so that roles stand in its order where there
+/// is any.
+fn in_order(topology: &Topology, directory: &str) -> String {
+    if topology.order.is_empty() {
+        return format!("{directory}/*/");
+    }
+    let mut roles: Vec<&RoleName> = Vec::new();
+    let waits = |role: &RoleName, done: &[&RoleName]| {
+        let mut befores = topology.order.iter().filter(|o| o.role == *role).map(|o| &o.after);
+        befores.any(|before| !done.contains(&before))
+    };
+    while let Some(next) = topology.roles.iter().find(|r| !roles.contains(r) && !waits(r, &roles)) {
+        roles.push(next);
+    }
+    let nodes = roles
+        .iter()
+        .flat_map(|r| topology.nodes.iter().filter(move |n| n.role == **r));
+    let directories: Vec<String> = nodes.map(|n| format!("{directory}/{}/", n.project)).collect();
+    directories.join(" ")
 }
 
 fn create(network: &Network) -> String {
