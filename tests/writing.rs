@@ -112,6 +112,28 @@ fn render_says_which_networks_to_make() {
     insta::assert_snapshot!(stderr(&topogen(directory.path(), &["render"])));
 }
 
+/// Compose knows no `after`, and goes by what it is told.
+#[test]
+fn render_lists_projects_in_the_order_of_after() {
+    let directory = with_blueprint(
+        "roles:\n  web: {after: [store, queue], count: 2, services: {x: {image: i}}}\n  queue: {after: store, services: {x: {image: i}}}\n  \
+         store: {services: {x: {image: i}}}\n",
+    );
+    insta::assert_snapshot!(stderr(&topogen(directory.path(), &["render"])));
+}
+
+/// A directory that is not there is made on purpose; a file that is not, is forgotten.
+#[test]
+fn check_warns_of_a_mounted_file_that_is_not_there() {
+    let directory = with_blueprint(
+        "roles: {a: {services: {x: {image: i, volumes: [\"./gone.conf:/a\", \"./here.conf:/b\", \"./data:/c\"]}}}}\n",
+    );
+    std::fs::write(directory.path().join("here.conf"), "").unwrap();
+    let text = stderr(&topogen(directory.path(), &["check"]));
+    let real = directory.path().canonicalize().unwrap();
+    insta::assert_snapshot!(text.replace(&real.display().to_string(), "HERE"));
+}
+
 #[test]
 fn check_says_everything() {
     let right = with_blueprint(SMALL);

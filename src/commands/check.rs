@@ -1,9 +1,14 @@
 //! `topogen check`
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use indexmap::IndexSet;
+
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
 use crate::diagnostic::{Kind, Problem, Problems};
-use crate::engine::translate;
+use crate::engine::{Wanted, translate};
 use crate::error::Error;
 use crate::plan::plural;
 use crate::terminal;
@@ -14,7 +19,14 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
         (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
         (Ok(_), Format::Json) => "[]".to_owned(),
         (Err(_), _) => return result.map(drop),
-        (Ok((loaded, refused)), Format::Table) => {
+        (
+            Ok(Known {
+                loaded,
+                refused,
+                missing,
+            }),
+            Format::Table,
+        ) => {
             let topology = &loaded.topology;
             load::warn(topology);
             terminal::line(&format!(
@@ -28,6 +40,15 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 let place = loaded.sources.place_of(problem);
                 terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
             }
+            let hints: IndexSet<&String> = refused.iter().filter_map(|p| p.hint.as_ref()).collect();
+            for hint in hints.iter().filter(|_| topology.warnings().is_empty()) {
+                terminal::line(&format!("hint: {hint}"));
+            }
+            for path in missing {
+                terminal::line(&format!(
+                    "warning: `{path}` is not there: the engine would make a directory of that name"
+                ));
+            }
             return Ok(());
         }
     };
@@ -35,16 +56,30 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
 
-/// With what `up` alone refuses; what `render` would write down and Compose refuse is wrong: keys and values below those that
+/// A blueprint that Compose takes.
+struct Known {
+    loaded: Loaded,
+    /// What `up` alone refuses.
+    refused: Vec<Problem>,
+    /// Files that are mounted and not there.
+    missing: BTreeSet<String>,
+}
+
+/// What is to be said of a blueprint that is right; what `render` would write down and Compose refuse is wrong: keys and values below those that
 /// the blueprint itself reads.
-fn known_to_compose(loaded: Loaded) -> Result<(Loaded, Vec<Problem>), Error> {
-    let problems = translate::translate(&loaded.topology, &loaded.origin).err();
-    let problems = problems.as_ref().map(Problems::sorted).unwrap_or_default();
+fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
+    let translated = translate::translate(&loaded.topology, &loaded.origin);
+    let missing = translated.as_ref().map(missing_files).unwrap_or_default();
+    let problems = translated.as_ref().err().map(Problems::sorted).unwrap_or_default();
     let (mistakes, refused): (Vec<&Problem>, Vec<&Problem>) =
         problems.into_iter().partition(|p| p.kind == Kind::Compose);
     if mistakes.is_empty() {
         let refused = refused.into_iter().cloned().collect();
-        return Ok((loaded, refused));
+        return Ok(Known {
+            loaded,
+            refused,
+            missing,
+        });
     }
     let mut problems = Problems::default();
     mistakes.into_iter().cloned().for_each(|p| problems.push(p));
@@ -52,4 +87,19 @@ fn known_to_compose(loaded: Loaded) -> Result<(Loaded, Vec<Problem>), Error> {
         problems,
         sources: loaded.sources,
     })
+}
+
+/// What is mounted from this machine, by its name a file, and not there. A directory is made on purpose.
+fn missing_files(wanted: &Wanted) -> BTreeSet<String> {
+    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let hosts = containers.filter_map(|c| c.body.host_config.as_ref());
+    let sources = hosts
+        .flat_map(|h| h.binds.iter().flatten())
+        .filter_map(|b| b.split(':').next());
+    let is_file = |path: &&str| Path::new(path).extension().is_some() && !Path::new(path).exists();
+    sources
+        .filter(|s| s.starts_with('/'))
+        .filter(is_file)
+        .map(str::to_owned)
+        .collect()
 }
