@@ -14,7 +14,7 @@ use crate::engine::translate::Origin;
 use crate::engine::{Observed, SeenContainer, State, Wanted, happened, label, observe, settle, translate};
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
-use crate::plan::{Action, Plan, plural, reconcile};
+use crate::plan::{Action, Operation, Plan, plural, reconcile};
 use crate::terminal;
 use crate::terminal::words::span;
 
@@ -47,6 +47,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     }
     let mut did_something = false;
     let mut gone: BTreeSet<String> = BTreeSet::new();
+    let mut anew: BTreeSet<String> = BTreeSet::new();
     let deadline = args.timeout.map(|t| Instant::now() + Duration::from_secs(t));
     let window = window(&wanted);
     for look in 1.. {
@@ -76,6 +77,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         }
         did_something = true;
         gone.extend(nodes_taken_away(&plan, &wanted));
+        anew.extend(made_anew(&plan));
         work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
         if happened::only(&plan, &wanted.cluster, &engine, begun).await {
             break;
@@ -91,10 +93,13 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let containers: usize = wanted.nodes.iter().map(|n| n.containers.len()).sum();
     let nodes = plural(wanted.nodes.len(), "node");
     let mut what = format!("{nodes}, {}", plural(containers, "container"));
+    if !anew.is_empty() {
+        what.push_str(&format!(", {} of them made anew", anew.len()));
+    }
     if !gone.is_empty() {
         what.push_str(&format!(", {} removed", plural(gone.len(), "node")));
     }
-    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers, "nodes_removed": gone});
+    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers, "containers_recreated": anew, "nodes_removed": gone});
     let reach = reach::reach(&engine, &wanted, &args.source).await?;
     let text = match did_something {
         true => format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
@@ -114,6 +119,24 @@ fn nodes_taken_away(plan: &Plan, wanted: &Wanted) -> impl Iterator<Item = String
     removals
         .map(|o| &o.node)
         .filter(move |n| !stay.contains(n.as_str()))
+        .cloned()
+}
+
+/// The containers that `plan` replaces.
+fn made_anew(plan: &Plan) -> impl Iterator<Item = String> {
+    let removes = |o: &&Operation| matches!(o.action, Action::RemoveContainer { .. });
+    let removed: HashSet<&str> = plan
+        .operations
+        .iter()
+        .filter(removes)
+        .map(|o| o.subject.as_str())
+        .collect();
+    let made = plan
+        .operations
+        .iter()
+        .filter(|o| matches!(o.action, Action::CreateContainer(_)));
+    made.map(|o| &o.subject)
+        .filter(move |s| removed.contains(s.as_str()))
         .cloned()
 }
 
@@ -210,7 +233,7 @@ fn came_unasked(wanted: &Wanted, seen: &Observed, now: &Observed) -> bool {
 /// What was started and has ended by `now`, and not well, is not up.
 fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
     let started = |name: &str| {
-        let starts = |o: &crate::plan::Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
+        let starts = |o: &Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
         plan.operations.iter().any(starts)
     };
     let ended = |c: &&SeenContainer| match c.state {

@@ -151,6 +151,7 @@ pub(crate) fn scaling() {
     let last = text(&output.stderr).lines().last().map(str::to_owned);
     let told: serde_json::Value = serde_json::from_str(&last.expect("a line")).expect("JSON");
     assert_eq!(told["nodes_removed"], json!(["slave2", "slave3"]), "{told}");
+    assert_eq!(told["containers_recreated"], json!([]), "{told}");
 }
 
 /// 7.
