@@ -30,8 +30,9 @@ pub enum Exit {
 impl Exit {
     /// What `exec` says of a command that could not be run, as `docker run` does.
     pub const NOT_RUN: u8 = 125;
-    /// What a shell and an engine say of a command that is not there.
-    pub const NOT_FOUND: u8 = 127;
+    /// What engines say of a command that is not there: a shell's words for it, and before API 1.50 those for one that
+    /// cannot be executed.
+    pub const NOT_THERE: [u8; 2] = [127, 126];
 
     /// The code of the process.
     #[must_use]

@@ -85,18 +85,26 @@ async fn alone(found: &Found, container: &SeenContainer, order: &Order, which: &
     match ended {
         Ok(exit) => {
             let code = code(exit);
-            // What a shell says of a command that it cannot find, and an engine after it.
-            if code == Exit::NOT_FOUND && fake::is_image(&container.image) {
-                let whose = whose(container);
-                terminal::line(&format!(
-                    "hint: `{whose}` is a fake, which has `/topogen` alone: `{} {whose} /topogen probe --resolve NAME`",
-                    which.command("exec")
-                ));
+            if Exit::NOT_THERE.contains(&code) {
+                hint_at_fake(container, which);
             }
             Ok(code)
         }
         Err(error) if nobody_reads(&error) => Ok(0),
         Err(error) => Err(not_run(words(&error))),
+    }
+}
+
+/// What to type where `container` is a fake, which has no command but its own.
+fn hint_at_fake(container: &SeenContainer, which: &Which) {
+    if fake::is_image(&container.image) {
+        let whose = whose(container);
+        terminal::line(&format!(
+            "hint: `{whose}` is a fake, which has `/topogen` alone: `{} {whose} /topogen probe --resolve NAME`; a file of it: \
+             `docker cp {}:PATH -`",
+            which.command("exec"),
+            container.name
+        ));
     }
 }
 
@@ -144,6 +152,10 @@ async fn together(found: &Found, chosen: &[&SeenContainer], order: &Order, args:
     }
     answers.sort_by_key(|(at, _)| *at);
     let answers: Vec<Answer<'_>> = answers.into_iter().map(|(_, answer)| answer).collect();
+    let missed = answers.iter().position(|a| Exit::NOT_THERE.contains(&a.code()));
+    if let Some(container) = missed.and_then(|at| chosen.get(at)).filter(|_| !json) {
+        hint_at_fake(container, &args.which);
+    }
     if json {
         let text = serde_json::to_string_pretty(&answers).map_err(anyhow::Error::from)? + "\n";
         terminal::data(&text).map_err(anyhow::Error::from)?;

@@ -257,7 +257,7 @@ pub(crate) fn exec() {
     assert!(
         found[1]["error"]
             .as_str()
-            .is_some_and(|e| e.contains("topogen start w2/app")),
+            .is_some_and(|e| e.contains(&format!("topogen start --name {} w2/app", cluster.name))),
         "{found:?}"
     );
     assert_eq!(
@@ -267,6 +267,7 @@ pub(crate) fn exec() {
     // A command that is none is the engine's to name: 126 before API 1.50, 127 since.
     let none = cluster.run("exec", &["w1", "/nothing"]);
     assert!(matches!(none.status.code(), Some(126 | 127)), "{none:?}");
+    assert!(text(&none.stderr).contains("is a fake"), "{none:?}");
     // For people each line is after whose it is.
     cluster.must("start", &["w2"]);
     let lines = cluster.must("exec", &["w", "/topogen", "--version"]);
