@@ -213,7 +213,8 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     (total > 0).then_some(total)
 }
 
-/// Nanoseconds of a duration in Compose's words: `90s`, `1m30s`, `1h5m30s20ms`, or bare seconds; `None` for a blank.
+/// Nanoseconds of a duration in Compose's words, which know days and weeks too: `90s`, `1m30s`, `1h5m30s20ms`, `1d`, or
+/// bare seconds; `None` for a blank.
 pub(super) fn nanoseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let text = value.scalar().filter(|t| !t.is_empty());
     let found = text.as_deref().and_then(duration);
@@ -237,11 +238,14 @@ fn duration(text: &str) -> Option<i64> {
         let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         total += number
             * match &rest[..unit] {
+                "w" => 6.048e14,
+                "d" => 8.64e13,
                 "h" => 3.6e12,
                 "m" => 6e10,
                 "s" => 1e9,
                 "ms" => 1e6,
-                "us" | "µs" => 1e3,
+                // With the micro sign, and with the letter mu.
+                "us" | "µs" | "μs" => 1e3,
                 "ns" => 1.0,
                 _ => return None,
             };
@@ -265,6 +269,10 @@ mod tests {
             ("1h", Some(3_600_000_000_000)),
             ("1.5m", Some(90_000_000_000)),
             ("200ms", Some(200_000_000)),
+            ("5\u{b5}s", Some(5_000)),
+            ("5\u{3bc}s", Some(5_000)),
+            ("1d", Some(86_400_000_000_000)),
+            ("1w2d1h", Some(781_200_000_000_000)),
             ("0", Some(0)),
             ("soon", None),
             ("10x", None),
