@@ -420,6 +420,27 @@ roles:
     insta::assert_snapshot!("values_refused", refused(text, &Overrides::default(), &[]));
 }
 
+/// What is known elsewhere is as unknown as anything, and the hint names keys of the place.
+#[test]
+fn keys_that_are_known_elsewhere_only_are_refused_with_those_of_the_place() {
+    let text = r#"
+roles:
+  a:
+    services:
+      x:
+        image: i
+        healthcheck: {delay: 3s, name: y, file: z, x-own: 1}
+        logging: {labels: {a: b}}
+        deploy: {restart_policy: {intervall: 3s}, driver: x}
+        devices: [{source: /dev/x, permission: r}]
+        volumes: [{type: volume, source: data, target: /x, external: true}]
+        configs: [c]
+    volumes: {data: {attachable: true}}
+    configs: {c: {content: a, template_driver: golang}}
+"#;
+    insta::assert_snapshot!("keys_refused", refused(text, &Overrides::default(), &[]));
+}
+
 #[test]
 fn a_service_may_be_several_containers() {
     let text = |scale: &str, off: &str| {

@@ -134,7 +134,7 @@ impl Translation<'_> {
                 },
                 "required" => wait.required = read::boolean(value, at, &mut self.faults).unwrap_or(true),
                 "restart" => wait.restart = read::boolean(value, at, &mut self.faults).unwrap_or(false),
-                field => self.faults.unknown(field, at),
+                field => self.faults.unknown(field, at, &["condition", "required", "restart"]),
             }
         }
         wait

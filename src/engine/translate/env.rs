@@ -133,7 +133,7 @@ impl Translation<'_> {
                                 None | Some("") => {}
                                 _ => self.faults.wrong(at, "`raw`, or nothing", value),
                             },
-                            key => self.faults.unknown(key, at),
+                            key => self.faults.unknown(key, at, &["path", "required", "format"]),
                         }
                     }
                 }

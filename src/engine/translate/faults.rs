@@ -1,10 +1,9 @@
 //! What is wrong with one thing of a topology, by its path, and where that was written.
 
 use super::needs::Need;
-use crate::compose::{CONFIG_KEYS, NESTED_KEYS, NETWORK_KEYS};
-use crate::diagnostic::{Kind, Problem, Problems, Span, nearest};
+use crate::diagnostic::{Kind, Problem, Problems, Span};
 use crate::topology::written::Written;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// What is found while a topology is translated.
 #[derive(Default)]
@@ -94,17 +93,20 @@ impl<'a> Faults<'a> {
         self.push(path, problem);
     }
 
-    /// Extensions pass; what else is not known here is refused, or Compose does not know it either.
-    pub(super) fn unknown(&mut self, key: &str, path: &str) {
-        if [NETWORK_KEYS, CONFIG_KEYS].iter().any(|keys| keys.contains(&key)) {
-            self.refuse(path);
-        } else if !key.starts_with("x-") {
-            let above = path.strip_suffix(key).unwrap_or(path).trim_end_matches('.');
-            let mut problem = Problem::general(format!("unknown key `{key}` in `{above}`"));
-            if let Some(near) = nearest(key, NESTED_KEYS.iter().copied()) {
-                problem = problem.hint(format!("did you mean `{near}`?"));
-            }
-            self.mistake(path, problem);
+    /// Extensions pass; what else is not among the keys `known` here is a mistake: Compose does not know it either.
+    pub(super) fn unknown(&mut self, key: &str, path: &str, known: &[&str]) {
+        if key.starts_with("x-") {
+            return;
+        }
+        let above = path.strip_suffix(key).unwrap_or(path).trim_end_matches('.');
+        let problem = Problem::general(format!("unknown key `{key}` in `{above}`"));
+        self.mistake(path, problem.did_you_mean(key, known.iter().copied()));
+    }
+
+    /// The same of all keys of `map`, which stands at `path`.
+    pub(super) fn only(&mut self, map: &Map, path: &str, known: &[&str]) {
+        for key in map.keys().filter(|key| !known.contains(&&***key)) {
+            self.unknown(key, &format!("{path}.{key}"), known);
         }
     }
 }

@@ -6,6 +6,7 @@ use bollard::models::{HostConfig, Mount, MountType, MountVolumeOptions};
 
 use super::{Draft, Translation};
 use crate::blueprint::ConfigKind;
+use crate::compose::CONFIG_KEYS;
 use crate::diagnostic::Problem;
 use crate::engine::{FileSpec, label, sha256};
 use crate::topology::ConfigSource;
@@ -68,7 +69,8 @@ impl Translation<'_> {
                 match &**key {
                     // What it is called on an engine of Swarm's, which keeps it there.
                     "name" | "labels" => {}
-                    key => faults.unknown(key, &format!("{base}.{key}")),
+                    key if CONFIG_KEYS.contains(&key) => faults.refuse(&format!("{base}.{key}")),
+                    key => faults.unknown(key, &format!("{base}.{key}"), CONFIG_KEYS),
                 }
             }
             let (mode, content) = match &config.source {

@@ -69,6 +69,16 @@ pub(super) fn set(
     true
 }
 
+const HEALTHCHECK: &[&str] = &[
+    "test",
+    "disable",
+    "interval",
+    "timeout",
+    "start_period",
+    "start_interval",
+    "retries",
+];
+
 fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HealthConfig> {
     let mut health = HealthConfig::default();
     for (key, value) in read::map(value, path, faults)? {
@@ -99,7 +109,7 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
                 health.start_interval = read::nanoseconds(value, at, faults);
             }
             "retries" => health.retries = read::integer(value, at, faults),
-            _ => faults.unknown(key, at),
+            _ => faults.unknown(key, at, HEALTHCHECK),
         }
     }
     Some(health)
@@ -260,7 +270,7 @@ fn logging(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostCon
         match &**key {
             "driver" => log.typ = read::text(value, at, faults),
             "options" => log.config = Some(read::strings(value, at, faults)),
-            _ => faults.unknown(key, at),
+            _ => faults.unknown(key, at, &["driver", "options"]),
         }
     }
     Some(log)

@@ -49,12 +49,7 @@ fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults
         let path = format!("{path}[{at}]");
         let (source, target, permissions) = match item {
             Value::Map(map) => {
-                for key in map
-                    .keys()
-                    .filter(|k| !["source", "target", "permissions"].contains(&&***k))
-                {
-                    faults.unknown(key, &format!("{path}.{key}"));
-                }
+                faults.only(map, &path, &["source", "target", "permissions"]);
                 let field = |key: &str| map.get(key).and_then(Value::scalar);
                 (field("source"), field("target"), field("permissions"))
             }
@@ -124,7 +119,10 @@ fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
             // All of them together.
             "capabilities" => request.capabilities = Some(vec![read::texts(value, at, faults)]),
             "options" => request.options = Some(read::strings(value, at, faults)),
-            _ => faults.unknown(key, at),
+            _ => {
+                let known = &["driver", "count", "device_ids", "capabilities", "options"];
+                faults.unknown(key, at, known);
+            }
         }
     }
     if request.count.is_none() && request.device_ids.is_none() {
@@ -145,6 +143,15 @@ fn microseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i6
         None => read::nanoseconds(value, path, faults).map(|n| n / 1000),
     }
 }
+
+const BLKIO: &[&str] = &[
+    "weight",
+    "weight_device",
+    "device_read_bps",
+    "device_write_bps",
+    "device_read_iops",
+    "device_write_iops",
+];
 
 fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
     let Some(map) = read::map(value, path, faults) else {
@@ -169,7 +176,7 @@ fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'
             "device_write_bps" => host.blkio_device_write_bps = Some(rates(value, at, faults)),
             "device_read_iops" => host.blkio_device_read_iops = Some(rates(value, at, faults)),
             "device_write_iops" => host.blkio_device_write_iops = Some(rates(value, at, faults)),
-            _ => faults.unknown(key, at),
+            _ => faults.unknown(key, at, BLKIO),
         }
     }
 }
@@ -199,6 +206,18 @@ fn of_devices<'a>(
     found
 }
 
+const DEPLOY: &[&str] = &[
+    "resources",
+    "restart_policy",
+    "replicas",
+    "mode",
+    "placement",
+    "update_config",
+    "rollback_config",
+    "endpoint_mode",
+    "labels",
+];
+
 /// `deploy`, as far as it is about containers of one engine: over what the service says itself.
 pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
@@ -210,7 +229,7 @@ pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &
                     match &**key {
                         "limits" => limits(value, host, at, faults),
                         "reservations" => reservations(value, host, at, faults),
-                        key => faults.unknown(key, at),
+                        key => faults.unknown(key, at, &["limits", "reservations"]),
                     }
                 }
             }
@@ -219,7 +238,7 @@ pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &
             "replicas" => {}
             // How Swarm spreads and updates services, which Compose leaves to Swarm too.
             "mode" | "placement" | "update_config" | "rollback_config" | "endpoint_mode" | "labels" => {}
-            key => faults.unknown(key, at),
+            key => faults.unknown(key, at, DEPLOY),
         }
     }
 }
@@ -240,7 +259,10 @@ fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<
             "max_attempts" => policy.maximum_retry_count = read::integer(value, &at, faults),
             // How Swarm paces it; the engine has a pace of its own.
             "condition" | "delay" | "window" => {}
-            key => faults.unknown(key, &at),
+            key => {
+                let known = &["condition", "delay", "max_attempts", "window"];
+                faults.unknown(key, &at, known);
+            }
         }
     }
     if policy.maximum_retry_count.is_some() && policy.name != Some(RestartPolicyNameEnum::ON_FAILURE) {
@@ -270,7 +292,7 @@ fn limits(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<
                 at,
                 faults,
             ),
-            key => faults.unknown(key, at),
+            key => faults.unknown(key, at, &["cpus", "memory", "pids"]),
         }
     }
 }
@@ -289,7 +311,10 @@ fn reservations(value: &Value, host: &mut HostConfig, path: &str, faults: &mut F
                 .device_requests
                 .get_or_insert_default()
                 .extend(requests(value, at, faults)),
-            key => faults.unknown(key, at),
+            key => {
+                let known = &["cpus", "memory", "generic_resources", "devices"];
+                faults.unknown(key, at, known);
+            }
         }
     }
 }

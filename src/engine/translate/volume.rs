@@ -19,6 +19,19 @@ use crate::template::is_template;
 use crate::value::{Map, Value};
 use crate::yaml::Node;
 
+/// The keys of a mount in its long form.
+const MOUNT: &[&str] = &[
+    "type",
+    "source",
+    "target",
+    "read_only",
+    "consistency",
+    "bind",
+    "volume",
+    "tmpfs",
+    "image",
+];
+
 /// The named volumes that containers mount, by their names in the engine.
 #[derive(Default)]
 pub(super) struct Volumes(IndexMap<String, VolumeSpec>);
@@ -173,7 +186,7 @@ impl Translation<'_> {
                     self.faults
                         .because(&at, &format!("says nothing of a mount of type `{kind}`"));
                 }
-                (key, _) => self.faults.unknown(key, &at),
+                (key, _) => self.faults.unknown(key, &at, MOUNT),
             }
         }
         if asked.mount.typ == Some(MountType::BIND) {
@@ -220,7 +233,10 @@ impl Translation<'_> {
                         .faults
                         .wrong(at, "`enabled`, `disabled`, `writable` or `readonly`", value),
                 },
-                key => self.faults.unknown(key, at),
+                key => {
+                    let known = &["create_host_path", "propagation", "selinux", "recursive"];
+                    self.faults.unknown(key, at, known);
+                }
             }
         }
         asked.create = explicit.or(asked.create);
@@ -254,7 +270,7 @@ impl Translation<'_> {
                     asked.volume().subpath = read::text(value, at, &mut self.faults);
                 }
                 "labels" => asked.volume().labels = Some(user_labels(value, at, &mut self.faults)),
-                key => self.faults.unknown(key, at),
+                key => self.faults.unknown(key, at, &["nocopy", "subpath", "labels"]),
             }
         }
     }
@@ -266,7 +282,7 @@ impl Translation<'_> {
             match &**key {
                 "size" => options.size_bytes = read::bytes(value, at, &mut self.faults),
                 "mode" => options.mode = mode(value, at, &mut self.faults),
-                key => self.faults.unknown(key, at),
+                key => self.faults.unknown(key, at, &["size", "mode"]),
             }
         }
         asked.mount.tmpfs_options = Some(options);
@@ -313,7 +329,10 @@ impl Translation<'_> {
                 "driver" => request.driver = read::text(value, at, &mut faults),
                 "driver_opts" => request.driver_opts = Some(read::strings(value, at, &mut faults)),
                 "labels" => labels = user_labels(value, at, &mut faults),
-                key => faults.unknown(key, at),
+                key => {
+                    let known = &["name", "external", "driver", "driver_opts", "labels"];
+                    faults.unknown(key, at, known);
+                }
             }
         }
         let written = |below: &str| self.node.volumes_written.get(&format!("{key}.{below}"));
