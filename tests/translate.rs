@@ -434,8 +434,14 @@ roles:
         deploy: {restart_policy: {intervall: 3s}, driver: x}
         devices: [{source: /dev/x, permission: r}]
         volumes: [{type: volume, source: data, target: /x, external: true}]
-        configs: [c]
+        configs: [c, {source: c, target: /d, modee: 3, uid: abc, gid: "12", x-own: 1}]
+        secrets: [{source: s, uid: "", gid: -1, name: s}]
+        ulimits: {nofile: {soft: 1, hrad: 2, x-own: 1}}
+        blkio_config:
+          weight_device: [{path: /dev/x, wieght: 1}, {path: /dev/x, weight: many}]
+          device_read_bps: [{path: /dev/x, rate: 1m, weight: 1, x-own: 1}, {path: /dev/x, rate: much}]
     volumes: {data: {attachable: true}}
+    secrets: {s: {content: a}}
     configs: {c: {content: a, template_driver: golang}}
 "#;
     insta::assert_snapshot!("keys_refused", refused(text, &Overrides::default(), &[]));

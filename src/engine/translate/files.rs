@@ -57,7 +57,12 @@ impl Translation<'_> {
     /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
     pub(super) fn files(&mut self, kind: ConfigKind, value: &Value) -> Vec<FileSpec> {
         let mut files = Vec::new();
-        for item in value.as_list().unwrap_or_default() {
+        for (at, item) in value.as_list().unwrap_or_default().iter().enumerate() {
+            let path = format!("{}[{at}]", self.path(kind.section()));
+            if let Some(map) = item.as_map() {
+                self.faults
+                    .only(map, &path, &["source", "target", "uid", "gid", "mode"]);
+            }
             let field = |key: &str| item.as_map().and_then(|m| m.get(key)).and_then(Value::scalar);
             let name = item.scalar().or_else(|| field("source")).unwrap_or_default();
             let Some(config) = self.node.configs.iter().find(|c| c.kind == kind && *c.name == *name) else {
@@ -94,12 +99,23 @@ impl Translation<'_> {
                 Some(target) => format!("/{target}"),
                 None => kind.default_target(&name),
             };
-            let owner = |key: &str| field(key).and_then(|id| id.parse().ok()).unwrap_or(0);
+            let mut owner = |key: &str| {
+                let value = item.as_map().and_then(|m| m.get(key)).unwrap_or(&Value::Null);
+                let text = value.scalar();
+                let id = text.as_deref().and_then(|id| id.parse().ok());
+                if id.is_none() && *value != Value::Null && text.as_deref() != Some("") {
+                    let at = format!("{path}.{key}");
+                    self.faults
+                        .wrong(&at, "the number of a user or group, such as \"1000\"", value);
+                }
+                id.unwrap_or(0)
+            };
+            let (uid, gid) = (owner("uid"), owner("gid"));
             files.push(FileSpec {
                 target,
                 mode,
-                uid: owner("uid"),
-                gid: owner("gid"),
+                uid,
+                gid,
                 digest: sha256(&content),
                 content,
             });

@@ -238,6 +238,7 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Res
         let at = &*format!("{path}.{name}");
         let (soft, hard) = match value {
             Value::Map(map) => {
+                faults.only(map, at, &["soft", "hard"]);
                 let mut field = |key: &str| read::integer(map.get(key)?, at, faults);
                 (field("soft"), field("hard"))
             }

@@ -163,12 +163,9 @@ fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'
             "weight" => host.blkio_weight = read::integer(value, at, faults).and_then(|n| u16::try_from(n).ok()),
             "weight_device" => {
                 let mut devices = Vec::new();
-                for (path, weight) in of_devices(value, "weight", at, faults) {
-                    let weight = weight.and_then(|w| read::integer(w, at, faults));
-                    devices.push(ResourcesBlkioWeightDevice {
-                        path,
-                        weight: weight.and_then(|n| usize::try_from(n).ok()),
-                    });
+                for (path, weight) in of_devices(value, "weight", at, faults, read::integer) {
+                    let weight = weight.and_then(|n| usize::try_from(n).ok());
+                    devices.push(ResourcesBlkioWeightDevice { path, weight });
                 }
                 host.blkio_weight_device = Some(devices);
             }
@@ -182,25 +179,26 @@ fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'
 }
 
 fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ThrottleDevice> {
-    let mut devices = Vec::new();
-    for (device, rate) in of_devices(value, "rate", path, faults) {
-        let rate = rate.and_then(|r| read::bytes(r, path, faults));
-        devices.push(ThrottleDevice { path: device, rate });
-    }
-    devices
+    let devices = of_devices(value, "rate", path, faults, read::bytes);
+    let throttle = |(path, rate)| ThrottleDevice { path, rate };
+    devices.into_iter().map(throttle).collect()
 }
 
-/// The items of a list of devices: the path of each, and what stands under `key`.
-fn of_devices<'a>(
-    value: &'a Value,
+/// The items of a list of devices: the path of each, and the number under `key`, as `read` reads it.
+fn of_devices(
+    value: &Value,
     key: &str,
     path: &str,
     faults: &mut Faults<'_>,
-) -> Vec<(Option<String>, Option<&'a Value>)> {
+    read: fn(&Value, &str, &mut Faults<'_>) -> Option<i64>,
+) -> Vec<(Option<String>, Option<i64>)> {
     let mut found = Vec::new();
-    for item in read::list(value, path, faults) {
-        if let Some(map) = read::map(item, path, faults) {
-            found.push((map.get("path").and_then(Value::scalar), map.get(key)));
+    for (at, item) in read::list(value, path, faults).iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        if let Some(map) = read::map(item, &path, faults) {
+            faults.only(map, &path, &["path", key]);
+            let number = map.get(key).and_then(|n| read(n, &format!("{path}.{key}"), faults));
+            found.push((map.get("path").and_then(Value::scalar), number));
         }
     }
     found
