@@ -434,6 +434,7 @@ roles:
         deploy: {restart_policy: {intervall: 3s}, driver: x}
         devices: [{source: /dev/x, permission: r}]
         volumes: [{type: volume, source: data, target: /x, external: true}]
+        networks: [n]
         configs: [c, {source: c, target: /d, modee: 3, uid: abc, gid: "12", x-own: 1}]
         secrets: [{source: s, uid: "", gid: -1, name: s}]
         ulimits: {nofile: {soft: 1, hrad: 2, x-own: 1}}
@@ -441,6 +442,7 @@ roles:
           weight_device: [{path: /dev/x, wieght: 1}, {path: /dev/x, weight: many}]
           device_read_bps: [{path: /dev/x, rate: 1m, weight: 1, x-own: 1}, {path: /dev/x, rate: much}]
     volumes: {data: {attachable: true}}
+    networks: {n: {ipam: {odd: 1, x-own: 1, config: [{subnte: 10.9.0.0/16, x-own: 1}]}}}
     secrets: {s: {content: a}}
     configs: {c: {content: a, template_driver: golang}}
 "#;

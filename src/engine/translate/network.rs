@@ -105,8 +105,7 @@ fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
                 Value::Null => {}
                 other => faults.wrong(&at, "a list", other),
             },
-            key if key.starts_with("x-") => {}
-            _ => faults.refuse(&at),
+            key => faults.unknown(key, &at, &["driver", "options", "config"]),
         }
     }
     Some(ipam)
@@ -126,8 +125,10 @@ fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
             "ip_range" => pool.ip_range = read::text(value, &at, faults),
             "gateway" => pool.gateway = read::text(value, &at, faults),
             "aux_addresses" => pool.auxiliary_addresses = Some(read::strings(value, &at, faults)),
-            key if key.starts_with("x-") => {}
-            _ => faults.refuse(&at),
+            key => {
+                let known = &["subnet", "ip_range", "gateway", "aux_addresses"];
+                faults.unknown(key, &at, known);
+            }
         }
     }
     pool
