@@ -146,3 +146,10 @@ pub fn seccomp_profile(option: &str) -> Option<&str> {
     let profile = option.strip_prefix("seccomp")?.strip_prefix(['=', ':'])?;
     (!["unconfined", "builtin"].contains(&profile)).then_some(profile)
 }
+
+/// Whether `path` is absolute on Windows, whose paths Compose reads on any system: `C:\x`, `C:/x`, `\\.\pipe\x`.
+#[must_use]
+pub fn is_windows_path(path: &str) -> bool {
+    let drive = path.starts_with(|c: char| c.is_ascii_alphabetic()) && matches!(path.get(1..3), Some(":\\" | ":/"));
+    drive || path.starts_with("\\\\")
+}

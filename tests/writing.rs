@@ -171,6 +171,32 @@ fn check_looks_into_what_only_compose_and_the_engine_read() {
     assert_eq!(problems.as_array().map(Vec::len), Some(7), "{problems}");
 }
 
+/// Compose reads them, on any system, so they are no mistakes.
+#[test]
+fn check_warns_of_paths_of_windows() {
+    let directory = with_blueprint(
+        r#"roles:
+  a:
+    services:
+      x:
+        image: i
+        devices: ["class/5B45201D-F2F2-4F3B-85BB-30FF1F953599"]
+        volumes:
+          - 'C:\data:/data:ro'
+          - 'c:/other:/other'
+          - 'c:/third:d:\third'
+          - '\\.\pipe\docker:\\.\pipe\docker'
+          - {type: bind, source: 'C:\data', target: /more}
+          - "c:/mine"
+          - "c:/read:ro"
+    volumes: {c: {}}
+"#,
+    );
+    let output = topogen(directory.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stderr(&output));
+}
+
 #[test]
 fn the_committed_schema_is_the_one_that_is_printed() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,7 +1,7 @@
 //! Host paths, made absolute: what is rendered lies elsewhere than what was written.
 
 use super::Reader;
-use crate::compose::seccomp_profile;
+use crate::compose::{is_windows_path, seccomp_profile};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Yaml};
 
@@ -93,7 +93,7 @@ impl Reader<'_, '_> {
                                 *text = format!("{}{}", absolute(&source), &text[source.len()..]);
                             }
                         } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
-                            && (bind || relative(source))
+                            && (bind && !is_windows_path(source) || relative(source))
                         {
                             settle(source);
                         }

@@ -68,6 +68,8 @@ fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults
             source if source.contains('/') && source.contains('=') && target.is_none_or(|t| t == source) => {
                 interfaces.push(source);
             }
+            // Of Windows, `class/GUID`.
+            source if source.starts_with("class/") => faults.refuse(&path),
             _ => faults.wrong(&path, "a device, `/dev/x[:/dev/y[:rwm]]`", item),
         }
     }
