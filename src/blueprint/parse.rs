@@ -342,9 +342,13 @@ fn count(node: &Node, problems: &mut Problems) -> Option<Spanned<u32>> {
     match number.map(u32::try_from) {
         Some(Ok(n)) if n <= MAX_COUNT => Some(Spanned::new(n, node.span)),
         _ => {
-            problems.push(
-                Problem::at(node.span, "not a count").label(format!("expected a whole number from 0 to {MAX_COUNT}")),
-            );
+            let problem =
+                Problem::at(node.span, "not a count").label(format!("expected a whole number from 0 to {MAX_COUNT}"));
+            problems.push(if node.scalar().is_some_and(|text| is_template(&text)) {
+                problem.hint("`count` takes no template: a variable can say it, `${N:-3}`, or `--scale ROLE=N`")
+            } else {
+                problem
+            });
             None
         }
     }
