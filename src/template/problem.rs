@@ -162,6 +162,23 @@ impl Templates {
         }
     }
 
+    /// How long the list is that `path` takes an item of, where it has no such item.
+    fn beyond(&self, path: &str, scope: &Scope) -> Option<String> {
+        path.match_indices(']').find_map(|(end, _)| {
+            let (list, index) = path[..end].rsplit_once('[')?;
+            let index: usize = index.trim().parse().ok()?;
+            let expression = self.environment.compile_expression(list).ok()?;
+            let value = expression.eval(scope).ok()?;
+            let count = value.len().filter(|_| value.kind() == ValueKind::Seq)?;
+            let what = match word(list) {
+                "role" | "nodes" => "node",
+                _ => "item",
+            };
+            let s = if count == 1 { "" } else { "s" };
+            (count <= index).then(|| format!("`{list}` has {count} {what}{s}, counted from 0"))
+        })
+    }
+
     /// "Did you mean" for `path`, which is not defined in `scope`.
     fn near(&self, problem: Problem, path: &str, scope: &Scope) -> Problem {
         let scope_hint = "in scope are `node`, `nodes`, `role('…')`, `vars`, `cluster` and `env('…')`";
@@ -169,6 +186,9 @@ impl Templates {
             let keys = value.try_iter().into_iter().flatten();
             keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()
         };
+        if let Some(hint) = self.beyond(path, scope) {
+            return problem.hint(hint);
+        }
         let first = word(path);
         let mut known = keys(scope);
         known.extend(["nodes", "cluster", "role", "env"].map(str::to_owned));
