@@ -132,12 +132,21 @@ impl Expansion<'_> {
                 ))
                 .hint(if other.name == node.name {
                     "call one of them otherwise"
+                } else if self.is_elsewhere(node, place) {
+                    "leave it out in the role's service, `container_name: !reset`, or let it hold the node's name there: \
+                     container_name: \"{{ node.name }}-…\""
                 } else {
                     "let the name hold the node's: container_name: \"{{ node.name }}-…\""
                 }),
             );
         }
         taken
+    }
+
+    /// Whether `place`, of something of `node`, is in another file than its role: a Compose file, which has no templates.
+    fn is_elsewhere(&self, node: &Node, place: Option<Span>) -> bool {
+        let role = self.blueprint.role(node.role.as_str());
+        place.is_some_and(|p| role.is_some_and(|r| r.name.span.file != p.file))
     }
 
     fn shared_names<'t>(
