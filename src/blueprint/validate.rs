@@ -125,13 +125,13 @@ impl Checked<'_> {
     }
 
     /// "Did you mean" for a service that is not there, or why it is not.
-    fn no_service(&self, problem: Problem, name: &str) -> Problem {
+    fn no_service<'k>(&self, problem: Problem, name: &str, known: impl Iterator<Item = &'k str>) -> Problem {
         if self.role.inactive.iter().any(|n| n == name) {
             return problem.hint(format!(
                 "`{name}` is left out because none of its `profiles` is active: `--profile NAME`"
             ));
         }
-        problem.did_you_mean(name, self.names())
+        problem.did_you_mean(name, known)
     }
 
     fn service_exists(&self, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {
@@ -140,7 +140,7 @@ impl Checked<'_> {
                 "`{key}` of role `{}` names no service: `{}`",
                 self.role.name.value, name.value
             );
-            problems.push(self.no_service(Problem::at(name.span, message), name.value.as_str()));
+            problems.push(self.no_service(Problem::at(name.span, message), name.value.as_str(), self.names()));
             return;
         };
         if let Some(span) = service.network_mode {
@@ -178,15 +178,22 @@ impl Checked<'_> {
                 "`{}` of `{}` names no service: `{}`",
                 reference.key, service.name.value, reference.service
             );
-            let problem = self.no_service(Problem::at(reference.span, message), &reference.service);
+            let others = self.names().filter(|n| *n != service.name.value.as_str());
+            let problem = self.no_service(Problem::at(reference.span, message), &reference.service, others);
             // What is not misspelt is likely to be another role's, as where a role takes a part of a Compose file.
-            problems.push(match problem.hint.as_deref() {
-                Some(hint) if !hint.starts_with("known here") => problem,
-                _ => problem.hint(format!(
-                    "it is no service of this role: `{}: !reset` leaves the key out, `after` of the role waits for other roles",
-                    reference.key
-                )),
-            });
+            let known = match problem.hint.as_deref() {
+                None => "it is no service of this role: ".to_owned(),
+                Some(list) if list.starts_with("known here") => format!("{list}; "),
+                Some(_) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let after = match reference.key.as_str() {
+                "depends_on" => ", `after` of the role waits for other roles",
+                _ => "",
+            };
+            problems.push(problem.hint(format!("{known}`{}: !reset` leaves the key out{after}", reference.key)));
         }
     }
 
