@@ -161,10 +161,20 @@ impl Checked<'_> {
         for network in service.networks.iter().flatten() {
             let key = network.network.value.as_str();
             if !known.contains(&key) {
-                problems.push(
-                    Problem::at(network.network.span, format!("no network `{key}`"))
-                        .did_you_mean(key, known.iter().copied()),
-                );
+                let problem = Problem::at(network.network.span, format!("no network `{key}`"))
+                    .did_you_mean(key, known.iter().copied());
+                // Of a Compose file, or of one that `extends` names: its networks stay there.
+                let elsewhere = network.network.span.file != self.role.name.span.file;
+                problems.push(match problem.hint.as_deref() {
+                    Some(list) if elsewhere && list.starts_with("known here") => {
+                        let hint = format!(
+                            "{list}; define it in the role, networks: {{{key}: {{}}}}, or leave it out: `networks: !reset` in `{}` there",
+                            service.name.value
+                        );
+                        problem.hint(hint)
+                    }
+                    _ => problem,
+                });
             }
         }
     }
