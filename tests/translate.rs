@@ -436,7 +436,13 @@ roles:
         volumes: [{type: volume, source: data, target: /x, external: true}]
         networks: [n]
         configs: [c, {source: c, target: /d, modee: 3, uid: abc, gid: "12", x-own: 1}]
-        secrets: [{source: s, uid: "", gid: -1, name: s}]
+        secrets:
+          - {source: s, uid: "", gid: "-1", name: s}
+          - {source: s, target: a, uid: 12, gid: "${NONE:-7}"}
+          - source: s
+            target: b
+            uid: "{{ node.index }}"
+            gid: ${NONE:-7}
         ulimits: {nofile: {soft: 1, hrad: 2, x-own: 1}}
         blkio_config:
           weight_device: [{path: /dev/x, wieght: 1}, {path: /dev/x, weight: many}]

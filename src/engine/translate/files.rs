@@ -101,12 +101,17 @@ impl Translation<'_> {
             };
             let mut owner = |key: &str| {
                 let value = item.as_map().and_then(|m| m.get(key)).unwrap_or(&Value::Null);
-                let text = value.scalar();
-                let id = text.as_deref().and_then(|id| id.parse().ok());
-                if id.is_none() && *value != Value::Null && text.as_deref() != Some("") {
+                let id = match value {
+                    Value::Null => Some(0),
+                    // Compose takes texts only.
+                    Value::Text(id) if id.is_empty() => Some(0),
+                    Value::Text(id) => id.parse().ok(),
+                    _ => None,
+                };
+                if id.is_none() {
                     let at = format!("{path}.{key}");
                     self.faults
-                        .wrong(&at, "the number of a user or group, such as \"1000\"", value);
+                        .wrong(&at, "the number of a user or group in quotes, such as \"1000\"", value);
                 }
                 id.unwrap_or(0)
             };
