@@ -80,11 +80,14 @@ impl<'a> Faults<'a> {
     /// Refuse `path`, which is Compose's business and not the engine's, or not of this engine.
     pub(super) fn refuse(&mut self, path: &str) {
         let message = format!("`{path}`: `topogen up` does not know how to ask the engine for this");
-        self.push(
-            path,
-            Problem::general(message)
-                .hint("leave it out, or `topogen render` the files and bring them up with `docker compose`"),
-        );
+        let hint = match path.ends_with(".build") {
+            true => {
+                "build it yourself: `docker build -t NAME .`, then `image: NAME` and `build: !reset` in the role's service; or `topogen render` \
+                 the files and bring them up with `docker compose`"
+            }
+            false => "leave it out, or `topogen render` the files and bring them up with `docker compose`",
+        };
+        self.push(path, Problem::general(message).hint(hint));
     }
 
     /// Add `problem`: `docker compose` would refuse it, too.
