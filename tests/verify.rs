@@ -340,6 +340,23 @@ fn a_role_of_another_blueprint_is_named_as_one() {
         stray.labels.insert(format!("io.topogen.{key}"), value.to_owned());
     }
     insta::assert_snapshot!(shown(&engine.verify(&lab(2), everything)));
+    // The same among nodes of a greater count, which stay what they are.
+    let stray = engine.container("other1-app-1").clone();
+    let mut more = Engine::of(&lab(4));
+    more.found.containers.push(stray);
+    insta::assert_snapshot!(
+        "another_role_beside_another_count",
+        shown(&more.verify(&lab(2), everything))
+    );
+}
+
+#[test]
+fn a_role_without_a_node_is_one_of_the_blueprint() {
+    let text = "{roles: {head: {services: {app: {image: topogen/fake}}}, \
+                spare: {count: 2, services: {app: {image: topogen/fake}}}}}";
+    let engine = Engine::of(&blueprint(text));
+    let none = blueprint(&text.replace("count: 2", "count: 0"));
+    insta::assert_snapshot!(shown(&engine.verify(&none, everything)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::found::{Container, Found};
 use crate::engine::label;
 use crate::fake;
-use crate::name::ContainerName;
+use crate::name::{ContainerName, RoleName};
 use crate::plan::reconcile::pairs;
 use crate::topology::{self, Node, Service, Topology};
 use crate::value::Value;
@@ -62,6 +62,8 @@ pub struct Picture<'a> {
     pub members: Vec<Member<'a>>,
     /// Its nodes.
     pub nodes: &'a [Node],
+    /// Its roles, those without a node too.
+    pub roles: &'a [RoleName],
     /// Containers of the cluster or of its projects that nothing in the topology accounts for.
     pub strays: Vec<usize>,
     /// Containers of others on its networks.
@@ -137,6 +139,7 @@ impl<'a> Picture<'a> {
             nets: nets(topology),
             members: Vec::with_capacity(topology.containers()),
             nodes: &topology.nodes,
+            roles: &topology.roles,
             strays: Vec::new(),
             guests: Vec::new(),
             flags: String::new(),

@@ -9,8 +9,11 @@ use super::{About, Place, Shape, Told, node_list};
 use crate::engine::{State, label};
 use crate::fake;
 use crate::plan::plural;
-use crate::plan::reconcile::natural;
+use crate::plan::reconcile::{Natural, natural};
 use crate::value::Value;
+
+/// Why nodes at the end of a role are missing or too many.
+const COUNTED: &str = "brought up with another count: say the same `--slaves` or `--scale` here";
 
 impl Shape {
     pub(super) fn containers(&mut self, picture: &Picture<'_>) {
@@ -241,7 +244,7 @@ impl Shape {
 
     /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
     fn strays(&mut self, picture: &Picture<'_>) {
-        let mut nodes: BTreeMap<(String, u64, String), Vec<usize>> = BTreeMap::new();
+        let mut nodes: BTreeMap<Natural, Vec<usize>> = BTreeMap::new();
         for at in &picture.strays {
             let container = &picture.found.containers[*at];
             let node = match container.label(label::NODE) {
@@ -273,6 +276,19 @@ impl Shape {
                 self.push(place, told, About::Containers(vec![at]));
             }
         }
+        let (more, others): (Vec<_>, Vec<_>) = surplus
+            .into_iter()
+            .partition(|(_, containers)| containers.iter().all(|at| picture.is_of_a_role(*at)));
+        self.beyond(picture, &more, COUNTED);
+        let cause = format!(
+            "of a role that this blueprint has not: it was brought up from another one (`-f`), or {} removes it",
+            picture.command("up --remove-orphans")
+        );
+        self.beyond(picture, &others, &cause);
+    }
+
+    /// Containers of nodes that the topology has not, by node.
+    fn beyond(&mut self, picture: &Picture<'_>, surplus: &[(Natural, Vec<usize>)], cause: &str) {
         if surplus.is_empty() {
             return;
         }
@@ -281,17 +297,6 @@ impl Shape {
         let place = match names[..] {
             [one] => Place::of_node(one, None),
             _ => Place::cluster(None),
-        };
-        let ours = |at: &usize| {
-            let role = picture.found.containers[*at].label(label::ROLE);
-            role.is_empty() || picture.nodes.iter().any(|n| n.role.as_str() == role)
-        };
-        let cause = match all.iter().all(ours) {
-            true => "brought up with another count: say the same `--slaves` or `--scale` here".to_owned(),
-            false => format!(
-                "of a role that this blueprint has not: it was brought up from another one (`-f`), or {} removes it",
-                picture.command("up --remove-orphans")
-            ),
         };
         let told = Told::new(
             format!("{} and no more", plural(picture.nodes.len(), "node")),
@@ -323,6 +328,12 @@ impl Picture<'_> {
     pub(super) fn is_by_compose(&self) -> bool {
         let mut members = 0..self.members.len();
         members.any(|m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty()))
+    }
+
+    /// Whether a container is of one of the blueprint's roles, as far as its labels say.
+    fn is_of_a_role(&self, container: usize) -> bool {
+        let role = self.found.containers[container].label(label::ROLE);
+        role.is_empty() || self.roles.iter().any(|r| r.as_str() == role)
     }
 
     fn up(&self) -> String {
