@@ -147,6 +147,28 @@ fn a_service_does_not_run() {
             engine.container("slave1-service_4-1").state = State::Restarting;
         })
     );
+    let unstarted = |engine: &mut Engine, name: &str| {
+        engine.stop(name);
+        let container = engine.container(name);
+        (container.state, container.exit_code) = (State::Created, 0);
+    };
+    insta::assert_snapshot!("unstarted", fault(|e| unstarted(e, "slave1-service_4-1")));
+    insta::assert_snapshot!(
+        "unstarted_many",
+        fault(|engine| (1..=5).for_each(|at| match at {
+            1 => unstarted(engine, "slave1-service_entry-1"),
+            2 => unstarted(engine, "slave1-service_out-1"),
+            at => unstarted(engine, &format!("slave1-service_{at}-1")),
+        }))
+    );
+    insta::assert_snapshot!(
+        "start_failed",
+        fault(|engine| {
+            unstarted(engine, "slave1-service_4-1");
+            let error = "driver failed programming external connectivity: port is already allocated";
+            engine.container("slave1-service_4-1").error = error.to_owned();
+        })
+    );
     insta::assert_snapshot!(
         "missing",
         fault(|e| e.found.containers.retain(|c| c.name != "slave1-service_4-1"))
@@ -284,6 +306,9 @@ fn containers_are_not_those_of_the_blueprint() {
     let two = lab(2);
     insta::assert_snapshot!("more_nodes_run", shown(&Engine::of(&more).verify(&two, everything)));
     insta::assert_snapshot!("fewer_nodes_run", shown(&Engine::of(&fewer).verify(&two, everything)));
+    let gone = |node: &'static str| move |e: &mut Engine| e.found.containers.retain(|c| c.label(label::NODE) != node);
+    insta::assert_snapshot!("first_node_gone", fault(gone("slave1")));
+    insta::assert_snapshot!("only_node_of_a_role_gone", fault(gone("master")));
     let none = blueprint("{name: other, roles: {a: {services: {b: {image: topogen/fake}}}}}");
     insta::assert_snapshot!("nothing_runs", shown(&Engine::of(&none).verify(&two, everything)));
     let nginx = blueprint("roles: {web: {count: 2, entry: app, services: {app: {image: nginx}, db: {image: redis}}}}");

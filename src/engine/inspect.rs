@@ -66,6 +66,7 @@ fn summary(summary: ContainerSummary) -> Container {
         hostname: String::new(),
         state: State::Created,
         exit_code: 0,
+        error: String::new(),
     }
 }
 
@@ -82,6 +83,7 @@ fn container(inspect: ContainerInspectResponse) -> Container {
         hostname: config.hostname.unwrap_or_default(),
         state: doing(state.status),
         exit_code: state.exit_code.unwrap_or_default(),
+        error: state.error.unwrap_or_default().trim().to_owned(),
         id,
         name,
     }

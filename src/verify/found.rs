@@ -34,6 +34,8 @@ pub struct Container {
     pub state: State,
     /// How it ended, where it has.
     pub exit_code: i64,
+    /// Why the engine could not start it the last time, in the engine's words; empty where it could, or never tried.
+    pub error: String,
     /// The networks it is on.
     pub endpoints: Vec<Endpoint>,
 }

@@ -105,6 +105,7 @@ impl Engine {
             hostname: id[..12].to_owned(),
             state: State::Running,
             exit_code: 0,
+            error: String::new(),
             endpoints: Vec::new(),
             id,
         });
@@ -326,6 +327,7 @@ pub(super) fn stranger(name: &str) -> Container {
         hostname: id[..12].to_owned(),
         state: State::Running,
         exit_code: 0,
+        error: String::new(),
         endpoints: Vec::new(),
         id,
     }

@@ -1,6 +1,6 @@
 //! Containers that are missing, stand still, are too many, or are not what they are to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::super::found::Container;
 use super::super::picture::Picture;
@@ -10,6 +10,7 @@ use crate::engine::{State, label};
 use crate::fake;
 use crate::plan::plural;
 use crate::plan::reconcile::{Natural, natural};
+use crate::topology::Node;
 use crate::value::Value;
 
 /// Why nodes at the end of a role are missing or too many.
@@ -33,42 +34,47 @@ impl Shape {
 
     /// Containers that are not there: whole nodes in one, the others each.
     fn missing(&mut self, picture: &Picture<'_>) {
-        let mut by_node = vec![(Vec::new(), 0); picture.nodes.len()];
-        for (at, member) in picture.members.iter().enumerate() {
-            let (missing, all) = &mut by_node[member.node];
-            *all += 1;
-            if member.found.is_none() {
-                missing.push(at);
-            }
-        }
-        let is_gone = |n: &usize| by_node[*n].1 > 0 && by_node[*n].0.len() == by_node[*n].1;
-        let gone: Vec<usize> = (0..by_node.len()).filter(is_gone).collect();
-        let members: Vec<usize> = gone.iter().flat_map(|n| by_node[*n].0.clone()).collect();
-        if !gone.is_empty() {
-            let names: Vec<&str> = gone.iter().map(|n| picture.nodes[*n].name.as_str()).collect();
-            let place = match names[..] {
-                [one] => Place::of_node(one, None),
-                _ => Place::cluster(None),
-            };
-            let cause = match gone.len() == by_node.len() {
-                true => format!("nothing of it is up, or it is under another name: {}", picture.up()),
-                false => format!(
-                    "brought up with another count: say the same `--slaves` or `--scale` here; or removed: {}",
-                    picture.up()
-                ),
-            };
-            let expected = format!("{} run in {}", plural(members.len(), "container"), node_list(&names));
-            self.push(
-                place,
-                Told::new(expected, "none is there", cause),
-                About::Members(members),
+        let gone = picture.gone();
+        let (last, others): (Vec<usize>, Vec<usize>) = gone.iter().partition(|n| picture.is_last(**n, &gone));
+        if gone.len() == picture.nodes.len() {
+            let cause = format!("nothing of it is up, or it is under another name: {}", picture.up());
+            self.gone(picture, &gone, cause);
+        } else {
+            self.gone(
+                picture,
+                &last,
+                format!("{COUNTED}; or removed, or never made: {}", picture.up()),
             );
+            let cause = format!("never made, or removed by hand: {}", picture.remedy());
+            self.gone(picture, &others, cause);
         }
-        for (missing, _) in by_node.iter().filter(|(missing, all)| missing.len() < *all) {
-            for member in missing {
-                self.missing_one(picture, *member);
+        let is_gone: HashSet<usize> = gone.into_iter().collect();
+        for (at, member) in picture.members.iter().enumerate() {
+            if member.found.is_none() && !is_gone.contains(&member.node) {
+                self.missing_one(picture, at);
             }
         }
+    }
+
+    /// Nodes of which nothing is there.
+    fn gone(&mut self, picture: &Picture<'_>, nodes: &[usize], cause: String) {
+        if nodes.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = nodes.iter().map(|n| picture.nodes[*n].name.as_str()).collect();
+        let place = match names[..] {
+            [one] => Place::of_node(one, None),
+            _ => Place::cluster(None),
+        };
+        let nodes: HashSet<usize> = nodes.iter().copied().collect();
+        let members = (0..picture.members.len()).filter(|m| nodes.contains(&picture.members[*m].node));
+        let members: Vec<usize> = members.collect();
+        let expected = format!("{} run in {}", plural(members.len(), "container"), node_list(&names));
+        self.push(
+            place,
+            Told::new(expected, "none is there", cause),
+            About::Members(members),
+        );
     }
 
     fn missing_one(&mut self, picture: &Picture<'_>, member: usize) {
@@ -115,6 +121,10 @@ impl Shape {
     fn state(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
         let name = &container.name;
         let code = container.exit_code;
+        let unstarted = format!(
+            "its start failed, what it waits for is not well, or whoever made it was interrupted: {}, or says why not",
+            picture.remedy()
+        );
         let (seen, cause) = match container.state {
             State::Running => return,
             State::Paused => (
@@ -125,21 +135,30 @@ impl Shape {
                 format!("ended with {code} and is started again"),
                 format!("it cannot stay up: `docker logs {name}` says why"),
             ),
+            State::Created | State::Exited | State::Dead if !container.error.is_empty() => (
+                "could not be started".to_owned(),
+                format!(
+                    "the engine says: {}; once that is put right, {}",
+                    container.error,
+                    picture.remedy()
+                ),
+            ),
             State::Exited | State::Dead => (
                 format!("ended with {code}"),
                 format!("stopped by hand, or ended by itself: `docker logs {name}`"),
             ),
-            State::Created => (
-                "was never started".to_owned(),
-                format!("whoever made it was interrupted: {}", picture.remedy()),
-            ),
+            State::Created => ("was never started".to_owned(), unstarted.clone()),
             State::Removing => ("is being removed".to_owned(), "somebody removes it".to_owned()),
         };
-        let told = Told::new(format!("container `{name}` runs"), seen, cause).or_many(
-            "containers run",
-            "do not",
-            format!("stopped together, or the engine was started anew: {}", picture.remedy()),
-        );
+        let told = Told::new(format!("container `{name}` runs"), seen, cause);
+        let told = match container.state {
+            State::Created => told.or_many("containers are started", "never were", unstarted),
+            _ => told.or_many(
+                "containers run",
+                "do not",
+                format!("stopped together, or the engine was started anew: {}", picture.remedy()),
+            ),
+        };
         self.push(Place::member(picture, member), told, About::Members(vec![member]));
     }
 
@@ -328,6 +347,25 @@ impl Picture<'_> {
     pub(super) fn is_by_compose(&self) -> bool {
         let mut members = 0..self.members.len();
         members.any(|m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty()))
+    }
+
+    /// The nodes of which nothing is there.
+    fn gone(&self) -> Vec<usize> {
+        let mut there = vec![(false, false); self.nodes.len()];
+        for member in &self.members {
+            let (wanted, found) = &mut there[member.node];
+            *wanted = true;
+            *found |= member.found.is_some();
+        }
+        (0..there.len()).filter(|n| there[*n] == (true, false)).collect()
+    }
+
+    /// Whether a node is among the last ones of its role that are `gone`, as with a lower count; a role's one node that
+    /// has the role's own name has no count.
+    fn is_last(&self, node: usize, gone: &[usize]) -> bool {
+        let Node { role, name, .. } = &self.nodes[node];
+        let after = (node..self.nodes.len()).take_while(|n| self.nodes[*n].role == *role);
+        name.as_str() != role.as_str() && after.into_iter().all(|n| gone.binary_search(&n).is_ok())
     }
 
     /// Whether a container is of one of the blueprint's roles, as far as its labels say.
