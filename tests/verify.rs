@@ -341,6 +341,19 @@ fn the_blueprint_changed_since() {
     insta::assert_snapshot!("changed", fault(|e| change(e, &["service_3"])));
     let all = ["service_entry", "service_out", "service_3", "service_4", "service_5"];
     insta::assert_snapshot!("changed_many", fault(|e| change(e, &all)));
+    // What says how many nodes there are changes with their count, and is not to be mended by removing one.
+    let four = |services: &[&str]| {
+        let mut engine = Engine::of(&lab(4));
+        change(&mut engine, services);
+        engine
+    };
+    let of_four = |engine: Engine| shown(&engine.verify(&lab(2), everything));
+    insta::assert_snapshot!("changed_with_count", of_four(four(&["service_3"])));
+    insta::assert_snapshot!("changed_several_with_count", {
+        let mut engine = four(&["service_3", "service_4", "service_5"]);
+        engine.found.containers.retain(|c| c.name != "slave2-service_3-1");
+        of_four(engine)
+    });
     // Another image has its own word, and changes much else.
     insta::assert_snapshot!(
         "changed_with_image",

@@ -239,6 +239,7 @@ impl Shape {
 
     /// Containers that were made of something else than the topology says now. Another image is told already.
     fn changed(&mut self, picture: &Picture<'_>) {
+        let mut changes = Vec::new();
         for member in 0..picture.members.len() {
             let Some(container) = picture.container(member) else {
                 continue;
@@ -248,6 +249,14 @@ impl Shape {
             let Some(what) = picture.changed.get(&container.name).filter(|_| !told) else {
                 continue;
             };
+            changes.push((member, what));
+        }
+        let gone = picture.gone();
+        if picture.has_more_nodes() || gone.iter().any(|n| picture.is_last(*n, &gone)) {
+            self.changed_with_count(picture, &changes);
+            return;
+        }
+        for (member, what) in changes {
             let cause = format!(
                 "the blueprint changed since, or was told otherwise (`--set`, `--scale`): {}",
                 picture.remedy()
@@ -261,15 +270,32 @@ impl Shape {
         }
     }
 
+    /// The same where the nodes are more or fewer too, by which templates fill files otherwise: one cause, and not to be
+    /// mended by removing nodes.
+    fn changed_with_count(&mut self, picture: &Picture<'_>, changes: &[(usize, &String)]) {
+        let (place, expected, seen) = match changes {
+            [] => return,
+            [(member, what)] => (
+                Place::member(picture, *member),
+                "is made as the blueprint says",
+                (*what).clone(),
+            ),
+            _ => {
+                let titles: Vec<String> = changes.iter().map(|(m, _)| picture.title(*m)).collect();
+                let seen = format!("{} are not: {}", titles.len(), listed(&titles));
+                (Place::cluster(None), "containers are made as the blueprint says", seen)
+            }
+        };
+        let cause = "made for another count of nodes, or the blueprint changed since: say the same `--slaves` or \
+                     `--scale` here first";
+        self.push(place, Told::new(expected, seen, cause), About::Nothing);
+    }
+
     /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
     fn strays(&mut self, picture: &Picture<'_>) {
         let mut nodes: BTreeMap<Natural, Vec<usize>> = BTreeMap::new();
         for at in &picture.strays {
-            let container = &picture.found.containers[*at];
-            let node = match container.label(label::NODE) {
-                "" => container.label(label::compose::PROJECT),
-                node => node,
-            };
+            let node = stray_node(&picture.found.containers[*at]);
             nodes.entry(natural(node)).or_default().push(*at);
         }
         let of = |name: &str| {
@@ -326,6 +352,14 @@ impl Shape {
     }
 }
 
+/// The node that a container says it is of, else its project.
+fn stray_node(container: &Container) -> &str {
+    match container.label(label::NODE) {
+        "" => container.label(label::compose::PROJECT),
+        node => node,
+    }
+}
+
 impl Picture<'_> {
     /// Whether a member's container was made by Compose under the service's plain name, where it is to have a key of
     /// its own.
@@ -339,6 +373,10 @@ impl Picture<'_> {
     pub(super) fn remedy(&self) -> String {
         match self.is_by_compose() {
             true => "`docker compose up -d --force-recreate` mends it".to_owned(),
+            // Else it would be told to remove what is beyond the count.
+            false if self.has_more_nodes() => {
+                format!("{} with the `--slaves` or `--scale` of before mends it", self.up())
+            }
             false => format!("{} mends it", self.up()),
         }
     }
@@ -366,6 +404,19 @@ impl Picture<'_> {
         let Node { role, name, .. } = &self.nodes[node];
         let after = (node..self.nodes.len()).take_while(|n| self.nodes[*n].role == *role);
         name.as_str() != role.as_str() && after.into_iter().all(|n| gone.binary_search(&n).is_ok())
+    }
+
+    /// Whether more nodes of its roles are there than it has.
+    fn has_more_nodes(&self) -> bool {
+        let mut strays = self.strays.iter();
+        strays.any(|at| self.is_of_a_role(*at) && self.node_named(*at).is_none())
+    }
+
+    /// The node that a container's labels say.
+    fn node_named(&self, container: usize) -> Option<&Node> {
+        let name = stray_node(&self.found.containers[container]);
+        let mut nodes = self.nodes.iter();
+        nodes.find(|n| n.name.as_str() == name || n.project.as_str() == name)
     }
 
     /// Whether a container is of one of the blueprint's roles, as far as its labels say.
