@@ -194,6 +194,26 @@ fn states_in_words() {
     ");
 }
 
+/// The engine adds a container's own name to what it was told to answer to, which may be its node's too.
+#[test]
+fn a_container_called_as_its_node_answers_to_that() {
+    let text = "roles: {kibana: {entry: {web: [kibana, board]}, services: {web: {image: i, container_name: board}}}, \
+                grafana: {entry: web, services: {web: {image: i, container_name: grafana}}}}";
+    let topology = expanded(text, &Overrides::default()).expect("valid");
+    let mut seen = running(&topology);
+    // Engines from 25 on list each once.
+    let ends = seen.containers.iter_mut().flat_map(|c| &mut c.networks);
+    ends.filter_map(|e| e.aliases.as_mut()).for_each(|aliases| {
+        aliases.sort();
+        aliases.dedup();
+    });
+    assert_eq!(
+        drawn(&topology, Some(&seen), Format::Json),
+        drawn(&topology, Some(&running(&topology)), Format::Json)
+    );
+    insta::assert_snapshot!(drawn(&topology, Some(&seen), TEXT));
+}
+
 /// Of fifty equal ones, those that are not equal stand out.
 #[test]
 fn what_differs_stands_by_itself() {

@@ -121,7 +121,8 @@ async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), E
     Ok(())
 }
 
-/// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key.
+/// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key; its own name
+/// too where that is its node's.
 ///
 /// # Errors
 /// The engine's.
@@ -135,8 +136,16 @@ pub async fn aliases(
     }
     let mut container = container.clone();
     inspect(engine, &mut container).await?;
+    Ok(told(&container, asked))
+}
+
+/// Of the aliases of `container`, those that it was told to answer to.
+fn told(container: &SeenContainer, asked: impl Fn(&str) -> bool) -> Vec<String> {
     let key = container.label(label::compose::SERVICE);
-    let added = |alias: &&String| container.id.starts_with(*alias) || **alias == container.name || *alias == key;
+    let node = container.label(label::NODE);
+    let added = |alias: &&String| {
+        container.id.starts_with(*alias) || *alias == key || (**alias == container.name && *alias != node)
+    };
     let endpoints = container.networks.iter().filter(|n| asked(&n.network));
     let mut names: Vec<String> = Vec::new();
     for alias in endpoints.flat_map(|e| e.aliases.iter().flatten()).filter(|a| !added(a)) {
@@ -144,7 +153,7 @@ pub async fn aliases(
             names.push(alias.clone());
         }
     }
-    Ok(names)
+    names
 }
 
 /// The label `key` of the image `name`; `None` where there is no such image or label.
@@ -172,4 +181,36 @@ pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, 
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
     Ok(then.and_then(|then| SystemTime::now().duration_since(then).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::SeenEndpoint;
+
+    fn names(container: &str, aliases: &[&str]) -> Vec<String> {
+        let labels = [(label::NODE, "kibana"), (label::compose::SERVICE, "kibana-web")];
+        let seen = SeenContainer {
+            id: "0123456789ab".to_owned(),
+            name: container.to_owned(),
+            labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            networks: vec![SeenEndpoint {
+                network: "inout".to_owned(),
+                aliases: Some(aliases.iter().map(|a| (*a).to_owned()).collect()),
+                ..SeenEndpoint::default()
+            }],
+            ..SeenContainer::default()
+        };
+        told(&seen, |network| network == "inout")
+    }
+
+    #[test]
+    fn a_container_called_as_its_node_answers_to_the_nodes_name() {
+        let of_default_name = ["kibana-web-1", "kibana-web", "kibana", "0123456789ab"];
+        assert_eq!(names("kibana-web-1", &of_default_name), ["kibana"]);
+        // Engines up to 24 list it twice.
+        let twice = ["kibana", "kibana-web", "kibana", "0123456789ab"];
+        assert_eq!(names("kibana", &twice), ["kibana"]);
+        assert_eq!(names("kibana", &["kibana", "kibana-web"]), ["kibana"]);
+    }
 }

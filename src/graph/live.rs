@@ -87,7 +87,9 @@ impl<'a> Live<'a> {
             let Some(names) = found.first().zip(ends.first()).and_then(|(c, e)| names(c, e)) else {
                 continue;
             };
-            (join.names, join.lost) = join.names.drain(..).partition(|n| names.contains(n));
+            // A container answers to its own name, whoever asked for it.
+            let own = |n: &String| found.first().is_some_and(|c| c.name == *n);
+            (join.names, join.lost) = join.names.drain(..).partition(|n| names.contains(n) || own(n));
             if !join.lost.is_empty() {
                 join.standing = Standing::Missing;
             }
