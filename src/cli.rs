@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::blueprint::MAX_COUNT;
 use crate::engine::logs::Moment;
 use crate::name::ClusterName;
+use crate::plan::reconcile::is_secret;
 use crate::plan::verbs;
 use crate::select::Target;
 
@@ -121,8 +122,11 @@ impl Source {
         name.iter().for_each(|n| say("name", n.as_str()));
         slaves.iter().for_each(|n| say("slaves", &n.to_string()));
         scale.iter().for_each(|(role, n)| say("scale", &format!("{role}={n}")));
-        set.iter()
-            .for_each(|(key, value)| say("set", &format!("{key}={value}")));
+        for (key, value) in set {
+            // It is to be read, and ends in reports that others read too.
+            let value = if is_secret(key) { "…" } else { value };
+            say("set", &format!("{key}={value}"));
+        }
         env_file.iter().for_each(|f| say("env-file", &f.display().to_string()));
         profile.iter().for_each(|p| say("profile", p));
         if *fake {
@@ -625,4 +629,21 @@ fn count(text: &str) -> Result<u32, String> {
 
 fn signal(text: &str) -> Result<String, String> {
     verbs::signal(text).ok_or_else(|| "expected a signal such as `SIGTERM`, `HUP` or `9`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Words {
+        #[command(flatten)]
+        source: Source,
+    }
+
+    #[test]
+    fn what_to_type_next_repeats_no_secret() {
+        let words = Words::parse_from(["topogen", "--set", "db_password=hunter2", "--set", "size=a b"]);
+        assert_eq!(words.source.typed(), "--set 'db_password=…' --set 'size=a b'");
+    }
 }

@@ -24,7 +24,7 @@ use super::conflict::Conflict;
 use super::{Action, Plan};
 use crate::engine::{Condition, ContainerSpec, Observed, SeenContainer, SeenNetwork, Wanted, label};
 
-pub use change::changed;
+pub use change::{changed, is_secret};
 pub use down::down;
 pub use room::{grow, pairs};
 

@@ -95,13 +95,18 @@ fn compare(path: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
     ));
 }
 
+/// Whether `key` is called as what holds secrets is, whose values are not to be repeated.
+#[must_use]
+pub fn is_secret(key: &str) -> bool {
+    let lower = key.to_lowercase();
+    SECRET.iter().any(|word| lower.contains(word))
+}
+
 fn told(path: &str, what: &str, values: &str) -> String {
     if let Some(file) = path.strip_prefix("files.") {
         return format!("file `{file}` {what}");
     }
-    let lower = path.to_lowercase();
-    let secret = SECRET.iter().any(|word| lower.contains(word));
-    format!("`{path}` {what}{}", if secret { "" } else { values })
+    format!("`{path}` {what}{}", if is_secret(path) { "" } else { values })
 }
 
 fn shown(value: &Value) -> String {
