@@ -14,7 +14,7 @@ use crate::plan::reconcile;
 use crate::select::select;
 use crate::terminal;
 use crate::verify::expect::Kinds;
-use crate::verify::found::Found;
+use crate::verify::found::{Container, Found};
 use crate::verify::picture::{Concern, Picture};
 use crate::verify::{Scope, report};
 
@@ -37,7 +37,10 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
         .map_err(work::doing("look at the engine"))?;
     let mut picture = Picture::new(topology, &found);
     picture.flags = args.source.typed();
-    picture.changed = changed(&loaded, &found);
+    picture.changed = changed(&loaded, &found).unwrap_or_else(|| {
+        terminal::line(&unknown(&picture.flags));
+        HashMap::new()
+    });
     let scope = scope(&picture, args)?;
     let compared = ask::members(&engine, &picture, &scope, args).await?;
     let report = report(&picture, &scope, compared);
@@ -51,25 +54,36 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
     }
 }
 
-/// What `up` would make anew because something else is asked for now: by the container's name, what changed. What `up`
-/// refuses to make was made by Compose, or never.
-fn changed(loaded: &load::Loaded, found: &Found) -> HashMap<String, String> {
-    let Ok(wanted) = translate::translate(&loaded.topology, &loaded.origin) else {
-        return HashMap::new();
-    };
+/// What `up` would make anew because something else is asked for now: by the container's name, what changed. `None` where
+/// `up` refuses it now, and has made some of it before.
+fn changed(loaded: &load::Loaded, found: &Found) -> Option<HashMap<String, String>> {
+    let cluster = &loaded.topology.cluster;
+    let is_ours = |c: &&Container| c.label(label::CLUSTER) == cluster.as_str();
+    let mut ours = found.containers.iter().filter(is_ours).peekable();
+    // Else it was made by Compose, or never, and there is nothing to compare with.
+    if ours.peek().is_none() {
+        return Some(HashMap::new());
+    }
+    let wanted = translate::translate(&loaded.topology, &loaded.origin).ok()?;
     let specs = wanted.nodes.iter().flat_map(|n| &n.containers);
     let specs: HashMap<&str, &ContainerSpec> = specs.map(|c| (c.name.as_str(), &**c)).collect();
-    let ours = found
-        .containers
-        .iter()
-        .filter(|c| c.label(label::CLUSTER) == wanted.cluster.as_str());
     let changes = ours.filter_map(|c| {
         Some((
             c.name.clone(),
             reconcile::changed(&c.labels, specs.get(c.name.as_str())?)?,
         ))
     });
-    changes.collect()
+    Some(changes.collect())
+}
+
+/// That nobody knows what changed; `flags` mean the cluster.
+fn unknown(flags: &str) -> String {
+    let check = format!("topogen check {flags}");
+    format!(
+        "warning: what changed since it was brought up cannot be told: `topogen up` refuses the blueprint\nhint: `{}` \
+         says why",
+        check.trim_end()
+    )
 }
 
 /// What `--from` and `--only` leave.
@@ -103,5 +117,20 @@ fn labelled(picture: &Picture<'_>, member: usize) -> SeenContainer {
         id: member.to_string(),
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
         ..SeenContainer::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_told_is_said() {
+        assert_eq!(
+            unknown("--name lab"),
+            "warning: what changed since it was brought up cannot be told: `topogen up` refuses the blueprint\n\
+             hint: `topogen check --name lab` says why"
+        );
+        assert!(unknown("").ends_with("`topogen check` says why"));
     }
 }
