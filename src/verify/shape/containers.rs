@@ -373,11 +373,15 @@ impl Picture<'_> {
     pub(super) fn remedy(&self) -> String {
         match self.is_by_compose() {
             true => "`docker compose up -d --force-recreate` mends it".to_owned(),
-            // Else it would be told to remove what is beyond the count.
-            false if self.has_more_nodes() => {
-                format!("{} with the `--slaves` or `--scale` of before mends it", self.up())
-            }
-            false => format!("{} mends it", self.up()),
+            false => self.by_up("mends it"),
+        }
+    }
+
+    /// That `up` does it; without the count of before it would remove nodes that are beyond the blueprint's too.
+    pub(super) fn by_up(&self, does: &str) -> String {
+        match self.has_more_nodes() {
+            true => format!("{} with the `--slaves` or `--scale` of before {does}", self.up()),
+            false => format!("{} {does}", self.up()),
         }
     }
 

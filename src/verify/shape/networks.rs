@@ -132,7 +132,7 @@ impl Shape {
                 "" => Place::cluster(Some(network.name.clone())),
                 node => Place::of_node(node, Some(network.name.clone())),
             };
-            let cause = format!("the blueprint changed since: {} removes it", picture.command("up"));
+            let cause = format!("the blueprint changed since: {}", picture.by_up("removes it"));
             let told = Told::new("no such network", format!("network `{}`", network.name), &cause).or_many(
                 "no networks but those of the blueprint",
                 "are not of it",
