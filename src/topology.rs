@@ -59,6 +59,19 @@ pub struct RoleOrder {
     pub condition: Condition,
 }
 
+/// `roles` so that each stands after those that it starts after.
+#[must_use]
+pub fn in_order<'a>(mut roles: Vec<&'a RoleName>, order: &[RoleOrder]) -> Vec<&'a RoleName> {
+    let mut sorted = Vec::with_capacity(roles.len());
+    while !roles.is_empty() {
+        let waits = |r: &RoleName| order.iter().any(|o| o.role == *r && roles.contains(&&o.after));
+        // A circle was refused long ago.
+        let next = roles.iter().position(|r| !waits(r)).unwrap_or(0);
+        sorted.push(roles.remove(next));
+    }
+    sorted
+}
+
 /// A network of the engine.
 #[derive(Debug, Clone, Serialize)]
 pub struct Network {

@@ -36,12 +36,16 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 plural(topology.services(), "service")
             ));
             // Valid for `render`; what the engine is not to be asked for is better known before `up`.
-            for problem in refused.iter().filter(|_| topology.warnings().is_empty()) {
+            let refused = match topology.warnings().is_empty() {
+                true => refused.as_slice(),
+                false => &[],
+            };
+            for problem in refused {
                 let place = loaded.sources.place_of(problem);
                 terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
             }
             let hints: IndexSet<&String> = refused.iter().filter_map(|p| p.hint.as_ref()).collect();
-            for hint in hints.iter().filter(|_| topology.warnings().is_empty()) {
+            for hint in hints {
                 terminal::line(&format!("hint: {hint}"));
             }
             for path in missing {

@@ -9,13 +9,12 @@ use crate::cli::{Render, TopologyFormat};
 use crate::compose::render;
 use crate::error::Error;
 use crate::fake;
-use crate::name::RoleName;
 use crate::output::{self, File};
 use crate::parallel;
 use crate::plan::plural;
 use crate::plan::reconcile::natural;
 use crate::terminal;
-use crate::topology::{ConfigSource, Network, Node, Topology};
+use crate::topology::{self, ConfigSource, Network, Node, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
     let topology = load::topology(&args.source)?.topology;
@@ -137,28 +136,19 @@ fn next(topology: &Topology, directory: &str) -> String {
     }
     lines.push(format!(
         "for d in {}; do (cd \"$d\" && docker compose up -d); done",
-        in_order(topology, directory)
+        directories(topology, directory)
     ));
     format!("next: {}", lines.join("\n      "))
 }
 
 /// The projects' directories, as a shell lists them: Compose knows no `after`, so that roles stand in its order where there
 /// is any.
-fn in_order(topology: &Topology, directory: &str) -> String {
+fn directories(topology: &Topology, directory: &str) -> String {
     if topology.order.is_empty() {
         return format!("{directory}/*/");
     }
-    let mut roles: Vec<&RoleName> = Vec::new();
-    let waits = |role: &RoleName, done: &[&RoleName]| {
-        let mut befores = topology.order.iter().filter(|o| o.role == *role).map(|o| &o.after);
-        befores.any(|before| !done.contains(&before))
-    };
-    while let Some(next) = topology.roles.iter().find(|r| !roles.contains(r) && !waits(r, &roles)) {
-        roles.push(next);
-    }
-    let nodes = roles
-        .iter()
-        .flat_map(|r| topology.nodes.iter().filter(move |n| n.role == **r));
+    let roles = topology::in_order(topology.roles.iter().collect(), &topology.order).into_iter();
+    let nodes = roles.flat_map(|r| topology.nodes.iter().filter(move |n| n.role == *r));
     let directories: Vec<String> = nodes.map(|n| format!("{directory}/{}/", n.project)).collect();
     directories.join(" ")
 }

@@ -7,6 +7,7 @@ use super::{Decision, Up, distinct};
 use crate::engine::{Condition, ContainerSpec, SeenContainer, State, WantedNode, label};
 use crate::name::RoleName;
 use crate::plan::Action;
+use crate::topology::in_order;
 
 impl<'a> Up<'a> {
     /// Make and start all containers: node by node, roles after those they wait for.
@@ -35,21 +36,11 @@ impl<'a> Up<'a> {
     }
 
     fn nodes_in_order(&self) -> Vec<&'a WantedNode> {
-        let mut roles: Vec<&RoleName> = distinct(self.wanted.nodes.iter().map(|n| &n.role));
-        let mut nodes = Vec::new();
-        while !roles.is_empty() {
-            let waits = |r: &RoleName| {
-                self.wanted
-                    .order
-                    .iter()
-                    .any(|o| o.role == *r && roles.contains(&&o.after))
-            };
-            // A circle was refused long ago.
-            let next = roles.iter().position(|r| !waits(r)).unwrap_or(0);
-            let role = roles.remove(next);
-            nodes.extend(self.wanted.nodes.iter().filter(|n| n.role == *role));
-        }
-        nodes
+        let roles = distinct(self.wanted.nodes.iter().map(|n| &n.role));
+        let roles = in_order(roles, &self.wanted.order).into_iter();
+        roles
+            .flat_map(|role| self.wanted.nodes.iter().filter(move |n| n.role == *role))
+            .collect()
     }
 
     fn node_container(
