@@ -44,6 +44,70 @@ roles:
     assert_eq!(cluster.containers(Some("running")), before, "all is well already");
 }
 
+/// What would be done is told, to CI by the exit code too, and nothing is done.
+pub(crate) fn dry_run() {
+    let cluster = Cluster::new();
+    let told = |slaves: &str, code: i32| -> Vec<Json> {
+        let all = [
+            "--slaves",
+            slaves,
+            "--dry-run",
+            "--format",
+            "json",
+            "--detailed-exitcode",
+        ];
+        let output = cluster.run("up", &all);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        let plan: Json = serde_json::from_str(&text(&output.stdout)).expect("JSON");
+        plan["changes"].as_array().expect("changes").clone()
+    };
+    let creates = |changes: &[Json], kind: &str| {
+        let is_such = |c: &&Json| c["verb"] == "create" && c["kind"] == kind;
+        changes.iter().filter(is_such).count()
+    };
+    let first = told("1", 4);
+    assert_eq!(
+        (creates(&first, "container"), creates(&first, "network")),
+        (8, 3),
+        "{first:?}"
+    );
+    assert_eq!((cluster.containers(None).len(), cluster.networks().len()), (0, 0));
+    cluster.must("up", &["--slaves", "1"]);
+    assert_eq!(told("1", 0), Vec::<Json>::new());
+    let before = (cluster.containers(Some("running")), cluster.networks());
+    let more = told("2", 4);
+    assert_eq!(
+        (creates(&more, "container"), creates(&more, "network")),
+        (5, 1),
+        "{more:?}"
+    );
+    assert_eq!((cluster.containers(Some("running")), cluster.networks()), before);
+}
+
+/// What never tells that it is well is waited for no longer than asked; it runs, and so does the rest.
+pub(crate) fn timeout() {
+    let cluster = Cluster::new();
+    write(
+        &cluster,
+        r#"
+roles:
+  a:
+    count: 2
+    services:
+      app: {image: topogen/fake, healthcheck: {test: [CMD, /topogen, nothing], interval: 1s, retries: 1000}}
+      db: {image: topogen/fake}
+"#,
+    );
+    let output = cluster.run("up", &["--wait", "--timeout", "2"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("a1") && said.contains("a2"), "{said}");
+    let before = cluster.containers(Some("running"));
+    assert_eq!(before.len(), 4);
+    cluster.must("up", &[]);
+    assert_eq!(cluster.containers(Some("running")), before);
+}
+
 /// What was to end, and did, is not started again.
 pub(crate) fn what_completed_stays_so() {
     let cluster = Cluster::new();

@@ -148,6 +148,12 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::mended,
     ),
     (
+        "converge::a_dry_run_tells_and_does_nothing",
+        Needs::Engine,
+        converge::dry_run,
+    ),
+    ("converge::waiting_ends_in_time", Needs::Engine, converge::timeout),
+    (
         "converge::slaves_start_after_a_healthy_master",
         Needs::Engine,
         converge::healthy_master_first,
