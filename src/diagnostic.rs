@@ -148,8 +148,8 @@ impl Sources {
 pub enum Kind {
     /// What was read.
     Source,
-    /// A template in it, which fails by itself, whatever else is wrong.
-    Template,
+    /// What is wrong by itself, whatever else is: a template that fails, a port that two containers ask for.
+    ByItself,
     /// What a blueprint hands on to Compose and engines, which do not know it either.
     Compose,
     /// The command line.
@@ -202,10 +202,10 @@ impl Problem {
         }
     }
 
-    /// As a fault of a template.
+    /// As what is wrong by itself, whatever else is.
     #[must_use]
-    pub fn of_template(mut self) -> Self {
-        self.kind = Kind::Template;
+    pub fn by_itself(mut self) -> Self {
+        self.kind = Kind::ByItself;
         self
     }
 
@@ -226,15 +226,37 @@ impl Problem {
     /// With "did you mean", where one of `known` is near `found`; else with the list of them, where it is short.
     #[must_use]
     pub fn did_you_mean<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match Instead::of(found, known) {
+            Instead::Near(hint) | Instead::OneOf(hint) => self.hint(hint),
+            Instead::Unknown => self,
+        }
+    }
+}
+
+/// What a name that is not known may stand for, as a hint says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// A known one is spelt nearly so.
+    Near(String),
+    /// None is; these are known.
+    OneOf(String),
+    /// None is known, or too many to be listed.
+    Unknown,
+}
+
+impl Instead {
+    /// What `found` may stand for where `known` are.
+    #[must_use]
+    pub fn of<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         if let Some(near) = nearest(found, known.iter().copied()) {
-            return self.hint(format!("did you mean `{near}`?"));
+            return Self::Near(format!("did you mean `{near}`?"));
         }
         if known.is_empty() || known.len() > 16 {
-            return self;
+            return Self::Unknown;
         }
         let list: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
-        self.hint(format!("known here: {}", list.join(", ")))
+        Self::OneOf(format!("known here: {}", list.join(", ")))
     }
 }
 
@@ -298,9 +320,9 @@ impl Problems {
         self.list.is_empty()
     }
 
-    /// Add those of `others` that are of templates: where a blueprint is wrong, the rest may only follow from that.
-    pub fn extend_with_templates(&mut self, others: Problems) {
-        for problem in others.list.into_iter().filter(|p| p.kind == Kind::Template) {
+    /// Add those of `others` that are wrong by themselves: where a blueprint is wrong, the rest may only follow from that.
+    pub fn extend_by_themselves(&mut self, others: Problems) {
+        for problem in others.list.into_iter().filter(|p| p.kind == Kind::ByItself) {
             self.push(problem);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Blueprint, ConfigKind, INOUT, INTERNAL, MAX_COUNT, Role, Service, merge};
 use crate::compose::references;
-use crate::diagnostic::{Problem, Problems, Spanned};
+use crate::diagnostic::{Instead, Problem, Problems, Spanned};
 use crate::name::ServiceName;
 use crate::yaml::{Node, Yaml};
 
@@ -124,14 +124,10 @@ impl Checked<'_> {
         self.services.iter().map(|s| s.name.value.as_str())
     }
 
-    /// "Did you mean" for a service that is not there, or why it is not.
-    fn no_service<'k>(&self, problem: Problem, name: &str, known: impl Iterator<Item = &'k str>) -> Problem {
-        if self.role.inactive.iter().any(|n| n == name) {
-            return problem.hint(format!(
-                "`{name}` is left out because none of its `profiles` is active: `--profile NAME`"
-            ));
-        }
-        problem.did_you_mean(name, known)
+    /// Why a service is not there, where it was left out.
+    fn left_out(&self, name: &str) -> Option<String> {
+        let inactive = self.role.inactive.iter().any(|n| n == name);
+        inactive.then(|| format!("`{name}` is left out because none of its `profiles` is active: `--profile NAME`"))
     }
 
     fn service_exists(&self, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {
@@ -140,7 +136,11 @@ impl Checked<'_> {
                 "`{key}` of role `{}` names no service: `{}`",
                 self.role.name.value, name.value
             );
-            problems.push(self.no_service(Problem::at(name.span, message), name.value.as_str(), self.names()));
+            let problem = Problem::at(name.span, message);
+            problems.push(match self.left_out(name.value.as_str()) {
+                Some(why) => problem.hint(why),
+                None => problem.did_you_mean(name.value.as_str(), self.names()),
+            });
             return;
         };
         if let Some(span) = service.network_mode {
@@ -161,19 +161,17 @@ impl Checked<'_> {
         for network in service.networks.iter().flatten() {
             let key = network.network.value.as_str();
             if !known.contains(&key) {
-                let problem = Problem::at(network.network.span, format!("no network `{key}`"))
-                    .did_you_mean(key, known.iter().copied());
+                let problem = Problem::at(network.network.span, format!("no network `{key}`"));
                 // Of a Compose file, or of one that `extends` names: its networks stay there.
                 let elsewhere = network.network.span.file != self.role.name.span.file;
-                problems.push(match problem.hint.as_deref() {
-                    Some(list) if elsewhere && list.starts_with("known here") => {
-                        let hint = format!(
-                            "{list}; define it in the role, networks: {{{key}: {{}}}}, or leave it out: `networks: !reset` in `{}` there",
-                            service.name.value
-                        );
-                        problem.hint(hint)
-                    }
-                    _ => problem,
+                problems.push(match Instead::of(key, known.iter().copied()) {
+                    Instead::OneOf(list) if elsewhere => problem.hint(format!(
+                        "{list}; define it in the role, networks: {{{key}: {{}}}}, or leave it out: `networks: !reset` \
+                         in `{}` there",
+                        service.name.value
+                    )),
+                    Instead::Near(hint) | Instead::OneOf(hint) => problem.hint(hint),
+                    Instead::Unknown => problem,
                 });
             }
         }
@@ -189,21 +187,21 @@ impl Checked<'_> {
                 reference.key, service.name.value, reference.service
             );
             let others = self.names().filter(|n| *n != service.name.value.as_str());
-            let problem = self.no_service(Problem::at(reference.span, message), &reference.service, others);
-            // What is not misspelt is likely to be another role's, as where a role takes a part of a Compose file.
-            let known = match problem.hint.as_deref() {
-                None => "it is no service of this role: ".to_owned(),
-                Some(list) if list.starts_with("known here") => format!("{list}; "),
-                Some(_) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
             let after = match reference.key.as_str() {
                 "depends_on" => ", `after` of the role waits for other roles",
                 _ => "",
             };
-            problems.push(problem.hint(format!("{known}`{}: !reset` leaves the key out{after}", reference.key)));
+            // What is not misspelt is likely to be another role's, as where a role takes a part of a Compose file.
+            let out = format!("`{}: !reset` leaves the key out{after}", reference.key);
+            let hint = match (
+                self.left_out(&reference.service),
+                Instead::of(&reference.service, others),
+            ) {
+                (Some(hint), _) | (None, Instead::Near(hint)) => hint,
+                (None, Instead::OneOf(list)) => format!("{list}; {out}"),
+                (None, Instead::Unknown) => format!("it is no service of this role: {out}"),
+            };
+            problems.push(Problem::at(reference.span, message).hint(hint));
         }
     }
 
