@@ -260,7 +260,7 @@ impl Templates {
             let place = sources.within(span, text, tag..tag + 2);
             problems.push(
                 Problem::at(place, "template: one expression is too long")
-                    .of_template()
+                    .by_itself()
                     .label(format!("{MAX_TAG} bytes are the most"))
                     .hint("put parts of it into `vars`, or into `{% set … %}`"),
             );

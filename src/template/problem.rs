@@ -107,7 +107,7 @@ pub(super) const NO_ROLE: &str = "no role ";
 impl Templates {
     /// What a template's `error` is to its writer.
     pub(super) fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
-        self.told(error, text, span, scope, sources).of_template()
+        self.told(error, text, span, scope, sources).by_itself()
     }
 
     fn told(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {

@@ -59,7 +59,7 @@ pub fn read(
         result if problems.is_empty() => result,
         Ok(_) => Err(problems),
         Err(more) => {
-            problems.extend_with_templates(more);
+            problems.extend_by_themselves(more);
             Err(problems)
         }
     }
@@ -216,13 +216,12 @@ impl Expansion<'_> {
             layout: self.layout,
             outside: Outside::default(),
         };
-        if self.problems.is_empty() {
-            self.networks_have_one_owner(&topology);
-            self.names_have_one_owner(&topology);
-            self.host_ports_have_one_owner(&topology);
-            self.subnets_are_disjoint(&topology);
-            self.shared_network_has_room(&topology);
-        }
+        // Of nodes that could not be made nothing is said; what the others share is wrong without them too.
+        self.networks_have_one_owner(&topology);
+        self.names_have_one_owner(&topology);
+        self.host_ports_have_one_owner(&topology);
+        self.subnets_are_disjoint(&topology);
+        self.shared_network_has_room(&topology);
         Some(topology)
     }
 

@@ -126,7 +126,8 @@ impl Expansion<'_> {
             second,
             format!("two containers publish port {port}/{protocol} of the host"),
         )
-        .label(format!("{} and {}", of(one), of(two)));
+        .label(format!("{} and {}", of(one), of(two)))
+        .by_itself();
         self.problems.push(if first == second {
             problem.hint(format!(
                 "give each node one of its own: {}; over a Compose file that is `ports: !override […]` in the role",
@@ -161,7 +162,8 @@ fn several(span: Span, service: &Service, port: &Port, first: u16) -> Problem {
             "`{}` is {count} containers, which cannot all publish port {first}/{} of the host",
             service.name, port.protocol
         ),
-    );
+    )
+    .by_itself();
     let target = port.target.0;
     if port.target.0 == port.target.1 && last <= u32::from(u16::MAX) {
         problem.hint(format!(

@@ -57,7 +57,8 @@ impl Expansion<'_> {
                 .label(format!("so is the one that joins all nodes, `{INOUT}`"))
                 .hint(format!(
                     "let the service join `{INOUT}`, or give this network another name"
-                )),
+                ))
+                .by_itself(),
             );
         }
         for node in &topology.nodes {
@@ -79,7 +80,8 @@ impl Expansion<'_> {
                 found.push(
                     Problem::at(place, format!("two networks are called `{}`", network.name))
                         .label(label)
-                        .hint(hint),
+                        .hint(hint)
+                        .by_itself(),
                 );
             }
             if !found.is_empty() {
@@ -137,7 +139,8 @@ impl Expansion<'_> {
                      container_name: \"{{ node.name }}-…\""
                 } else {
                     "let the name hold the node's: container_name: \"{{ node.name }}-…\""
-                }),
+                })
+                .by_itself(),
             );
         }
         taken
@@ -315,7 +318,8 @@ impl Expansion<'_> {
             if overlap(a, b) {
                 let mut problem = Problem::general(format!("networks `{first}` and `{second}` overlap"))
                     .label(format!("{a} and {b}"))
-                    .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}");
+                    .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}")
+                    .by_itself();
                 problem.place = (*also).or(*said);
                 self.problems.push(problem);
                 return;
