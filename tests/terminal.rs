@@ -406,17 +406,20 @@ fn how_to_reach_it() {
         at("slave1", "build-7:32768"),
     ];
     let parts = [
-        ("a port", sentence(&one, Some(&entrance(Some("443/tcp"))), "")),
-        ("several", sentence(&several, None, "-n lab")),
-        ("one too many", sentence(&many[..3], None, "-n lab")),
-        ("many", sentence(&many, None, "-n lab")),
+        ("a port", sentence(&one, Some(&entrance(Some("443/tcp"))), "topogen ps")),
+        ("several", sentence(&several, None, "topogen ps --name lab")),
+        ("one too many", sentence(&many[..3], None, "topogen ps --name lab")),
+        ("many", sentence(&many, None, "topogen ps --name lab")),
         (
             "no port of the host",
-            sentence(&[], Some(&entrance(Some("443/tcp"))), "-n lab"),
+            sentence(&[], Some(&entrance(Some("443/tcp"))), "topogen ps --name lab"),
         ),
-        ("udp", sentence(&[], Some(&entrance(Some("53/udp"))), "")),
-        ("no port at all", sentence(&[], Some(&entrance(None)), "-f shop.yaml")),
-        ("no way in", sentence(&[], None, "")),
+        ("udp", sentence(&[], Some(&entrance(Some("53/udp"))), "topogen ps")),
+        (
+            "no port at all",
+            sentence(&[], Some(&entrance(None)), "topogen ps --file shop.yaml"),
+        ),
+        ("no way in", sentence(&[], None, "topogen ps")),
     ];
     golden("how_to_reach_it", &parts);
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::work;
-use crate::cli::Source;
+use crate::cli::{Source, Which};
 use crate::engine::connect::Engine;
 use crate::engine::{Wanted, label, observe};
 use crate::error::Error;
@@ -11,16 +11,16 @@ use crate::terminal::reach::{Entrance, Published, sentence};
 
 /// Half a sentence that says it.
 pub(super) async fn reach(engine: &Engine, wanted: &Wanted, source: &Source) -> Result<String, Error> {
-    let flags = match (&source.name, &source.file) {
-        (Some(name), _) => format!("-n {name}"),
-        (None, Some(file)) => format!("-f {file}"),
-        (None, None) => String::new(),
+    // The name alone says which cluster; the blueprint does where there is none.
+    let named = Which {
+        name: source.name.clone(),
+        file: source.file.clone().filter(|_| source.name.is_none()),
     };
     let published = match wanted.host_ports() {
         true => published(engine, wanted).await?,
         false => Vec::new(),
     };
-    Ok(sentence(&published, entrance(wanted).as_ref(), &flags))
+    Ok(sentence(&published, entrance(wanted).as_ref(), &named.command("ps")))
 }
 
 /// The first node that has a name on the shared network.

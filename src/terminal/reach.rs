@@ -23,11 +23,11 @@ pub struct Entrance {
 /// Nodes, and ports of each, that are named.
 const NAMED: usize = 2;
 
-/// `` `master` answers at localhost:8443 ``, else where it answers on the shared network. `flags` are those by which a
-/// command means this cluster, as `-n lab`; may be empty.
+/// `` `master` answers at localhost:8443 ``, else where it answers on the shared network. `ps` is the command that lists
+/// this cluster, as `topogen ps --name lab`.
 #[must_use]
-pub fn sentence(published: &[Published], entrance: Option<&Entrance>, flags: &str) -> String {
-    let ps = format!("`topogen ps {flags}`").replace(" `", "`");
+pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) -> String {
+    let ps = format!("`{ps}`");
     let mut nodes: Vec<(&str, Vec<&str>)> = Vec::new();
     for one in published {
         match nodes.iter_mut().find(|(node, _)| *node == one.node) {
