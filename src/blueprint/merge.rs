@@ -201,10 +201,22 @@ pub(super) fn target(node: &Node, key: &str) -> Option<String> {
     }
     let text = node.scalar()?;
     let mut parts = text.split(':');
-    let first = parts.next()?.to_owned();
+    // `C:\data` is one path: a drive of Windows.
+    let mut next = || {
+        let part = parts.next()?;
+        let is_letter = part.len() == 1 && part.chars().all(|c| c.is_ascii_alphabetic());
+        match parts.clone().next().filter(|path| is_letter && path.starts_with('\\')) {
+            Some(path) => {
+                parts.next();
+                Some(format!("{part}:{path}"))
+            }
+            None => Some(part.to_owned()),
+        }
+    };
+    let first = next()?;
     match key {
         "configs" | "secrets" => Some(first),
-        _ => Some(parts.next().map_or(first, str::to_owned)),
+        _ => Some(next().unwrap_or(first)),
     }
 }
 
@@ -232,6 +244,11 @@ mod tests {
                 "{a: {command: [x, y]}}",
                 "{a: {command: [z]}}",
                 r#"{"a":{"command":["z"]}}"#,
+            ),
+            (
+                "{a: {volumes: ['C:\\x:/a', 'D:\\x:/b']}}",
+                "{a: {volumes: ['E:\\y:/b:ro']}}",
+                r#"{"a":{"volumes":["C:\\x:/a","E:\\y:/b:ro"]}}"#,
             ),
             (
                 "{a: {expose: [1, 2]}}",
