@@ -3,6 +3,7 @@
 //! What a key means is the Compose specification's (services); how the engine wants it, the Engine API's.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigIsolationEnum,
@@ -239,6 +240,12 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Res
         let (soft, hard) = match value {
             Value::Map(map) => {
                 faults.only(map, at, &["soft", "hard"]);
+                // One that is misspelt is told already.
+                let is_known = |key: &Arc<str>| matches!(&**key, "soft" | "hard") || key.starts_with("x-");
+                let both = map.contains_key("soft") && map.contains_key("hard");
+                if !both && map.keys().all(is_known) {
+                    faults.wrong(at, "a number, or `soft` and `hard` of them", value);
+                }
                 let mut field = |key: &str| read::integer(map.get(key)?, at, faults);
                 (field("soft"), field("hard"))
             }
