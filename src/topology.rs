@@ -6,6 +6,7 @@
 pub mod address;
 pub mod expand;
 pub mod outside;
+mod unanswered;
 pub mod written;
 
 use std::collections::HashMap;

@@ -134,6 +134,40 @@ fn check_warns_of_a_mounted_file_that_is_not_there() {
     insta::assert_snapshot!(text.replace(&real.display().to_string(), "HERE"));
 }
 
+/// All would run, and some would ask for ever: a role without an entry, one that asks from inside, a config that says whom.
+#[test]
+fn check_warns_of_names_that_lead_nowhere() {
+    let directory = with_blueprint(
+        r#"roles:
+  primary:
+    services: {db: {image: i}}
+  queue:
+    entry: {broker: ["{{ node.name }}", mq]}
+    services: {broker: {image: i}}
+  web:
+    count: 4
+    entry: proxy
+    exit: worker
+    services:
+      proxy: {image: i, environment: {SELF: "http://{{ node.name }}:80", APP: "http://app:80", QUEUE: "amqp://queue"}}
+      worker: {image: i, command: [run, --db, "primary:5432"], environment: [QUEUE_HOST=queue, BROKER_HOST=mq]}
+      app:
+        image: i
+        environment:
+          QUEUE_URL: "amqp://{{ role('queue')[0].name }}:5672"
+          ROLE: primary
+        configs: [peers]
+      moved: {image: i, environment: {DB_HOST: db}}
+      known: {image: i, extra_hosts: ["primary:10.0.0.1"], command: "primary:5432"}
+    configs:
+      peers: {content: "{% for n in role('web') %}peer {{ n.name }}:80\n{% endfor %}"}
+"#,
+    );
+    insta::assert_snapshot!(stderr(&topogen(directory.path(), &["check"])));
+    let rendered = stderr(&topogen(directory.path(), &["render"]));
+    assert!(rendered.contains("asks for `primary`"), "{rendered}");
+}
+
 #[test]
 fn check_says_everything() {
     let right = with_blueprint(SMALL);

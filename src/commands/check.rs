@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use indexmap::IndexSet;
-
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
 use crate::diagnostic::{Kind, Problem, Problems};
@@ -28,7 +26,7 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
             Format::Table,
         ) => {
             let topology = &loaded.topology;
-            load::warn(topology);
+            load::warn(loaded);
             terminal::line(&format!(
                 "ok: {}, {}, {}",
                 plural(topology.roles.len(), "role"),
@@ -40,14 +38,7 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 true => refused.as_slice(),
                 false => &[],
             };
-            for problem in refused {
-                let place = loaded.sources.place_of(problem);
-                terminal::line(&format!("warning: {place}`topogen up` refuses it: {}", problem.message));
-            }
-            let hints: IndexSet<&String> = refused.iter().filter_map(|p| p.hint.as_ref()).collect();
-            for hint in hints {
-                terminal::line(&format!("hint: {hint}"));
-            }
+            load::warn_of(refused, &loaded.sources, "`topogen up` refuses it: ");
             for path in missing {
                 terminal::line(&format!(
                     "warning: `{path}` is not there: the engine would make a directory of that name"

@@ -31,8 +31,9 @@ const ENDINGS: &[(&str, GraphFormat)] = &[
 pub(super) async fn run(args: &Graph) -> Result<(), Error> {
     let file = args.output.as_deref().filter(|o| o.as_os_str() != "-");
     let format = format(args.format, file)?;
-    let topology = load::topology(&args.source)?.topology;
-    load::warn(&topology);
+    let loaded = load::topology(&args.source)?;
+    load::warn(&loaded);
+    let topology = loaded.topology;
     let seen = match args.live {
         true => Some(seen(&topology.cluster).await?),
         false => None,

@@ -98,9 +98,27 @@ fn expanded(
 }
 
 /// Say what cannot run as it is, where it is not about to run.
-pub(super) fn warn(topology: &Topology) {
-    for warning in topology.warnings() {
+pub(super) fn warn(loaded: &Loaded) {
+    for warning in loaded.topology.warnings() {
         terminal::line(&format!("warning: {warning}"));
+    }
+    warn_unanswered(loaded);
+}
+
+/// Say who is told to ask for a node that it cannot find.
+pub(super) fn warn_unanswered(loaded: &Loaded) {
+    warn_of(&loaded.topology.unanswered(), &loaded.sources, "");
+}
+
+/// Say each of `problems` with its place and `what` before it, and what to do after the last that it is the same for.
+pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
+    for (at, problem) in problems.iter().enumerate() {
+        let place = sources.place_of(problem);
+        terminal::line(&format!("warning: {place}{what}{}", problem.message));
+        let again = problems[at + 1..].iter().any(|p| p.hint == problem.hint);
+        if let Some(hint) = problem.hint.as_ref().filter(|_| !again) {
+            terminal::line(&format!("hint: {hint}"));
+        }
     }
 }
 

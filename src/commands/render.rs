@@ -17,8 +17,9 @@ use crate::terminal;
 use crate::topology::{self, ConfigSource, Network, Node, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
-    let topology = load::topology(&args.source)?.topology;
-    load::warn(&topology);
+    let loaded = load::topology(&args.source)?;
+    load::warn(&loaded);
+    let topology = loaded.topology;
     if args.format == Some(TopologyFormat::Json) {
         let text = serde_json::to_string_pretty(&topology).context("cannot print the topology")?;
         return Ok(terminal::data(&format!("{text}\n")).context("cannot print")?);
