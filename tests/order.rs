@@ -1,7 +1,9 @@
 //! In which order things start, stop and wait, what keeps them back, and what they carry over: all by golden plans.
 
+use ipnet::Ipv4Net;
 use topogen::engine::translate::{Origin, translate};
 use topogen::engine::{Health, HostPort, Observed, Room, SeenContainer, SeenHost, SeenImage, State, Wanted, label};
+use topogen::plan::conflict::Conflict;
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Plan, reconcile};
 use topogen::topology::expand::Overrides;
@@ -186,6 +188,44 @@ fn what_is_in_the_way_of_some_keeps_back_those() {
     let conflicts = reconcile::up(&wanted, &seen, &ready()).expect_err("all are blocked");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflicts_of_a_role", text.join("\n"));
+}
+
+/// What is in the way is told with its place in the blueprint, where that is one.
+#[test]
+fn what_is_in_the_way_has_a_place() {
+    let text = r#"inout: {external: true}
+roles:
+  a:
+    networks: {own: {ipam: {config: [{subnet: 10.77.0.0/24}]}}}
+    services:
+      x: {image: shop/x, networks: [own], ports: ["8000:80", "{{ 8000 + node.index }}:81"]}
+"#;
+    let topology = expanded(text, &Overrides::default()).unwrap_or_else(|p| panic!("{p}"));
+    let at = |conflict: &Conflict| {
+        let span = conflict.place(&topology)?;
+        Some(&text[span.start as usize..span.end as usize])
+    };
+    let taken = |number: u16| Conflict::PortTaken {
+        container: "a-x-1".to_owned(),
+        port: port(number),
+        by: None,
+    };
+    let name = || "inout".to_owned();
+    let image = |name: &str| Conflict::MissingImage { name: name.to_owned() };
+    assert_eq!(at(&taken(8000)), Some("\"8000:80\""));
+    assert_eq!(at(&taken(8001)), Some("\"{{ 8000 + node.index }}:81\""));
+    assert_eq!(at(&image("shop/x")), Some("shop/x"));
+    assert_eq!(at(&image("shop/y")), None);
+    assert_eq!(at(&Conflict::MissingNetwork { name: name() }), Some("true"));
+    assert_eq!(at(&Conflict::NoSubnet { name: name() }), None);
+    let subnet: Ipv4Net = "10.77.0.0/24".parse().expect("a subnet");
+    let overlaps = Conflict::SubnetTaken {
+        name: "a_own".to_owned(),
+        subnet,
+        taken: subnet,
+        by: "eth0".to_owned(),
+    };
+    assert_eq!(at(&overlaps), Some("config"));
 }
 
 fn port(port: u16) -> HostPort {

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{load, reach, work};
+use super::load::{self, Loaded};
+use super::{reach, work};
 use crate::cli::Up;
+use crate::diagnostic::Problem;
 use crate::engine::connect::Engine;
 use crate::engine::translate::Origin;
 use crate::engine::{Observed, SeenContainer, State, Wanted, happened, label, observe, settle, translate};
@@ -34,6 +36,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
+    load::warn_unanswered(&loaded);
     let engine = work::connect().await?;
     let beyond = wanted.beyond(engine.api);
     if !beyond.is_empty() {
@@ -60,11 +63,11 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         };
         terminal::doing("planning");
         let plan = reconcile::up(&wanted, &seen, &options);
-        let plan = plan.map_err(|conflicts| in_the_way(&conflicts, did_something))?;
+        let plan = plan.map_err(|conflicts| in_the_way(&conflicts, &loaded, did_something))?;
         if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
             && !args.take_over
         {
-            return Err(in_the_way(&[conflict], did_something));
+            return Err(in_the_way(&[conflict], &loaded, did_something));
         }
         if args.dry.dry_run {
             return work::show(&plan, &args.dry);
@@ -263,8 +266,12 @@ fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
 }
 
 /// All that is in the way, each hint once; of work that is done in part where `begun` says so.
-fn in_the_way(conflicts: &[Conflict], begun: bool) -> Error {
-    let messages = conflicts.iter().map(ToString::to_string);
+fn in_the_way(conflicts: &[Conflict], loaded: &Loaded, begun: bool) -> Error {
+    let messages = conflicts.iter().map(|conflict| {
+        let mut problem = Problem::general(conflict.to_string());
+        problem.place = conflict.place(&loaded.topology);
+        format!("{}{conflict}", loaded.sources.place_of(&problem))
+    });
     if begun {
         return Error::Partial(messages.collect::<Vec<_>>().join("\n"));
     }

@@ -3,7 +3,11 @@
 use ipnet::Ipv4Net;
 
 use super::quoted;
+use crate::compose::ports;
+use crate::diagnostic::Span;
 use crate::engine::HostPort;
+use crate::topology::{Service, Topology};
+use crate::value::Value;
 
 /// Something stands in the way, and nothing has been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +102,41 @@ pub enum Conflict {
 }
 
 impl Conflict {
+    /// Where the blueprint of `topology` asks for what is in the way, where that is one place.
+    #[must_use]
+    pub fn place(&self, topology: &Topology) -> Option<Span> {
+        let mut services = topology.nodes.iter().flat_map(|n| &n.services);
+        match self {
+            Self::PortTaken { container, port, .. } => {
+                let service = services.find(|s| s.containers().any(|c| c.as_str() == container))?;
+                let takes = |item: &Value| {
+                    let port_range = ports::read(item).ok().and_then(|p| p.taken());
+                    port_range.is_some_and(|(first, last)| (first..=last).contains(&port.port))
+                };
+                let items = service.get("ports").and_then(Value::as_list).unwrap_or_default();
+                let at = items.iter().position(takes);
+                service
+                    .written
+                    .place(&at.map_or("ports".to_owned(), |at| format!("ports[{at}]")))
+            }
+            Self::MissingImage { name } => {
+                let is_it = |s: &&Service| s.get("image").and_then(Value::scalar).as_ref() == Some(name);
+                services.find(is_it)?.written.place("image")
+            }
+            Self::MissingNetwork { name } | Self::SubnetTaken { name, .. } => {
+                let of_nodes = topology.nodes.iter().flat_map(|n| &n.networks);
+                let mut networks = [&topology.inout].into_iter().chain(&topology.shared).chain(of_nodes);
+                let path = if matches!(self, Self::MissingNetwork { .. }) {
+                    "external"
+                } else {
+                    "ipam.config"
+                };
+                networks.find(|n| n.name.as_str() == name)?.written.place(path)
+            }
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {

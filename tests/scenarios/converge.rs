@@ -203,6 +203,7 @@ pub(crate) fn no_image() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said.matches("is not on the engine").count(), 1, "{said}");
     assert!(said.contains("--fake"), "{said}");
+    assert!(said.contains("topogen.yaml:1:"), "its place is told: {said}");
     assert_eq!((cluster.containers(None).len(), cluster.networks().len()), (0, 0));
 }
 
