@@ -51,6 +51,41 @@ pub(crate) fn listen() -> Result<()> {
     Ok(())
 }
 
+/// Looked at for so long to see whether the machine rests.
+const GLANCE: Duration = Duration::from_millis(200);
+/// Not waited for it longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Wait until the machine rests, so that nothing pays for what the one before left to the kernel and the engine.
+pub(crate) fn rest() {
+    let begun = Instant::now();
+    let mut before = cpu();
+    while begun.elapsed() < PATIENCE && !INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::sleep(GLANCE);
+        let now = cpu();
+        let (busy, all) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
+        if busy * 10 <= all {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// Ticks of all processors since the machine began, busy and all, by proc(5); what other machines took is neither.
+fn cpu() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .take(7)
+        .filter_map(|t| t.parse().ok())
+        .collect();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    let all = ticks.iter().sum();
+    (all - idle, all)
+}
+
 /// An error where somebody wants this to end.
 pub(crate) fn interrupted() -> Result<()> {
     if INTERRUPTED.load(Ordering::SeqCst) {

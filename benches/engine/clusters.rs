@@ -34,6 +34,14 @@ pub(crate) fn pairs<T>(
     mut theirs: impl FnMut() -> Result<T>,
 ) -> Result<Vec<(T, T)>> {
     let mut pairs = Vec::with_capacity(rounds);
+    let mut ours = || {
+        children::rest();
+        ours()
+    };
+    let mut theirs = || {
+        children::rest();
+        theirs()
+    };
     for round in 0..rounds {
         say(&format!("{what}: round {} of {rounds}", round + 1));
         pairs.push(match round % 2 {
@@ -183,42 +191,48 @@ fn beside(lab: &Lab, options: &Options, way: Compose, bound: f64) -> Result<Vec<
 /// One slave more, at two sizes, in one and the same cluster: topogen adds it and takes it away, the floor does.
 pub(crate) fn grow(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
-    let mut times: Vec<Spread> = Vec::new();
+    let mut times: Vec<(Spread, Option<Spread>)> = Vec::new();
     for slaves in [10, 49] {
         say(&format!("grow: bringing up {slaves} slaves"));
         lab.ours("up", Some(slaves))?;
         let wanted = wanted(OURS, slaves + 1)?;
         let last = format!("slave{}", slaves + 1);
         let only = |node: &str| node == last;
-        let found = pairs(
-            options.rounds,
-            &format!("grow, {slaves} and one"),
-            || {
-                let took = lab.ours("up", Some(slaves + 1))?;
-                lab.ours("up", Some(slaves))?;
-                Ok(took.wall)
-            },
-            || {
-                let took = lab.floor(&floor::up(&wanted, lab.place.api, only, false)?)?;
-                lab.floor(&floor::down(&wanted, only, false))?;
-                Ok(took.wall)
-            },
-        )?;
-        let named = format!("`up --slaves {}` on {slaves}", slaves + 1);
-        let line = Line::pairs("grow", &named, "the five containers' floor", Some(1.1), &found);
-        times.push(line.ours);
-        lines.push(line);
+        for looks in [false, true] {
+            let mut jobs = floor::up(&wanted, lab.place.api, only, false)?;
+            let (against, bound) = match looks {
+                true => ("the same floor, once it has looked at what is there", None),
+                false => ("the five containers' floor", Some(1.1)),
+            };
+            if looks {
+                jobs = floor::once_looked(jobs, &wanted, |node| !only(node));
+            }
+            let found = pairs(
+                options.rounds,
+                &format!("grow, {slaves} and one"),
+                || {
+                    let took = lab.ours("up", Some(slaves + 1))?;
+                    lab.ours("up", Some(slaves))?;
+                    Ok(took.wall)
+                },
+                || {
+                    let took = lab.floor(&jobs)?;
+                    lab.floor(&floor::down(&wanted, only, false))?;
+                    Ok(took.wall)
+                },
+            )?;
+            let named = format!("`up --slaves {}` on {slaves}", slaves + 1);
+            let line = Line::pairs("grow", &named, against, bound, &found);
+            if !looks {
+                times.push((line.ours, line.theirs));
+            }
+            lines.push(line);
+        }
     }
-    if let [small, large] = times[..] {
-        let of = (large, small);
-        lines.push(Line::growth(
-            "grow",
-            "one slave more at 49",
-            "the same at 10",
-            Unit::Seconds,
-            1.1,
-            of,
-        ));
+    if let [(small, Some(floor)), (large, Some(its))] = times[..] {
+        let growth = |what: &str, bound, of| Line::growth("grow", what, "the same at 10", Unit::Seconds, bound, of);
+        lines.push(growth("one slave more at 49", Some(1.1), (large, small)));
+        lines.push(growth("the floor of one slave more at 49", None, (its, floor)));
     }
     lab.ours("down", None)?;
     Ok(lines)

@@ -219,13 +219,20 @@ pub(crate) fn rendering(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
     let of = (line.ours, Spread::of(few.iter().map(megabytes)));
     let times = (Spread::of_times(times), Spread::of_times(few.iter().map(|t| t.wall)));
     lines.push(line);
-    lines.push(Line::growth("render", &named, &before, Unit::Megabytes, linear, of));
+    lines.push(Line::growth(
+        "render",
+        &named,
+        &before,
+        Unit::Megabytes,
+        Some(linear),
+        of,
+    ));
     lines.push(Line::growth(
         "render",
         &format!("time of {measured}"),
         &before,
         Unit::Seconds,
-        linear * 1.2,
+        Some(linear * 1.2),
         times,
     ));
     for directory in [out, other, kept] {

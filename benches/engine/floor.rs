@@ -62,6 +62,28 @@ pub(crate) fn up(wanted: &Wanted, api: (usize, usize), of: impl Fn(&str) -> bool
     Ok(jobs)
 }
 
+/// `jobs` once each container that `there` names was looked at: a list, and an inspection each, since no list says what a
+/// container answers to.
+pub(crate) fn once_looked(jobs: Vec<Job>, there: &Wanted, of: impl Fn(&str) -> bool) -> Vec<Job> {
+    let mut all = vec![job(vec![Call::get("/containers/json?all=true")], Vec::new())];
+    let nodes = there.nodes.iter().filter(|n| of(n.name.as_str()));
+    let inspect = |spec: &std::sync::Arc<ContainerSpec>| Call::get(format!("/containers/{}/json", spec.name));
+    all.extend(
+        nodes
+            .flat_map(|n| &n.containers)
+            .map(|c| job(vec![inspect(c)], vec![0])),
+    );
+    let looked = all.len();
+    all.extend(jobs.into_iter().map(|j| Job {
+        after: match j.after.is_empty() {
+            true => (0..looked).collect(),
+            false => j.after.iter().map(|at| at + looked).collect(),
+        },
+        work: j.work,
+    }));
+    all
+}
+
 /// What takes them away: each container is stopped as `down` stops it, with its own grace period, then removed. A
 /// forced removal alone would be a call less, but it kills, which is not what `down` promises.
 pub(crate) fn down(wanted: &Wanted, of: impl Fn(&str) -> bool, inout: bool) -> Vec<Job> {

@@ -121,7 +121,7 @@ impl Line {
         measured: &str,
         against: &str,
         unit: Unit,
-        bound: f64,
+        bound: Option<f64>,
         of: (Spread, Spread),
     ) -> Self {
         let (ours, theirs) = of;
@@ -138,7 +138,7 @@ impl Line {
                 min: ours.min / theirs.max,
                 max: ours.max / theirs.min,
             }),
-            bound: Some(bound),
+            bound,
             rounds: 1,
             missing: None,
         }

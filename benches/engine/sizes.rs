@@ -195,7 +195,7 @@ fn bounds(sizes: &[Size], options: &Options) -> Vec<Line> {
                 &named,
                 &against,
                 Unit::Seconds,
-                1.2,
+                Some(1.2),
                 (large, less),
             ));
         }
