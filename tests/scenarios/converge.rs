@@ -188,23 +188,25 @@ pub(crate) fn one_of_ten() {
     }
 }
 
-/// An image that cannot be had is one error, before anything is made.
+/// An image that cannot be had is one error, before anything is made; one that is never to be fetched, with its place.
 pub(crate) fn no_image() {
     let cluster = Cluster::new();
-    write(
-        &cluster,
-        &format!(
-            "roles: {{slave: {{count: 3, services: {{app: {{image: {}/missing}}}}}}}}",
-            cluster.name
-        ),
-    );
-    let output = cluster.run("up", &[]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.matches("is not on the engine").count(), 1, "{said}");
-    assert!(said.contains("--fake"), "{said}");
-    assert!(said.contains("topogen.yaml:1:"), "its place is told: {said}");
-    assert_eq!((cluster.containers(None).len(), cluster.networks().len()), (0, 0));
+    for (policy, place) in [("missing", ""), ("never", "topogen.yaml:1:")] {
+        write(
+            &cluster,
+            &format!(
+                "roles: {{slave: {{count: 3, services: {{app: {{image: {}/missing, pull_policy: {policy}}}}}}}}}",
+                cluster.name
+            ),
+        );
+        let output = cluster.run("up", &[]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.matches("is not on the engine").count(), 1, "{said}");
+        assert!(said.contains("--fake"), "{said}");
+        assert!(said.contains(place), "{said}");
+        assert_eq!((cluster.containers(None).len(), cluster.networks().len()), (0, 0));
+    }
 }
 
 /// Two at once, of the same cluster: one may lose a race, the result is right.
