@@ -190,6 +190,25 @@ fn what_is_in_the_way_of_some_keeps_back_those() {
     insta::assert_snapshot!("conflicts_of_a_role", text.join("\n"));
 }
 
+/// What has a port of the host and goes, is gone before another starts that asks for it.
+#[test]
+fn ports_are_free_before_who_asks_for_them_starts() {
+    let text = |role: &str, node: &str| {
+        format!(
+            r#"roles: {{{role}: {{count: 2, node: "{node}{{{{ index }}}}", services: {{x: {{image: topogen/fake, ports: ["{{{{ 8000 + node.index }}}}:80"]}}}}}}}}"#
+        )
+    };
+    let mut engine = Pretended::with(&wanted(&text("a", "old")));
+    for (container, number) in engine.seen.containers.iter_mut().zip(8001..) {
+        container.ports = vec![(port(number), "80/tcp".to_owned())];
+    }
+    insta::assert_snapshot!("order_of_ports", shown(&engine.up(&wanted(&text("a", "new")))));
+
+    let conflicts = reconcile::up(&wanted(&text("b", "new")), &engine.seen, &ready()).expect_err("in the way");
+    let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
+    insta::assert_snapshot!("conflicts_with_orphans", text.join("\n"));
+}
+
 /// What is in the way is told with its place in the blueprint, where that is one.
 #[test]
 fn what_is_in_the_way_has_a_place() {
@@ -209,6 +228,7 @@ roles:
         container: "a-x-1".to_owned(),
         port: port(number),
         by: None,
+        orphan: None,
     };
     let name = || "inout".to_owned();
     let image = |name: &str| Conflict::MissingImage { name: name.to_owned() };

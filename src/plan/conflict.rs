@@ -76,6 +76,8 @@ pub enum Conflict {
         port: HostPort,
         /// The container that has it; `None` where that is another program.
         by: Option<String>,
+        /// Its role, where that is one of this cluster that left the blueprint.
+        orphan: Option<String>,
     },
     /// A subnet that the blueprint fixes is somebody else's.
     #[error("network `{name}`: {subnet} overlaps {taken} of {by}")]
@@ -163,6 +165,9 @@ impl Conflict {
             }
             Self::ForeignContainer { name, .. } => {
                 format!("`docker rm -f {name}` removes it, or name this cluster otherwise: `-n NAME`")
+            }
+            Self::PortTaken { orphan: Some(role), .. } => {
+                format!("it is of role `{role}`, which is not in the blueprint: `--remove-orphans` removes it")
             }
             Self::PortTaken { .. } => {
                 "free it, or publish another: a port with `{{ node.index }}` in it is each node's own".to_owned()

@@ -1,6 +1,7 @@
 //! Order, waiting, what is in the way, and several at once.
 
 use std::fs;
+use std::net::TcpListener;
 
 use serde_json::{Value as Json, json};
 
@@ -206,6 +207,31 @@ pub(crate) fn no_image() {
         assert!(said.contains("--fake"), "{said}");
         assert!(said.contains(place), "{said}");
         assert_eq!((cluster.containers(None).len(), cluster.networks().len()), (0, 0));
+    }
+}
+
+/// Ports of the host pass from what goes to what comes: nodes under other names, a role in another's place.
+pub(crate) fn ports_pass_on() {
+    let cluster = Cluster::new();
+    let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let ports = free.map(|l| l.local_addr().expect("an address").port());
+    let blueprint = |role: &str, node: &str| {
+        format!(
+            "roles: {{{role}: {{count: 3, node: \"{node}{{{{ index }}}}\", services: {{x: {{image: topogen/fake, \
+             ports: [\"127.0.0.1:{{{{ {ports:?}[node.ordinal] }}}}:80\"]}}}}}}}}"
+        )
+    };
+    write(&cluster, &blueprint("a", "old"));
+    cluster.must("up", &["--fake"]);
+    for (role, node, options) in [
+        ("a", "new", &["--fake"][..]),
+        ("b", "other", &["--fake", "--remove-orphans"]),
+    ] {
+        write(&cluster, &blueprint(role, node));
+        cluster.must("up", options);
+        let running = cluster.containers(Some("running"));
+        assert_eq!(running.len(), 3, "{running:?}");
+        assert!(running.keys().all(|name| name.contains(node)), "{running:?}");
     }
 }
 

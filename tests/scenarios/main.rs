@@ -174,6 +174,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         converge::no_image,
     ),
     (
+        "converge::ports_pass_from_what_goes_to_what_comes",
+        Needs::Engine,
+        converge::ports_pass_on,
+    ),
+    (
         "converge::two_ups_at_once_end_in_one_cluster",
         Needs::Engine,
         converge::two_at_once,

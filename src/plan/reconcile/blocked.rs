@@ -73,10 +73,15 @@ impl Up<'_> {
         let (port, by) = published(spec)
             .into_iter()
             .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
+        let ours = self.seen.containers.iter().find(|c| Some(&c.name) == by.as_ref());
+        let orphan = ours
+            .filter(|c| self.is_orphan(c))
+            .map(|c| c.label(label::ROLE).to_owned());
         Some(Conflict::PortTaken {
             container: spec.name.to_string(),
             port,
             by,
+            orphan,
         })
     }
 
@@ -95,7 +100,7 @@ impl Up<'_> {
 }
 
 /// The ports of the host that a container asks for by number.
-fn published(spec: &ContainerSpec) -> Vec<HostPort> {
+pub(super) fn published(spec: &ContainerSpec) -> Vec<HostPort> {
     let bindings: HashMap<String, _> = spec
         .body
         .host_config

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::blocked::published;
 use super::{Decision, Up, distinct};
 use crate::engine::{Condition, ContainerSpec, SeenContainer, State, WantedNode, label};
 use crate::name::RoleName;
@@ -84,6 +85,7 @@ impl<'a> Up<'a> {
                 None => return,
             },
         };
+        after.extend(self.ports_free(spec));
         let mut after_any = Vec::new();
         for dependency in &spec.after {
             let at = match dependency.condition {
@@ -115,6 +117,16 @@ impl<'a> Up<'a> {
         let at = self.plan.push(action, name, node.name.as_str(), cause, after);
         self.plan.operations[at].after_any = after_any;
         self.started.insert(name, at);
+    }
+
+    /// What must be done before the ports of the host that `spec` asks for are free: those that have them and go, are gone.
+    fn ports_free(&self, spec: &ContainerSpec) -> Vec<usize> {
+        let wanted = published(spec);
+        let has = |c: &SeenContainer| c.ports.iter().any(|(p, _)| wanted.iter().any(|w| p.excludes(w)));
+        let going = self.going.values().filter(|(c, _)| has(c));
+        going
+            .filter_map(|(c, _)| self.removed.get(c.id.as_str()).copied())
+            .collect()
     }
 
     /// Stop a container that runs, because one that it is to be started again with is started: that operation, and why.
@@ -179,8 +191,13 @@ impl<'a> Up<'a> {
             return None;
         }
         let cause = format!("until it is {}", condition.word());
+        let one = match containers.as_slice() {
+            [one] => self.specs.get(one.as_str()),
+            _ => None,
+        };
+        let (subject, node) = one.map_or((role.as_str(), ""), |spec| (spec.name.as_str(), spec.node.as_str()));
         let action = Action::Await { containers, condition };
-        Some(self.plan.push(action, role.as_str(), "", cause, after))
+        Some(self.plan.push(action, subject, node, cause, after))
     }
 
     /// Wait until each container is as it should be.
