@@ -83,6 +83,8 @@ pub struct Role {
     pub tree: Node,
     /// Services left out because none of their profiles is active.
     pub inactive: Vec<String>,
+    /// Services of its Compose files that it takes away.
+    pub reset: Arc<[String]>,
     /// Whether all its Compose files could be read: else what is missing may stand in one of them.
     pub whole: bool,
     /// `networks:` beside the private and the shared one.
@@ -283,6 +285,7 @@ impl Blueprint {
             base: inputs.base,
             profiles: Vec::new(),
             beside: HashMap::new(),
+            reset: Vec::new(),
             whole: true,
             problems: &mut problems,
         };

@@ -119,6 +119,9 @@ pub struct Node {
     /// Variables that only its Compose files know: of the `.env` beside each.
     #[serde(skip)]
     pub beside: Arc<HashMap<String, String>>,
+    /// Services of its Compose files that its role takes away.
+    #[serde(skip)]
+    pub left_out: Arc<[String]>,
     /// `x-…` at the top of its Compose file, which other tools read.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub extensions: Arc<Map>,

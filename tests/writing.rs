@@ -158,6 +158,7 @@ fn check_warns_of_names_that_lead_nowhere() {
           ROLE: primary
         configs: [peers]
       moved: {image: i, environment: {DB_HOST: db}}
+      older: {image: i, environment: {A: "http://web01:80", B: "http://web9:80", C: "http://web:80"}}
       known: {image: i, extra_hosts: ["primary:10.0.0.1"], command: "primary:5432"}
     configs:
       peers: {content: "{% for n in role('web') %}peer {{ n.name }}:80\n{% endfor %}"}
@@ -166,6 +167,28 @@ fn check_warns_of_names_that_lead_nowhere() {
     insta::assert_snapshot!(stderr(&topogen(directory.path(), &["check"])));
     let rendered = stderr(&topogen(directory.path(), &["render"]));
     assert!(rendered.contains("asks for `primary`"), "{rendered}");
+}
+
+/// What a role leaves out of its Compose file is asked for under another name, or by nobody; and a name that is misspelt
+/// there is no service of its own.
+#[test]
+fn check_warns_of_what_a_compose_file_had() {
+    let directory = with_blueprint(
+        "roles:\n  search: {count: 2, entry: db, services: {db: {extends: {file: compose.yaml, service: es01}}}}\n  \
+         view: {compose: compose.yaml, exit: kibana, services: {es01: !reset }}\n",
+    );
+    let compose = "services:\n  es01: {image: es}\n  kibana: {image: kb, environment: [\"ES=http://es01:9200\"]}\n";
+    fs::write(directory.path().join("compose.yaml"), compose).expect("a file");
+    insta::assert_snapshot!(
+        "what_a_compose_file_had",
+        stderr(&topogen(directory.path(), &["check"]))
+    );
+    let other = "roles: {view: {compose: compose.yaml, services: {es01: !reset , kibaan: {environment: {A: b}}, own: {build: .}}}}\n";
+    fs::write(directory.path().join("topogen.yaml"), other).expect("a blueprint");
+    insta::assert_snapshot!(
+        "misspelt_over_a_compose_file",
+        stderr(&topogen(directory.path(), &["check"]))
+    );
 }
 
 #[test]

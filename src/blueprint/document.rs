@@ -5,7 +5,7 @@ mod paths;
 use std::collections::HashMap;
 
 use crate::compose::SERVICE_KEYS;
-use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
+use crate::diagnostic::{FileId, Instead, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 
 use super::dotenv;
@@ -38,6 +38,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) profiles: Vec<String>,
     /// All variables of the `.env` files beside the Compose files of the role that is being read.
     pub(super) beside: HashMap<String, String>,
+    /// Services that the role that is being read takes away from its Compose files.
+    pub(super) reset: Vec<String>,
     /// Whether all Compose files of the last role could be read.
     pub(super) whole: bool,
     /// What is wrong so far.
@@ -131,25 +133,32 @@ impl Reader<'_, '_> {
         };
         self.whole = all;
         if all {
-            self.resets(&own, &document);
+            self.services_are_there(&own, &document);
         }
         let own = self.extended(own, "", 0);
         let own = self.rebased(own, "");
         merge(document.clone(), own, "").unwrap_or(document)
     }
 
-    /// Whether each service that the role takes away is one of its Compose files.
-    fn resets(&mut self, own: &Node, below: &Node) {
+    /// Whether each service that the role takes away, or can only have meant to change, is one of its Compose files.
+    fn services_are_there(&mut self, own: &Node, below: &Node) {
         let known = || services(below).iter().map(|e| e.key.as_str());
-        for entry in services(own) {
-            if entry.node.tag == Some(MergeTag::Reset) && !known().any(|k| k == entry.key) {
-                self.problems.push(
-                    Problem::at(
-                        entry.key_span,
-                        format!("`!reset` of a service that is not there: `{}`", entry.key),
-                    )
-                    .did_you_mean(&entry.key, known()),
-                );
+        for Entry { key, key_span, node } in services(own) {
+            let is_there = known().any(|k| k == key);
+            match node.tag {
+                Some(MergeTag::Reset) if is_there => self.reset.push(key.clone()),
+                Some(MergeTag::Reset) => self.problems.push(
+                    Problem::at(*key_span, format!("`!reset` of a service that is not there: `{key}`"))
+                        .did_you_mean(key, known()),
+                ),
+                _ if is_there || ["image", "build", "extends"].iter().any(|k| node.get(k).is_some()) => {}
+                // Without an image it is none of its own, where the name of another is nearly its own.
+                _ => {
+                    if let Instead::Near(hint) = Instead::of(key, known()) {
+                        let message = format!("no service `{key}` in the Compose files of the role");
+                        self.problems.push(Problem::at(*key_span, message).hint(hint));
+                    }
+                }
             }
         }
     }

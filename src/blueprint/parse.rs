@@ -202,6 +202,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let compose_is_right = reader.problems.len() == found;
     let dotenv = std::mem::take(&mut reader.beside);
     let beside = std::mem::take(&mut reader.profiles);
+    let reset = std::mem::take(&mut reader.reset);
     let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
     let problems = &mut *reader.problems;
@@ -211,10 +212,14 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     });
     let entries = map(&tree, "`services`", problems).unwrap_or_default().to_vec();
     if entries.is_empty() && compose_is_right {
-        problems.push(
-            Problem::at(entry.key_span, format!("{what} has no services"))
-                .hint("give it at least one: services: {app: {image: …}}"),
-        );
+        let hint = match ROLE_KEYS.contains(&entry.key.as_str()) {
+            true => format!(
+                "`{}` is a key of a role: indent it below the role that it belongs to",
+                entry.key
+            ),
+            false => "give it at least one: services: {app: {image: …}}".to_owned(),
+        };
+        problems.push(Problem::at(entry.key_span, format!("{what} has no services")).hint(hint));
     }
     let (active, inactive): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|e| is_active(&e.node, profiles));
     if active.is_empty() && !inactive.is_empty() {
@@ -246,6 +251,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         extensions: extensions(&document),
         beside: Arc::new(dotenv),
         inactive,
+        reset: reset.into(),
         whole: reader.whole,
         services,
         tree,

@@ -28,6 +28,7 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
         return projects::run(args).await;
     }
     let loaded = load::topology(&args.source)?;
+    load::warn_unanswered(&loaded);
     let topology = &loaded.topology;
     let engine = work::connect().await?;
     terminal::doing("looking at the engine");

@@ -52,7 +52,7 @@ impl Topology {
         }
         let by_name: HashMap<&str, &Node> = self.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
         let mut found = Vec::new();
-        let mut told: HashSet<(&str, &str, &str)> = HashSet::new();
+        let mut told: HashSet<(&str, &str, &str, String)> = HashSet::new();
         let nodes = self.roles.iter().filter_map(|role| read.get(role.as_str())).flatten();
         for (node, service) in nodes.flat_map(|node| node.services.iter().map(move |s| (*node, s))) {
             let asker = Asker {
@@ -66,10 +66,9 @@ impl Topology {
                 continue;
             }
             for Told { path, text } in texts(node, service) {
-                let names: BTreeSet<&str> = hosts(&text).collect();
-                for name in names {
+                for name in hosts(&text) {
                     if let Some((role, mut problem)) = asker.looks_for(name)
-                        && told.insert((node.role.as_str(), service.name.as_str(), role))
+                        && told.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
                     {
                         problem.place = service.written.place(&path);
                         found.push(problem);
@@ -90,7 +89,7 @@ impl<'t> Asker<'t> {
         }
         match self.nodes.get(name) {
             Some(asked) => self.looks_for_node(asked),
-            None => self.looks_for_service(name),
+            None => self.looks_for_other(name),
         }
     }
 
@@ -121,22 +120,55 @@ impl<'t> Asker<'t> {
         Some((role, self.problem(name, &message).hint(hint)))
     }
 
-    /// A service that was beside this one before it got a role of its own, most likely.
-    fn looks_for_service(&self, name: &str) -> Option<(&'t str, Problem)> {
-        let others = self.read.values().filter_map(|nodes| nodes.first());
-        let mut owners: Vec<&Node> = others
-            .filter(|n| n.services.iter().any(|s| s.name.as_str() == name))
-            .copied()
-            .collect();
-        owners.sort_by_key(|n| &n.role);
-        let role = owners.first()?.role.as_str();
-        if self.topology.nodes.iter().any(|n| self.hears(n, name)) {
-            return None;
-        }
-        let message = format!("to which nobody answers here: that is a service of role `{role}`");
+    /// What was beside this service before it got a role of its own, most likely; or a node that is not there.
+    fn looks_for_other(&self, name: &str) -> Option<(&'t str, Problem)> {
+        let found = self.service_elsewhere(name);
+        let found = found.or_else(|| self.node_that_is_not(name))?;
+        let heard = self.topology.nodes.iter().any(|n| self.hears(n, name));
+        (!heard).then_some(found)
+    }
+
+    /// The nodes that are read, by role.
+    fn roles(&self) -> impl Iterator<Item = &'t Vec<&'t Node>> {
+        self.topology.roles.iter().filter_map(|r| self.read.get(r.as_str()))
+    }
+
+    /// A service of another role, or one that its own leaves out of its Compose files.
+    fn service_elsewhere(&self, name: &str) -> Option<(&'t str, Problem)> {
+        let has = |nodes: &&&Vec<&Node>| nodes.iter().any(|n| n.services.iter().any(|s| s.name.as_str() == name));
+        let (own, owner) = (self.node.role.as_str(), self.roles().find(|nodes| has(&nodes)));
+        let (role, why, asked) = match owner.and_then(|nodes| nodes.first()).map(|n| n.role.as_str()) {
+            Some(role) => (role, format!("that is a service of role `{role}`"), role),
+            None if self.node.left_out.iter().any(|s| s == name) => {
+                (own, format!("role `{own}` leaves that service out"), "…")
+            }
+            None => return None,
+        };
+        let problem = self.problem(name, &format!("to which nobody answers here: {why}"));
         let hint = format!(
-            "other nodes ask for a node by its own name, which leads to its `entry`: {{{{ role('{role}')[0].name }}}}"
+            "other nodes ask for a node by its own name, which leads to its `entry`: {{{{ role('{asked}')[0].name }}}}"
         );
+        Some((role, problem.hint(hint)))
+    }
+
+    /// One of another number than those of a role have, or of none.
+    fn node_that_is_not(&self, name: &str) -> Option<(&'t str, Problem)> {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let nodes = self.roles().find(|nodes| are_numbered(nodes, stem))?;
+        let (first, last) = (nodes.first()?, nodes.last()?);
+        let role = first.role.as_str();
+        let nodes = match first.name == last.name {
+            true => format!("that of role `{role}` is `{}`", first.name),
+            false => format!("those of role `{role}` are `{}` to `{}`", first.name, last.name),
+        };
+        let hint = match name[stem.len()..].strip_prefix('0') {
+            Some(number) => format!(
+                "ask for `{stem}{}`, or let nodes be called as before: node: \"{stem}0{{{{ index }}}}\" in role `{role}`",
+                number.trim_start_matches('0')
+            ),
+            None => format!("a template knows them all: {{{{ role('{role}')[0].name }}}} is the first"),
+        };
+        let message = format!("to which nobody answers: no node is called so, {nodes}");
         Some((role, self.problem(name, &message).hint(hint)))
     }
 
@@ -158,6 +190,17 @@ impl<'t> Asker<'t> {
         let (service, node) = (&self.service.name, &self.node.name);
         Problem::general(format!("`{service}` of `{node}` asks for `{name}`, {message}"))
     }
+}
+
+/// Whether `nodes` are called `stem` and a number, each.
+fn are_numbered(nodes: &[&Node], stem: &str) -> bool {
+    let number = |n: &&Node| {
+        n.name
+            .as_str()
+            .strip_prefix(stem)
+            .is_some_and(|rest| rest.parse::<u32>().is_ok())
+    };
+    !stem.is_empty() && nodes.iter().all(number)
 }
 
 /// Whether `service` answers to `name` where `on` holds of the network.
@@ -208,20 +251,22 @@ fn texts(node: &Node, service: &Service) -> Vec<Told> {
     texts
 }
 
-/// The words of `text` that stand where a host does: before a port, after `//` or `@`, or as the value of what is called so.
-fn hosts(text: &str) -> impl Iterator<Item = &str> {
+/// The words of `text` that stand where a host does, before a port, after `//` or `@`, or as the value of what is called
+/// so, and nowhere else: what `upstream web` names is no host.
+fn hosts(text: &str) -> BTreeSet<&str> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let (mut hosts, mut others) = (BTreeSet::new(), BTreeSet::new());
     let mut rest = 0;
-    std::iter::from_fn(move || {
-        let from = rest + text[rest..].find(of_name)?;
-        let to = text[from..].find(|c| !of_name(c)).map_or(text.len(), |n| from + n);
-        rest = to;
-        Some((from, to))
-    })
-    // `--option` is none.
-    .filter(|(from, _)| text[*from..].starts_with(|c: char| c.is_ascii_alphanumeric()))
-    .filter(|(from, to)| stands_for_host(&text[..*from], &text[*to..]))
-    .map(|(from, to)| &text[from..to])
+    while let Some(from) = text[rest..].find(of_name).map(|n| rest + n) {
+        rest = text[from..].find(|c| !of_name(c)).map_or(text.len(), |n| from + n);
+        let word = &text[from..rest];
+        // `--option` is none.
+        if !word.starts_with('-') {
+            let stands = stands_for_host(&text[..from], &text[rest..]);
+            if stands { &mut hosts } else { &mut others }.insert(word);
+        }
+    }
+    hosts.difference(&others).copied().collect()
 }
 
 fn stands_for_host(before: &str, after: &str) -> bool {
@@ -263,7 +308,8 @@ mod tests {
             ("http://web:8080/a", "web"),
             ("spark://master:7077 app.jar", "master"),
             ("postgres://me@db/shop", "db"),
-            ("amqp://guest:42@queue:5672 other:1", "queue other"),
+            ("amqp://guest:42@queue:5672 other:1", "other queue"),
+            ("upstream web {\n  server web1:80;\n}\nproxy_pass http://web;", "web1"),
             ("redis-server --replicaof primary 6379", "primary"),
             ("primary_conninfo = 'host=primary port=5432'", "primary"),
             ("DB_HOST=primary", "primary"),
@@ -277,7 +323,7 @@ mod tests {
             ("run the master 3", ""),
             ("master: 3, \"slave1\": true", ""),
         ] {
-            assert_eq!(hosts(text).collect::<Vec<_>>().join(" "), expected, "{text}");
+            assert_eq!(Vec::from_iter(hosts(text)).join(" "), expected, "{text}");
         }
     }
 }
