@@ -52,7 +52,7 @@ pub(crate) fn listen() -> Result<()> {
 }
 
 /// Looked at for so long to see whether the machine rests.
-const GLANCE: Duration = Duration::from_millis(200);
+const GLANCE: Duration = Duration::from_secs(1);
 /// Not waited for it longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -94,6 +94,11 @@ fn expanded(
     for name in variables.unset() {
         terminal::line(&format!("warning: variable `{name}` is not set, so blank"));
     }
+    if !variables.unset().is_empty() {
+        terminal::line(&format!(
+            "hint: set it in the environment, or in `{DOTENV}` beside the blueprint"
+        ));
+    }
     Ok(topology)
 }
 

@@ -124,9 +124,12 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
         if !nodes.is_empty() {
             lines.push(format!("not as the blueprint says: {}", nodes.join(", ")));
         }
-        lines.push(format!(
-            "applied in part: {done} done, {failed} failed, {skipped} skipped"
-        ));
+        let applied = if outcome.done.is_empty() {
+            "nothing applied"
+        } else {
+            "applied in part"
+        };
+        lines.push(format!("{applied}: {done} done, {failed} failed, {skipped} skipped"));
         return Err(Error::Partial(lines.join("\n")));
     }
     let nodes = unfinished(plan, outcome);

@@ -43,7 +43,7 @@ pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) 
         // Without a port nobody can tell whether anything answers there.
         let is = match port.as_deref().map(|p| p.strip_suffix("/tcp").unwrap_or(p)) {
             Some(port) => format!("answers on `{network}` at `{name}:{port}`"),
-            None => format!("is its name on `{network}`"),
+            None => format!("is the first node's name on `{network}`"),
         };
         return format!("`{name}` {is}, {ps} lists all");
     }
