@@ -22,7 +22,7 @@ use ipnet::Ipv4Net;
 
 use super::conflict::Conflict;
 use super::{Action, Plan};
-use crate::engine::{Condition, ContainerSpec, Observed, SeenContainer, SeenNetwork, Wanted, label};
+use crate::engine::{Condition, ContainerSpec, HostPort, Observed, SeenContainer, SeenNetwork, Wanted, label};
 
 pub use change::{changed, is_secret};
 pub use down::down;
@@ -110,6 +110,8 @@ struct Up<'a> {
     networks: HashMap<&'a str, PlannedNetwork>,
     /// Operations that remove containers and networks, by their ids.
     removed: HashMap<&'a str, usize>,
+    /// Ports of the host that what goes has, by their numbers, and the operations that remove it.
+    freed: HashMap<u16, Vec<(HostPort, usize)>>,
     /// Operations that make volumes, by name.
     volumes: HashMap<&'a str, usize>,
     /// Operations that fetch images, by name and platform.
@@ -141,6 +143,7 @@ impl<'a> Up<'a> {
             decisions: IndexMap::new(),
             networks: HashMap::new(),
             removed: HashMap::new(),
+            freed: HashMap::new(),
             volumes: HashMap::new(),
             pulls: HashMap::new(),
             fake: None,
@@ -191,6 +194,9 @@ impl<'a> Up<'a> {
             let (stop, at) = remove(&mut self.plan, container, cause, after, &carried);
             stopped.insert(&container.id, stop);
             self.removed.insert(&container.id, at);
+            for (port, _) in &container.ports {
+                self.freed.entry(port.port).or_default().push((*port, at));
+            }
         }
     }
 

@@ -210,6 +210,22 @@ pub(crate) fn no_image() {
     }
 }
 
+/// Engines make a host's name one of its aliases: no drift, and no leak where it is a node's own.
+pub(crate) fn hostnames() {
+    let cluster = Cluster::new();
+    let service = "{image: topogen/fake, expose: [80], hostname: NAME}";
+    let blueprint = format!(
+        "roles: {{a: {{count: 2, entry: x, services: {{x: {}, y: {}}}}}, b: {{exit: gate, services: {{gate: {}}}}}}}",
+        service.replace("NAME", "\"{{ node.name }}\""),
+        service.replace("NAME", "other"),
+        service.replace("NAME", "gate"),
+    );
+    write(&cluster, &blueprint);
+    cluster.must("up", &["--fake"]);
+    cluster.must("up", &["--fake", "--dry-run", "--detailed-exitcode"]);
+    cluster.must("verify", &["--fake"]);
+}
+
 /// Ports of the host pass from what goes to what comes: nodes under other names, a role in another's place.
 pub(crate) fn ports_pass_on() {
     let cluster = Cluster::new();

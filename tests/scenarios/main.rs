@@ -173,6 +173,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         converge::no_image,
     ),
+    ("converge::a_hostname_is_no_drift", Needs::Engine, converge::hostnames),
     (
         "converge::ports_pass_from_what_goes_to_what_comes",
         Needs::Engine,

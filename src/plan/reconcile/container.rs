@@ -154,7 +154,7 @@ impl<'a> Up<'a> {
                 None => format!("not on `{network}`"),
                 Some(on) => {
                     let wanted = settings.aliases.clone().unwrap_or_default();
-                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&wanted, a, seen)) else {
+                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&wanted, a, spec, seen)) else {
                         continue;
                     };
                     let cause = format!("on `{network}` it {cause}");
@@ -176,12 +176,13 @@ impl<'a> Up<'a> {
     }
 }
 
-/// How the names that a container answers to are not those it should, where they are not. The engine adds its id and its
-/// name.
-fn misnamed(wanted: &[String], found: &[String], seen: &SeenContainer) -> Option<String> {
+/// How the names that a container answers to are not those it should, where they are not. The engine adds its id, its name
+/// and its host's.
+fn misnamed(wanted: &[String], found: &[String], spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
     let missing = wanted.iter().filter(|w| !found.contains(w) && **w != seen.name);
     let missing: Vec<String> = missing.cloned().collect();
-    let added = |name: &str| seen.id.starts_with(name) || name == seen.name;
+    let host = spec.body.hostname.as_deref();
+    let added = |name: &str| seen.id.starts_with(name) || name == seen.name || Some(name) == host;
     let extra = found.iter().filter(|f| !wanted.contains(f) && !added(f));
     let extra: Vec<String> = extra.cloned().collect();
     match (missing.is_empty(), extra.is_empty()) {

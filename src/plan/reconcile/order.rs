@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::blocked::published;
 use super::{Decision, Up, distinct};
-use crate::engine::{Condition, ContainerSpec, SeenContainer, State, WantedNode, label};
+use crate::engine::{Condition, ContainerSpec, HostPort, SeenContainer, State, WantedNode, label};
 use crate::name::RoleName;
 use crate::plan::Action;
 use crate::topology::in_order;
@@ -121,12 +121,13 @@ impl<'a> Up<'a> {
 
     /// What must be done before the ports of the host that `spec` asks for are free: those that have them and go, are gone.
     fn ports_free(&self, spec: &ContainerSpec) -> Vec<usize> {
-        let wanted = published(spec);
-        let has = |c: &SeenContainer| c.ports.iter().any(|(p, _)| wanted.iter().any(|w| p.excludes(w)));
-        let going = self.going.values().filter(|(c, _)| has(c));
-        going
-            .filter_map(|(c, _)| self.removed.get(c.id.as_str()).copied())
-            .collect()
+        let freed = |wanted: HostPort| {
+            let others = self.freed.get(&wanted.port).into_iter().flatten();
+            others
+                .filter(move |(port, _)| port.excludes(&wanted))
+                .map(|(_, at)| *at)
+        };
+        published(spec).into_iter().flat_map(freed).collect()
     }
 
     /// Stop a container that runs, because one that it is to be started again with is started: that operation, and why.
