@@ -443,7 +443,7 @@ fn a_host_name_is_a_name() {
          out: {image: topogen/fake}}}}",
     );
     let mut engine = Engine::of(&topology);
-    // As engines from 25 on do it.
+    // As engines do it.
     for container in &mut engine.found.containers {
         container.hostname = container.label(label::SERVICE).to_owned();
         let name = container.hostname.clone();

@@ -110,10 +110,17 @@ impl Conflict {
         let mut services = topology.nodes.iter().flat_map(|n| &n.services);
         match self {
             Self::PortTaken { container, port, .. } => {
-                let service = services.find(|s| s.containers().any(|c| c.as_str() == container))?;
+                let has = |s: &&Service| {
+                    let first = s.container.as_str() == container;
+                    first || s.replicas > 1 && s.containers().any(|c| c.as_str() == container)
+                };
+                let service = services.find(has)?;
                 let takes = |item: &Value| {
-                    let port_range = ports::read(item).ok().and_then(|p| p.taken());
-                    port_range.is_some_and(|(first, last)| (first..=last).contains(&port.port))
+                    let Ok(asked) = ports::read(item) else { return false };
+                    let range = asked
+                        .taken()
+                        .is_some_and(|(first, last)| (first..=last).contains(&port.port));
+                    range && (asked.protocol == "udp") == port.udp && asked.address.is_none_or(|a| a == port.address)
                 };
                 let items = service.get("ports").and_then(Value::as_list).unwrap_or_default();
                 let at = items.iter().position(takes);

@@ -86,7 +86,7 @@ impl Compared {
             if !answered(&check, &answers) {
                 continue;
             }
-            let seen = one(picture, &check, &answers);
+            let seen = one(picture, asker, &check, &answers);
             self.mark(picture, asker, &check, seen.as_ref());
             wrong.extend(seen.map(|seen| (check, seen)));
         }
@@ -163,8 +163,17 @@ fn answered(check: &Check, answers: &Answers) -> bool {
     }
 }
 
+/// Whether `name` is that of the asker's own host and led to any of its addresses: the engine writes all of them into its
+/// `/etc/hosts`, in an order of its own.
+fn is_own(picture: &Picture<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> bool {
+    let is_host = picture.container(asker).is_some_and(|c| c.is_hostname(name));
+    let joints = picture.members[asker].joints.iter();
+    let own: Vec<Ipv4Addr> = joints.filter_map(|j| picture.address(asker, j.net)).collect();
+    is_host && !led.is_empty() && led.iter().all(|a| own.contains(a))
+}
+
 /// What came instead of what `check` says; `None` where it holds.
-fn one(picture: &Picture<'_>, check: &Check, answers: &Answers) -> Option<Seen> {
+fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers) -> Option<Seen> {
     match check {
         Check::Name { name, targets, nets } => {
             let led = led(name, answers)?;
@@ -178,7 +187,8 @@ fn one(picture: &Picture<'_>, check: &Check, answers: &Answers) -> Option<Seen> 
                     all == led
                 })
             };
-            (!nets.iter().any(right)).then_some(Seen::Led(led))
+            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(picture, asker, name, &led));
+            (!right).then_some(Seen::Led(led))
         }
         // What the world outside knows is no leak: only what leads into the cluster counts.
         Check::Unknown { name } => {

@@ -112,7 +112,13 @@ impl Container {
     /// Whether `name` is one that the engine gives it unasked: its own, its host's, the start of its id.
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
-        name == self.name.to_lowercase() || name == self.hostname.to_lowercase() || self.id.starts_with(name)
+        name == self.name.to_lowercase() || self.is_hostname(name) || self.id.starts_with(name)
+    }
+
+    /// Whether `name` is its host's.
+    #[must_use]
+    pub fn is_hostname(&self, name: &str) -> bool {
+        self.hostname.eq_ignore_ascii_case(name)
     }
 
     /// Which of its service's containers it is, from 1 (Compose's label).

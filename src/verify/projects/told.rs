@@ -113,8 +113,8 @@ impl Projects<'_> {
             [_] if all(&|c| c.service().eq_ignore_ascii_case(name)) => {
                 format!("its key is an alias on {on}: Compose makes each service's key one on every network it joins")
             }
-            [_] if all(&|c| c.hostname.eq_ignore_ascii_case(name)) => {
-                format!("their `hostname`, which engines from 25 on make a name on {on}")
+            [_] if all(&|c| c.is_hostname(name)) => {
+                format!("their `hostname`, which engines make a name on {on}")
             }
             [_] => format!("an alias on {on} that several ask for"),
             _ => "the engine asks one network after the other, and the first that knows the name wins".to_owned(),

@@ -288,7 +288,7 @@ impl Picture<'_> {
             return format!("its key is an alias on `{network}`");
         }
         if members.iter().all(|m| self_named(self, *m, name)) {
-            return "its `hostname`, which engines from 25 on make a name on every network".to_owned();
+            return "its `hostname`, which engines make a name on every network".to_owned();
         }
         "connected anew by hand, with `--alias`".to_owned()
     }
@@ -296,7 +296,5 @@ impl Picture<'_> {
 
 /// Whether a member's container has `name` as its host name.
 fn self_named(picture: &Picture<'_>, member: usize, name: &str) -> bool {
-    picture
-        .container(member)
-        .is_some_and(|c| c.hostname.eq_ignore_ascii_case(name))
+    picture.container(member).is_some_and(|c| c.is_hostname(name))
 }
