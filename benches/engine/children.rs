@@ -69,6 +69,7 @@ pub(crate) fn rest() {
         }
         before = now;
     }
+    eprintln!("the machine does not rest: the next figure has some of that in it");
 }
 
 /// Ticks of all processors since the machine began, busy and all, by proc(5); what other machines took is neither.
