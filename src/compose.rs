@@ -153,3 +153,12 @@ pub fn is_windows_path(path: &str) -> bool {
     let drive = path.starts_with(|c: char| c.is_ascii_alphabetic()) && matches!(path.get(1..3), Some(":\\" | ":/"));
     drive || path.starts_with("\\\\")
 }
+
+/// Whether the short form of a mount, `text`, begins with a path of Windows. A volume may have one letter for a name, so
+/// `c:/x` alone mounts that one, while in `c:/x:/y` it is a drive.
+#[must_use]
+pub fn mounts_of_windows(text: &str) -> bool {
+    let target = text.split(':').nth(2).unwrap_or_default();
+    let volume = text.get(1..3) == Some(":/") && !target.starts_with('/') && target.len() != 1;
+    is_windows_path(text) && !volume
+}

@@ -4,6 +4,7 @@
 //! `labels`, …: by key), those that are one thing (`command`: replaced) and those with a target (`volumes`: by target).
 //! `!reset` takes away what was there, `!override` replaces it whole.
 
+use crate::compose::mounts_of_windows;
 use crate::diagnostic::Span;
 use crate::value::Value;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
@@ -200,23 +201,18 @@ pub(super) fn target(node: &Node, key: &str) -> Option<String> {
         return node.get("target").or_else(|| node.get("source")).and_then(Node::scalar);
     }
     let text = node.scalar()?;
-    let mut parts = text.split(':');
-    // `C:\data` is one path: a drive of Windows.
-    let mut next = || {
-        let part = parts.next()?;
-        let is_letter = part.len() == 1 && part.chars().all(|c| c.is_ascii_alphabetic());
-        match parts.clone().next().filter(|path| is_letter && path.starts_with('\\')) {
-            Some(path) => {
-                parts.next();
-                Some(format!("{part}:{path}"))
-            }
-            None => Some(part.to_owned()),
-        }
+    // The colon of a drive of Windows parts nothing.
+    let drive = if key == "volumes" && mounts_of_windows(&text) {
+        2
+    } else {
+        0
     };
-    let first = next()?;
+    let source = text[drive..].find(':').map_or(text.len(), |at| drive + at);
+    let first = text[..source].to_owned();
+    let target = text[source..].strip_prefix(':').and_then(|rest| rest.split(':').next());
     match key {
         "configs" | "secrets" => Some(first),
-        _ => Some(next().unwrap_or(first)),
+        _ => Some(target.map_or(first, str::to_owned)),
     }
 }
 
@@ -246,9 +242,9 @@ mod tests {
                 r#"{"a":{"command":["z"]}}"#,
             ),
             (
-                "{a: {volumes: ['C:\\x:/a', 'D:\\x:/b']}}",
+                "{a: {volumes: ['C:/x:/a', 'D:\\x:/b']}}",
                 "{a: {volumes: ['E:\\y:/b:ro']}}",
-                r#"{"a":{"volumes":["C:\\x:/a","E:\\y:/b:ro"]}}"#,
+                r#"{"a":{"volumes":["C:/x:/a","E:\\y:/b:ro"]}}"#,
             ),
             (
                 "{a: {expose: [1, 2]}}",

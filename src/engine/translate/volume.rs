@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use super::faults::Faults;
 use super::{Translation, needs, read, user_labels, version};
 use crate::blueprint::join;
-use crate::compose::is_windows_path;
+use crate::compose::{is_windows_path, mounts_of_windows};
 use crate::diagnostic::Problem;
 use crate::engine::{VolumeSpec, hash, label};
 use crate::template::is_template;
@@ -112,7 +112,7 @@ impl Translation<'_> {
     /// `[SOURCE:]TARGET[:OPTIONS]`.
     fn short(&mut self, value: &Value, path: &str) -> Option<Asked> {
         let text = read::text(value, path, &mut self.faults)?;
-        if of_windows(&text) {
+        if mounts_of_windows(&text) {
             self.faults.refuse(path);
             return None;
         }
@@ -420,14 +420,6 @@ impl Asked {
         self.mount.read_only = self.mount.read_only.filter(|only| *only);
         self.mount
     }
-}
-
-/// Whether the short form `text` begins with a path of Windows. A volume may have one letter for a name, so `c:/x` alone
-/// mounts that one, while in `c:/x:/y` it is a drive.
-fn of_windows(text: &str) -> bool {
-    let target = text.split(':').nth(2).unwrap_or_default();
-    let volume = text.get(1..3) == Some(":/") && !target.starts_with('/') && target.len() != 1;
-    is_windows_path(text) && !volume
 }
 
 fn propagation(word: &str) -> Option<MountBindOptionsPropagationEnum> {
