@@ -83,8 +83,8 @@ pub struct Role {
     pub tree: Node,
     /// Services left out because none of their profiles is active.
     pub inactive: Vec<String>,
-    /// Services of its Compose files that it takes away.
-    pub reset: Arc<[String]>,
+    /// Services of its Compose files that it takes away, and those of which no profile is active.
+    pub left_out: Arc<[String]>,
     /// Whether all its Compose files could be read: else what is missing may stand in one of them.
     pub whole: bool,
     /// `networks:` beside the private and the shared one.

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod expand;
+mod hostnames;
 pub mod outside;
 mod unanswered;
 pub mod written;
@@ -17,6 +18,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::blueprint::{Condition, ConfigKind};
+use crate::diagnostic::Problem;
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -119,7 +121,7 @@ pub struct Node {
     /// Variables that only its Compose files know: of the `.env` beside each.
     #[serde(skip)]
     pub beside: Arc<HashMap<String, String>>,
-    /// Services of its Compose files that its role takes away.
+    /// Services of its Compose files that its role leaves out.
     #[serde(skip)]
     pub left_out: Arc<[String]>,
     /// `x-…` at the top of its Compose file, which other tools read.
@@ -256,6 +258,14 @@ impl Topology {
         )]
     }
 
+    /// What is legal and most likely not what was meant: names of hosts that several have, names asked for that lead nowhere.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Problem> {
+        let mut doubts = self.hostnames();
+        doubts.extend(self.unanswered());
+        doubts
+    }
+
     /// The network that a service of `node` knows as `key`.
     #[must_use]
     pub fn network<'a>(&'a self, node: &'a Node, key: &NetworkKey) -> Option<&'a Network> {
@@ -290,6 +300,14 @@ impl Service {
             1 => Some(first.clone()),
             number => numbered(&first, number),
         })
+    }
+
+    /// The name of its containers' host, where it says one: engines make it a name on every network.
+    #[must_use]
+    pub fn hostname(&self) -> Option<String> {
+        self.get("hostname")
+            .and_then(Value::scalar)
+            .filter(|name| !name.is_empty())
     }
 
     /// The value of one of its keys.

@@ -169,6 +169,15 @@ fn check_warns_of_names_that_lead_nowhere() {
     assert!(rendered.contains("asks for `primary`"), "{rendered}");
 }
 
+#[test]
+fn check_warns_of_hostnames_that_several_have() {
+    let directory = with_blueprint(
+        "roles:\n  web:\n    count: 3\n    entry: app\n    exit: [out, own]\n    services:\n      app: {image: i, hostname: app1}\n      \
+         out: {image: i, hostname: web2}\n      own: {image: i, hostname: \"{{ node.name }}-own\"}\n      db: {image: i, hostname: db}\n",
+    );
+    insta::assert_snapshot!(stderr(&topogen(directory.path(), &["check"])));
+}
+
 /// What a role leaves out of its Compose file is asked for under another name, or by nobody; and a name that is misspelt
 /// there is no service of its own.
 #[test]

@@ -155,6 +155,8 @@ impl Reader<'_, '_> {
                 // Without an image it is none of its own, where the name of another is nearly its own.
                 _ => {
                     if let Instead::Near(hint) = Instead::of(key, known()) {
+                        // What it was to change is as it was: nothing that follows from that is said.
+                        self.whole = false;
                         let message = format!("no service `{key}` in the Compose files of the role");
                         self.problems.push(Problem::at(*key_span, message).hint(hint));
                     }

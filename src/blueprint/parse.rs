@@ -202,7 +202,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let compose_is_right = reader.problems.len() == found;
     let dotenv = std::mem::take(&mut reader.beside);
     let beside = std::mem::take(&mut reader.profiles);
-    let reset = std::mem::take(&mut reader.reset);
+    let mut left_out = std::mem::take(&mut reader.reset);
     let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
     let problems = &mut *reader.problems;
@@ -231,6 +231,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     }
     tree.value = Yaml::Map(active);
     let inactive: Vec<String> = inactive.into_iter().map(|e| e.key).collect();
+    left_out.extend(inactive.iter().cloned());
     let services = services(&tree, &inactive, problems, reader.variables);
     let (networks, internal) = networks(&document, problems);
     let section = |key: &str, problems: &mut Problems| match document.get(key) {
@@ -251,7 +252,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         extensions: extensions(&document),
         beside: Arc::new(dotenv),
         inactive,
-        reset: reset.into(),
+        left_out: left_out.into(),
         whole: reader.whole,
         services,
         tree,

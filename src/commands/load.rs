@@ -96,7 +96,7 @@ fn expanded(
     }
     if !variables.unset().is_empty() {
         terminal::line(&format!(
-            "hint: set it in the environment, or in `{DOTENV}` beside the blueprint"
+            "hint: set it in the environment, or in `{DOTENV}` beside the blueprint; a dollar that is meant as one is `$$`"
         ));
     }
     Ok(topology)
@@ -107,22 +107,27 @@ pub(super) fn warn(loaded: &Loaded) {
     for warning in loaded.topology.warnings() {
         terminal::line(&format!("warning: {warning}"));
     }
-    warn_unanswered(loaded);
+    warn_doubts(loaded);
 }
 
-/// Say who is told to ask for a node that it cannot find.
-pub(super) fn warn_unanswered(loaded: &Loaded) {
-    warn_of(&loaded.topology.unanswered(), &loaded.sources, "");
+/// Say what is legal and most likely not what was meant.
+pub(super) fn warn_doubts(loaded: &Loaded) {
+    warn_of(&loaded.topology.doubts(), &loaded.sources, "");
 }
 
 /// Say each of `problems` with its place and `what` before it, and what to do after the last that it is the same for.
 pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
+    let last: HashMap<Option<&str>, usize> = problems
+        .iter()
+        .enumerate()
+        .map(|(at, p)| (p.hint.as_deref(), at))
+        .collect();
     for (at, problem) in problems.iter().enumerate() {
         let place = sources.place_of(problem);
         terminal::line(&format!("warning: {place}{what}{}", problem.message));
-        let again = problems[at + 1..].iter().any(|p| p.hint == problem.hint);
-        if let Some(hint) = problem.hint.as_ref().filter(|_| !again) {
-            terminal::line(&format!("hint: {hint}"));
+        let hint = problem.hint.as_deref();
+        if let Some(text) = hint.filter(|_| last.get(&hint) == Some(&at)) {
+            terminal::line(&format!("hint: {text}"));
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
-    load::warn_unanswered(&loaded);
+    load::warn_doubts(&loaded);
     let engine = work::connect().await?;
     let beyond = wanted.beyond(engine.api);
     if !beyond.is_empty() {

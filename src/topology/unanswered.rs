@@ -41,7 +41,7 @@ impl Topology {
     /// Where a service is told to ask for a node, or for a service of another role, that cannot be found by that name from
     /// where the service is.
     #[must_use]
-    pub fn unanswered(&self) -> Vec<Problem> {
+    pub(super) fn unanswered(&self) -> Vec<Problem> {
         let mut read: HashMap<&str, Vec<&Node>> = HashMap::new();
         for node in &self.nodes {
             let of_role = read.entry(node.role.as_str()).or_default();
@@ -98,46 +98,64 @@ impl<'t> Asker<'t> {
         if self.hears(asked, name) {
             return None;
         }
-        let (message, hint) = if asked.services.iter().any(|s| answers(s, name, |a| a.shared)) {
-            let (service, own) = (&self.service.name, &self.node.role);
-            (
-                format!("which it cannot reach: it is not on `{INOUT}`"),
-                format!(
-                    "a service that asks other nodes is an `exit` of its node: add `{service}` to `exit` of role `{own}`"
-                ),
-            )
-        } else {
-            let services: Vec<String> = asked.services.iter().map(|s| format!("`{}`", s.name)).collect();
-            let hint = match services.as_slice() {
-                [one] => format!("make {one} the `entry` of role `{role}`"),
-                _ => format!("make one of {} the `entry` of role `{role}`", services.join(", ")),
-            };
-            (
-                format!("to which nobody answers: no `entry` of role `{role}` has that name"),
-                hint,
-            )
+        if asked.services.iter().any(|s| answers(s, name, |a| a.shared)) {
+            return Some((role, self.out_of_reach(name)));
+        }
+        let shared = asked.services.iter().flat_map(|s| &s.attachments).filter(|a| a.shared);
+        let services: Vec<String> = asked.services.iter().map(|s| format!("`{}`", s.name)).collect();
+        let hint = match (shared.flat_map(|a| &a.aliases).next(), services.as_slice()) {
+            (Some(alias), _) => format!("its `entry` answers to `{}`", alias.as_str()),
+            (None, [one]) => format!("make {one} the `entry` of role `{role}`"),
+            (None, _) => format!("make one of {} the `entry` of role `{role}`", services.join(", ")),
         };
+        let message = format!("to which nobody answers: no `entry` of role `{role}` has that name");
         Some((role, self.problem(name, &message).hint(hint)))
     }
 
-    /// What was beside this service before it got a role of its own, most likely; or a node that is not there.
+    /// That `name` leads somewhere on a network that this service is not on.
+    fn out_of_reach(&self, name: &str) -> Problem {
+        let (service, own) = (&self.service.name, &self.node.role);
+        let problem = self.problem(name, &format!("which it cannot reach: it is not on `{INOUT}`"));
+        problem.hint(format!(
+            "a service that asks other nodes is an `exit` of its node: add `{service}` to `exit` of role `{own}`"
+        ))
+    }
+
+    /// A name that is no node's: one of an entry, or what was beside this service before it got a role of its own, most
+    /// likely; or a node that is not there.
     fn looks_for_other(&self, name: &str) -> Option<(&'t str, Problem)> {
-        let found = self.service_elsewhere(name);
-        let found = found.or_else(|| self.node_that_is_not(name))?;
+        let on_inout = |nodes: &&&Vec<&Node>| {
+            let services = nodes.iter().flat_map(|n| &n.services);
+            services
+                .clone()
+                .any(|s| answers(s, name, |a| a.network.as_str() == INOUT))
+        };
+        let found = match self
+            .roles()
+            .find(|nodes| on_inout(&nodes))
+            .and_then(|nodes| nodes.first())
+        {
+            Some(asked) => Some((asked.role.as_str(), self.out_of_reach(name))),
+            None => self.service_elsewhere(name).or_else(|| self.node_that_is_not(name)),
+        }?;
         let heard = self.topology.nodes.iter().any(|n| self.hears(n, name));
         (!heard).then_some(found)
     }
 
     /// The nodes that are read, by role.
-    fn roles(&self) -> impl Iterator<Item = &'t Vec<&'t Node>> {
+    fn roles(&self) -> impl Iterator<Item = &'t Vec<&'t Node>> + Clone {
         self.topology.roles.iter().filter_map(|r| self.read.get(r.as_str()))
     }
 
     /// A service of another role, or one that its own leaves out of its Compose files.
     fn service_elsewhere(&self, name: &str) -> Option<(&'t str, Problem)> {
         let has = |nodes: &&&Vec<&Node>| nodes.iter().any(|n| n.services.iter().any(|s| s.name.as_str() == name));
-        let (own, owner) = (self.node.role.as_str(), self.roles().find(|nodes| has(&nodes)));
-        let (role, why, asked) = match owner.and_then(|nodes| nodes.first()).map(|n| n.role.as_str()) {
+        let own = self.node.role.as_str();
+        let others = self
+            .roles()
+            .filter(|nodes| nodes.first().is_some_and(|n| n.role.as_str() != own));
+        let owner = others.clone().find(|nodes| has(&nodes)).and_then(|nodes| nodes.first());
+        let (role, why, asked) = match owner.map(|n| n.role.as_str()) {
             Some(role) => (role, format!("that is a service of role `{role}`"), role),
             None if self.node.left_out.iter().any(|s| s == name) => {
                 (own, format!("role `{own}` leaves that service out"), "…")
@@ -161,11 +179,16 @@ impl<'t> Asker<'t> {
             true => format!("that of role `{role}` is `{}`", first.name),
             false => format!("those of role `{role}` are `{}` to `{}`", first.name, last.name),
         };
-        let hint = match name[stem.len()..].strip_prefix('0') {
-            Some(number) => format!(
-                "ask for `{stem}{}`, or let nodes be called as before: node: \"{stem}0{{{{ index }}}}\" in role `{role}`",
-                number.trim_start_matches('0')
+        // `es01` of `es1` to `es9`; of more, the names that they had cannot all be kept so.
+        let number = name[stem.len()..].trim_start_matches('0');
+        let meant = self.nodes.get(format!("{stem}{number}").as_str());
+        let few = name.len() == stem.len() + 2 && last.name.as_str().len() == stem.len() + 1;
+        let hint = match meant {
+            Some(node) if few => format!(
+                "ask for `{}`, or let nodes be called as before: node: \"{stem}0{{{{ index }}}}\" in role `{role}`",
+                node.name
             ),
+            Some(node) => format!("ask for `{}`", node.name),
             None => format!("a template knows them all: {{{{ role('{role}')[0].name }}}} is the first"),
         };
         let message = format!("to which nobody answers: no node is called so, {nodes}");
@@ -205,11 +228,9 @@ fn are_numbered(nodes: &[&Node], stem: &str) -> bool {
 
 /// Whether `service` answers to `name` where `on` holds of the network.
 fn answers(service: &Service, name: &str, on: impl Fn(&Attachment) -> bool) -> bool {
-    let is_called = |a: &Attachment| {
-        service.key.as_str() == name
-            || service.container.as_str() == name
-            || a.aliases.iter().any(|alias| alias.as_str() == name)
-    };
+    let own = service.key.as_str() == name || service.container.as_str() == name;
+    let host = || service.hostname().is_some_and(|h| h == name);
+    let is_called = |a: &Attachment| own || a.aliases.iter().any(|alias| alias.as_str() == name) || host();
     service.replicas > 0 && service.attachments.iter().any(|a| is_called(a) && on(a))
 }
 
@@ -269,33 +290,46 @@ fn hosts(text: &str) -> BTreeSet<&str> {
     hosts.difference(&others).copied().collect()
 }
 
+/// Whether what stands between `before` and `after` is a host's name. Both are looked at no further than the next blank or
+/// sign, so that long texts take no longer by the word.
 fn stands_for_host(before: &str, after: &str) -> bool {
-    let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    // `minio{1...4}`, `$HOST`: what it is, is known elsewhere.
+    if after.starts_with(['{', '$', '*', '<', '%']) || before.ends_with(['$', '%']) {
+        return false;
+    }
     // `//user@host`, `//user:word@host`
-    let authority = after
-        .split(|c: char| c == '/' || c.is_whitespace())
-        .next()
-        .unwrap_or_default();
+    let part = |c: char| c.is_whitespace() || matches!(c, '/' | ',' | ';' | '"' | '\'');
+    let authority = after.split(part).next().unwrap_or_default();
     if authority.contains('@') {
         return false;
     }
-    if before.ends_with("//") || before.ends_with('@') || after.strip_prefix(':').is_some_and(digit) {
+    if before.ends_with("//") || before.ends_with('@') || after.strip_prefix(':').is_some_and(begins_with_port) {
         return true;
     }
     // `replicaof primary 6379`
     let blank = after.trim_start_matches([' ', '\t']);
-    if blank.len() < after.len() && digit(blank) {
-        let word = blank
-            .split(|c: char| c.is_whitespace() || c == ';')
-            .next()
-            .unwrap_or_default();
-        return before.ends_with([' ', '\t']) && word.parse::<u16>().is_ok_and(|port| port > 9);
+    if blank.len() < after.len() && begins_with_port(blank) {
+        return before.ends_with([' ', '\t']);
     }
-    // `--host primary`, `DB_HOST=primary`, `"host": "primary"`
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let name = line.trim_end_matches([' ', '\t', '"', '\'', '=', ':']);
-    let lower = name.to_lowercase();
-    name.len() < line.len() && SAY_HOST.iter().any(|end| lower.ends_with(end))
+    // `--host primary`, `DB_HOST=primary`, `"dbHost": "primary"`
+    let name = before.trim_end_matches([' ', '\t', '"', '\'', '=', ':']);
+    let says = |end: &&str| {
+        let at = name.len().saturating_sub(end.len());
+        let Some((start, last)) = name.split_at_checked(at) else {
+            return false;
+        };
+        let begins =
+            !start.ends_with(|c: char| c.is_ascii_alphabetic()) || last.starts_with(|c: char| c.is_ascii_uppercase());
+        last.eq_ignore_ascii_case(end) && begins
+    };
+    name.len() < before.len() && SAY_HOST.iter().any(says)
+}
+
+/// Whether `text` begins with a port, which one digit alone is not: `redis:7` is an image.
+fn begins_with_port(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let rest = text[end..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '-' | '_'));
+    !rest && text[..end].parse::<u16>().is_ok_and(|port| port > 9)
 }
 
 #[cfg(test)]
@@ -308,7 +342,9 @@ mod tests {
             ("http://web:8080/a", "web"),
             ("spark://master:7077 app.jar", "master"),
             ("postgres://me@db/shop", "db"),
-            ("amqp://guest:42@queue:5672 other:1", "other queue"),
+            ("amqp://guest:42@queue:5672 other:80", "other queue"),
+            (r#"{"host":"primary","mail":"a@b","dbHost": "db"}"#, "b db primary"),
+            ("image redis:7, redis:7.2-alpine localhost web", ""),
             ("upstream web {\n  server web1:80;\n}\nproxy_pass http://web;", "web1"),
             ("redis-server --replicaof primary 6379", "primary"),
             ("primary_conninfo = 'host=primary port=5432'", "primary"),
@@ -319,6 +355,7 @@ mod tests {
                 "upstream web {\n  server slave1:80;\n  server slave2:80;\n}",
                 "slave1 slave2",
             ),
+            ("server http://minio{1...4}/data{1...2} http://${HOST}:80", ""),
             ("ROLE=primary", ""),
             ("run the master 3", ""),
             ("master: 3, \"slave1\": true", ""),

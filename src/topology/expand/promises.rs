@@ -365,7 +365,8 @@ fn containers_of(service: &Service) -> impl Iterator<Item = Cow<'_, str>> {
     first.into_iter().chain(others.map(|c| Cow::Owned(c.to_string())))
 }
 
-/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the containers' names.
+/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the containers' names. That
+/// of their host is a doubt, no fault: Compose files have one more often than not.
 fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = Cow<'a, str>> {
     let aliases = attachment.aliases.iter().map(Alias::as_str);
     let own = [service.key.as_str()].into_iter().chain(aliases).map(Cow::Borrowed);

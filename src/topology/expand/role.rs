@@ -349,7 +349,7 @@ impl Expansion<'_> {
             volumes,
             volumes_written: compiled.volumes_written.clone(),
             beside: compiled.role.beside.clone(),
-            left_out: compiled.role.reset.clone(),
+            left_out: compiled.role.left_out.clone(),
             extensions,
         })
     }

@@ -1,0 +1,52 @@
+//! Names of hosts on networks that nodes share, where every engine makes them names as well.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Node, Service, Topology};
+use crate::diagnostic::Problem;
+
+impl Topology {
+    /// Where a `hostname` makes a name on a shared network lead to two containers, or to one that is not its node's entry.
+    #[must_use]
+    pub(super) fn hostnames(&self) -> Vec<Problem> {
+        let nodes: HashSet<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
+        let mut owners: HashMap<(&str, String), (&Node, &Service)> = HashMap::new();
+        let mut told: HashSet<(&str, &str)> = HashSet::new();
+        let mut found = Vec::new();
+        for (node, service) in self.nodes.iter().flat_map(|n| n.services.iter().map(move |s| (n, s))) {
+            let Some(host) = service.hostname().map(|h| h.to_lowercase()) else {
+                continue;
+            };
+            for attachment in service.attachments.iter().filter(|a| a.shared) {
+                let Some(network) = self.shared_network(node, &attachment.network) else {
+                    continue;
+                };
+                let is_alias = attachment.aliases.iter().any(|a| a.as_str() == host);
+                let first = *owners
+                    .entry((network.name.as_str(), host.clone()))
+                    .or_insert((node, service));
+                let why = if !std::ptr::eq(first.1, service) {
+                    format!("and so does `{}` of `{}`", first.1.name, first.0.name)
+                } else if nodes.contains(host.as_str()) && !is_alias {
+                    "which is the name of a node and leads to its `entry`".to_owned()
+                } else {
+                    continue;
+                };
+                if told.insert((node.role.as_str(), service.name.as_str())) {
+                    let mut problem = Problem::general(format!(
+                        "`{}` of `{}` answers to its hostname `{host}` on `{}`, {why}",
+                        service.name, node.name, attachment.network
+                    ))
+                    .hint(format!(
+                        "engines make it a name there: let it be each node's own, hostname: \"{{{{ node.name }}}}-{0}\", or leave it out, \
+                         `hostname: !reset`",
+                        service.name
+                    ));
+                    problem.place = service.written.place("hostname");
+                    found.push(problem);
+                }
+            }
+        }
+        found
+    }
+}
