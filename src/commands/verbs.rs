@@ -21,7 +21,11 @@ const STOPPING: u16 = 64;
 
 pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
-    let found = Found::look(&args.which).await?;
+    let mut found = Found::look(&args.which).await?;
+    if let Verb::Start = verb {
+        let inspected = observe::inspect_all(&found.engine, &mut found.containers).await;
+        inspected.map_err(work::doing("look at the engine"))?;
+    }
     if found.containers.is_empty() && args.targets.is_empty() {
         let text = format!(
             "nothing to do: no container of cluster `{}` is on the engine",

@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::connect::{Engine, status};
-use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, label};
+use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, State, label};
 use crate::name::ClusterName;
 
 pub use host::{neighbours, overflows};
@@ -92,7 +92,7 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
     Ok(list.into_iter().map(read::network).collect())
 }
 
-/// Find out what `containers` were told to answer to, which no list says (`GET /containers/{id}/json` of each).
+/// Find out what `containers` were told to answer to, which no list says, and which of them run no longer (`GET /containers/{id}/json` of each).
 ///
 /// # Errors
 /// The engine's.
@@ -112,6 +112,16 @@ async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), E
         Err(error) if status(&error) == Some(404) => return Ok(()),
         Err(error) => return Err(error),
     };
+    // The list may be older: where a container has just been killed, it runs there for a moment yet.
+    if let Some(state) = inspect
+        .state
+        .filter(|s| s.running == Some(false) && s.restarting != Some(true))
+        && container.state == State::Running
+    {
+        container.state = State::Exited;
+        container.health = None;
+        container.exit = state.exit_code.and_then(|code| i32::try_from(code).ok());
+    }
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
     for endpoint in &mut container.networks {
         if let Some(seen) = networks.get(&endpoint.network) {

@@ -241,6 +241,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         verbs::wrong_targets,
     ),
     (
+        "verbs::what_was_killed_starts_at_once",
+        Needs::Engine,
+        verbs::killed_and_started,
+    ),
+    (
         "verbs::one_that_cannot_start_keeps_no_other",
         Needs::Engine,
         verbs::part_failed,

@@ -181,6 +181,16 @@ pub(crate) fn wrong_targets() {
     assert!(topogen(&cluster.path(), &["stop", "-n", "t0-nowhere"]).status.success());
 }
 
+/// What was killed is started at once, though the engine may still list it as running.
+pub(crate) fn killed_and_started() {
+    let cluster = up("roles: {a: {count: 3, services: {x: {image: topogen/fake}}}}");
+    for _ in 0..10 {
+        cluster.must("kill", &[]);
+        cluster.must("start", &[]);
+        assert_eq!(cluster.containers(Some("running")).len(), 3);
+    }
+}
+
 /// One cannot start, because somebody else has its port meanwhile: the others do.
 pub(crate) fn part_failed() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
