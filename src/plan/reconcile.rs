@@ -8,6 +8,7 @@ mod change;
 mod container;
 mod down;
 mod image;
+mod members;
 mod network;
 pub(super) mod order;
 mod room;
@@ -23,6 +24,7 @@ use ipnet::Ipv4Net;
 use super::conflict::Conflict;
 use super::{Action, Plan};
 use crate::engine::{Condition, ContainerSpec, HostPort, Observed, SeenContainer, SeenNetwork, Wanted, label};
+use members::Members;
 
 pub use change::{changed, is_secret};
 pub use down::down;
@@ -99,6 +101,11 @@ struct Up<'a> {
     specs: HashMap<&'a str, &'a Arc<ContainerSpec>>,
     /// Those that are there, by name.
     there: HashMap<&'a str, &'a SeenContainer>,
+    /// Networks that are there, by name.
+    named: HashMap<&'a str, Vec<&'a SeenNetwork>>,
+    /// Names of those that are the cluster's.
+    own: HashSet<&'a str>,
+    members: Members<'a>,
     plan: Plan,
     conflicts: Vec<Conflict>,
     /// Containers that go, by id, and why.
@@ -130,12 +137,20 @@ impl<'a> Up<'a> {
     fn new(wanted: &'a Wanted, seen: &'a Observed, options: &'a Options) -> Self {
         let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
         let routes = seen.host.routes.iter().map(|(subnet, _)| *subnet);
+        let mut named: HashMap<&str, Vec<&SeenNetwork>> = HashMap::new();
+        for network in &seen.networks {
+            named.entry(network.name.as_str()).or_default().push(network);
+        }
+        let own = seen.networks.iter().filter(|n| n.is_of(&wanted.cluster));
         Self {
             wanted,
             seen,
             options,
             specs: containers.map(|c| (c.name.as_str(), c)).collect(),
             there: seen.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+            named,
+            own: own.map(|n| n.name.as_str()).collect(),
+            members: Members::of(&seen.containers),
             plan: Plan::default(),
             conflicts: Vec::new(),
             going: IndexMap::new(),

@@ -126,13 +126,9 @@ impl<'a> Up<'a> {
         // The engine joins a container to its networks when it starts, by their names: each must be there once.
         let mut operations = self.networks_ready(spec);
         let (name, node) = (spec.name.as_str(), spec.node.as_str());
-        let own: Vec<&str> = self.own_networks().map(|n| n.name.as_str()).collect();
-        for extra in seen
-            .networks
-            .iter()
-            .map(|n| n.network.as_str())
-            .filter(|n| own.contains(n))
-        {
+        let on = seen.networks.iter().map(|n| n.network.as_str());
+        let extras: Vec<&str> = on.filter(|n| self.own.contains(n)).collect();
+        for extra in extras {
             if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::members::Members;
 use super::surplus::kept_by;
 use super::{Natural, natural, order, remove, remove_network};
 use crate::engine::{Observed, SeenContainer, SeenNetwork, label};
@@ -31,6 +32,7 @@ pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
     for container in &containers {
         *left.entry(container.label(label::NODE)).or_default() += 1;
     }
+    let members = Members::of(&seen.containers);
     let mut stopped: HashMap<&str, usize> = HashMap::new();
     let mut removed: HashMap<&str, usize> = HashMap::new();
     let remove_all = |networks: Vec<&SeenNetwork>, removed: &HashMap<&str, usize>, plan: &mut Plan| {
@@ -40,7 +42,7 @@ pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
                 plan.notes.push(kept_by(network, &guests));
                 continue;
             }
-            let on_it = seen.containers.iter().filter(|c| c.is_on(network));
+            let on_it = members.on(network).into_iter();
             let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
             remove_network(plan, network, CAUSE, after);
         }

@@ -15,12 +15,8 @@ impl<'a> Up<'a> {
     /// Find the network that `spec` describes, and let go what has its name and is another one.
     pub(super) fn settle(&mut self, spec: &'a NetworkSpec) {
         let name = spec.name.as_str();
-        let (own, foreign): (Vec<&SeenNetwork>, Vec<&SeenNetwork>) = self
-            .seen
-            .networks
-            .iter()
-            .filter(|n| n.name == name)
-            .partition(|n| n.is_of(&self.wanted.cluster));
+        let named = self.named.get(name).into_iter().flatten().copied();
+        let (own, foreign): (Vec<&SeenNetwork>, Vec<&SeenNetwork>) = named.partition(|n| n.is_of(&self.wanted.cluster));
         if let Some(foreign) = foreign.first() {
             // A shared network may be somebody else's; a private one must be ours.
             if spec.node.is_some() || !own.is_empty() {
@@ -38,15 +34,15 @@ impl<'a> Up<'a> {
             return;
         }
         let hash = |n: &SeenNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
-        let users = |n: &SeenNetwork| self.seen.containers.iter().filter(|c| c.is_on(n)).count();
+        let users = |n: &SeenNetwork| self.members.on(n).len();
         // Of several of one name, which a killed `up` may leave, the one in use stays.
         let right = own.iter().filter(|n| spec.external || hash(n));
         let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
         for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
-            let on_it = || self.seen.containers.iter().filter(|c| c.is_on(network));
+            let on_it = self.members.on(network);
             let mut guests = self.seen.guests(network);
-            let stays = |c: &&SeenContainer| self.is_orphan(c) && !self.is_going(c);
-            guests.extend(on_it().filter(stays).map(|c| c.name.clone()));
+            let stays = |c: &&&SeenContainer| self.is_orphan(c) && !self.is_going(c);
+            guests.extend(on_it.iter().filter(stays).map(|c| c.name.clone()));
             if !guests.is_empty() {
                 self.conflict(Conflict::InUse {
                     name: name.to_owned(),
@@ -54,7 +50,6 @@ impl<'a> Up<'a> {
                 });
                 continue;
             }
-            let on_it: Vec<&SeenContainer> = on_it().collect();
             for container in on_it {
                 self.goes(container, format!("network `{name}` is made anew"));
             }
@@ -72,8 +67,7 @@ impl<'a> Up<'a> {
     /// Make the network that `spec` describes, where it is not there.
     pub(super) fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
         let name = spec.name.as_str();
-        let same_name = |n: &&SeenNetwork| n.name == name;
-        let gone = self.seen.networks.iter().filter(same_name);
+        let gone = self.named.get(name).into_iter().flatten();
         let mut after: Vec<usize> = gone.filter_map(|n| self.removed.get(n.id.as_str()).copied()).collect();
         let Some(planned) = self.networks.get_mut(name) else {
             return;

@@ -78,13 +78,12 @@ impl<'a> Up<'a> {
 
     /// Whether a container of the cluster is on `network` and stays there.
     fn stays_on(&self, network: &SeenNetwork) -> bool {
-        let stays = |c: &SeenContainer| c.is_on(network) && !self.is_going(c);
-        self.seen.containers.iter().any(stays)
+        self.members.on(network).into_iter().any(|c| !self.is_going(c))
     }
 
     /// Remove `network` once the containers on it are gone.
     fn remove_network(&mut self, network: &SeenNetwork, cause: &str) -> usize {
-        let on_it = self.seen.containers.iter().filter(|c| c.is_on(network));
+        let on_it = self.members.on(network).into_iter();
         let after = on_it.filter_map(|c| self.removed.get(c.id.as_str()).copied()).collect();
         remove_network(&mut self.plan, network, cause, after)
     }

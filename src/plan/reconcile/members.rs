@@ -1,0 +1,43 @@
+//! Who is on which network, looked up once: asked of each of many networks, all containers are too many to go through.
+
+use std::collections::HashMap;
+
+use crate::engine::{SeenContainer, SeenNetwork};
+
+/// The containers of an engine by the networks that they are on.
+pub(super) struct Members<'a> {
+    containers: &'a [SeenContainer],
+    by_id: HashMap<&'a str, Vec<usize>>,
+    /// Of those that the engine says no id for: they have not run on it yet.
+    by_name: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn of(containers: &'a [SeenContainer]) -> Self {
+        let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, container) in containers.iter().enumerate() {
+            for on in &container.networks {
+                match on.network_id.as_str() {
+                    "" => by_name.entry(&on.network).or_default().push(at),
+                    id => by_id.entry(id).or_default().push(at),
+                }
+            }
+        }
+        Self {
+            containers,
+            by_id,
+            by_name,
+        }
+    }
+
+    /// Those for which [`SeenContainer::is_on`] holds, in the engine's order.
+    pub(super) fn on(&self, network: &SeenNetwork) -> Vec<&'a SeenContainer> {
+        let by_id = self.by_id.get(network.id.as_str());
+        let by_name = self.by_name.get(network.name.as_str());
+        let mut places: Vec<usize> = by_id.into_iter().chain(by_name).flatten().copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|at| &self.containers[at]).collect()
+    }
+}
