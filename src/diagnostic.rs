@@ -121,10 +121,10 @@ impl Sources {
         }
     }
 
-    /// `file:line:column: ` of `problem`, to stand before what is said of it; nothing where it has no place.
+    /// `file:line:column: ` of `place`, to stand before what is said of it; nothing where there is none.
     #[must_use]
-    pub fn place_of(&self, problem: &Problem) -> String {
-        let Some(span) = problem.place else {
+    pub fn place_of(&self, place: Option<Span>) -> String {
+        let Some(span) = place else {
             return String::new();
         };
         let (line, column) = self.position(span);

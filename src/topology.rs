@@ -261,8 +261,9 @@ impl Topology {
     /// What is legal and most likely not what was meant: names of hosts that several have, names asked for that lead nowhere.
     #[must_use]
     pub fn doubts(&self) -> Vec<Problem> {
-        let mut doubts = self.hostnames();
-        doubts.extend(self.unanswered());
+        let nodes: HashMap<&str, &Node> = self.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
+        let mut doubts = self.hostnames(&nodes);
+        doubts.extend(self.unanswered(&nodes));
         doubts
     }
 

@@ -1,8 +1,9 @@
 //! The floor: the calls that must be made for the same containers, 16 at once, or as `--at-once` says, and nothing else.
 //!
 //! The engine is told the very bodies that topogen would send. Nothing is looked at before or after, but where
-//! [`once_looked`] is asked for; nothing is printed, no plan is made: its jobs are ready before the clock starts. A node's containers are made as soon as its
-//! network is there, a network goes as soon as its containers are gone, the earliest node first.
+//! [`once_looked`] is asked for; nothing is printed, no plan is made: its jobs are ready before the clock starts. A node's
+//! containers are made as soon as its network is there, a network goes as soon as its containers are gone, the earliest
+//! node first.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;

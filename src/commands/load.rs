@@ -123,7 +123,7 @@ pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
         .map(|(at, p)| (p.hint.as_deref(), at))
         .collect();
     for (at, problem) in problems.iter().enumerate() {
-        let place = sources.place_of(problem);
+        let place = sources.place_of(problem.place);
         terminal::line(&format!("warning: {place}{what}{}", problem.message));
         let hint = problem.hint.as_deref();
         if let Some(text) = hint.filter(|_| last.get(&hint) == Some(&at)) {

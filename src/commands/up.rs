@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::load::{self, Loaded};
 use super::{reach, work};
 use crate::cli::Up;
-use crate::diagnostic::Problem;
 use crate::engine::connect::Engine;
 use crate::engine::translate::Origin;
 use crate::engine::{Observed, SeenContainer, State, Wanted, happened, label, observe, settle, translate};
@@ -268,9 +267,8 @@ fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
 /// All that is in the way, each hint once; of work that is done in part where `begun` says so.
 fn in_the_way(conflicts: &[Conflict], loaded: &Loaded, begun: bool) -> Error {
     let messages = conflicts.iter().map(|conflict| {
-        let mut problem = Problem::general(conflict.to_string());
-        problem.place = conflict.place(&loaded.topology);
-        format!("{}{conflict}", loaded.sources.place_of(&problem))
+        let place = conflict.place(&loaded.topology);
+        format!("{}{conflict}", loaded.sources.place_of(place))
     });
     if begun {
         return Error::Partial(messages.collect::<Vec<_>>().join("\n"));

@@ -92,7 +92,8 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
     Ok(list.into_iter().map(read::network).collect())
 }
 
-/// Find out what `containers` were told to answer to, which no list says, and which of them run no longer (`GET /containers/{id}/json` of each).
+/// Find out what `containers` were told to answer to, which no list says, and which of them run no longer
+/// (`GET /containers/{id}/json` of each).
 ///
 /// # Errors
 /// The engine's.

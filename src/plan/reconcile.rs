@@ -103,8 +103,6 @@ struct Up<'a> {
     there: HashMap<&'a str, &'a SeenContainer>,
     /// Networks that are there, by name.
     named: HashMap<&'a str, Vec<&'a SeenNetwork>>,
-    /// Names of those that are the cluster's.
-    own: HashSet<&'a str>,
     members: Members<'a>,
     plan: Plan,
     conflicts: Vec<Conflict>,
@@ -141,7 +139,6 @@ impl<'a> Up<'a> {
         for network in &seen.networks {
             named.entry(network.name.as_str()).or_default().push(network);
         }
-        let own = seen.networks.iter().filter(|n| n.is_of(&wanted.cluster));
         Self {
             wanted,
             seen,
@@ -149,7 +146,6 @@ impl<'a> Up<'a> {
             specs: containers.map(|c| (c.name.as_str(), c)).collect(),
             there: seen.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
             named,
-            own: own.map(|n| n.name.as_str()).collect(),
             members: Members::of(&seen.containers),
             plan: Plan::default(),
             conflicts: Vec::new(),

@@ -6,10 +6,10 @@ use super::{Node, Service, Topology};
 use crate::diagnostic::Problem;
 
 impl Topology {
-    /// Where a `hostname` makes a name on a shared network lead to two containers, or to one that is not its node's entry.
+    /// Where a `hostname` makes a name on a shared network lead to two containers, or to one that is not its node's entry;
+    /// `nodes` are all, by name.
     #[must_use]
-    pub(super) fn hostnames(&self) -> Vec<Problem> {
-        let nodes: HashSet<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
+    pub(super) fn hostnames(&self, nodes: &HashMap<&str, &Node>) -> Vec<Problem> {
         let mut owners: HashMap<(&str, String), (&Node, &Service)> = HashMap::new();
         let mut told: HashSet<(&str, &str)> = HashSet::new();
         let mut found = Vec::new();
@@ -27,7 +27,7 @@ impl Topology {
                     .or_insert((node, service));
                 let why = if !std::ptr::eq(first.1, service) {
                     format!("and so does `{}` of `{}`", first.1.name, first.0.name)
-                } else if nodes.contains(host.as_str()) && !is_alias {
+                } else if nodes.contains_key(host.as_str()) && !is_alias {
                     "which is the name of a node and leads to its `entry`".to_owned()
                 } else {
                     continue;

@@ -41,7 +41,7 @@ impl Topology {
     /// Where a service is told to ask for a node, or for a service of another role, that cannot be found by that name from
     /// where the service is.
     #[must_use]
-    pub(super) fn unanswered(&self) -> Vec<Problem> {
+    pub(super) fn unanswered(&self, by_name: &HashMap<&str, &Node>) -> Vec<Problem> {
         let mut read: HashMap<&str, Vec<&Node>> = HashMap::new();
         for node in &self.nodes {
             let of_role = read.entry(node.role.as_str()).or_default();
@@ -50,14 +50,13 @@ impl Topology {
                 _ => of_role[READ] = node,
             }
         }
-        let by_name: HashMap<&str, &Node> = self.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
         let mut found = Vec::new();
         let mut told: HashSet<(&str, &str, &str, String)> = HashSet::new();
         let nodes = self.roles.iter().filter_map(|role| read.get(role.as_str())).flatten();
         for (node, service) in nodes.flat_map(|node| node.services.iter().map(move |s| (*node, s))) {
             let asker = Asker {
                 topology: self,
-                nodes: &by_name,
+                nodes: by_name,
                 read: &read,
                 node,
                 service,

@@ -166,10 +166,9 @@ fn answered(check: &Check, answers: &Answers) -> bool {
 /// Whether `name` is that of the asker's own host and led to any of its addresses: the engine writes all of them into its
 /// `/etc/hosts`, in an order of its own.
 fn is_own(picture: &Picture<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> bool {
-    let is_host = picture.container(asker).is_some_and(|c| c.is_hostname(name));
     let joints = picture.members[asker].joints.iter();
     let own: Vec<Ipv4Addr> = joints.filter_map(|j| picture.address(asker, j.net)).collect();
-    is_host && !led.is_empty() && led.iter().all(|a| own.contains(a))
+    picture.is_hostname(asker, name) && !led.is_empty() && led.iter().all(|a| own.contains(a))
 }
 
 /// What came instead of what `check` says; `None` where it holds.

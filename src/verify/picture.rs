@@ -315,6 +315,12 @@ impl<'a> Picture<'a> {
         self.members[member].found.map(|at| &self.found.containers[at])
     }
 
+    /// Whether `name` is that of a member's host.
+    #[must_use]
+    pub fn is_hostname(&self, member: usize, name: &str) -> bool {
+        self.container(member).is_some_and(|c| c.is_hostname(name))
+    }
+
     /// The engine's id of a network.
     #[must_use]
     pub fn net_id(&self, net: usize) -> Option<&'a str> {

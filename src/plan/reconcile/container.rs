@@ -126,8 +126,12 @@ impl<'a> Up<'a> {
         // The engine joins a container to its networks when it starts, by their names: each must be there once.
         let mut operations = self.networks_ready(spec);
         let (name, node) = (spec.name.as_str(), spec.node.as_str());
+        let is_own = |name: &&str| {
+            let mut named = self.named.get(name).into_iter().flatten();
+            named.any(|n| n.is_of(&self.wanted.cluster))
+        };
         let on = seen.networks.iter().map(|n| n.network.as_str());
-        let extras: Vec<&str> = on.filter(|n| self.own.contains(n)).collect();
+        let extras: Vec<&str> = on.filter(is_own).collect();
         for extra in extras {
             if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
                 continue;

@@ -156,7 +156,7 @@ impl Shape {
             match members[..] {
                 // From engine 25 on the host name is a name on every network, which is a fault where it is another's.
                 [member]
-                    if self_named(picture, member, &name) && picture.heard(net, &name).iter().all(|m| *m == member) => {
+                    if picture.is_hostname(member, &name) && picture.heard(net, &name).iter().all(|m| *m == member) => {
                 }
                 [member] => of_one.entry((member, net)).or_default().push(name),
                 _ => self.shared_surplus(picture, net, name, &members),
@@ -287,14 +287,9 @@ impl Picture<'_> {
         if members.iter().all(is_key) {
             return format!("its key is an alias on `{network}`");
         }
-        if members.iter().all(|m| self_named(self, *m, name)) {
+        if members.iter().all(|m| self.is_hostname(*m, name)) {
             return "its `hostname`, which engines make a name on every network".to_owned();
         }
         "connected anew by hand, with `--alias`".to_owned()
     }
-}
-
-/// Whether a member's container has `name` as its host name.
-fn self_named(picture: &Picture<'_>, member: usize, name: &str) -> bool {
-    picture.container(member).is_some_and(|c| c.is_hostname(name))
 }
