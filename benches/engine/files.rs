@@ -94,6 +94,11 @@ impl Templates {
         self.command(&["/usr/bin/python3"], "jinja.py", out)
     }
 
+    /// A run of it for each slave, as a shell has it that goes from one to the next.
+    fn jinja_each(&self, out: &Path) -> Command {
+        self.command(&["bash"], "jinja.sh", out)
+    }
+
     fn jsonnet(&self, out: &Path) -> Command {
         let mut command = Command::new("jsonnet");
         // It makes no directory. That it cannot be made shows when it is written to.
@@ -174,7 +179,12 @@ pub(crate) fn rendering(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
             true,
             Box::new(|o: &Path| templates.sed(o)),
         ),
-        ("Jinja2", 0.05, jinja, Box::new(|o: &Path| templates.jinja(o))),
+        (
+            "Jinja2, one run for all",
+            0.05,
+            jinja,
+            Box::new(|o: &Path| templates.jinja(o)),
+        ),
         (
             "jsonnet",
             0.05,
@@ -235,6 +245,22 @@ pub(crate) fn rendering(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
         Some(linear * 1.2),
         times,
     ));
+    let against = "Jinja2, one run a slave";
+    let measured = format!("`render --slaves {FEW}`");
+    if jinja {
+        std::fs::rename(&out, gone(kept.clone())?)?;
+        let templates = Templates::of(lab, FEW, &kept)?;
+        let found = pairs(
+            options.rounds,
+            against,
+            || Ok(children::run(&mut render(lab, FEW, &gone(out.clone())?))?.wall),
+            || Ok(children::run(&mut templates.jinja_each(&gone(other.clone())?))?.wall),
+        )?;
+        same(&kept, &other)?;
+        lines.push(Line::pairs("render", &measured, against, Some(0.05), &found));
+    } else {
+        lines.push(Line::missing("render", &measured, against, "it is not installed"));
+    }
     for directory in [out, other, kept] {
         gone(directory)?;
     }

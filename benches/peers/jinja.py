@@ -1,4 +1,4 @@
-"""The same files by Jinja2: jinja.py TEMPLATES SLAVES CLUSTER OUT"""
+"""The same files by Jinja2: jinja.py TEMPLATES SLAVES CLUSTER OUT [PROJECT], the master being project 0; all where none is said"""
 
 import json
 import pathlib
@@ -7,6 +7,7 @@ import sys
 import jinja2
 
 templates, slaves, cluster, out = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4])
+wanted = [int(sys.argv[5])] if len(sys.argv) > 5 else range(slaves + 1)
 environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
 )
@@ -18,9 +19,11 @@ def write(project, text):
     (directory / "compose.yaml").write_text(text)
 
 
-write(f"{cluster}-master", (templates / "master.yaml").read_text())
 subnets = json.loads((templates / "subnets.json").read_text())
 slave = environment.get_template("slave.yaml.j2")
-for index in range(1, slaves + 1):
-    text = slave.render(name=f"slave{index}", index=index, subnet=subnets[index - 1])
-    write(f"{cluster}-slave{index}", text)
+for index in wanted:
+    if index == 0:
+        write(f"{cluster}-master", (templates / "master.yaml").read_text())
+    else:
+        text = slave.render(name=f"slave{index}", index=index, subnet=subnets[index - 1])
+        write(f"{cluster}-slave{index}", text)
