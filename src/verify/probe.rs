@@ -287,3 +287,48 @@ async fn identity(mut stream: TcpStream) -> Option<Json> {
     let (_, body) = text.split_once("\r\n\r\n")?;
     serde_json::from_str(body).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `vain` comes to, where all others have been answered.
+    fn against<T>(round: &Round, vain: impl Future<Output = T>, control: impl AsyncFn()) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        round.end();
+        runtime.expect("a runtime").block_on(round.against(vain, control))
+    }
+
+    #[test]
+    fn a_control_tells_nothing_of_what_was_asked_after_it() {
+        let round = Round::new(Duration::from_secs(60));
+        let asked = Cell::new(0);
+        let vain = async {
+            round.late().await;
+            let before = asked.get();
+            round.late().await;
+            (before, asked.get())
+        };
+        let (before, after) = against(&round, vain, async || asked.set(asked.get() + 1));
+        assert!(after > before);
+    }
+
+    #[test]
+    fn where_no_control_answers_haste_is_the_end() {
+        let round = Round::new(Duration::from_millis(1));
+        against(&round, round.late(), async || pending().await);
+    }
+
+    #[test]
+    fn an_answer_counts_that_comes_with_the_control() {
+        let round = Round::new(Duration::from_secs(60));
+        let vain = async {
+            tokio::select! {
+                biased;
+                () = sleep(SHORTEST / 2) => true,
+                () = round.late() => false,
+            }
+        };
+        assert!(against(&round, vain, async || ()));
+    }
+}
