@@ -22,7 +22,7 @@ const TRIED: [usize; 4] = [4, 8, 16, 32];
 type Measure<'a, T> = &'a mut dyn FnMut() -> Result<T>;
 
 /// From nothing to nothing.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Cycle {
     up: Duration,
     nothing: Duration,

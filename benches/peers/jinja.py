@@ -1,4 +1,7 @@
-"""The same files by Jinja2: jinja.py TEMPLATES SLAVES CLUSTER OUT [PROJECT], the master being project 0; all where none is said"""
+"""The same files by Jinja2: jinja.py TEMPLATES SLAVES CLUSTER OUT [PROJECT]
+
+The master is project 0; all are written where none is named.
+"""
 
 import json
 import pathlib

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::question::{Answers, Contact, Questions};
@@ -120,6 +120,8 @@ struct Round {
     heard: Cell<Instant>,
     /// Whether all have come that are to come.
     answered: watch::Sender<bool>,
+    /// Whether somebody waits for a control: those that are asked may be real services.
+    wanted: Notify,
     /// How many controls were asked, and how many of them answered.
     asked: Cell<u32>,
     controls: watch::Sender<u32>,
@@ -131,6 +133,7 @@ impl Round {
             haste,
             heard: Cell::new(Instant::now()),
             answered: watch::Sender::new(false),
+            wanted: Notify::new(),
             asked: Cell::new(0),
             controls: watch::Sender::new(0),
         }
@@ -141,12 +144,14 @@ impl Round {
         self.answered.send_replace(true);
     }
 
-    /// Those that are asked in `vain`, to their end, with one `control` after the other once all others have their answers.
+    /// Those that are asked in `vain`, to their end, with a `control` where they wait for one, once all others have their
+    /// answers.
     async fn against<T>(&self, vain: impl Future<Output = T>, control: impl AsyncFn()) -> T {
         let controls = async {
             // The senders are this one's, and outlive those that wait.
             let _ = self.answered.subscribe().wait_for(|answered| *answered).await;
             loop {
+                self.wanted.notified().await;
                 self.asked.set(self.asked.get() + 1);
                 let _ = tokio::join!(timeout(self.haste, control()), sleep(SHORTEST));
                 self.controls.send_replace(self.asked.get());
@@ -162,6 +167,7 @@ impl Round {
     /// Until a control has answered that was asked later than this began.
     async fn late(&self) {
         let before = self.asked.get();
+        self.wanted.notify_one();
         let _ = self.controls.subscribe().wait_for(|answered| *answered > before).await;
     }
 }
