@@ -19,11 +19,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
 
 use super::conflict::Conflict;
 use super::{Action, Plan};
 use crate::engine::{Condition, ContainerSpec, HostPort, Observed, SeenContainer, SeenNetwork, Wanted, label};
+use crate::topology::address::Subnets;
 use members::Members;
 
 pub use change::{changed, is_secret};
@@ -124,7 +124,7 @@ struct Up<'a> {
     /// The operation that loads the fake image.
     fake: Option<usize>,
     /// Subnets that are taken.
-    subnets: Vec<Ipv4Net>,
+    subnets: Subnets,
     /// Operations after which a container runs, by its name.
     started: HashMap<&'a str, usize>,
     /// Operations that wait for a container, by its name and what it is waited for.

@@ -9,7 +9,7 @@ use super::{PlannedNetwork, Up, change};
 use crate::engine::{NetworkSpec, SeenContainer, SeenNetwork, label};
 use crate::plan::Action;
 use crate::plan::conflict::Conflict;
-use crate::topology::address::overlap;
+use crate::topology::address::{Subnets, overlap};
 
 impl<'a> Up<'a> {
     /// Find the network that `spec` describes, and let go what has its name and is another one.
@@ -58,7 +58,9 @@ impl<'a> Up<'a> {
                 None => change::of_network(network, spec),
             };
             self.networks_going.push((network, cause));
-            self.subnets.retain(|s| !network.subnets.contains(s));
+            for subnet in &network.subnets {
+                self.subnets.remove(subnet);
+            }
         }
         let id = kept.map_or_else(String::new, |k| k.id.clone());
         self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
@@ -94,7 +96,7 @@ impl<'a> Up<'a> {
                     cause = format!("{cause}; {subnet} is taken{by}, {free} is free");
                     Arc::make_mut(&mut spec).subnet = Some(free);
                 }
-                self.subnets.push(free);
+                self.subnets.insert(free);
                 let in_the_way = |n: &&SeenNetwork| n.subnets.iter().any(|s| overlap(s, &free));
                 let all = self.seen.networks.iter().filter(in_the_way);
                 after.extend(all.filter_map(|n| self.removed.get(n.id.as_str())));
@@ -111,16 +113,15 @@ impl<'a> Up<'a> {
 
     /// `subnet`, or where that is taken the first free one of its size that no network of the cluster waits for.
     fn free_subnet(&self, subnet: Ipv4Net) -> Option<Ipv4Net> {
-        let free = |s: &Ipv4Net| !self.subnets.iter().any(|taken| overlap(taken, s));
-        if free(&subnet) {
+        if !self.subnets.meets(&subnet) {
             return Some(subnet);
         }
         let nodes = self.wanted.nodes.iter().flat_map(|n| &n.networks);
-        let reserved: Vec<Ipv4Net> = nodes.chain([&self.wanted.inout]).filter_map(|n| n.subnet).collect();
+        let reserved: Subnets = nodes.chain([&self.wanted.inout]).filter_map(|n| n.subnet).collect();
         self.wanted
             .layout?
             .alternatives(subnet)
-            .find(|s| free(s) && !reserved.iter().any(|r| overlap(r, s)))
+            .find(|s| !self.subnets.meets(s) && !reserved.meets(s))
     }
 
     /// The subnets that the blueprint itself gives a network are nobody else's: none can be put in their place.
