@@ -19,14 +19,15 @@ mod volume;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
+use serde::Serialize;
 use serde_json::json;
 
-use super::{ContainerSpec, FileSpec, Pull, Wanted, WantedNode, hash, label};
+use super::{Condition, ContainerSpec, FileSpec, Pull, Wanted, WantedNode, hash, label};
 use crate::blueprint::ConfigKind;
 use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
-use crate::name::ContainerName;
+use crate::name::{ContainerName, NetworkName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
 use depends::{Link, Shares, Waits};
@@ -138,6 +139,18 @@ struct Draft {
     files: Vec<FileSpec>,
     pull: Pull,
     platform: Option<String>,
+}
+
+/// What makes a container another one where it changes.
+#[derive(Serialize)]
+struct Compared<'a> {
+    name: &'a ContainerName,
+    body: &'a ContainerCreateBody,
+    endpoints: &'a [(NetworkName, EndpointSettings)],
+    after: Vec<(&'a str, Condition, bool, bool)>,
+    joined: &'a [ContainerName],
+    platform: Option<&'a str>,
+    files: &'a [FileSpec],
 }
 
 impl Translation<'_> {
@@ -255,15 +268,15 @@ impl Translation<'_> {
         let mut labels = labels.clone();
         labels.insert(label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
         body.labels = Some(labels);
-        let hash = hash(&json!({
-            "name": name,
-            "body": body,
-            "endpoints": endpoints,
-            "after": waits.fingerprint(),
-            "joined": joined,
-            "platform": draft.platform,
-            "files": draft.files,
-        }));
+        let hash = hash(&Compared {
+            name: &name,
+            body: &body,
+            endpoints: &endpoints,
+            after: waits.fingerprint(),
+            joined: &joined,
+            platform: draft.platform.as_deref(),
+            files: &draft.files,
+        });
         let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, hash.clone()));
         let told = told.iter().cloned().chain(hashes);
         body.labels
