@@ -114,7 +114,7 @@ pub(crate) async fn asked_to_end() {
     }
 }
 
-/// As many open files as this process may have: each log that is followed takes one.
+/// As many open files as this process may have: each log that is followed takes one, and each question of a probe.
 pub(crate) fn many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

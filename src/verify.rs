@@ -28,7 +28,7 @@ use expect::Kinds;
 use picture::Picture;
 use report::{Finding, Kind, NodeReport, Report, ServiceReport};
 
-/// Milliseconds, once those have come, that an answer which is not to come may take at most.
+/// Milliseconds, once those have come, that one more may take: what is not to come is waited for no longer than it.
 pub const HASTE: u64 = 200;
 
 /// What is looked at, and from where.

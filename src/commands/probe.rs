@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use crate::cli::Probe;
+use crate::console;
 use crate::error::Error;
 use crate::terminal;
 use crate::verify::probe;
@@ -20,6 +21,7 @@ pub(super) async fn run(args: &Probe) -> Result<(), Error> {
         let asked = serde_json::from_str(text).context("cannot read the questions")?;
         questions = questions.and(asked);
     }
+    console::many_files();
     let answers = probe::ask(&questions).await.context("cannot probe")?;
     let text = match args.ask.is_empty() {
         true => serde_json::to_string_pretty(&answers),

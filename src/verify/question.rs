@@ -30,7 +30,8 @@ pub struct Questions {
     pub apart: Vec<String>,
     /// Milliseconds that each answer which is to come may take.
     pub patience: u64,
-    /// Milliseconds, once all those have come, that each answer which is not to come may take.
+    /// Milliseconds, once all those of a kind have come, that one more of them may take: what is not to come is waited for
+    /// no longer than it.
     pub haste: u64,
     /// Whether to try again, as long as patience lasts, where nobody listens yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

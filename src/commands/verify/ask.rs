@@ -149,8 +149,8 @@ fn tell(container: &str, done: usize, all: usize, answered: bool) {
     terminal::progress(&text, &fields, worth);
 }
 
-/// Most of the time a container that is asked waits for what is not to answer; more questions than a machine can put in
-/// that time, where each is asked so many at `most`, would only wait for one another.
+/// As many as keep a machine busy, and fewer, the more each is asked at `most`: too many questions at a time only wait for
+/// one another, and a resolver that is late looks like one that is silent.
 fn parallel(most: usize, args: &Verify) -> usize {
     const QUESTIONS_A_CORE: usize = 3000;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
