@@ -292,6 +292,9 @@ impl Inside {
 
 /// Who the far end says it is, where it is a fake.
 async fn identity(mut stream: TcpStream) -> Option<Json> {
+    // Let go at once: else the kernel of the host keeps in mind each connection for two minutes (conntrack, TIME_WAIT), and
+    // an engine that takes down a network reads through all of them, for each container.
+    let _ = stream.set_zero_linger();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
         .await
