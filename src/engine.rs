@@ -617,6 +617,11 @@ pub(crate) fn hash(value: &impl Serialize) -> String {
 /// SHA-256 of `bytes`, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    let halves = Sha256::digest(bytes).into_iter().flat_map(|b| [b >> 4, b & 15]);
+    hex(&Sha256::digest(bytes))
+}
+
+/// `bytes` in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
     halves.filter_map(|h| char::from_digit(h.into(), 16)).collect()
 }

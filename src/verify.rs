@@ -28,7 +28,7 @@ use expect::Kinds;
 use picture::Picture;
 use report::{Finding, Kind, NodeReport, Report, ServiceReport};
 
-/// Milliseconds, once those have come, that one more may take: what is not to come is waited for no longer than it.
+/// Milliseconds, once those have come, that one more may take before what is not to come is given up.
 pub const HASTE: u64 = 200;
 
 /// What is looked at, and from where.

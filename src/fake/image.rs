@@ -12,7 +12,7 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 use serde_json::json;
 
-use crate::engine::sha256;
+use crate::engine::{hex, sha256};
 
 /// The label by which an image tells which executable it was made from.
 pub const EXECUTABLE_LABEL: &str = "io.topogen.executable";
@@ -192,7 +192,7 @@ fn build_id(executable: &[u8]) -> Option<String> {
         };
         while let Ok(Some(note)) = notes.next() {
             if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
-                return Some(note.desc().iter().map(|byte| format!("{byte:02x}")).collect());
+                return Some(hex(note.desc()));
             }
         }
     }

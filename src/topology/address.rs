@@ -5,6 +5,7 @@
 //! name, so that two clusters seldom meet; within a cluster that order is a permutation, so no two networks can.
 
 use std::collections::BTreeSet;
+use std::iter::successors;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -158,8 +159,8 @@ impl Subnets {
     pub fn meets(&self, subnet: &Ipv4Net) -> bool {
         let first = Ipv4Net::new_assert(subnet.network(), 0);
         let last = Ipv4Net::new_assert(subnet.broadcast(), 32);
-        let around = |prefix| self.0.contains(&Ipv4Net::new_assert(subnet.network(), prefix).trunc());
-        self.0.range(first..=last).next().is_some() || (0..subnet.prefix_len()).any(around)
+        let mut around = successors(subnet.supernet(), Ipv4Net::supernet);
+        self.0.range(first..=last).next().is_some() || around.any(|s| self.0.contains(&s))
     }
 
     /// Put `subnet` in.

@@ -30,8 +30,8 @@ pub struct Questions {
     pub apart: Vec<String>,
     /// Milliseconds that each answer which is to come may take.
     pub patience: u64,
-    /// Milliseconds, once all those of a kind have come, that one more of them may take: what is not to come is waited for
-    /// no longer than it.
+    /// Milliseconds, once all those of a kind have come, that one more of them may take before what is not to come is given
+    /// up.
     pub haste: u64,
     /// Whether to try again, as long as patience lasts, where nobody listens yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -8,7 +8,7 @@ use super::container::inspect;
 use super::{PAUSE, Setting, TRIES, gone};
 use crate::engine::connect::{status, words};
 use crate::engine::{ContainerSpec, NetworkSpec, label, observe};
-use crate::topology::address::overlap;
+use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
 pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Error> {
@@ -39,8 +39,8 @@ pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) ->
                     return Err(error);
                 };
                 let networks = observe::networks(setting.engine).await?;
-                let taken: Vec<_> = networks.into_iter().flat_map(|n| n.subnets).collect();
-                let free = alternatives.find(|s| !taken.iter().any(|t| overlap(t, s)));
+                let taken: Subnets = networks.into_iter().flat_map(|n| n.subnets).collect();
+                let free = alternatives.find(|s| !taken.meets(s));
                 subnet = Some(free.ok_or(error)?);
             }
             Err(error) => return Err(error),
