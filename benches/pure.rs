@@ -10,12 +10,17 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use topogen::blueprint::interpolate::Variables;
 use topogen::blueprint::{Blueprint, Inputs};
-use topogen::compose::render;
+use topogen::cluster::Desired;
+use topogen::cluster::Observed;
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::ObservedNetwork;
+use topogen::cluster::State;
 use topogen::diagnostic::Sources;
 use topogen::engine::translate::{Origin, translate};
-use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, Wanted};
 use topogen::fake;
 use topogen::plan::reconcile::{self, Options};
+use topogen::render::compose;
 use topogen::topology::Topology;
 use topogen::topology::expand::{Overrides, expand};
 
@@ -45,17 +50,17 @@ fn expanded(blueprint: &Blueprint, sources: &Sources, nodes: u32) -> Topology {
     topology
 }
 
-/// All that is wanted, as an engine shows it where it is up.
-fn up(wanted: &Wanted) -> Observed {
+/// All that is desired, as an engine shows it where it is up.
+fn up(desired: &Desired) -> Observed {
     let labels = |labels: &Option<HashMap<String, String>>| labels.clone().unwrap_or_default().into_iter().collect();
-    let networks = wanted.networks().map(|spec| SeenNetwork {
+    let networks = desired.networks().map(|spec| ObservedNetwork {
         id: format!("id-{}", spec.name),
         name: spec.name.to_string(),
         labels: labels(&spec.request.labels),
         subnets: spec.subnet.into_iter().collect(),
     });
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
-    let containers = containers.map(|spec| SeenContainer {
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
+    let containers = containers.map(|spec| ObservedContainer {
         id: format!("id-{}", spec.name),
         name: spec.name.to_string(),
         labels: labels(&spec.body.labels),
@@ -63,14 +68,14 @@ fn up(wanted: &Wanted) -> Observed {
         networks: spec
             .endpoints
             .iter()
-            .map(|(network, settings)| SeenEndpoint {
+            .map(|(network, settings)| ObservedEndpoint {
                 network: network.to_string(),
                 network_id: format!("id-{network}"),
                 aliases: settings.aliases.clone(),
-                ..SeenEndpoint::default()
+                ..ObservedEndpoint::default()
             })
             .collect(),
-        ..SeenContainer::default()
+        ..ObservedContainer::default()
     });
     Observed {
         containers: containers.collect(),
@@ -89,11 +94,13 @@ fn pure(criterion: &mut Criterion) {
     };
     for nodes in SIZES {
         let topology = expanded(&blueprint, &sources, nodes);
-        let wanted = translate(&topology, &Origin::default()).expect("it translates");
-        let seen = up(&wanted);
+        let desired = translate(&topology, &Origin::default()).expect("it translates");
+        let observed = up(&desired);
         assert!(
-            reconcile::up(&wanted, &seen, &options).expect("no conflict").is_empty(),
-            "what is up as wanted needs nothing"
+            reconcile::up(&desired, &observed, &options)
+                .expect("no conflict")
+                .is_empty(),
+            "what is up as desired needs nothing"
         );
         let mut group = criterion.benchmark_group(format!("{nodes}"));
         group.throughput(Throughput::Elements(nodes.into()));
@@ -106,7 +113,7 @@ fn pure(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter("render"), |b| {
             b.iter(|| {
                 for node in &topology.nodes {
-                    black_box(render::file(&topology, node).expect("it is written"));
+                    black_box(compose::file(&topology, node).expect("it is written"));
                 }
             });
         });
@@ -115,13 +122,13 @@ fn pure(criterion: &mut Criterion) {
         });
         let nothing = Observed::default();
         group.bench_function(BenchmarkId::from_parameter("reconcile from nothing"), |b| {
-            b.iter(|| reconcile::up(&wanted, &nothing, &options).expect("no conflict"))
+            b.iter(|| reconcile::up(&desired, &nothing, &options).expect("no conflict"))
         });
         group.bench_function(BenchmarkId::from_parameter("reconcile nothing to do"), |b| {
-            b.iter(|| reconcile::up(&wanted, &seen, &options).expect("no conflict"))
+            b.iter(|| reconcile::up(&desired, &observed, &options).expect("no conflict"))
         });
         group.bench_function(BenchmarkId::from_parameter("reconcile down"), |b| {
-            b.iter(|| reconcile::down(&wanted.cluster, &seen, false))
+            b.iter(|| reconcile::down(&desired.cluster, &observed, false))
         });
         group.finish();
     }

@@ -11,11 +11,11 @@ mod parse;
 pub mod schema;
 mod validate;
 
+use crate::compose::{Condition, ConfigKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
 
 use crate::diagnostic::{FileId, Problems, Sources, Span, Spanned};
 use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
@@ -103,30 +103,6 @@ pub struct Role {
     pub overrides: Vec<Override>,
 }
 
-/// What a container is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// That it was started.
-    Started,
-    /// That it runs, and that its healthcheck, if it has one, says it is well.
-    Healthy,
-    /// That it ended, and with status 0.
-    Completed,
-}
-
-impl Condition {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Healthy => "healthy",
-            Self::Completed => "completed",
-        }
-    }
-}
-
 /// A network that a role declares.
 #[derive(Debug)]
 pub struct RoleNetwork {
@@ -136,36 +112,6 @@ pub struct RoleNetwork {
     pub options: Option<Node>,
     /// Whether nodes share it: it is external, or has the same name for all of them.
     pub shared: bool,
-}
-
-/// What tells `configs:` from `secrets:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ConfigKind {
-    /// One of `configs:`.
-    Config,
-    /// One of `secrets:`.
-    Secret,
-}
-
-impl ConfigKind {
-    /// The key that both a role and its services have for it.
-    #[must_use]
-    pub fn section(self) -> &'static str {
-        match self {
-            Self::Config => "configs",
-            Self::Secret => "secrets",
-        }
-    }
-
-    /// Where it is mounted when a service does not say.
-    #[must_use]
-    pub fn default_target(self, name: &str) -> String {
-        match self {
-            Self::Config => format!("/{name}"),
-            Self::Secret => format!("/run/secrets/{name}"),
-        }
-    }
 }
 
 /// One of `configs:` or `secrets:`.

@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::blueprint::MAX_COUNT;
 use crate::engine::logs::Moment;
 use crate::name::ClusterName;
-use crate::plan::reconcile::is_secret;
 use crate::plan::verbs;
 use crate::select::Target;
+use crate::text::is_secret;
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]

@@ -2,7 +2,9 @@
 
 pub mod ports;
 pub mod references;
-pub mod render;
+mod terms;
+
+pub use terms::{Condition, ConfigKind};
 
 /// Every key of a service (Compose specification, `services`).
 pub const SERVICE_KEYS: &[&str] = &[

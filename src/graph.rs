@@ -19,7 +19,7 @@ mod said;
 pub mod svg;
 pub mod text;
 
-use crate::engine::Observed;
+use crate::cluster::Observed;
 use crate::topology::Topology;
 use layout::Metrics;
 use model::Graph;
@@ -45,26 +45,26 @@ pub enum Format {
     Json,
 }
 
-/// What is to be drawn of `topology`, and of how it stands where `seen` says that.
+/// What is to be drawn of `topology`, and of how it stands where `observed` says that.
 #[must_use]
-pub fn graph(topology: &Topology, seen: Option<&Observed>) -> Graph {
-    match seen {
-        Some(seen) => live::graph(topology, seen),
+pub fn graph(topology: &Topology, observed: Option<&Observed>) -> Graph {
+    match observed {
+        Some(observed) => live::graph(topology, observed),
         None => said::graph(topology),
     }
 }
 
-/// The picture of what `topology` says, and of how it stands where `seen` says that. `unfold`: each node on its own.
+/// The picture of what `topology` says, and of how it stands where `observed` says that. `unfold`: each node on its own.
 ///
 /// # Errors
 /// None that can be reached: JSON of plain data.
 pub fn draw(
     topology: &Topology,
-    seen: Option<&Observed>,
+    observed: Option<&Observed>,
     format: Format,
     unfold: bool,
 ) -> Result<String, serde_json::Error> {
-    let graph = graph(topology, seen);
+    let graph = graph(topology, observed);
     let scene = || Scene::of(&graph, unfold);
     Ok(match format {
         Format::Json => serde_json::to_string_pretty(&graph)? + "\n",

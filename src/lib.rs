@@ -9,7 +9,7 @@
 //! - [`yaml`] and [`blueprint`] read what the user wrote, with the place of everything, and collect every
 //!   [`diagnostic::Problem`] in it.
 //! - [`topology::expand`] makes every node, network, service and name of it, and holds what it promises about them.
-//! - [`compose::render`] writes a node as a Compose file, [`output`] puts files where they go.
+//! - [`render`] writes a node as a Compose file and puts files where they go.
 //! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
 //!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
 //! - [`graph`] draws a topology, and how it stands on the engine.
@@ -21,24 +21,27 @@
 
 pub mod blueprint;
 pub mod cli;
+pub mod cluster;
 mod commands;
 pub mod compose;
 mod console;
 pub mod diagnostic;
+mod digest;
 pub mod engine;
 pub mod error;
-pub mod event;
 pub mod fake;
 pub mod graph;
 pub mod lines;
 pub mod name;
-pub mod output;
 mod parallel;
 pub mod plan;
+pub mod probe;
+pub mod render;
 pub mod roster;
 pub mod select;
 pub mod template;
 pub mod terminal;
+pub mod text;
 pub mod topology;
 pub mod value;
 pub mod verify;

@@ -1,6 +1,7 @@
 //! Output of many containers, line by line: never a line inside another, each after whose it is.
 
-use crate::engine::{SeenContainer, label};
+use crate::cluster::ObservedContainer;
+use crate::cluster::label;
 
 /// A line this long is cut: what prints no line end must not fill the memory.
 const LONGEST: usize = 1 << 20;
@@ -56,7 +57,7 @@ pub struct Prefixes {
 impl Prefixes {
     /// For so many containers, and more that may come.
     #[must_use]
-    pub fn new(containers: &[&SeenContainer], colour: bool) -> Self {
+    pub fn new(containers: &[&ObservedContainer], colour: bool) -> Self {
         let mut nodes: Vec<String> = containers.iter().map(|c| c.label(label::NODE).to_owned()).collect();
         nodes.dedup();
         Self {
@@ -67,7 +68,7 @@ impl Prefixes {
     }
 
     /// `slave1/db  | `
-    pub fn of(&mut self, container: &SeenContainer) -> String {
+    pub fn of(&mut self, container: &ObservedContainer) -> String {
         let node = container.label(label::NODE);
         let at = self.nodes.iter().position(|n| n == node).unwrap_or_else(|| {
             self.nodes.push(node.to_owned());
@@ -96,7 +97,7 @@ impl Prefixes {
 
 /// `slave1/db`
 #[must_use]
-pub fn whose(container: &SeenContainer) -> String {
+pub fn whose(container: &ObservedContainer) -> String {
     format!("{}/{}", container.label(label::NODE), container.label(label::SERVICE))
 }
 

@@ -1,16 +1,21 @@
 //! What is to be done, as data: operations, what each waits for, and why each is there.
 
 pub mod conflict;
+pub mod event;
 pub mod reconcile;
 pub mod verbs;
 
+use crate::text::plural;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::{Condition, ContainerSpec, NetworkSpec, VolumeSpec};
+use crate::cluster::ContainerSpec;
+use crate::cluster::NetworkSpec;
+use crate::cluster::VolumeSpec;
+use crate::compose::Condition;
 use crate::name::{ContainerName, NetworkName};
 use conflict::Conflict;
 
@@ -221,7 +226,7 @@ impl fmt::Display for Change<'_> {
 pub struct Plan {
     /// The operations.
     pub operations: Vec<Operation>,
-    /// What was seen and is left alone, and why.
+    /// What was observed and is left alone, and why.
     pub notes: Vec<String>,
 }
 
@@ -373,30 +378,4 @@ impl fmt::Display for Plan {
         }
         write!(f, "{}", self.counts())
     }
-}
-
-/// `1 node`, `2 nodes`.
-#[must_use]
-pub fn plural(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-#[must_use]
-pub fn listed(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
-}
-
-/// Names in backticks.
-fn quoted(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    quoted.join(", ")
 }

@@ -6,8 +6,13 @@ use std::net::IpAddr;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::engine::{Health, HostPort, SeenContainer, SeenEndpoint, State, label};
-use crate::plan::plural;
+use crate::cluster::Health;
+use crate::cluster::HostPort;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedEndpoint;
+use crate::cluster::State;
+use crate::cluster::label;
+use crate::text::plural;
 
 /// A node as it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,7 +32,7 @@ struct ServiceRow {
     health: Option<Health>,
     /// Its exit code, where it has ended.
     exit: Option<i32>,
-    addresses: Vec<SeenEndpoint>,
+    addresses: Vec<ObservedEndpoint>,
     /// What it answers to on shared networks, its container's own name and key aside.
     names: Vec<String>,
     ports: Vec<PortRow>,
@@ -66,7 +71,7 @@ impl ServiceRow {
         }
     }
 
-    /// Whether it does what it is there for, or has done it, as far as can be seen.
+    /// Whether it does what it is there for, or has done it, as far as can be observed.
     fn is_well(&self) -> bool {
         match self.state {
             State::Running => self.health.is_none_or(|h| h == Health::Healthy),
@@ -79,7 +84,7 @@ impl ServiceRow {
 /// The rows of `containers`, which stand node by node; `names` by the containers' ids, `private` the nodes' own networks.
 #[must_use]
 pub fn rows(
-    containers: &[&SeenContainer],
+    containers: &[&ObservedContainer],
     names: &HashMap<String, Vec<String>>,
     private: &HashSet<String>,
 ) -> Vec<NodeRow> {
@@ -92,7 +97,7 @@ pub fn rows(
     rows.collect()
 }
 
-fn service(container: &SeenContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
+fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
     let mut addresses = container.networks.clone();
     // The node's own networks first, then the shared ones.
     addresses.sort_by_key(|e| !private.contains(&e.network));
@@ -157,7 +162,7 @@ fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [Strin
 }
 
 /// Each once: the engine says of some that they are open to both IPv4 and IPv6.
-fn ports_of(container: &SeenContainer) -> Vec<PortRow> {
+fn ports_of(container: &ObservedContainer) -> Vec<PortRow> {
     let mut rows: Vec<PortRow> = container
         .ports
         .iter()

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::cluster::ObservedContainer;
+use crate::cluster::label;
 use crate::diagnostic::nearest;
-use crate::engine::{SeenContainer, label};
-use crate::plan::reconcile::natural;
+use crate::text::natural;
 
 /// The most names that a hint lists.
 const LISTED: usize = 12;
@@ -225,18 +226,21 @@ pub struct NoMatch {
 ///
 /// # Errors
 /// Each target, and each number or range in brackets, that means none.
-pub fn select<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Result<Vec<&'a SeenContainer>, Vec<NoMatch>> {
+pub fn select<'a>(
+    targets: &[Target],
+    containers: &'a [ObservedContainer],
+) -> Result<Vec<&'a ObservedContainer>, Vec<NoMatch>> {
     let (chosen, faults) = found(targets, containers);
     if faults.is_empty() { Ok(chosen) } else { Err(faults) }
 }
 
 /// The same while containers come and go: a target that means none has none so far.
 #[must_use]
-pub fn present<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> Vec<&'a SeenContainer> {
+pub fn present<'a>(targets: &[Target], containers: &'a [ObservedContainer]) -> Vec<&'a ObservedContainer> {
     found(targets, containers).0
 }
 
-fn found<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> (Vec<&'a SeenContainer>, Vec<NoMatch>) {
+fn found<'a>(targets: &[Target], containers: &'a [ObservedContainer]) -> (Vec<&'a ObservedContainer>, Vec<NoMatch>) {
     let mut chosen = vec![targets.is_empty(); containers.len()];
     let mut faults: Vec<NoMatch> = Vec::new();
     for target in targets.iter().flat_map(Target::each) {
@@ -247,7 +251,7 @@ fn found<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> (Vec<&'a Se
         }
     }
     let chosen = containers.iter().zip(chosen).filter(|(_, chosen)| *chosen);
-    let mut chosen: Vec<&SeenContainer> = chosen.map(|(c, _)| c).collect();
+    let mut chosen: Vec<&ObservedContainer> = chosen.map(|(c, _)| c).collect();
     chosen.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
     (chosen, faults)
 }
@@ -259,8 +263,8 @@ fn found<'a>(targets: &[Target], containers: &'a [SeenContainer]) -> (Vec<&'a Se
 /// As [`select`]; a node of several services without one entry.
 pub fn one_a_node<'a>(
     target: &Target,
-    containers: &'a [SeenContainer],
-) -> Result<Vec<&'a SeenContainer>, Vec<NoMatch>> {
+    containers: &'a [ObservedContainer],
+) -> Result<Vec<&'a ObservedContainer>, Vec<NoMatch>> {
     let chosen = select(std::slice::from_ref(target), containers)?;
     if target.service.is_some() {
         return Ok(chosen);
@@ -284,12 +288,12 @@ pub fn one_a_node<'a>(
 }
 
 /// The container that a node's name leads to, as far as labels tell.
-fn entry<'a>(node: &[&'a SeenContainer]) -> Option<&'a SeenContainer> {
-    let names = |c: &SeenContainer| -> Vec<String> {
+fn entry<'a>(node: &[&'a ObservedContainer]) -> Option<&'a ObservedContainer> {
+    let names = |c: &ObservedContainer| -> Vec<String> {
         let names = c.label(label::NAMES).split(' ').filter(|n| !n.is_empty());
         names.map(str::to_owned).collect()
     };
-    let named = |c: &&&SeenContainer| names(c).iter().any(|n| n == c.label(label::NODE));
+    let named = |c: &&&ObservedContainer| names(c).iter().any(|n| n == c.label(label::NODE));
     if let Some(entry) = node.iter().find(named) {
         return Some(entry);
     }
@@ -321,7 +325,7 @@ impl Target {
     }
 
     /// The places of the containers that it means.
-    fn find(&self, containers: &[SeenContainer]) -> Result<Vec<usize>, NoMatch> {
+    fn find(&self, containers: &[ObservedContainer]) -> Result<Vec<usize>, NoMatch> {
         let by = |key: &str| -> Vec<usize> {
             let of = |at: &usize| self.node.matches(containers[*at].label(key));
             (0..containers.len()).filter(of).collect()
@@ -353,7 +357,7 @@ impl Target {
         })
     }
 
-    fn no_node(&self, containers: &[SeenContainer]) -> NoMatch {
+    fn no_node(&self, containers: &[ObservedContainer]) -> NoMatch {
         let text = self.node.to_string();
         let all = |key: &str| -> Vec<&str> {
             let mut names: Vec<&str> = containers.iter().map(|c| c.label(key)).collect();

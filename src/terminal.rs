@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cli::{Progress, Work};
-use crate::event::Event;
 use crate::plan::Plan;
+use crate::plan::event::Event;
 use screen::Screen;
 use state::State;
 

@@ -17,7 +17,8 @@ use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::blueprint::{Condition, ConfigKind};
+use crate::compose::Condition;
+use crate::compose::ConfigKind;
 use crate::diagnostic::Problem;
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,

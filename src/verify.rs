@@ -14,9 +14,7 @@ pub mod found;
 pub mod junit;
 pub mod matrix;
 pub mod picture;
-pub mod probe;
 pub mod projects;
-pub mod question;
 pub mod report;
 pub mod shape;
 pub mod table;
@@ -97,7 +95,7 @@ fn unasked(picture: &Picture<'_>, failed: &BTreeMap<usize, String>) -> Vec<Findi
         node: Some(picture.node(*member).to_owned()),
         subject: Some(picture.members[*member].service.name.to_string()),
         expected: "can be asked from inside".to_owned(),
-        seen: reason.clone(),
+        observed: reason.clone(),
         cause: "it ended, or the engine is busy: ask again".to_owned(),
         consequences: Vec::new(),
     };

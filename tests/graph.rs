@@ -1,18 +1,20 @@
 //! Pictures: by golden text, and by what must hold of every one of them.
 
-mod seen;
+mod observed;
 mod sound;
 
 use std::fs;
 
-use topogen::engine::{Health, Observed, State};
+use topogen::cluster::Health;
+use topogen::cluster::Observed;
+use topogen::cluster::State;
 use topogen::graph::layout::{self, Anchor, Metrics};
 use topogen::graph::panel::Scene;
 use topogen::graph::{self, Format, draw, mermaid, svg};
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 
-use seen::{container, disturbed, running};
+use observed::{container, disturbed, running};
 
 use crate::support::{expanded, lab, stderr, stdout, topogen};
 
@@ -71,8 +73,8 @@ const TEXT: Format = Format::Text {
     colour: false,
 };
 
-fn drawn(topology: &Topology, seen: Option<&Observed>, format: Format) -> String {
-    draw(topology, seen, format, false).expect("drawn")
+fn drawn(topology: &Topology, observed: Option<&Observed>, format: Format) -> String {
+    draw(topology, observed, format, false).expect("drawn")
 }
 
 #[test]
@@ -101,8 +103,8 @@ fn a_blueprint_of_everything_in_every_format() {
 
 #[test]
 fn states_and_strangers_in_every_format() {
-    let (topology, seen) = disturbed();
-    let of = |format| drawn(&topology, Some(&seen), format);
+    let (topology, observed) = disturbed();
+    let of = |format| drawn(&topology, Some(&observed), format);
     insta::assert_snapshot!("graph_live_svg", of(Format::Svg));
     insta::assert_snapshot!("graph_live_mermaid", of(Format::Mermaid));
     insta::assert_snapshot!("graph_live_dot", of(Format::Dot));
@@ -112,7 +114,7 @@ fn states_and_strangers_in_every_format() {
         columns: 120,
         colour: true,
     };
-    let visible = drawn(&topology, Some(&seen), coloured).replace('\u{1b}', "␛");
+    let visible = drawn(&topology, Some(&observed), coloured).replace('\u{1b}', "␛");
     insta::assert_snapshot!("graph_live_colour", visible);
 }
 
@@ -138,9 +140,9 @@ fn json_holds_every_node() {
 
 #[test]
 fn nothing_is_there() {
-    let seen = Observed::default();
-    insta::assert_snapshot!("graph_missing_text", drawn(&lab(1), Some(&seen), TEXT));
-    insta::assert_snapshot!("graph_missing_svg", drawn(&lab(1), Some(&seen), Format::Svg));
+    let observed = Observed::default();
+    insta::assert_snapshot!("graph_missing_text", drawn(&lab(1), Some(&observed), TEXT));
+    insta::assert_snapshot!("graph_missing_svg", drawn(&lab(1), Some(&observed), Format::Svg));
     // No node at all.
     let none = expanded(
         "roles: {a: {count: 0, entry: x, services: {x: {image: i}}}}",
@@ -149,8 +151,8 @@ fn nothing_is_there() {
     insta::assert_snapshot!("graph_no_node", drawn(&none.expect("valid"), None, TEXT));
 }
 
-fn titles(topology: &Topology, seen: Option<&Observed>) -> Vec<String> {
-    let scene = Scene::of(&graph::graph(topology, seen), false);
+fn titles(topology: &Topology, observed: Option<&Observed>) -> Vec<String> {
+    let scene = Scene::of(&graph::graph(topology, observed), false);
     scene.panels.into_iter().map(|p| p.title).collect()
 }
 
@@ -160,33 +162,33 @@ fn states_in_words() {
     let text = "roles: {a: {entry: web, services: {web: {image: i, expose: [80], depends_on: {job: {condition: \
                 service_completed_successfully}}}, job: {image: i}, work: {image: i, scale: 3}, other: {image: i}}}}";
     let topology = expanded(text, &Overrides::default()).expect("valid");
-    let shown = |seen: &Observed| {
-        let scene = Scene::of(&graph::graph(&topology, Some(seen)), false);
+    let shown = |observed: &Observed| {
+        let scene = Scene::of(&graph::graph(&topology, Some(observed)), false);
         let items = scene.panels[0].items.iter();
         let items: Vec<String> = items
             .map(|i| format!("{}: {} ({:?})", i.name, i.remark, i.look))
             .collect();
         items.join("\n")
     };
-    let mut seen = running(&topology);
-    let exit = |seen: &mut Observed, name: &str, status: i32| {
-        let container = container(seen, name);
+    let mut observed = running(&topology);
+    let exit = |observed: &mut Observed, name: &str, status: i32| {
+        let container = container(observed, name);
         (container.state, container.exit) = (State::Exited, Some(status));
     };
-    exit(&mut seen, "a-job-1", 0);
-    exit(&mut seen, "a-other-1", 0);
-    exit(&mut seen, "a-work-2", 1);
-    container(&mut seen, "a-web-1").health = Some(Health::Starting);
-    insta::assert_snapshot!(shown(&seen), @"
+    exit(&mut observed, "a-job-1", 0);
+    exit(&mut observed, "a-other-1", 0);
+    exit(&mut observed, "a-work-2", 1);
+    container(&mut observed, "a-web-1").health = Some(Health::Starting);
+    insta::assert_snapshot!(shown(&observed), @"
     web: starting (Waiting)
     job: completed (Plain)
     work ×3: 2 running, 1 exited (Stopped)
     other: exited (Stopped)
     ");
-    exit(&mut seen, "a-job-1", 1);
-    seen.containers.retain(|c| c.name != "a-work-3");
-    container(&mut seen, "a-web-1").health = Some(Health::Healthy);
-    insta::assert_snapshot!(shown(&seen), @"
+    exit(&mut observed, "a-job-1", 1);
+    observed.containers.retain(|c| c.name != "a-work-3");
+    container(&mut observed, "a-web-1").health = Some(Health::Healthy);
+    insta::assert_snapshot!(shown(&observed), @"
     web: 80 (Running)
     job: exited (Stopped)
     work ×3: 1 running, 1 exited, 1 missing (Missing)
@@ -200,34 +202,35 @@ fn a_container_called_as_its_node_answers_to_that() {
     let text = "roles: {kibana: {entry: {web: [kibana, board]}, services: {web: {image: i, container_name: board}}}, \
                 grafana: {entry: web, services: {web: {image: i, container_name: grafana}}}}";
     let topology = expanded(text, &Overrides::default()).expect("valid");
-    let mut seen = running(&topology);
+    let mut observed = running(&topology);
     // Engines from 25 on list each once.
-    let ends = seen.containers.iter_mut().flat_map(|c| &mut c.networks);
+    let ends = observed.containers.iter_mut().flat_map(|c| &mut c.networks);
     ends.filter_map(|e| e.aliases.as_mut()).for_each(|aliases| {
         aliases.sort();
         aliases.dedup();
     });
     assert_eq!(
-        drawn(&topology, Some(&seen), Format::Json),
+        drawn(&topology, Some(&observed), Format::Json),
         drawn(&topology, Some(&running(&topology)), Format::Json)
     );
-    insta::assert_snapshot!(drawn(&topology, Some(&seen), TEXT));
+    insta::assert_snapshot!(drawn(&topology, Some(&observed), TEXT));
 }
 
 /// Of fifty equal ones, those that are not equal stand out.
 #[test]
 fn what_differs_stands_by_itself() {
     let topology = lab(50);
-    let mut seen = running(&topology);
+    let mut observed = running(&topology);
     assert_eq!(
-        titles(&topology, Some(&seen)),
+        titles(&topology, Some(&observed)),
         ["master", "slave1", "slave2", "slave3", "slave4 … slave50"]
     );
-    container(&mut seen, "slave7-service_3-1").state = State::Exited;
-    seen.containers
+    container(&mut observed, "slave7-service_3-1").state = State::Exited;
+    observed
+        .containers
         .retain(|c| c.name != "slave30-service_out-1" && c.name != "slave32-service_out-1");
     assert_eq!(
-        titles(&topology, Some(&seen)),
+        titles(&topology, Some(&observed)),
         [
             "master",
             "slave1",
@@ -248,7 +251,7 @@ fn a_picture_does_not_grow_with_the_cluster() {
         let (few, many) = (drawn(&fifty, None, format), drawn(&all, None, format));
         assert_eq!(few.lines().count(), many.lines().count(), "{format:?}");
     }
-    let mut seen = running(&all);
+    let mut observed = running(&all);
     let states = [
         State::Created,
         State::Running,
@@ -258,20 +261,20 @@ fn a_picture_does_not_grow_with_the_cluster() {
         State::Removing,
         State::Dead,
     ];
-    for (at, container) in seen.containers.iter_mut().enumerate() {
+    for (at, container) in observed.containers.iter_mut().enumerate() {
         container.state = states[at * 7919 % 127 % 7];
     }
-    let titles = titles(&all, Some(&seen));
+    let titles = titles(&all, Some(&observed));
     assert!(titles.len() < 20, "{titles:?}");
 }
 
 #[test]
 fn the_same_is_drawn_the_same() {
-    let (topology, seen) = (lab(3), running(&lab(20)));
+    let (topology, observed) = (lab(3), running(&lab(20)));
     for format in [Format::Svg, Format::Mermaid, Format::Dot, TEXT, Format::Json] {
         assert_eq!(
-            drawn(&topology, Some(&seen), format),
-            drawn(&topology, Some(&seen), format)
+            drawn(&topology, Some(&observed), format),
+            drawn(&topology, Some(&observed), format)
         );
     }
 }

@@ -400,9 +400,9 @@ roles:
     let files = [ENV, &[("c.txt", "text"), ("other.txt", "other")]].concat();
     let (topology, sources) = crate::support::read(&text, &Overrides::default(), &files);
     let topology = topology.unwrap_or_else(|p| panic!("{text}: {}", p.render(&sources, false)));
-    let wanted = topogen::engine::translate::translate(&topology, &Default::default());
-    let wanted = wanted.map_err(|problems| problems.render(&sources, false))?;
-    let containers = wanted.nodes[0].containers.iter().filter(|c| c.service.as_str() == "x");
+    let desired = topogen::engine::translate::translate(&topology, &Default::default());
+    let desired = desired.map_err(|problems| problems.render(&sources, false))?;
+    let containers = desired.nodes[0].containers.iter().filter(|c| c.service.as_str() == "x");
     let containers = containers.map(|c| {
         let mut body = json!(c.body);
         // What it says of itself says nothing of what is done about it.
@@ -423,8 +423,8 @@ roles:
             format!("{:?}", c.pull)
         ])
     });
-    let networks = wanted.networks().map(|n| json!([n.name, n.request, n.external]));
-    let volumes = wanted.volumes.iter().map(|v| json!([v.name, v.request, v.external]));
+    let networks = desired.networks().map(|n| json!([n.name, n.request, n.external]));
+    let volumes = desired.volumes.iter().map(|v| json!([v.name, v.request, v.external]));
     Ok(containers.chain(networks).chain(volumes).collect())
 }
 

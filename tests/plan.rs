@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use topogen::cluster::Desired;
+use topogen::cluster::Observed;
+use topogen::cluster::ObservedNetwork;
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::engine::translate::{Origin, translate};
-use topogen::engine::{Observed, SeenNetwork, State, Wanted, label};
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Action, Plan, reconcile};
 
@@ -13,12 +17,12 @@ use crate::pretended::{Pretended, ready};
 use crate::support::{LAB, expanded, lab, refused};
 use topogen::topology::expand::Overrides;
 
-fn wanted(slaves: u32) -> Wanted {
+fn desired(slaves: u32) -> Desired {
     translate(&lab(slaves), &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
 }
 
 /// The lab with so many slaves, in another `edition` of its blueprint.
-fn edited(slaves: u32, edition: usize) -> Wanted {
+fn edited(slaves: u32, edition: usize) -> Desired {
     let [head, environment] = [
         ["", ""],
         ["inout: {driver_opts: {com.docker.network.driver.mtu: 1400}}", ""],
@@ -34,8 +38,8 @@ fn edited(slaves: u32, edition: usize) -> Wanted {
     of(&format!("{head}\n{text}"), &overrides)
 }
 
-/// What is wanted by a blueprint that is valid.
-fn of(text: &str, overrides: &Overrides) -> Wanted {
+/// What is desired by a blueprint that is valid.
+fn of(text: &str, overrides: &Overrides) -> Desired {
     let topology = expanded(text, overrides).unwrap_or_else(|p| panic!("{p}"));
     translate(&topology, &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"))
 }
@@ -46,8 +50,8 @@ fn shown(plan: &Plan) -> String {
 
 #[test]
 fn from_nothing() {
-    let wanted = wanted(1);
-    let plan = reconcile::up(&wanted, &Observed::default(), &Options::default()).expect("no conflict");
+    let desired = desired(1);
+    let plan = reconcile::up(&desired, &Observed::default(), &Options::default()).expect("no conflict");
     insta::assert_snapshot!("plan_from_nothing", shown(&plan));
     insta::assert_snapshot!(
         "plan_from_nothing_json",
@@ -57,23 +61,23 @@ fn from_nothing() {
 
 #[test]
 fn from_all_there_is_nothing_to_do() {
-    let engine = Pretended::with(&wanted(10));
-    assert_eq!(engine.seen.containers.len(), 53);
-    assert_eq!(engine.seen.networks.len(), 12);
-    let plan = engine.up(&wanted(10));
+    let engine = Pretended::with(&desired(10));
+    assert_eq!(engine.observed.containers.len(), 53);
+    assert_eq!(engine.observed.networks.len(), 12);
+    let plan = engine.up(&desired(10));
     assert_eq!(shown(&plan), "nothing to do");
 }
 
 #[test]
 fn scaling_touches_no_other_container() {
-    let mut engine = Pretended::with(&wanted(2));
+    let mut engine = Pretended::with(&desired(2));
     let before = engine.names();
-    let more = engine.up(&wanted(3));
+    let more = engine.up(&desired(3));
     insta::assert_snapshot!("plan_one_more", shown(&more));
     engine.apply(&more);
     let after = engine.names();
     assert!(before.iter().all(|(name, id)| after.get(name) == Some(id)));
-    let fewer = engine.up(&wanted(1));
+    let fewer = engine.up(&desired(1));
     insta::assert_snapshot!("plan_fewer", shown(&fewer));
     engine.apply(&fewer);
     assert_eq!(engine.names().len(), 8);
@@ -81,7 +85,7 @@ fn scaling_touches_no_other_container() {
 
 #[test]
 fn what_was_changed_by_hand_is_mended() {
-    let mut engine = Pretended::with(&wanted(2));
+    let mut engine = Pretended::with(&desired(2));
     engine.container("slave1-service_3-1").state = State::Exited;
     engine.container("slave1-service_4-1").state = State::Paused;
     engine
@@ -93,9 +97,9 @@ fn what_was_changed_by_hand_is_mended() {
         .networks
         .retain(|n| n.network != "inout");
     engine.container("slave2-service_5-1").state = State::Dead;
-    engine.seen.containers.retain(|c| c.name != "master-service_3-1");
+    engine.observed.containers.retain(|c| c.name != "master-service_3-1");
     engine
-        .seen
+        .observed
         .networks
         .iter_mut()
         .find(|n| n.name == "slave2_internal")
@@ -106,47 +110,47 @@ fn what_was_changed_by_hand_is_mended() {
         .networks
         .iter_mut()
         .for_each(|n| n.network_id.clear());
-    let plan = engine.up(&wanted(2));
+    let plan = engine.up(&desired(2));
     insta::assert_snapshot!("plan_mended", shown(&plan));
 }
 
 #[test]
 fn a_role_that_left_the_blueprint_is_named_and_left_alone() {
-    let mut engine = Pretended::with(&wanted(1));
-    for container in &mut engine.seen.containers {
+    let mut engine = Pretended::with(&desired(1));
+    for container in &mut engine.observed.containers {
         if container.label(label::NODE) == "slave1" {
             container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
             container.labels.insert(label::NODE.to_owned(), "worker1".to_owned());
         }
     }
-    insta::assert_snapshot!("plan_orphans", shown(&engine.up(&wanted(0))));
+    insta::assert_snapshot!("plan_orphans", shown(&engine.up(&desired(0))));
 }
 
 #[test]
 fn what_is_foreign_is_in_the_way_or_made_way_for() {
-    let foreign = |name: &str, subnet: &str, project: &str| SeenNetwork {
+    let foreign = |name: &str, subnet: &str, project: &str| ObservedNetwork {
         id: name.to_owned(),
         name: name.to_owned(),
         labels: BTreeMap::from([(label::compose::PROJECT.to_owned(), project.to_owned())]),
         subnets: vec![subnet.parse().expect("a subnet")],
     };
-    let seen = Observed {
+    let observed = Observed {
         networks: vec![
             foreign("slave1_internal", "172.17.0.0/16", "slave1"),
             foreign("master_internal", "172.18.0.0/16", ""),
         ],
         ..Observed::default()
     };
-    let conflicts = reconcile::up(&wanted(1), &seen, &ready()).expect_err("in the way");
+    let conflicts = reconcile::up(&desired(1), &observed, &ready()).expect_err("in the way");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflicts", text.join("\n"));
 
-    let wanted = wanted(1);
-    let subnet = wanted.nodes[1].networks[0].subnet.expect("a subnet").to_string();
+    let desired = desired(1);
+    let subnet = desired.nodes[1].networks[0].subnet.expect("a subnet").to_string();
     let mut engine = Pretended::default();
-    engine.seen.networks.push(foreign("vpn", &subnet, ""));
-    engine.seen.networks.push(foreign("inout", "172.19.0.0/16", ""));
-    let plan = engine.up(&wanted);
+    engine.observed.networks.push(foreign("vpn", &subnet, ""));
+    engine.observed.networks.push(foreign("inout", "172.19.0.0/16", ""));
+    let plan = engine.up(&desired);
     let networks: Vec<String> = plan
         .operations
         .iter()
@@ -156,33 +160,33 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
     insta::assert_snapshot!("plan_subnet_taken", networks.join("\n"));
     engine.apply(&plan);
     assert!(
-        engine.up(&wanted).is_empty(),
+        engine.up(&desired).is_empty(),
         "another subnet is no reason to start anew"
     );
 }
 
 #[test]
 fn a_network_to_be_made_anew_has_no_guests() {
-    let mut engine = Pretended::with(&wanted(1));
+    let mut engine = Pretended::with(&desired(1));
     let inout = engine.endpoint("inout").network_id;
     engine.guests(&inout, &["web", "proxy"]);
-    assert!(engine.up(&wanted(1)).is_empty(), "guests are no reason to do anything");
-    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, &ready()).expect_err("in the way");
+    assert!(engine.up(&desired(1)).is_empty(), "guests are no reason to do anything");
+    let conflicts = reconcile::up(&edited(1, 1), &engine.observed, &ready()).expect_err("in the way");
     let text: Vec<String> = conflicts.iter().map(|c| format!("{c}\nhint: {}", c.hint())).collect();
     insta::assert_snapshot!("conflict_guests", text.join("\n"));
 
     // A network that nobody wants stays for its guests.
     let private = engine.endpoint("slave1_internal").network_id;
-    engine.seen.foreign.clear();
+    engine.observed.foreign.clear();
     engine.guests(&private, &["web"]);
-    insta::assert_snapshot!("plan_surplus_with_guest", shown(&engine.up(&wanted(0))));
+    insta::assert_snapshot!("plan_surplus_with_guest", shown(&engine.up(&desired(0))));
 
     // So does one of a role that left the blueprint.
-    let mut engine = Pretended::with(&wanted(1));
+    let mut engine = Pretended::with(&desired(1));
     let stray = engine.container("slave1-service_out-1");
     stray.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
     stray.name = "worker1-service_out-1".to_owned();
-    let conflicts = reconcile::up(&edited(1, 1), &engine.seen, &ready()).expect_err("in the way");
+    let conflicts = reconcile::up(&edited(1, 1), &engine.observed, &ready()).expect_err("in the way");
     assert_eq!(conflicts.len(), 1);
     insta::assert_snapshot!(
         "conflict_orphan",
@@ -192,28 +196,28 @@ fn a_network_to_be_made_anew_has_no_guests() {
 
 #[test]
 fn an_orphan_whose_name_is_wanted_is_made_anew_in_silence() {
-    let mut engine = Pretended::with(&wanted(1));
-    for container in &mut engine.seen.containers {
+    let mut engine = Pretended::with(&desired(1));
+    for container in &mut engine.observed.containers {
         container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
         container
             .labels
             .insert(label::CONFIG_HASH.to_owned(), "another".to_owned());
     }
-    let plan = engine.up(&wanted(1));
+    let plan = engine.up(&desired(1));
     assert_eq!(plan.notes, Vec::<String>::new());
     engine.apply(&plan);
-    assert!(engine.up(&wanted(1)).is_empty());
+    assert!(engine.up(&desired(1)).is_empty());
 }
 
 #[test]
 fn a_network_made_anew_keeps_its_subnet() {
-    let mut engine = Pretended::with(&wanted(1));
-    let before = engine.seen.networks.clone();
+    let mut engine = Pretended::with(&desired(1));
+    let before = engine.observed.networks.clone();
     let plan = engine.up(&edited(1, 3));
     insta::assert_snapshot!("plan_network_anew", shown(&plan));
     engine.apply(&plan);
     for network in &before {
-        let now = engine.seen.networks.iter().find(|n| n.name == network.name);
+        let now = engine.observed.networks.iter().find(|n| n.name == network.name);
         assert_eq!(now.map(|n| &n.subnets), Some(&network.subnets), "{}", network.name);
     }
 }
@@ -244,8 +248,11 @@ fn a_role_that_outgrows_its_subnets_gets_larger_ones() {
     insta::assert_snapshot!("plan_outgrown", networks.join("\n"));
     engine.apply(&plan);
     for spec in larger.networks() {
-        let seen = engine.seen.networks.iter().find(|n| n.name == spec.name.as_str());
-        assert_eq!(seen.map(|n| n.subnets.clone()), Some(spec.subnet.into_iter().collect()));
+        let observed = engine.observed.networks.iter().find(|n| n.name == spec.name.as_str());
+        assert_eq!(
+            observed.map(|n| n.subnets.clone()),
+            Some(spec.subnet.into_iter().collect())
+        );
     }
     assert!(engine.up(&larger).is_empty());
 }
@@ -264,11 +271,11 @@ fn a_network_that_left_the_blueprint_goes_after_its_containers() {
 
 #[test]
 fn of_two_networks_of_one_name_the_one_in_use_stays() {
-    let mut engine = Pretended::with(&wanted(1));
+    let mut engine = Pretended::with(&desired(1));
     engine.duplicate("slave1_internal");
     engine.container("slave1-service_3-1").state = State::Exited;
-    engine.seen.containers.retain(|c| c.name != "slave1-service_4-1");
-    let plan = engine.up(&wanted(1));
+    engine.observed.containers.retain(|c| c.name != "slave1-service_4-1");
+    let plan = engine.up(&desired(1));
     insta::assert_snapshot!("plan_duplicate", shown(&plan));
     let removal = plan
         .operations
@@ -282,15 +289,15 @@ fn of_two_networks_of_one_name_the_one_in_use_stays() {
         }
     }
     engine.apply(&plan);
-    assert!(engine.up(&wanted(1)).is_empty());
+    assert!(engine.up(&desired(1)).is_empty());
 }
 
 #[test]
 fn dependencies_start_first() {
     let text = "roles: {a: {services: {x: {image: topogen/fake, depends_on: [y]}, y: {image: topogen/fake, depends_on: {z: {condition: service_started}}}, z: {image: topogen/fake}}}}";
     let topology = expanded(text, &Overrides::default()).expect("valid");
-    let wanted = translate(&topology, &Origin::default()).expect("translated");
-    let plan = Pretended::default().up(&wanted);
+    let desired = translate(&topology, &Origin::default()).expect("translated");
+    let plan = Pretended::default().up(&desired);
     let starts: Vec<&str> = plan
         .operations
         .iter()
@@ -302,15 +309,15 @@ fn dependencies_start_first() {
 
 #[test]
 fn down_leaves_what_is_foreign() {
-    let mut engine = Pretended::with(&wanted(1));
+    let mut engine = Pretended::with(&desired(1));
     let inout = engine.endpoint("inout").network_id;
     engine.guests(&inout, &["web", "proxy"]);
-    let cluster = wanted(1).cluster;
-    let plan = reconcile::down(&cluster, &engine.seen, false);
+    let cluster = desired(1).cluster;
+    let plan = reconcile::down(&cluster, &engine.observed, false);
     insta::assert_snapshot!("plan_down", shown(&plan));
     engine.apply(&plan);
-    assert!(engine.seen.containers.is_empty());
-    assert_eq!(engine.seen.networks.len(), 1, "`inout` stays for its guests");
+    assert!(engine.observed.containers.is_empty());
+    assert_eq!(engine.observed.networks.len(), 1, "`inout` stays for its guests");
 }
 
 #[test]
@@ -367,12 +374,12 @@ roles:
         stop_grace_period: ""
         networks: {internal: {}, inout: {priority: "{{ vars.first }}"}}
 "#;
-    let wanted = of(text, &Overrides::default());
-    assert_eq!(wanted.inout.request.internal, Some(true));
-    let labels = wanted.inout.request.labels.clone().unwrap_or_default();
+    let desired = of(text, &Overrides::default());
+    assert_eq!(desired.inout.request.internal, Some(true));
+    let labels = desired.inout.request.labels.clone().unwrap_or_default();
     assert_eq!(labels[label::compose::NETWORK], "inout", "topogen's own labels win");
     assert_eq!(labels["team"], "lab");
-    let container = &wanted.nodes[0].containers[0];
+    let container = &desired.nodes[0].containers[0];
     let command = container.body.cmd.clone().unwrap_or_default();
     assert_eq!(command, ["run", "--colour=#fff", "#", "no comment"]);
     assert_eq!(container.body.stop_timeout, None);
@@ -395,33 +402,33 @@ proptest! {
             let plan = engine.up(&edited(slaves, edition));
             let count = (plan.operations.len() as f64 * share) as usize;
             engine.some(&plan, count);
-            let seen = &mut engine.seen;
+            let observed = &mut engine.observed;
             match mishap {
                 0 => {
-                    let network = seen.networks.get(which).map(|n| n.name.clone());
+                    let network = observed.networks.get(which).map(|n| n.name.clone());
                     engine.duplicate(&network.unwrap_or_default());
                 }
-                1 => seen.containers.iter_mut().skip(which).take(1).for_each(|c| {
+                1 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| {
                     c.state = State::Removing;
                     c.networks.clear();
                 }),
-                2 => seen.containers.iter_mut().skip(which).take(1).for_each(|c| c.state = State::Exited),
+                2 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| c.state = State::Exited),
                 _ => {}
             }
         }
-        let wanted = edited(last, edition);
-        engine.apply(&engine.up(&wanted));
-        prop_assert_eq!(engine.seen.containers.len(), 3 + 5 * last as usize);
-        prop_assert!(engine.seen.containers.iter().all(|c| c.state == State::Running));
-        prop_assert!(engine.up(&wanted).is_empty());
-        engine.apply(&reconcile::down(&wanted.cluster, &engine.seen, false));
-        prop_assert!(engine.seen.containers.is_empty() && engine.seen.networks.is_empty());
+        let desired = edited(last, edition);
+        engine.apply(&engine.up(&desired));
+        prop_assert_eq!(engine.observed.containers.len(), 3 + 5 * last as usize);
+        prop_assert!(engine.observed.containers.iter().all(|c| c.state == State::Running));
+        prop_assert!(engine.up(&desired).is_empty());
+        engine.apply(&reconcile::down(&desired.cluster, &engine.observed, false));
+        prop_assert!(engine.observed.containers.is_empty() && engine.observed.networks.is_empty());
     }
 
     /// What an operation waits for always stands before it.
     #[test]
     fn plans_can_be_followed_one_by_one(slaves in 0u32..20) {
-        let plan = Pretended::default().up(&wanted(slaves));
+        let plan = Pretended::default().up(&desired(slaves));
         for (at, operation) in plan.operations.iter().enumerate() {
             prop_assert!(operation.after.iter().all(|before| *before < at), "{}", operation);
         }

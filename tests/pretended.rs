@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use topogen::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, SeenVolume, State, Wanted};
+use topogen::cluster::Desired;
+use topogen::cluster::Observed;
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::ObservedNetwork;
+use topogen::cluster::ObservedVolume;
+use topogen::cluster::State;
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Action, Operation, Plan, reconcile};
 
@@ -17,19 +23,19 @@ pub(crate) fn ready() -> Options {
 /// An engine that does what it is told, and nothing that it should not be told.
 #[derive(Default)]
 pub(crate) struct Pretended {
-    pub(crate) seen: Observed,
+    pub(crate) observed: Observed,
     ids: u64,
 }
 
 impl Pretended {
-    pub(crate) fn with(wanted: &Wanted) -> Self {
+    pub(crate) fn with(desired: &Desired) -> Self {
         let mut engine = Self::default();
-        engine.apply(&engine.up(wanted));
+        engine.apply(&engine.up(desired));
         engine
     }
 
-    pub(crate) fn up(&self, wanted: &Wanted) -> Plan {
-        reconcile::up(wanted, &self.seen, &ready()).unwrap_or_else(|c| panic!("{c:?}"))
+    pub(crate) fn up(&self, desired: &Desired) -> Plan {
+        reconcile::up(desired, &self.observed, &ready()).unwrap_or_else(|c| panic!("{c:?}"))
     }
 
     pub(crate) fn id(&mut self) -> String {
@@ -48,8 +54,8 @@ impl Pretended {
         }
     }
 
-    pub(crate) fn container(&mut self, name: &str) -> &mut SeenContainer {
-        self.seen
+    pub(crate) fn container(&mut self, name: &str) -> &mut ObservedContainer {
+        self.observed
             .containers
             .iter_mut()
             .find(|c| c.name == name)
@@ -58,22 +64,22 @@ impl Pretended {
 
     /// A second network of the same name and making, as two `up` at once can leave on engines up to 24.
     pub(crate) fn duplicate(&mut self, network: &str) {
-        let Some(mut twin) = self.seen.networks.iter().find(|n| n.name == network).cloned() else {
+        let Some(mut twin) = self.observed.networks.iter().find(|n| n.name == network).cloned() else {
             return;
         };
         twin.id = self.id();
         twin.subnets.clear();
-        self.seen.networks.push(twin);
+        self.observed.networks.push(twin);
     }
 
     /// The network `network`, which must be there once; the engine says its id once a container has run on it.
-    pub(crate) fn endpoint(&self, network: &str) -> SeenEndpoint {
-        let same: Vec<&SeenNetwork> = self.seen.networks.iter().filter(|n| n.name == network).collect();
+    pub(crate) fn endpoint(&self, network: &str) -> ObservedEndpoint {
+        let same: Vec<&ObservedNetwork> = self.observed.networks.iter().filter(|n| n.name == network).collect();
         assert_eq!(same.len(), 1, "`{network}` must be there once");
-        SeenEndpoint {
+        ObservedEndpoint {
             network: network.to_owned(),
             network_id: same[0].id.clone(),
-            ..SeenEndpoint::default()
+            ..ObservedEndpoint::default()
         }
     }
 
@@ -83,33 +89,39 @@ impl Pretended {
             Action::LoadImage | Action::PullImage { .. } | Action::Await { .. } => {}
             Action::Blocked(_) => {}
             Action::CreateVolume(spec) => {
-                assert!(!self.seen.volumes.iter().any(|v| v.name == subject), "{subject} twice");
-                self.seen.volumes.push(SeenVolume {
+                assert!(
+                    !self.observed.volumes.iter().any(|v| v.name == subject),
+                    "{subject} twice"
+                );
+                self.observed.volumes.push(ObservedVolume {
                     name: subject.to_owned(),
                     labels: spec.request.labels.clone().unwrap_or_default().into_iter().collect(),
                 });
             }
             Action::RemoveVolume => {
-                let mounted = |c: &SeenContainer| c.mounts.iter().any(|(v, _)| v == subject);
-                assert!(!self.seen.containers.iter().any(mounted), "{subject} is in use");
-                self.seen.volumes.retain(|v| v.name != subject);
+                let mounted = |c: &ObservedContainer| c.mounts.iter().any(|(v, _)| v == subject);
+                assert!(!self.observed.containers.iter().any(mounted), "{subject} is in use");
+                self.observed.volumes.retain(|v| v.name != subject);
             }
             Action::Disconnect { network, .. } => self
                 .container(subject)
                 .networks
                 .retain(|n| n.network != network.as_str()),
             Action::CreateNetwork(spec) => {
-                assert!(!self.seen.networks.iter().any(|n| n.name == subject), "{subject} twice");
+                assert!(
+                    !self.observed.networks.iter().any(|n| n.name == subject),
+                    "{subject} twice"
+                );
                 let id = self.id();
                 let subnets: Vec<_> = spec.subnet.into_iter().collect();
-                for other in self.seen.networks.iter().flat_map(|n| &n.subnets) {
+                for other in self.observed.networks.iter().flat_map(|n| &n.subnets) {
                     assert!(
                         !subnets.iter().any(|s| topogen::topology::address::overlap(s, other)),
                         "{other}"
                     );
                 }
                 let labels = spec.request.labels.clone().unwrap_or_default().into_iter().collect();
-                self.seen.networks.push(SeenNetwork {
+                self.observed.networks.push(ObservedNetwork {
                     id,
                     name: subject.to_owned(),
                     labels,
@@ -117,14 +129,14 @@ impl Pretended {
                 });
             }
             Action::CreateContainer(spec) => {
-                self.seen
+                self.observed
                     .containers
                     .retain(|c| c.name != subject || c.state != State::Removing);
                 assert!(
-                    !self.seen.containers.iter().any(|c| c.name == subject),
+                    !self.observed.containers.iter().any(|c| c.name == subject),
                     "{subject} twice"
                 );
-                let container = SeenContainer {
+                let container = ObservedContainer {
                     id: self.id(),
                     name: subject.to_owned(),
                     labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
@@ -132,19 +144,19 @@ impl Pretended {
                     networks: spec
                         .endpoints
                         .iter()
-                        .map(|(n, settings)| SeenEndpoint {
+                        .map(|(n, settings)| ObservedEndpoint {
                             network_id: String::new(),
                             aliases: settings.aliases.clone(),
                             ..self.endpoint(n.as_str())
                         })
                         .collect(),
-                    ..SeenContainer::default()
+                    ..ObservedContainer::default()
                 };
-                self.seen.containers.push(container);
+                self.observed.containers.push(container);
             }
             Action::Connect { container, endpoint } => {
                 let (network, settings) = &container.endpoints[*endpoint];
-                let endpoint = SeenEndpoint {
+                let endpoint = ObservedEndpoint {
                     aliases: settings.aliases.clone(),
                     ..self.endpoint(network.as_str())
                 };
@@ -156,7 +168,7 @@ impl Pretended {
                     let network = self.endpoint(&on.network);
                     let same = on.network_id.is_empty() || on.network_id == network.network_id;
                     assert!(same, "{subject}: `{}` is another one", on.network);
-                    *on = SeenEndpoint {
+                    *on = ObservedEndpoint {
                         aliases: on.aliases.take(),
                         ..network
                     };
@@ -177,19 +189,19 @@ impl Pretended {
             }
             Action::RemoveContainer { id, .. } => {
                 assert_ne!(self.container(subject).state, State::Running, "{subject} runs");
-                self.seen.containers.retain(|c| c.id != *id);
+                self.observed.containers.retain(|c| c.id != *id);
             }
             Action::RemoveNetwork { id } => {
                 let on_it = self
-                    .seen
+                    .observed
                     .containers
                     .iter()
                     .find(|c| c.networks.iter().any(|n| n.network_id == *id));
                 assert!(on_it.is_none(), "{subject} is in use");
-                let network = self.seen.networks.iter().find(|n| n.id == *id);
-                let guests = network.map_or_else(Vec::new, |n| self.seen.guests(n));
+                let network = self.observed.networks.iter().find(|n| n.id == *id);
+                let guests = network.map_or_else(Vec::new, |n| self.observed.guests(n));
                 assert_eq!(guests, Vec::<String>::new(), "{subject} has guests");
-                self.seen.networks.retain(|n| n.id != *id);
+                self.observed.networks.retain(|n| n.id != *id);
             }
         }
     }
@@ -197,21 +209,21 @@ impl Pretended {
     /// Foreign containers on the network of that id.
     pub(crate) fn guests(&mut self, network_id: &str, names: &[&str]) {
         for name in names {
-            self.seen.foreign.push(SeenContainer {
+            self.observed.foreign.push(ObservedContainer {
                 id: (*name).to_owned(),
                 name: (*name).to_owned(),
                 state: State::Running,
-                networks: vec![SeenEndpoint {
+                networks: vec![ObservedEndpoint {
                     network_id: network_id.to_owned(),
-                    ..SeenEndpoint::default()
+                    ..ObservedEndpoint::default()
                 }],
-                ..SeenContainer::default()
+                ..ObservedContainer::default()
             });
         }
     }
 
     pub(crate) fn names(&self) -> BTreeMap<String, String> {
-        self.seen
+        self.observed
             .containers
             .iter()
             .map(|c| (c.name.clone(), c.id.clone()))

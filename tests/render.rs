@@ -1,6 +1,6 @@
 //! Expansion and rendering, by golden text.
 
-use topogen::compose::render;
+use topogen::render::compose;
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 
@@ -8,7 +8,7 @@ use crate::support::{LAB, expanded, lab};
 
 fn file(topology: &Topology, node: &str) -> String {
     let node = topology.nodes.iter().find(|n| n.name.as_str() == node).expect("a node");
-    render::file(topology, node).expect("YAML")
+    compose::file(topology, node).expect("YAML")
 }
 
 #[test]

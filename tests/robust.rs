@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use topogen::blueprint::interpolate::Variables;
 use topogen::blueprint::{Blueprint, Inputs};
-use topogen::compose::render;
 use topogen::diagnostic::Sources;
+use topogen::render::compose;
 use topogen::topology::Topology;
 use topogen::topology::expand::{Overrides, expand};
 use topogen::value::Value;
@@ -88,7 +88,7 @@ fn survive(text: &str) -> Option<Topology> {
 /// What expands also renders, and each definition is read back with the values it has.
 fn reads_back(topology: &Topology) {
     for node in &topology.nodes {
-        let text = render::file(topology, node).expect("rendered");
+        let text = compose::file(topology, node).expect("rendered");
         let mut sources = Sources::default();
         let file = sources.add("compose.yaml", text.as_str());
         let tree = yaml::parse(&text, file).unwrap_or_else(|p| panic!("{text}\n{}", p.render(&sources, false)));

@@ -1,10 +1,15 @@
 //! How nodes that run are shown.
 
-use topogen::engine::{Health, HostPort, SeenContainer, SeenEndpoint, State, label};
+use topogen::cluster::Health;
+use topogen::cluster::HostPort;
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::roster::{NodeRow, rows, screen, table};
 
-fn container(node: &str, service: &str, state: State, health: Option<Health>, exit: Option<i32>) -> SeenContainer {
-    let network = |network: &str, address: &str| SeenEndpoint {
+fn container(node: &str, service: &str, state: State, health: Option<Health>, exit: Option<i32>) -> ObservedContainer {
+    let network = |network: &str, address: &str| ObservedEndpoint {
         network: network.to_owned(),
         network_id: String::new(),
         address: address.to_owned(),
@@ -20,7 +25,7 @@ fn container(node: &str, service: &str, state: State, health: Option<Health>, ex
     if service == "api" {
         networks.insert(0, network("inout", if runs { "10.0.0.2" } else { "" }));
     }
-    SeenContainer {
+    ObservedContainer {
         id: format!("id-{node}-{service}"),
         name: format!("{node}-{service}-1"),
         labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
@@ -28,11 +33,11 @@ fn container(node: &str, service: &str, state: State, health: Option<Health>, ex
         health,
         exit,
         networks,
-        ..SeenContainer::default()
+        ..ObservedContainer::default()
     }
 }
 
-fn of(containers: &[SeenContainer]) -> Vec<NodeRow> {
+fn of(containers: &[ObservedContainer]) -> Vec<NodeRow> {
     let names = containers.iter().filter(|c| c.label(label::SERVICE) == "api");
     let names = names
         .map(|c| (c.id.clone(), vec![c.label(label::NODE).to_owned()]))
@@ -45,7 +50,7 @@ fn of(containers: &[SeenContainer]) -> Vec<NodeRow> {
 }
 
 /// Everything that a state can be.
-fn motley() -> Vec<SeenContainer> {
+fn motley() -> Vec<ObservedContainer> {
     use State::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
     let mut all = vec![
         container("head", "api", Running, Some(Health::Healthy), None),
@@ -92,7 +97,7 @@ fn json_says_the_same() {
 #[test]
 fn a_screen_shows_what_fits_it() {
     let mut text = String::new();
-    let many: Vec<SeenContainer> = (1..=30)
+    let many: Vec<ObservedContainer> = (1..=30)
         .flat_map(|n| {
             let exit = (n == 27).then_some(1);
             let state = exit.map_or(State::Running, |_| State::Exited);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
+use topogen::cluster::Desired;
 use topogen::diagnostic::{Problems, Sources};
-use topogen::engine::Wanted;
 use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
 use topogen::topology::Topology;
@@ -61,7 +61,7 @@ pub(crate) fn refused(text: &str, overrides: &Overrides, files: &[(&str, &str)])
 }
 
 /// What `up` wants of the engine for a blueprint.
-pub(crate) fn wanted(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> Wanted {
+pub(crate) fn desired(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> Desired {
     let (topology, sources) = read(text, overrides, files);
     let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
     translate(&topology, &origin()).unwrap_or_else(|p| panic!("{}", p.render(&sources, false)))

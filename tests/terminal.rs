@@ -5,9 +5,10 @@ use std::collections::BinaryHeap;
 use std::num::NonZero;
 
 use proptest::prelude::*;
+use topogen::cluster::Observed;
+use topogen::compose::Condition;
 use topogen::engine::translate::{Origin, translate};
-use topogen::engine::{Condition, Observed};
-use topogen::event::Event;
+use topogen::plan::event::Event;
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Action, Operation, Plan, reconcile};
 use topogen::terminal::layout::{ASCII, Glyphs, Size, UNICODE, frame};
@@ -60,8 +61,8 @@ impl Run {
 
     /// `up` of the lab with so many slaves, on an engine with nothing on it.
     fn up(slaves: u32) -> Self {
-        let wanted = translate(&lab(slaves), &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"));
-        Self::of(reconcile::up(&wanted, &Observed::default(), &Options::default()).unwrap_or_else(|c| panic!("{c:?}")))
+        let desired = translate(&lab(slaves), &Origin::default()).unwrap_or_else(|p| panic!("{p:?}"));
+        Self::of(reconcile::up(&desired, &Observed::default(), &Options::default()).unwrap_or_else(|c| panic!("{c:?}")))
     }
 
     fn failing(mut self, fails: fn(&Operation) -> bool) -> Self {
@@ -523,8 +524,8 @@ proptest! {
             prop_assert!(lines[row + frame.len()..].iter().all(String::is_empty), "{:#?}", &lines);
             if !resized {
                 let text = stays.concat();
-                let seen = lines[..row].concat();
-                prop_assert!(text.ends_with(seen.trim_start_matches("$ ")) || seen.ends_with(&text), "{seen:?} {text:?}");
+                let observed = lines[..row].concat();
+                prop_assert!(text.ends_with(observed.trim_start_matches("$ ")) || observed.ends_with(&text), "{observed:?} {text:?}");
             }
         }
         terminal.process(painter.clear(&[]).as_bytes());

@@ -1,18 +1,18 @@
 //! Blueprints in the engine's words: what `up` asks for, and what it refuses.
 
 use serde_json::{Value as Json, json};
-use topogen::engine::Wanted;
+use topogen::cluster::Desired;
 use topogen::topology::expand::Overrides;
 
-use crate::support::{refused, wanted};
+use crate::support::{desired, refused};
 
-/// What is wanted by a blueprint that is valid.
-fn of(text: &str) -> Wanted {
-    wanted(text, &Overrides::default(), &[])
+/// What is desired by a blueprint that is valid.
+fn of(text: &str) -> Desired {
+    desired(text, &Overrides::default(), &[])
 }
 
-/// What is wanted by a role `a` with one service `x` of these `keys`.
-fn service(keys: &str) -> Wanted {
+/// What is desired by a role `a` with one service `x` of these `keys`.
+fn service(keys: &str) -> Desired {
     of(&format!(
         "roles: {{a: {{services: {{x: {{image: i, {keys}}}, y: {{image: i}}}}, volumes: {{data: {{}}}}}}}}"
     ))
@@ -82,17 +82,17 @@ roles:
       again: {name: "{{ cluster }}-again"}
       unused: {}
 "#;
-    let wanted = of(text);
-    let volume = |v: &topogen::engine::VolumeSpec| {
+    let desired = of(text);
+    let volume = |v: &topogen::cluster::VolumeSpec| {
         let mut request = json!(v.request);
         request["Labels"]["com.docker.compose.version"].take();
         request["Labels"]["io.topogen.config-hash"].take();
         request.sort_all_objects();
         json!({"node": v.node, "external": v.external, "request": request})
     };
-    let volumes: Vec<Json> = wanted.volumes.iter().map(|v| volume(v)).collect();
+    let volumes: Vec<Json> = desired.volumes.iter().map(|v| volume(v)).collect();
     insta::assert_snapshot!("volumes", pretty(&json!(volumes)));
-    let mounted = &wanted.nodes[1].containers[0].volumes;
+    let mounted = &desired.nodes[1].containers[0].volumes;
     assert_eq!(*mounted, ["a2-said", "ext", "lab-a2_own", "lab-again", "older", "one"]);
 }
 
@@ -157,8 +157,8 @@ roles:
         label_file: a.labels
         labels: [over=own]
 "#;
-    let wanted = wanted(text, &Overrides::default(), ENV);
-    let body = &wanted.nodes[1].containers[0].body;
+    let desired = desired(text, &Overrides::default(), ENV);
+    let body = &desired.nodes[1].containers[0].body;
     assert_eq!(
         body.env.clone().unwrap_or_default(),
         [
@@ -191,8 +191,8 @@ roles:
 fn a_changed_file_makes_another_container() {
     let text = "roles: {a: {services: {x: {image: i, env_file: a.env}}}}";
     let hash = |content| {
-        let wanted = wanted(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
-        let container = &wanted.nodes[0].containers[0];
+        let desired = desired(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
+        let container = &desired.nodes[0].containers[0];
         let labels = container.body.labels.clone().unwrap_or_default();
         (container.hash.clone(), labels["io.topogen.definition"].clone())
     };
@@ -235,9 +235,9 @@ roles:
       linked: {image: i, links: [db, "main:www"], external_links: [redis, "other:cache"]}
       bridged: {image: i, network_mode: bridge, links: ["main:www"]}
 "#;
-    let wanted = of(text);
+    let desired = of(text);
     let container = |name: &str| {
-        let mut containers = wanted.nodes[0].containers.iter();
+        let mut containers = desired.nodes[0].containers.iter();
         containers.find(|c| c.service.as_str() == name).expect("a container")
     };
     let side = container("side");
@@ -252,7 +252,7 @@ roles:
     assert_eq!(json!(side.joined), json!(["lab-a-db-1", "lab-a-main-1"]));
     let after = |name: &str| {
         let after = container(name).after.iter();
-        let one = |d: &topogen::engine::Dependency| format!("{} {} {}", d.container, d.condition.word(), d.restart);
+        let one = |d: &topogen::cluster::Dependency| format!("{} {} {}", d.container, d.condition.word(), d.restart);
         after.map(one).collect::<Vec<_>>()
     };
     assert_eq!(after("side"), ["lab-a-db-1 started true", "lab-a-main-1 started true"]);
@@ -288,7 +288,7 @@ roles:
 
 #[test]
 fn images_are_fetched_when_compose_would() {
-    use topogen::engine::Pull;
+    use topogen::cluster::Pull;
     for (policy, expected) in [
         ("always", Pull::Always),
         ("never", Pull::Never),
@@ -301,8 +301,8 @@ fn images_are_fetched_when_compose_would() {
         ("refresh", Pull::Missing),
         ("refresh, pull_refresh_after: 1w2d", Pull::Every(777_600)),
     ] {
-        let wanted = service(&format!("platform: linux/arm64, pull_policy: {policy}"));
-        let container = &wanted.nodes[0].containers[0];
+        let desired = service(&format!("platform: linux/arm64, pull_policy: {policy}"));
+        let container = &desired.nodes[0].containers[0];
         assert_eq!(container.pull, expected, "{policy}");
         assert_eq!(container.platform.as_deref(), Some("linux/arm64"));
     }
@@ -361,8 +361,8 @@ fn values_reach_the_engine_as_compose_sends_them() {
         json!(25_000)
     );
     let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";
-    let wanted = wanted(text, &Overrides::default(), ENV);
-    let secure = json!(wanted.nodes[0].containers[0].body.host_config);
+    let desired = desired(text, &Overrides::default(), ENV);
+    let secure = json!(desired.nodes[0].containers[0].body.host_config);
     let options = [
         "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
         "no-new-privileges",
@@ -472,9 +472,9 @@ roles:
 "#
         )
     };
-    let wanted = of(&text("\"{{ 1 + node.index }}\"", "0"));
+    let desired = of(&text("\"{{ 1 + node.index }}\"", "0"));
     let names = |node: usize| {
-        let containers = wanted.nodes[node].containers.iter();
+        let containers = desired.nodes[node].containers.iter();
         containers.map(|c| c.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(0), ["a1-front-1", "a1-web-1", "a1-web-2", "a1-side-1"]);
@@ -482,7 +482,7 @@ roles:
         names(1),
         ["a2-front-1", "a2-web-1", "a2-web-2", "a2-web-3", "a2-side-1"]
     );
-    let node = &wanted.nodes[0];
+    let node = &desired.nodes[0];
     let label = |at: usize, key: &str| node.containers[at].body.labels.clone().unwrap_or_default()[key].clone();
     assert_eq!(label(2, "com.docker.compose.container-number"), "2");
     assert_eq!(label(1, "io.topogen.definition"), label(2, "io.topogen.definition"));
@@ -508,9 +508,9 @@ roles:
 
     // How many there are makes none of them another one, but for those that have names for all of them.
     let hashes = |scale: &str, off: &str| {
-        let wanted = of(&text(scale, off));
-        let hash = |c: &std::sync::Arc<topogen::engine::ContainerSpec>| (c.name.to_string(), c.hash.clone());
-        wanted.nodes[0]
+        let desired = of(&text(scale, off));
+        let hash = |c: &std::sync::Arc<topogen::cluster::ContainerSpec>| (c.name.to_string(), c.hash.clone());
+        desired.nodes[0]
             .containers
             .iter()
             .map(hash)
@@ -549,10 +549,10 @@ roles:
 "#;
     let (topology, sources) = crate::support::read(text, &Overrides::default(), &[]);
     let topology = topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)));
-    let wanted = topogen::engine::translate::translate(&topology, &Default::default()).expect("translated");
-    assert!(wanted.beyond((1, 48)).is_empty());
-    assert_eq!(wanted.beyond((1, 45)).len(), 3);
-    insta::assert_snapshot!("beyond_an_engine", wanted.beyond((1, 41)).render(&sources, false));
+    let desired = topogen::engine::translate::translate(&topology, &Default::default()).expect("translated");
+    assert!(desired.beyond((1, 48)).is_empty());
+    assert_eq!(desired.beyond((1, 45)).len(), 3);
+    insta::assert_snapshot!("beyond_an_engine", desired.beyond((1, 41)).render(&sources, false));
 }
 
 /// A hardened service has its configs and secrets all the same.
@@ -569,9 +569,9 @@ roles:
       room: {image: i, read_only: true, tmpfs: /run, secrets: [s], volumes: [/run/secrets]}
       plain: {image: i, configs: [c], secrets: [s]}
 "#;
-    let wanted = of(text);
+    let desired = of(text);
     let mounts = |at: usize| {
-        let host = json!(wanted.nodes[0].containers[at].body.host_config);
+        let host = json!(desired.nodes[0].containers[at].body.host_config);
         let targets = host["Mounts"]
             .as_array()
             .into_iter()
@@ -584,11 +584,13 @@ roles:
     assert_eq!(mounts(2), json!(["/run/secrets"]));
     assert_eq!(mounts(3), json!([]));
     assert!(
-        wanted.nodes[0].containers[1].targets().contains(&"/etc/app".to_owned()),
+        desired.nodes[0].containers[1]
+            .targets()
+            .contains(&"/etc/app".to_owned()),
         "it is not carried over"
     );
     assert!(
-        !wanted.nodes[0].containers[2]
+        !desired.nodes[0].containers[2]
             .targets()
             .contains(&"/run/secrets".to_owned()),
         "it is"

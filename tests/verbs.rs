@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use topogen::engine::{SeenContainer, State, label};
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::plan::verbs::{self, Verb};
 use topogen::select::{self, NoMatch, Target};
 
 use crate::support::{stderr, stdout, topogen};
 
-fn container(node: &str, role: &str, service: &str, more: &[(&str, &str)]) -> SeenContainer {
+fn container(node: &str, role: &str, service: &str, more: &[(&str, &str)]) -> ObservedContainer {
     let labels = [
         (label::NODE, node),
         (label::ROLE, role),
@@ -18,17 +20,17 @@ fn container(node: &str, role: &str, service: &str, more: &[(&str, &str)]) -> Se
         (label::compose::SERVICE, service),
     ];
     let all = labels.iter().chain(more);
-    SeenContainer {
+    ObservedContainer {
         id: format!("id-{node}-{service}"),
         name: format!("{node}-{service}-1"),
         labels: all.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         state: State::Running,
-        ..SeenContainer::default()
+        ..ObservedContainer::default()
     }
 }
 
 /// A head, twelve workers that come after it, and a rack whose nodes are called otherwise than their role.
-fn cluster() -> Vec<SeenContainer> {
+fn cluster() -> Vec<ObservedContainer> {
     let mut all = vec![
         container(
             "head",
@@ -119,11 +121,11 @@ fn targets_mean_containers() {
 
 #[test]
 fn names_in_hints_are_as_short_as_targets() {
-    let mut all: Vec<SeenContainer> = ["a", "b2", "b3", "b5", "c01", "c02"]
+    let mut all: Vec<ObservedContainer> = ["a", "b2", "b3", "b5", "c01", "c02"]
         .iter()
         .map(|n| container(n, "r", "x", &[]))
         .collect();
-    let hint = |all: &[SeenContainer]| select::select(&targets("zz"), all).expect_err("none")[0].hint.clone();
+    let hint = |all: &[ObservedContainer]| select::select(&targets("zz"), all).expect_err("none")[0].hint.clone();
     assert_eq!(hint(&all), "nodes: `a`, `b[2-3]`, `b5`, `c01`, `c02`; roles: `r`");
     all.extend((0..20).map(|n| container(&format!("d{}", n * 2), "r", "x", &[])));
     assert!(hint(&all).contains(" and 13 more; roles"), "{}", hint(&all));
@@ -172,7 +174,7 @@ fn a_command_runs_in_the_entry_of_a_node() {
 }
 
 /// The plan of `verb` for `words` of `all`, as a person reads it, and what each operation waits for.
-fn shown(verb: &Verb, words: &str, all: &[SeenContainer]) -> String {
+fn shown(verb: &Verb, words: &str, all: &[ObservedContainer]) -> String {
     let chosen = select::select(&targets(words), all).expect("found");
     match verbs::plan(verb, &chosen, all) {
         Ok(plan) => {
@@ -217,7 +219,7 @@ const VERBS: fn() -> Vec<Verb> = || {
 fn each_verb_acts_on_what_is_in_another_state() {
     use State::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
     let states = [Running, Restarting, Paused, Exited, Removing];
-    let all: Vec<SeenContainer> = states
+    let all: Vec<ObservedContainer> = states
         .iter()
         .map(|state| {
             let mut one = container("n", "n", state.word(), &[]);
@@ -279,14 +281,14 @@ fn labels_that_make_a_circle_are_no_reason_to_leave_out() {
         ),
     ];
     for verb in VERBS() {
-        let chosen: Vec<&SeenContainer> = all.iter().collect();
+        let chosen: Vec<&ObservedContainer> = all.iter().collect();
         let plan = verbs::plan(&verb, &chosen, &all).expect("all are fit");
-        let wanted = if matches!(verb, Verb::Start | Verb::Unpause) {
+        let desired = if matches!(verb, Verb::Start | Verb::Unpause) {
             0
         } else {
             3
         };
-        assert_eq!(plan.operations.len(), wanted, "{verb:?}");
+        assert_eq!(plan.operations.len(), desired, "{verb:?}");
     }
 }
 
@@ -381,12 +383,12 @@ proptest! {
         for (container, running) in all.iter_mut().zip(&running) {
             container.state = if *running { State::Running } else { State::Exited };
         }
-        let chosen: Vec<&SeenContainer> = all.iter().zip(&chosen).filter(|(_, c)| **c).map(|(c, _)| c).collect();
+        let chosen: Vec<&ObservedContainer> = all.iter().zip(&chosen).filter(|(_, c)| **c).map(|(c, _)| c).collect();
         let plan = verbs::plan(&verb, &chosen, &all).expect("all are fit");
-        let mut seen = HashSet::new();
+        let mut observed = HashSet::new();
         for (at, operation) in plan.operations.iter().enumerate() {
             let awaits = operation.action.words().starts_with("await");
-            prop_assert!(awaits || seen.insert(operation.subject.clone()));
+            prop_assert!(awaits || observed.insert(operation.subject.clone()));
             let mut before = operation.after.iter().chain(&operation.after_any);
             prop_assert!(before.all(|before| *before < at));
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use engine::Engine;
 use proptest::prelude::*;
-use topogen::engine::{State, label};
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 use topogen::verify::Scope;

@@ -95,7 +95,7 @@ pub(crate) fn interrupted() -> Result<()> {
     Ok(())
 }
 
-/// Whether somebody wanted this to end; from now on programs run again, which cleaning up needs.
+/// Whether somebody desired this to end; from now on programs run again, which cleaning up needs.
 pub(crate) fn go_on() -> bool {
     INTERRUPTED.swap(false, Ordering::SeqCst)
 }

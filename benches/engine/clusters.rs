@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::children::{self, Took};
 use crate::floor;
-use crate::lab::{Compose, FLOOR, Lab, OURS, wanted};
+use crate::lab::{Compose, FLOOR, Lab, OURS, desired};
 use crate::report::{Line, Spread, Unit};
 use crate::{Options, say};
 
@@ -76,10 +76,10 @@ fn our_cycle(lab: &Lab, again: bool) -> Result<Cycle> {
 }
 
 fn floor_cycle(lab: &Lab, at_once: usize) -> Result<Cycle> {
-    let wanted = wanted(FLOOR, SLAVES)?;
-    let up = floor::up(&wanted, lab.place.api, |_| true, true)?;
+    let desired = desired(FLOOR, SLAVES)?;
+    let up = floor::up(&desired, lab.place.api, |_| true, true)?;
     let up = lab.floor_at(&up, at_once)?.wall;
-    let down = lab.floor_at(&floor::down(&wanted, |_| true, true), at_once)?.wall;
+    let down = lab.floor_at(&floor::down(&desired, |_| true, true), at_once)?.wall;
     Ok(Cycle {
         up,
         down,
@@ -147,8 +147,8 @@ pub(crate) fn cold(lab: &Lab, options: &Options) -> Vec<Line> {
     }
     let ways = [(Compose::Loop, 0.67), (Compose::One, 0.5), (Compose::AtOnce, 0.8)];
     for (way, bound) in ways {
-        let wanted = options.has("compose") || way == Compose::Loop && (options.has("down") || options.has("noop"));
-        if !wanted {
+        let desired = options.has("compose") || way == Compose::Loop && (options.has("down") || options.has("noop"));
+        if !desired {
             continue;
         }
         match beside(lab, options, way, bound) {
@@ -207,17 +207,17 @@ pub(crate) fn grow(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
     for slaves in [10, 49] {
         say(&format!("grow: bringing up {slaves} slaves"));
         lab.ours("up", Some(slaves))?;
-        let wanted = wanted(OURS, slaves + 1)?;
+        let desired = desired(OURS, slaves + 1)?;
         let last = format!("slave{}", slaves + 1);
         let only = |node: &str| node == last;
         for looks in [false, true] {
-            let mut jobs = floor::up(&wanted, lab.place.api, only, false)?;
+            let mut jobs = floor::up(&desired, lab.place.api, only, false)?;
             let (against, bound) = match looks {
                 true => ("the same floor, once it has looked at what is there", None),
                 false => ("the five containers' floor", Some(1.1)),
             };
             if looks {
-                jobs = floor::once_looked(jobs, &wanted, |node| !only(node));
+                jobs = floor::once_looked(jobs, &desired, |node| !only(node));
             }
             let found = pairs(
                 options.rounds,
@@ -229,7 +229,7 @@ pub(crate) fn grow(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
                 },
                 || {
                     let took = lab.floor(&jobs)?;
-                    lab.floor(&floor::down(&wanted, only, false))?;
+                    lab.floor(&floor::down(&desired, only, false))?;
                     Ok(took.wall)
                 },
             )?;
@@ -253,8 +253,8 @@ pub(crate) fn grow(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
 /// Proving 53 containers, beside running a trivial command in each of them.
 pub(crate) fn verify(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
     lab.ours("up", Some(SLAVES))?;
-    let wanted = wanted(OURS, SLAVES)?;
-    let execs = floor::execs(&wanted, TRIVIAL);
+    let desired = desired(OURS, SLAVES)?;
+    let execs = floor::execs(&desired, TRIVIAL);
     let found = pairs(
         options.rounds,
         "verify",
@@ -271,8 +271,8 @@ pub(crate) fn verify(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
 pub(crate) fn fakes(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
     use crate::wire::Call;
     lab.ours("up", Some(SLAVES))?;
-    let wanted = wanted(OURS, SLAVES)?;
-    let names: Vec<&str> = wanted
+    let desired = desired(OURS, SLAVES)?;
+    let names: Vec<&str> = desired
         .nodes
         .iter()
         .flat_map(|n| &n.containers)
@@ -280,8 +280,8 @@ pub(crate) fn fakes(lab: &Lab, options: &Options) -> Result<Vec<Line>> {
         .collect();
     let mut memory = Vec::new();
     for name in &names {
-        let seen = lab.ask(&Call::get(format!("/containers/{name}/json")))?;
-        let pid = seen["State"]["Pid"].as_u64().unwrap_or_default();
+        let observed = lab.ask(&Call::get(format!("/containers/{name}/json")))?;
+        let pid = observed["State"]["Pid"].as_u64().unwrap_or_default();
         memory.extend(resident(pid));
     }
     let mut starts = Vec::new();

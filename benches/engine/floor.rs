@@ -16,7 +16,9 @@ use bollard::models::{
     NetworkingConfig,
 };
 use tokio::sync::Notify;
-use topogen::engine::{ContainerSpec, NetworkSpec, Wanted};
+use topogen::cluster::ContainerSpec;
+use topogen::cluster::Desired;
+use topogen::cluster::NetworkSpec;
 
 use crate::children::interrupted;
 use crate::wire::{Call, Place, Wire};
@@ -42,15 +44,15 @@ pub(crate) struct Job {
     pub(crate) after: Vec<usize>,
 }
 
-/// What makes the networks and containers of `wanted`, of all its nodes or of those that `of` picks.
-pub(crate) fn up(wanted: &Wanted, api: (usize, usize), of: impl Fn(&str) -> bool, inout: bool) -> Result<Vec<Job>> {
+/// What makes the networks and containers of `desired`, of all its nodes or of those that `of` picks.
+pub(crate) fn up(desired: &Desired, api: (usize, usize), of: impl Fn(&str) -> bool, inout: bool) -> Result<Vec<Job>> {
     let mut jobs: Vec<Job> = Vec::new();
     let mut made: HashMap<&str, usize> = HashMap::new();
     if inout {
-        made.insert(wanted.inout.name.as_str(), 0);
-        jobs.push(job(vec![network(&wanted.inout)?], Vec::new()));
+        made.insert(desired.inout.name.as_str(), 0);
+        jobs.push(job(vec![network(&desired.inout)?], Vec::new()));
     }
-    for node in wanted.nodes.iter().filter(|n| of(n.name.as_str())) {
+    for node in desired.nodes.iter().filter(|n| of(n.name.as_str())) {
         for spec in &node.networks {
             made.insert(spec.name.as_str(), jobs.len());
             jobs.push(job(vec![network(spec)?], Vec::new()));
@@ -65,7 +67,7 @@ pub(crate) fn up(wanted: &Wanted, api: (usize, usize), of: impl Fn(&str) -> bool
 
 /// `jobs` once each container that `there` names was looked at: a list, and an inspection each, since no list says what a
 /// container answers to.
-pub(crate) fn once_looked(jobs: Vec<Job>, there: &Wanted, of: impl Fn(&str) -> bool) -> Vec<Job> {
+pub(crate) fn once_looked(jobs: Vec<Job>, there: &Desired, of: impl Fn(&str) -> bool) -> Vec<Job> {
     let mut all = vec![job(vec![Call::get("/containers/json?all=true")], Vec::new())];
     let nodes = there.nodes.iter().filter(|n| of(n.name.as_str()));
     let inspect = |spec: &std::sync::Arc<ContainerSpec>| Call::get(format!("/containers/{}/json", spec.name));
@@ -87,11 +89,11 @@ pub(crate) fn once_looked(jobs: Vec<Job>, there: &Wanted, of: impl Fn(&str) -> b
 
 /// What takes them away: each container is stopped as `down` stops it, with its own grace period, then removed. A
 /// forced removal alone would be a call less, but it kills, which is not what `down` promises.
-pub(crate) fn down(wanted: &Wanted, of: impl Fn(&str) -> bool, inout: bool) -> Vec<Job> {
+pub(crate) fn down(desired: &Desired, of: impl Fn(&str) -> bool, inout: bool) -> Vec<Job> {
     let remove = |spec: &NetworkSpec| Work::RemoveNetwork(Call::delete(format!("/networks/{}", spec.name)).or(&[404]));
     let mut jobs: Vec<Job> = Vec::new();
     let mut all: Vec<usize> = Vec::new();
-    for node in wanted.nodes.iter().filter(|n| of(n.name.as_str())) {
+    for node in desired.nodes.iter().filter(|n| of(n.name.as_str())) {
         let first = jobs.len();
         for spec in &node.containers {
             let stop = Call::post(format!("/containers/{}/stop", spec.name), None).or(&[304, 404]);
@@ -107,16 +109,16 @@ pub(crate) fn down(wanted: &Wanted, of: impl Fn(&str) -> bool, inout: bool) -> V
     }
     if inout {
         jobs.push(Job {
-            work: remove(&wanted.inout),
+            work: remove(&desired.inout),
             after: all,
         });
     }
     jobs
 }
 
-/// What runs `command` in each container of `wanted`.
-pub(crate) fn execs(wanted: &Wanted, command: &[&str]) -> Vec<Job> {
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+/// What runs `command` in each container of `desired`.
+pub(crate) fn execs(desired: &Desired, command: &[&str]) -> Vec<Job> {
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let exec = |spec: &std::sync::Arc<ContainerSpec>| Job {
         work: Work::Exec {
             container: spec.name.to_string(),

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
+use topogen::cluster::Desired;
 use topogen::diagnostic::Sources;
-use topogen::engine::Wanted;
 use topogen::engine::connect::host::Host;
 use topogen::engine::connect::{Engine, chosen};
 use topogen::engine::translate::{Origin, translate};
@@ -172,12 +172,12 @@ impl Lab {
 
     /// Make, or take away, the network that the rendered projects expect: by hand, so outside of what is measured.
     pub(crate) fn inout(&self, there: bool) -> Result<()> {
-        let wanted = wanted(PEERS, 1)?;
-        let name = wanted.inout.name.as_str();
+        let desired = desired(PEERS, 1)?;
+        let name = desired.inout.name.as_str();
         if !there {
             return self.tell(&Call::delete(format!("/networks/{name}")).or(&[404]));
         }
-        let subnet = wanted
+        let subnet = desired
             .inout
             .subnet
             .context("the built-in blueprint has subnets")?
@@ -261,7 +261,7 @@ impl Compose {
 }
 
 /// What `topogen up` would want of the engine.
-pub(crate) fn wanted(cluster: &str, slaves: u32) -> Result<Wanted> {
+pub(crate) fn desired(cluster: &str, slaves: u32) -> Result<Desired> {
     let mut sources = Sources::default();
     let file = sources.add("master-slaves", LAB);
     let none = |_: &str| None;

@@ -222,7 +222,7 @@ pub(crate) struct Size {
     pub(crate) cpu_seconds: Spread,
     /// topogen's own, the most of it.
     pub(crate) megabytes: Spread,
-    /// CPU time of the engine and its containerd, where they can be seen.
+    /// CPU time of the engine and its containerd, where they can be observed.
     pub(crate) engine_cpu_seconds: Option<Spread>,
 }
 

@@ -14,7 +14,7 @@ const VERBS: [&str; 5] = ["up", "no-op", "verify", "down", "render"];
 /// Ticks of a second in proc(5): USER_HZ, the same on every machine that Linux runs on today.
 const TICKS: f64 = 100.0;
 
-/// The processes of the engine that can be seen: its own, and its containerd's.
+/// The processes of the engine that can be observed: its own, and its containerd's.
 struct Processes(Vec<u32>);
 
 impl Processes {

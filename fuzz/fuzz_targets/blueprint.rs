@@ -10,7 +10,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use topogen::blueprint::interpolate::Variables;
 use topogen::blueprint::{Blueprint, Inputs};
-use topogen::compose::render;
+use topogen::render::compose;
 use topogen::diagnostic::Sources;
 use topogen::topology::expand::{Overrides, expand};
 
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     match topology {
         Ok(topology) => {
             for node in &topology.nodes {
-                let _ = render::file(&topology, node);
+                let _ = compose::file(&topology, node);
             }
         }
         Err(problems) => {

@@ -9,10 +9,18 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
+use super::Addresses;
+use super::Blueprint;
+use super::DEFAULT_POOL;
+use super::EntryPoint;
+use super::MAX_COUNT;
+use super::Override;
+use super::Role;
+use super::Service;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
-use super::{Addresses, Blueprint, Condition, DEFAULT_POOL, EntryPoint, MAX_COUNT, Override, Role, Service};
+use crate::compose::Condition;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;

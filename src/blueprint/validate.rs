@@ -1,6 +1,13 @@
 //! What must agree with what, inside one blueprint: every fault collected.
 
-use super::{Blueprint, ConfigKind, INOUT, INTERNAL, MAX_COUNT, Role, Service, merge};
+use super::Blueprint;
+use super::INOUT;
+use super::INTERNAL;
+use super::MAX_COUNT;
+use super::Role;
+use super::Service;
+use super::merge;
+use crate::compose::ConfigKind;
 use crate::compose::references;
 use crate::diagnostic::{Instead, Problem, Problems, Spanned};
 use crate::name::ServiceName;

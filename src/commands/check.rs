@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
+use crate::cluster::Desired;
 use crate::diagnostic::{Kind, Problem, Problems};
-use crate::engine::{Wanted, translate};
+use crate::engine::translate;
 use crate::error::Error;
-use crate::plan::plural;
 use crate::terminal;
+use crate::text::plural;
 
 pub(super) fn run(args: &Check) -> Result<(), Error> {
     let result = load::topology(&args.source).and_then(known_to_compose);
@@ -85,8 +86,8 @@ fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
 }
 
 /// What is mounted from this machine, by its name a file, and not there. A directory is made on purpose.
-fn missing_files(wanted: &Wanted) -> BTreeSet<String> {
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+fn missing_files(desired: &Desired) -> BTreeSet<String> {
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let hosts = containers.filter_map(|c| c.body.host_config.as_ref());
     let sources = hosts
         .flat_map(|h| h.binds.iter().flatten())

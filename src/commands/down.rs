@@ -8,9 +8,13 @@ use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
-use crate::plan::{Action, Operation, listed, plural, reconcile};
+use crate::plan::Action;
+use crate::plan::Operation;
+use crate::plan::reconcile;
 use crate::terminal;
 use crate::terminal::words::span;
+use crate::text::listed;
+use crate::text::plural;
 
 pub(super) async fn run(args: &Down) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
@@ -19,9 +23,9 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
     terminal::doing("looking at the engine");
     let mut done: Vec<Operation> = Vec::new();
     for look in 1.. {
-        let seen = observe::observe(&engine, &cluster, false).await;
-        let seen = seen.map_err(work::doing("look at the engine"))?;
-        let plan = reconcile::down(&cluster, &seen, args.volumes);
+        let observed = observe::observe(&engine, &cluster, false).await;
+        let observed = observed.map_err(work::doing("look at the engine"))?;
+        let plan = reconcile::down(&cluster, &observed, args.volumes);
         if args.dry.dry_run {
             return work::show(&plan, &args.dry);
         }
@@ -34,14 +38,14 @@ pub(super) async fn run(args: &Down) -> Result<(), Error> {
         work::carry_out(&plan, &cluster, &engine, None, None, &args.work).await?;
         done.extend(plan.operations);
         let now = work::look_back(&engine, &cluster).await?;
-        if look == work::LOOKS || now.came_since(&seen).next().is_none() {
+        if look == work::LOOKS || now.came_since(&observed).next().is_none() {
             break;
         }
     }
     if done.is_empty() {
         return nothing(&engine, &cluster).await;
     }
-    let count = |wanted: fn(&Action) -> bool| done.iter().filter(|o| wanted(&o.action)).count();
+    let count = |desired: fn(&Action) -> bool| done.iter().filter(|o| desired(&o.action)).count();
     let containers = count(|a| matches!(a, Action::RemoveContainer { .. }));
     let networks = count(|a| matches!(a, Action::RemoveNetwork { .. }));
     let volumes = count(|a| matches!(a, Action::RemoveVolume));

@@ -9,14 +9,16 @@ use serde::Serialize;
 
 use super::verbs::Found;
 use crate::cli::{Exec, Format, Which};
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::console;
 use crate::engine::connect::words;
 use crate::engine::exec::{self, Console, Order, Stream};
-use crate::engine::{SeenContainer, State, label};
 use crate::error::{Error, Exit};
 use crate::fake;
 use crate::lines::{Lines, Prefixes, whose};
-use crate::plan::plural;
+use crate::text::plural;
 use crate::{select, terminal};
 
 pub(super) async fn run(args: &Exec) -> Result<(), Error> {
@@ -66,7 +68,7 @@ fn variable(text: &str) -> Option<String> {
 }
 
 /// In one container, as if it ran here; its exit code.
-async fn alone(found: &Found, container: &SeenContainer, order: &Order, which: &Which) -> Result<u8, Error> {
+async fn alone(found: &Found, container: &ObservedContainer, order: &Order, which: &Which) -> Result<u8, Error> {
     let not_run = |reason| Error::NotRun(format!("cannot run it in `{}`: {reason}", whose(container)));
     if let Some(reason) = at_rest(container, which) {
         return Err(not_run(reason));
@@ -96,7 +98,7 @@ async fn alone(found: &Found, container: &SeenContainer, order: &Order, which: &
 }
 
 /// What to type where `container` is a fake, which has no command but its own.
-fn hint_at_fake(container: &SeenContainer, which: &Which) {
+fn hint_at_fake(container: &ObservedContainer, which: &Which) {
     if fake::is_image(&container.image) {
         let whose = whose(container);
         terminal::line(&format!(
@@ -109,7 +111,7 @@ fn hint_at_fake(container: &SeenContainer, which: &Which) {
 }
 
 /// In each container, so many at once: lines as they come, each after whose it is, or all at the end as JSON.
-async fn together(found: &Found, chosen: &[&SeenContainer], order: &Order, args: &Exec) -> Result<u8, Error> {
+async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, args: &Exec) -> Result<u8, Error> {
     let json = args.format == Format::Json;
     let prefixes = RefCell::new(Prefixes::new(chosen, terminal::colours()));
     let (docker, prefixes) = (&found.engine.docker, &prefixes);
@@ -166,7 +168,7 @@ async fn together(found: &Found, chosen: &[&SeenContainer], order: &Order, args:
 /// In one of many: whole lines only, each after whose it is.
 async fn in_lines(
     docker: &bollard::Docker,
-    container: &SeenContainer,
+    container: &ObservedContainer,
     order: &Order,
     prefixes: &RefCell<Prefixes>,
 ) -> Result<i64, EngineError> {
@@ -214,7 +216,7 @@ fn code(exit: i64) -> u8 {
 }
 
 /// Why no command can run in it, and what to type.
-fn at_rest(container: &SeenContainer, which: &Which) -> Option<String> {
+fn at_rest(container: &ObservedContainer, which: &Which) -> Option<String> {
     let whose = whose(container);
     match container.state {
         State::Running | State::Restarting => None,
@@ -248,7 +250,7 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn of(container: &'a SeenContainer) -> Self {
+    fn of(container: &'a ObservedContainer) -> Self {
         Self {
             node: container.label(label::NODE),
             service: container.label(label::SERVICE),

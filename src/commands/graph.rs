@@ -7,12 +7,13 @@ use anyhow::Context;
 
 use super::{load, work};
 use crate::cli::{Graph, GraphFormat};
+use crate::cluster::Observed;
 use crate::engine::connect::Engine;
-use crate::engine::{Observed, observe};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::graph::{self, Format, mermaid};
 use crate::name::ClusterName;
-use crate::output;
+use crate::render::files;
 use crate::terminal;
 
 /// Columns where no terminal says how many it has.
@@ -34,11 +35,11 @@ pub(super) async fn run(args: &Graph) -> Result<(), Error> {
     let loaded = load::topology(&args.source)?;
     load::warn(&loaded);
     let topology = loaded.topology;
-    let seen = match args.live {
-        true => Some(seen(&topology.cluster).await?),
+    let observed = match args.live {
+        true => Some(observed(&topology.cluster).await?),
         false => None,
     };
-    let text = graph::draw(&topology, seen.as_ref(), format, args.unfold).context("cannot draw")?;
+    let text = graph::draw(&topology, observed.as_ref(), format, args.unfold).context("cannot draw")?;
     if format == Format::Mermaid
         && let Some(why) = mermaid::too_much(&text)
     {
@@ -47,7 +48,7 @@ pub(super) async fn run(args: &Graph) -> Result<(), Error> {
     let Some(file) = file else {
         return Ok(terminal::data(&text).context("cannot print")?);
     };
-    Ok(output::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
+    Ok(files::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }
 
 /// The format that is asked for, else the one that `file` ends in, else text.
@@ -85,16 +86,16 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
 }
 
 /// What is on the engine, and who else is on the cluster's networks.
-async fn seen(cluster: &ClusterName) -> Result<Observed, Error> {
+async fn observed(cluster: &ClusterName) -> Result<Observed, Error> {
     let engine = Engine::connect().await?;
     let looking = || work::doing("look at the engine");
-    let mut seen = observe::observe(&engine, cluster, false).await.map_err(looking())?;
-    observe::inspect_all(&engine, &mut seen.containers)
+    let mut observed = observe::observe(&engine, cluster, false).await.map_err(looking())?;
+    observe::inspect_all(&engine, &mut observed.containers)
         .await
         .map_err(looking())?;
-    if seen.containers.is_empty() {
+    if observed.containers.is_empty() {
         terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
         work::other_clusters(&engine, cluster, "graph --live").await?;
     }
-    Ok(seen)
+    Ok(observed)
 }

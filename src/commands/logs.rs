@@ -15,10 +15,12 @@ use tokio::task::JoinSet;
 use super::verbs::Found;
 use super::work;
 use crate::cli::{Format, Logs, Which};
+use crate::cluster::ObservedContainer;
+use crate::cluster::label;
 use crate::console;
 use crate::engine::connect::words;
+use crate::engine::events;
 use crate::engine::logs::{Ask, Line, Merged, follow, lines};
-use crate::engine::{SeenContainer, events, label};
 use crate::error::{Error, Exit};
 use crate::lines::{Prefixes, whose};
 use crate::{select, terminal};
@@ -60,7 +62,7 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 /// What was printed so far, in the order of time; for each container the time of its last line.
 async fn past(
     found: &Found,
-    chosen: &[&SeenContainer],
+    chosen: &[&ObservedContainer],
     args: &Logs,
     printer: &mut Printer,
 ) -> Result<Vec<Option<SystemTime>>, Error> {
@@ -84,7 +86,7 @@ async fn past(
 }
 
 /// What was printed so far and what will be, until nothing is left that could print.
-async fn all(found: &Found, chosen: &[&SeenContainer], args: &Logs, printer: &mut Printer) -> Result<(), Error> {
+async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer: &mut Printer) -> Result<(), Error> {
     let docker = &found.engine.docker;
     // Before anything is read: what starts meanwhile is not to be missed.
     let (happened, mut happenings) = mpsc::unbounded_channel();
@@ -133,8 +135,8 @@ struct Followers {
     tasks: JoinSet<()>,
     /// By container: told of every start.
     starts: HashMap<String, watch::Sender<()>>,
-    sender: mpsc::Sender<(Arc<SeenContainer>, Result<Line, EngineError>)>,
-    lines: mpsc::Receiver<(Arc<SeenContainer>, Result<Line, EngineError>)>,
+    sender: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, EngineError>)>,
+    lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, EngineError>)>,
 }
 
 impl Followers {
@@ -149,7 +151,7 @@ impl Followers {
         }
     }
 
-    fn add(&mut self, container: SeenContainer, ask: Ask) {
+    fn add(&mut self, container: ObservedContainer, ask: Ask) {
         let (start, starts) = watch::channel(());
         self.starts.insert(container.id.clone(), start);
         let work = follow(
@@ -191,7 +193,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(args: &Logs, chosen: &[&SeenContainer]) -> Self {
+    fn new(args: &Logs, chosen: &[&ObservedContainer]) -> Self {
         Self {
             out: io::BufWriter::new(io::stdout()),
             prefixes: Prefixes::new(chosen, !args.no_color && terminal::colours()),
@@ -202,7 +204,7 @@ impl Printer {
         }
     }
 
-    fn show(&mut self, container: &SeenContainer, line: Result<Line, EngineError>) -> Result<(), Error> {
+    fn show(&mut self, container: &ObservedContainer, line: Result<Line, EngineError>) -> Result<(), Error> {
         let line = match line {
             Ok(line) => line,
             Err(error) => {
@@ -250,7 +252,7 @@ impl Printer {
             0 => Ok(()),
             n => Err(Error::Partial(format!(
                 "{} could not be read",
-                crate::plan::plural(n, "log")
+                crate::text::plural(n, "log")
             ))),
         }
     }

@@ -5,9 +5,9 @@ use anyhow::Context;
 use crate::cli::Probe;
 use crate::console;
 use crate::error::Error;
+use crate::probe;
+use crate::probe::question::Questions;
 use crate::terminal;
-use crate::verify::probe;
-use crate::verify::question::Questions;
 
 pub(super) async fn run(args: &Probe) -> Result<(), Error> {
     let own = Questions {

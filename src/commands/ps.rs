@@ -12,7 +12,10 @@ use tokio::sync::watch;
 use super::verbs::Found;
 use super::work;
 use crate::cli::{Format, Ps};
-use crate::engine::{SeenEndpoint, events, label, observe};
+use crate::cluster::ObservedEndpoint;
+use crate::cluster::label;
+use crate::engine::events;
+use crate::engine::observe;
 use crate::error::{Error, Exit};
 use crate::roster::{self, NodeRow};
 use crate::{console, select, terminal};
@@ -49,7 +52,7 @@ pub(super) async fn run(args: &Ps) -> Result<(), Error> {
 }
 
 /// The names of containers by their ids, and the endpoints that each had then: while those stay so do these.
-type Names = HashMap<String, (Vec<SeenEndpoint>, Vec<String>)>;
+type Names = HashMap<String, (Vec<ObservedEndpoint>, Vec<String>)>;
 
 /// The nodes that are asked for, none where nothing of them is there.
 async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRow>, EngineError> {
@@ -61,7 +64,7 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
         .map(|n| n.name)
         .collect();
     let chosen = select::present(&args.targets, &found.containers);
-    let known = |id: &str, endpoints: &[SeenEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
+    let known = |id: &str, endpoints: &[ObservedEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
     let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.networks)).collect();
     let private = &private;
     let new: Vec<_> = futures_util::stream::iter(unknown)

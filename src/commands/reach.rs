@@ -4,29 +4,31 @@ use std::net::IpAddr;
 
 use super::work;
 use crate::cli::{Source, Which};
+use crate::cluster::Desired;
+use crate::cluster::label;
 use crate::engine::connect::Engine;
-use crate::engine::{Wanted, label, observe};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::terminal::reach::{Entrance, Published, sentence};
 
 /// Half a sentence that says it.
-pub(super) async fn reach(engine: &Engine, wanted: &Wanted, source: &Source) -> Result<String, Error> {
+pub(super) async fn reach(engine: &Engine, desired: &Desired, source: &Source) -> Result<String, Error> {
     // The name alone says which cluster; the blueprint does where there is none.
     let named = Which {
         name: source.name.clone(),
         file: source.file.clone().filter(|_| source.name.is_none()),
     };
-    let published = match wanted.host_ports() {
-        true => published(engine, wanted).await?,
+    let published = match desired.host_ports() {
+        true => published(engine, desired).await?,
         false => Vec::new(),
     };
-    Ok(sentence(&published, entrance(wanted).as_ref(), &named.command("ps")))
+    Ok(sentence(&published, entrance(desired).as_ref(), &named.command("ps")))
 }
 
 /// The first node that has a name on the shared network.
-fn entrance(wanted: &Wanted) -> Option<Entrance> {
-    let network = &wanted.inout.name;
-    wanted.nodes.iter().flat_map(|n| &n.containers).find_map(|container| {
+fn entrance(desired: &Desired) -> Option<Entrance> {
+    let network = &desired.inout.name;
+    desired.nodes.iter().flat_map(|n| &n.containers).find_map(|container| {
         let (_, endpoint) = container.endpoints.iter().find(|(n, _)| n == network)?;
         let name = endpoint
             .aliases
@@ -45,11 +47,11 @@ fn entrance(wanted: &Wanted) -> Option<Entrance> {
 }
 
 /// What the engine's host offers, which it may have chosen itself.
-async fn published(engine: &Engine, wanted: &Wanted) -> Result<Vec<Published>, Error> {
-    let containers = observe::containers(engine, Some(&wanted.cluster)).await;
+async fn published(engine: &Engine, desired: &Desired) -> Result<Vec<Published>, Error> {
+    let containers = observe::containers(engine, Some(&desired.cluster)).await;
     let containers = containers.map_err(work::doing("look at the engine"))?;
     let mut found = Vec::new();
-    for node in &wanted.nodes {
+    for node in &desired.nodes {
         let of_node = containers.iter().filter(|c| c.label(label::NODE) == node.name.as_str());
         for (port, _) in of_node.flat_map(|c| &c.ports) {
             let host = match port.address {

@@ -6,14 +6,14 @@ use anyhow::Context;
 
 use super::load;
 use crate::cli::{Render, TopologyFormat};
-use crate::compose::render;
 use crate::error::Error;
 use crate::fake;
-use crate::output::{self, File};
 use crate::parallel;
-use crate::plan::plural;
-use crate::plan::reconcile::natural;
+use crate::render::files::File;
+use crate::render::{compose, files};
 use crate::terminal;
+use crate::text::natural;
+use crate::text::plural;
 use crate::topology::{self, ConfigSource, Network, Node, Topology};
 
 pub(super) fn run(args: &Render) -> Result<(), Error> {
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
         return print(&files);
     }
     let shown = args.output.display();
-    let changes = output::compare(&args.output, &files).with_context(|| format!("cannot read `{shown}`"))?;
+    let changes = files::compare(&args.output, &files).with_context(|| format!("cannot read `{shown}`"))?;
     if args.check {
         let difference = changes.difference().with_context(|| format!("cannot read `{shown}`"))?;
         return match changes.write.len() + changes.remove.len() {
@@ -108,9 +108,9 @@ fn files(topology: &Topology) -> Result<Vec<File>, Error> {
 }
 
 fn of_node(topology: &Topology, node: &Node) -> Result<Vec<File>, Error> {
-    let text = render::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
+    let text = compose::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
     let mut files = vec![File {
-        path: format!("{}/{}", node.project, render::FILE_NAME),
+        path: format!("{}/{}", node.project, compose::FILE_NAME),
         content: text.into_bytes().into(),
         mode: 0o644,
     }];

@@ -10,14 +10,26 @@ use tokio::time::Instant;
 use super::load::{self, Loaded};
 use super::{reach, work};
 use crate::cli::Up;
+use crate::cluster::Desired;
+use crate::cluster::Observed;
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::engine::connect::Engine;
+use crate::engine::happened;
+use crate::engine::observe;
+use crate::engine::settle;
+use crate::engine::translate;
 use crate::engine::translate::Origin;
-use crate::engine::{Observed, SeenContainer, State, Wanted, happened, label, observe, settle, translate};
 use crate::error::Error;
+use crate::plan::Action;
+use crate::plan::Operation;
+use crate::plan::Plan;
 use crate::plan::conflict::Conflict;
-use crate::plan::{Action, Operation, Plan, plural, reconcile};
+use crate::plan::reconcile;
 use crate::terminal;
 use crate::terminal::words::span;
+use crate::text::plural;
 
 /// What the engine gives a container to end in, in seconds, where it does not say itself.
 const GRACE: u64 = 10;
@@ -26,8 +38,8 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
     terminal::doing("reading the blueprint");
     let loaded = load::topology(&args.source)?;
-    let wanted = match translate::translate(&loaded.topology, &loaded.origin) {
-        Ok(wanted) => wanted,
+    let desired = match translate::translate(&loaded.topology, &loaded.origin) {
+        Ok(desired) => desired,
         Err(problems) => {
             return Err(Error::Blueprint {
                 problems,
@@ -37,7 +49,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     };
     load::warn_doubts(&loaded);
     let engine = work::connect().await?;
-    let beyond = wanted.beyond(engine.api);
+    let beyond = desired.beyond(engine.api);
     if !beyond.is_empty() {
         return Err(Error::Blueprint {
             problems: beyond,
@@ -45,25 +57,25 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         });
     }
     if !args.dry.dry_run {
-        work::refresh_images(&engine, &wanted, &args.work).await?;
+        work::refresh_images(&engine, &desired, &args.work).await?;
     }
     let mut did_something = false;
     let mut gone: BTreeSet<String> = BTreeSet::new();
     let mut anew: BTreeSet<String> = BTreeSet::new();
     let deadline = args.timeout.map(|t| Instant::now() + Duration::from_secs(t));
-    let window = window(&wanted);
+    let window = window(&desired);
     for look in 1.. {
         let begun = SystemTime::now();
-        let (seen, fake_ready) = looked(&engine, &wanted, window).await?;
+        let (observed, fake_ready) = looked(&engine, &desired, window).await?;
         let options = reconcile::Options {
             fake_ready,
             remove_orphans: args.remove_orphans,
             wait: args.wait,
         };
         terminal::doing("planning");
-        let plan = reconcile::up(&wanted, &seen, &options);
+        let plan = reconcile::up(&desired, &observed, &options);
         let plan = plan.map_err(|conflicts| in_the_way(&conflicts, &loaded, did_something))?;
-        if let Some(conflict) = other_blueprint(&plan, &wanted, &seen, &loaded.origin)
+        if let Some(conflict) = other_blueprint(&plan, &desired, &observed, &loaded.origin)
             && !args.take_over
         {
             return Err(in_the_way(&[conflict], &loaded, did_something));
@@ -78,22 +90,22 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             break;
         }
         did_something = true;
-        gone.extend(nodes_taken_away(&plan, &wanted));
+        gone.extend(nodes_taken_away(&plan, &desired));
         anew.extend(made_anew(&plan));
-        work::carry_out(&plan, &wanted.cluster, &engine, wanted.layout, deadline, &args.work).await?;
-        if happened::only(&plan, &wanted.cluster, &engine, begun).await {
+        work::carry_out(&plan, &desired.cluster, &engine, desired.layout, deadline, &args.work).await?;
+        if happened::only(&plan, &desired.cluster, &engine, begun).await {
             break;
         }
-        let now = work::look_back(&engine, &wanted.cluster).await?;
+        let now = work::look_back(&engine, &desired.cluster).await?;
         still_up(&plan, &now.containers)?;
-        let ended = ended_unasked(&plan, &wanted, &seen, &now);
-        let again = came_unasked(&wanted, &seen, &now) || were_stopped(&ended, &engine, &wanted, window).await;
+        let ended = ended_unasked(&plan, &desired, &observed, &now);
+        let again = came_unasked(&desired, &observed, &now) || were_stopped(&ended, &engine, &desired, window).await;
         if look == work::LOOKS || !again {
             break;
         }
     }
-    let containers: usize = wanted.nodes.iter().map(|n| n.containers.len()).sum();
-    let nodes = plural(wanted.nodes.len(), "node");
+    let containers: usize = desired.nodes.iter().map(|n| n.containers.len()).sum();
+    let nodes = plural(desired.nodes.len(), "node");
     let mut what = format!("{nodes}, {}", plural(containers, "container"));
     if !anew.is_empty() {
         what.push_str(&format!(", {} of them made anew", anew.len()));
@@ -101,8 +113,8 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
     if !gone.is_empty() {
         what.push_str(&format!(", {} removed", plural(gone.len(), "node")));
     }
-    let fields = json!({"nodes": wanted.nodes.len(), "containers": containers, "containers_recreated": anew, "nodes_removed": gone});
-    let reach = reach::reach(&engine, &wanted, &args.source).await?;
+    let fields = json!({"nodes": desired.nodes.len(), "containers": containers, "containers_recreated": anew, "nodes_removed": gone});
+    let reach = reach::reach(&engine, &desired, &args.source).await?;
     let text = match did_something {
         true => format!("up: {what}, in {}; {reach}", span(terminal::elapsed())),
         false => format!("nothing to do: all is up as the blueprint says, {what}; {reach}"),
@@ -112,8 +124,8 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
 }
 
 /// The nodes that `plan` takes away whole.
-fn nodes_taken_away(plan: &Plan, wanted: &Wanted) -> impl Iterator<Item = String> {
-    let stay: HashSet<&str> = wanted.nodes.iter().map(|n| n.name.as_str()).collect();
+fn nodes_taken_away(plan: &Plan, desired: &Desired) -> impl Iterator<Item = String> {
+    let stay: HashSet<&str> = desired.nodes.iter().map(|n| n.name.as_str()).collect();
     let removals = plan
         .operations
         .iter()
@@ -143,35 +155,40 @@ fn made_anew(plan: &Plan) -> impl Iterator<Item = String> {
 }
 
 /// For how long back it matters which containers were told to end: a little longer than the slowest may take to.
-fn window(wanted: &Wanted) -> Duration {
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+fn window(desired: &Desired) -> Duration {
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let graces = containers.map(|c| c.body.stop_timeout.and_then(|t| u64::try_from(t).ok()).unwrap_or(GRACE));
     Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
 }
 
 /// What is on the engine, once it has done what was asked of it by whoever is gone; and whether the fake image is there,
 /// where it is needed.
-async fn looked(engine: &Engine, wanted: &Wanted, window: Duration) -> Result<(Observed, bool), Error> {
+async fn looked(engine: &Engine, desired: &Desired, window: Duration) -> Result<(Observed, bool), Error> {
     let looking = || work::doing("look at the engine");
     terminal::doing("looking at the engine");
-    let look = || observe::observe(engine, &wanted.cluster, wanted.host_ports());
-    let (seen, told) = tokio::join!(look(), settle::told(engine, &wanted.cluster, window));
-    let mut seen = seen.map_err(looking())?;
-    let settled = settle::settle(engine, &wanted.cluster, &told).await;
+    let look = || observe::observe(engine, &desired.cluster, desired.host_ports());
+    let (observed, told) = tokio::join!(look(), settle::told(engine, &desired.cluster, window));
+    let mut observed = observed.map_err(looking())?;
+    let settled = settle::settle(engine, &desired.cluster, &told).await;
     if settled.map_err(looking())? {
-        seen = look().await.map_err(looking())?;
+        observed = look().await.map_err(looking())?;
     }
-    let needed = work::makes_fakes(wanted, &seen);
+    let needed = work::makes_fakes(desired, &observed);
     let (inspected, ready) = tokio::join!(
-        observe::inspect_all(engine, &mut seen.containers),
+        observe::inspect_all(engine, &mut observed.containers),
         work::image_ready(engine, needed)
     );
     inspected.map_err(looking())?;
-    Ok((seen, ready?))
+    Ok((observed, ready?))
 }
 
 /// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
-fn ended_unasked<'a>(plan: &Plan, wanted: &Wanted, seen: &'a Observed, now: &Observed) -> Vec<&'a SeenContainer> {
+fn ended_unasked<'a>(
+    plan: &Plan,
+    desired: &Desired,
+    observed: &'a Observed,
+    now: &Observed,
+) -> Vec<&'a ObservedContainer> {
     let touched: HashSet<&str> = plan.operations.iter().map(|o| o.subject.as_str()).collect();
     let runs: HashSet<&str> = now
         .containers
@@ -179,22 +196,22 @@ fn ended_unasked<'a>(plan: &Plan, wanted: &Wanted, seen: &'a Observed, now: &Obs
         .filter(|c| !matches!(c.state, State::Exited | State::Dead | State::Removing))
         .map(|c| c.id.as_str())
         .collect();
-    let wanted = wanted.nodes.iter().flat_map(|n| &n.containers);
-    let wanted: HashSet<&str> = wanted.map(|c| c.name.as_str()).collect();
-    let stays = |c: &&SeenContainer| wanted.contains(c.name.as_str()) && !touched.contains(c.name.as_str());
-    let ran = seen.containers.iter().filter(|c| c.state == State::Running);
+    let desired = desired.nodes.iter().flat_map(|n| &n.containers);
+    let desired: HashSet<&str> = desired.map(|c| c.name.as_str()).collect();
+    let stays = |c: &&ObservedContainer| desired.contains(c.name.as_str()) && !touched.contains(c.name.as_str());
+    let ran = observed.containers.iter().filter(|c| c.state == State::Running);
     ran.filter(stays).filter(|c| !runs.contains(c.id.as_str())).collect()
 }
 
 /// Whether any that has `ended` did so because somebody had told it to, before `up` was asked: nobody else will mend it.
 /// What ends by itself has done its work, or will be found by whoever looks next.
-async fn were_stopped(ended: &[&SeenContainer], engine: &Engine, wanted: &Wanted, window: Duration) -> bool {
+async fn were_stopped(ended: &[&ObservedContainer], engine: &Engine, desired: &Desired, window: Duration) -> bool {
     if ended.is_empty() {
         return false;
     }
     let told = settle::told(
         engine,
-        &wanted.cluster,
+        &desired.cluster,
         window + Duration::from_millis(terminal::elapsed()),
     )
     .await;
@@ -202,11 +219,11 @@ async fn were_stopped(ended: &[&SeenContainer], engine: &Engine, wanted: &Wanted
 }
 
 /// That the cluster is another blueprint's, and would become this one's. One whose file is gone was moved.
-fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origin) -> Option<Conflict> {
+fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, origin: &Origin) -> Option<Conflict> {
     if plan.is_empty() {
         return None;
     }
-    let blueprints: BTreeSet<&str> = seen.containers.iter().map(|c| c.label(label::BLUEPRINT)).collect();
+    let blueprints: BTreeSet<&str> = observed.containers.iter().map(|c| c.label(label::BLUEPRINT)).collect();
     let ours = origin.blueprint.as_str();
     let is_ours = |theirs: &str| {
         let real = |path: &str| std::fs::canonicalize(path).ok();
@@ -218,7 +235,7 @@ fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origi
     let is_there = |theirs: &&&str| !theirs.starts_with('/') || Path::new(theirs).exists();
     let theirs = blueprints.iter().find(is_there)?;
     Some(Conflict::OtherBlueprint {
-        cluster: wanted.cluster.to_string(),
+        cluster: desired.cluster.to_string(),
         theirs: (*theirs).to_owned(),
         ours: ours.to_owned(),
     })
@@ -226,24 +243,28 @@ fn other_blueprint(plan: &Plan, wanted: &Wanted, seen: &Observed, origin: &Origi
 
 /// Whether there is something of the cluster by now that nobody wants and that was not there when it was planned: its
 /// making was asked of the engine before.
-fn came_unasked(wanted: &Wanted, seen: &Observed, now: &Observed) -> bool {
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers).map(|c| c.name.as_str());
-    let names: HashSet<&str> = containers.chain(wanted.networks().map(|n| n.name.as_str())).collect();
-    now.came_since(seen).any(|name| !names.contains(name))
+fn came_unasked(desired: &Desired, observed: &Observed, now: &Observed) -> bool {
+    let containers = desired
+        .nodes
+        .iter()
+        .flat_map(|n| &n.containers)
+        .map(|c| c.name.as_str());
+    let names: HashSet<&str> = containers.chain(desired.networks().map(|n| n.name.as_str())).collect();
+    now.came_since(observed).any(|name| !names.contains(name))
 }
 
 /// What was started and has ended by `now`, and not well, is not up.
-fn still_up(plan: &Plan, now: &[SeenContainer]) -> Result<(), Error> {
+fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
     let started = |name: &str| {
         let starts = |o: &Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
         plan.operations.iter().any(starts)
     };
-    let ended = |c: &&SeenContainer| match c.state {
+    let ended = |c: &&ObservedContainer| match c.state {
         State::Exited => c.exit != Some(0),
         State::Restarting | State::Dead => true,
         _ => false,
     };
-    let ended: Vec<&SeenContainer> = now.iter().filter(ended).filter(|c| started(&c.name)).collect();
+    let ended: Vec<&ObservedContainer> = now.iter().filter(ended).filter(|c| started(&c.name)).collect();
     if ended.is_empty() {
         return Ok(());
     }

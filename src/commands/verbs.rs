@@ -6,15 +6,19 @@ use serde_json::json;
 
 use super::{load, work};
 use crate::cli::{Act, Which};
+use crate::cluster::ObservedContainer;
+use crate::cluster::label;
 use crate::engine::connect::Engine;
-use crate::engine::{SeenContainer, label, observe};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
+use crate::plan::Action;
 use crate::plan::verbs::{self, Unfit, Verb};
-use crate::plan::{Action, listed, plural};
 use crate::select::{self, NoMatch};
 use crate::terminal;
 use crate::terminal::words::span;
+use crate::text::listed;
+use crate::text::plural;
 
 /// Containers that stop at once, unless it is said how many.
 const STOPPING: u16 = 64;
@@ -78,7 +82,7 @@ fn never_whole(unfit: &[Unfit], which: &Which) -> Error {
 pub(super) struct Found {
     pub(super) cluster: ClusterName,
     pub(super) engine: Engine,
-    pub(super) containers: Vec<SeenContainer>,
+    pub(super) containers: Vec<ObservedContainer>,
     /// The command that brings it up.
     up: String,
 }
@@ -103,7 +107,7 @@ impl Found {
     /// What `choose` chooses; an error of usage where it finds nothing, or nothing is there.
     pub(super) async fn select<'a, T>(
         &'a self,
-        choose: impl FnOnce(&'a [SeenContainer]) -> Result<T, Vec<NoMatch>>,
+        choose: impl FnOnce(&'a [ObservedContainer]) -> Result<T, Vec<NoMatch>>,
     ) -> Result<T, Error> {
         if self.containers.is_empty() {
             return Err(self.nothing_there().await?);

@@ -8,7 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
-use crate::engine::{ContainerSpec, SeenContainer, inspect, label, translate};
+use crate::cluster::ContainerSpec;
+use crate::cluster::ObservedContainer;
+use crate::cluster::label;
+use crate::engine::inspect;
+use crate::engine::translate;
 use crate::error::{Error, Exit};
 use crate::plan::reconcile;
 use crate::select::select;
@@ -65,8 +69,8 @@ fn changed(loaded: &load::Loaded, found: &Found) -> Option<HashMap<String, Strin
     if ours.peek().is_none() {
         return Some(HashMap::new());
     }
-    let wanted = translate::translate(&loaded.topology, &loaded.origin).ok()?;
-    let specs = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let desired = translate::translate(&loaded.topology, &loaded.origin).ok()?;
+    let specs = desired.nodes.iter().flat_map(|n| &n.containers);
     let specs: HashMap<&str, &ContainerSpec> = specs.map(|c| (c.name.as_str(), &**c)).collect();
     let changes = ours.filter_map(|c| {
         Some((
@@ -90,7 +94,7 @@ fn unknown(flags: &str) -> String {
 /// What `--from` and `--only` leave.
 fn scope(picture: &Picture<'_>, args: &Verify) -> Result<Scope, Error> {
     let only = |kind| args.only.is_empty() || args.only.contains(&kind);
-    let all: Vec<SeenContainer> = (0..picture.members.len()).map(|m| labelled(picture, m)).collect();
+    let all: Vec<ObservedContainer> = (0..picture.members.len()).map(|m| labelled(picture, m)).collect();
     let chosen = select(&args.from, &all).map_err(|faults| verbs::nothing_meant(&faults))?;
     let chosen: HashSet<&str> = chosen.iter().map(|c| c.id.as_str()).collect();
     Ok(Scope {
@@ -107,17 +111,17 @@ fn scope(picture: &Picture<'_>, args: &Verify) -> Result<Scope, Error> {
 }
 
 /// A container as it would be labelled: what a target means is told by labels, and here by the blueprint's.
-fn labelled(picture: &Picture<'_>, member: usize) -> SeenContainer {
+fn labelled(picture: &Picture<'_>, member: usize) -> ObservedContainer {
     let node = &picture.nodes[picture.members[member].node];
     let labels = [
         (label::NODE, node.name.to_string()),
         (label::ROLE, node.role.to_string()),
         (label::SERVICE, picture.members[member].service.name.to_string()),
     ];
-    SeenContainer {
+    ObservedContainer {
         id: member.to_string(),
         labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
-        ..SeenContainer::default()
+        ..ObservedContainer::default()
     }
 }
 

@@ -9,14 +9,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::cli;
+use crate::cluster::Desired;
+use crate::cluster::Observed;
+use crate::cluster::Pull;
+use crate::cluster::label;
 use crate::engine::apply::{Looks, Outcome, Setting, apply};
 use crate::engine::connect::{self, Engine};
-use crate::engine::{Observed, Pull, Wanted, label, observe};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::fake::{self, image};
 use crate::name::ClusterName;
-use crate::plan::{Action, Plan, plural};
+use crate::plan::Action;
+use crate::plan::Plan;
 use crate::terminal;
+use crate::text::plural;
 use crate::topology::address::Layout;
 
 /// The engine that is meant; a distant one may take its time.
@@ -248,9 +254,9 @@ pub(super) async fn look_back(engine: &Engine, cluster: &ClusterName) -> Result<
 
 /// Fetch the images that are to be fetched at each `up`, or were fetched too long ago, before anything is looked at: what
 /// they were made of decides what is made anew.
-pub(super) async fn refresh_images(engine: &Engine, wanted: &Wanted, work: &cli::Work) -> Result<(), Error> {
+pub(super) async fn refresh_images(engine: &Engine, desired: &Desired, work: &cli::Work) -> Result<(), Error> {
     let mut plan = Plan::default();
-    for spec in wanted.nodes.iter().flat_map(|n| &n.containers) {
+    for spec in desired.nodes.iter().flat_map(|n| &n.containers) {
         let cause = match spec.pull {
             Pull::Always => "asked for at each `up`",
             Pull::Every(seconds) => match observe::image_age(engine, spec.image()).await {
@@ -270,17 +276,21 @@ pub(super) async fn refresh_images(engine: &Engine, wanted: &Wanted, work: &cli:
     }
     match plan.is_empty() {
         true => Ok(()),
-        false => carry_out(&plan, &wanted.cluster, engine, None, None, work)
+        false => carry_out(&plan, &desired.cluster, engine, None, None, work)
             .await
             .map(drop),
     }
 }
 
 /// Whether a container that is to be made runs the fake image.
-pub(super) fn makes_fakes(wanted: &Wanted, seen: &Observed) -> bool {
+pub(super) fn makes_fakes(desired: &Desired, observed: &Observed) -> bool {
     let name = fake::image_name();
-    let there: HashSet<&str> = seen.containers.iter().map(|c| c.label(label::CONFIG_HASH)).collect();
-    let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
+    let there: HashSet<&str> = observed
+        .containers
+        .iter()
+        .map(|c| c.label(label::CONFIG_HASH))
+        .collect();
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let mut to_make = containers.filter(|c| !there.contains(c.hash.as_str()));
     to_make.any(|c| c.image() == name)
 }
@@ -292,7 +302,7 @@ pub(super) async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, E
     }
     let name = fake::image_name();
     let looking = || doing("look at the fake image");
-    let label = observe::image_label(engine, &name, image::EXECUTABLE_LABEL).await;
+    let label = observe::image_label(engine, &name, label::EXECUTABLE).await;
     let label = label.map_err(looking())?;
     let own = image::identity_of_this_process().ok();
     if own.is_some() && label == own {

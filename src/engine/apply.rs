@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use super::connect::{Engine, status, words};
 use super::verbs;
-use crate::event::Event;
 use crate::name::{ClusterName, ContainerName};
+use crate::plan::event::Event;
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
 pub(super) use image::load_image;
@@ -190,7 +190,7 @@ pub async fn apply(
         let (at, result) = tokio::select! {
             Some(ended) = running.next() => ended,
             Some(ended) = waiting.next() => ended,
-            // Wakes the loop, so that a stop is seen while operations are in flight.
+            // Wakes the loop, so that a stop is observed while operations are in flight.
             Ok(()) = stop.changed() => {
                 report(Event::Stopping { in_flight: running.len() });
                 continue;

@@ -9,7 +9,9 @@ use bollard::models::{EventActor, EventMessage};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::Stream;
 
-use super::{SeenContainer, State, label};
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::name::ClusterName;
 
 /// How long an engine may take to say what has happened. One whose clock is behind would say what happens until then.
@@ -42,17 +44,17 @@ pub fn between(
 
 /// The container of `cluster` that an event is about, as far as the event describes it.
 #[must_use]
-pub fn container(actor: EventActor, cluster: &ClusterName) -> Option<SeenContainer> {
+pub fn container(actor: EventActor, cluster: &ClusterName) -> Option<ObservedContainer> {
     // A container's labels stand beside what the engine says of the event.
     let mut labels = actor.attributes?;
     if labels.get(label::CLUSTER).map(String::as_str) != Some(cluster.as_str()) {
         return None;
     }
-    Some(SeenContainer {
+    Some(ObservedContainer {
         id: actor.id?,
         name: labels.remove("name").unwrap_or_default(),
         labels: labels.into_iter().collect(),
         state: State::Running,
-        ..SeenContainer::default()
+        ..ObservedContainer::default()
     })
 }

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use super::connect::Engine;
 use super::connect::host::Host;
-use super::{events, label};
+use super::events;
+use crate::cluster::label;
 use crate::name::ClusterName;
 use crate::plan::{Action, Plan};
 

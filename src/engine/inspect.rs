@@ -9,8 +9,8 @@ use bollard::models::{
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::State;
 use super::connect::{Engine, status};
+use crate::cluster::State;
 use crate::verify::found::{Container, Endpoint, Found, Network};
 
 /// Inspections at once.

@@ -14,10 +14,10 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::{Stream as Source, StreamExt};
 use tokio::sync::{mpsc, watch};
 
-use super::SeenContainer;
 use super::connect::status;
 use super::exec::Stream;
 use super::observe::read;
+use crate::cluster::ObservedContainer;
 use crate::lines::trimmed;
 
 /// A point in time as people say it.
@@ -218,10 +218,10 @@ impl Merged {
 /// nobody listens.
 pub async fn follow(
     docker: Docker,
-    container: Arc<SeenContainer>,
+    container: Arc<ObservedContainer>,
     mut ask: Ask,
     mut starts: watch::Receiver<()>,
-    out: mpsc::Sender<(Arc<SeenContainer>, Result<Line, Error>)>,
+    out: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Error>)>,
 ) {
     ask.follow = true;
     loop {

@@ -13,7 +13,12 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::connect::{Engine, status};
-use super::{Observed, SeenContainer, SeenNetwork, SeenVolume, State, label};
+use crate::cluster::Observed;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::ObservedVolume;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::name::ClusterName;
 
 pub use host::{neighbours, overflows};
@@ -33,12 +38,12 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
         networks(engine),
         engine.docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
         engine.docker.list_volumes(None::<ListVolumesOptions>),
-        host::seen(engine, ports),
+        host::observed(engine, ports),
     );
     let (networks, volumes) = (networks?, volumes?.volumes.unwrap_or_default());
-    let is_ours = |c: &SeenContainer| c.label(label::CLUSTER) == cluster.as_str();
+    let is_ours = |c: &ObservedContainer| c.label(label::CLUSTER) == cluster.as_str();
     let (containers, foreign) = containers?.into_iter().partition(is_ours);
-    let volume = |v: bollard::models::Volume| SeenVolume {
+    let volume = |v: bollard::models::Volume| ObservedVolume {
         name: v.name,
         labels: v.labels.into_iter().collect(),
     };
@@ -56,7 +61,7 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
 ///
 /// # Errors
 /// The engine's.
-pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<SeenContainer>, Error> {
+pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<ObservedContainer>, Error> {
     let ours = match cluster {
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),
@@ -64,7 +69,7 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
     list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await
 }
 
-async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<SeenContainer>, Error> {
+async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedContainer>, Error> {
     let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
     let list = engine.docker.list_containers(Some(options)).await?;
     Ok(list.into_iter().map(read::container).collect())
@@ -74,7 +79,7 @@ async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec
 ///
 /// # Errors
 /// The engine's.
-pub async fn networks(engine: &Engine) -> Result<Vec<SeenNetwork>, Error> {
+pub async fn networks(engine: &Engine) -> Result<Vec<ObservedNetwork>, Error> {
     list_networks(engine, &HashMap::new()).await
 }
 
@@ -82,11 +87,11 @@ pub async fn networks(engine: &Engine) -> Result<Vec<SeenNetwork>, Error> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<SeenNetwork>, Error> {
+pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<ObservedNetwork>, Error> {
     list_networks(engine, &HashMap::from([("name", vec![name])])).await
 }
 
-async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<SeenNetwork>, Error> {
+async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedNetwork>, Error> {
     let options = ListNetworksOptionsBuilder::new().filters(filters).build();
     let list = engine.docker.list_networks(Some(options)).await?;
     Ok(list.into_iter().map(read::network).collect())
@@ -97,7 +102,7 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
 ///
 /// # Errors
 /// The engine's.
-pub async fn inspect_all(engine: &Engine, containers: &mut [SeenContainer]) -> Result<(), Error> {
+pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Error> {
     let inspect = |container| async move { inspect(engine, container).await };
     let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
     while let Some(result) = all.next().await {
@@ -106,7 +111,7 @@ pub async fn inspect_all(engine: &Engine, containers: &mut [SeenContainer]) -> R
     Ok(())
 }
 
-async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), Error> {
+async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(), Error> {
     let inspect = match engine.docker.inspect_container(&container.id, None).await {
         Ok(inspect) => inspect,
         // Gone since it was listed.
@@ -125,8 +130,8 @@ async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), E
     }
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
     for endpoint in &mut container.networks {
-        if let Some(seen) = networks.get(&endpoint.network) {
-            endpoint.aliases = Some(seen.aliases.clone().unwrap_or_default());
+        if let Some(observed) = networks.get(&endpoint.network) {
+            endpoint.aliases = Some(observed.aliases.clone().unwrap_or_default());
         }
     }
     Ok(())
@@ -139,7 +144,7 @@ async fn inspect(engine: &Engine, container: &mut SeenContainer) -> Result<(), E
 /// The engine's.
 pub async fn aliases(
     engine: &Engine,
-    container: &SeenContainer,
+    container: &ObservedContainer,
     asked: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, Error> {
     if !container.networks.iter().any(|n| asked(&n.network)) {
@@ -151,7 +156,7 @@ pub async fn aliases(
 }
 
 /// Of the aliases of `container`, those that it was told to answer to.
-fn told(container: &SeenContainer, asked: impl Fn(&str) -> bool) -> Vec<String> {
+fn told(container: &ObservedContainer, asked: impl Fn(&str) -> bool) -> Vec<String> {
     let key = container.label(label::compose::SERVICE);
     let node = container.label(label::NODE);
     let added = |alias: &&String| {
@@ -197,22 +202,22 @@ pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::SeenEndpoint;
+    use crate::cluster::ObservedEndpoint;
 
     fn names(container: &str, aliases: &[&str]) -> Vec<String> {
         let labels = [(label::NODE, "kibana"), (label::compose::SERVICE, "kibana-web")];
-        let seen = SeenContainer {
+        let observed = ObservedContainer {
             id: "0123456789ab".to_owned(),
             name: container.to_owned(),
             labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            networks: vec![SeenEndpoint {
+            networks: vec![ObservedEndpoint {
                 network: "inout".to_owned(),
                 aliases: Some(aliases.iter().map(|a| (*a).to_owned()).collect()),
-                ..SeenEndpoint::default()
+                ..ObservedEndpoint::default()
             }],
-            ..SeenContainer::default()
+            ..ObservedContainer::default()
         };
-        told(&seen, |network| network == "inout")
+        told(&observed, |network| network == "inout")
     }
 
     #[test]

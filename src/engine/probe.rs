@@ -13,10 +13,13 @@ use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOp
 use futures_util::{Stream, StreamExt};
 use tokio::sync::OnceCell;
 
+use super::apply;
 use super::connect::{Engine, status, words};
-use super::{apply, label, observe};
+use super::observe;
+use crate::cluster::label;
 use crate::fake::{self, image};
-use crate::verify::question::{Answers, Questions};
+use crate::probe::question::Answers;
+use crate::probe::question::Questions;
 
 /// The longest argument that a process can be given is 32 pages (execve(2)); questions past half of that are cut in two.
 const LONGEST: usize = 64 << 10;
@@ -159,7 +162,7 @@ impl<'e> Prober<'e> {
     async fn provide(&self) -> Result<(), String> {
         let (engine, name) = (self.engine, fake::image_name());
         let failed = |error: Error| words(&error);
-        let there = observe::image_label(engine, &name, image::EXECUTABLE_LABEL)
+        let there = observe::image_label(engine, &name, label::EXECUTABLE)
             .await
             .map_err(failed)?;
         let own = image::identity_of_this_process().ok();

@@ -10,7 +10,10 @@ use signal_hook::low_level::signal_name;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Engine;
-use super::{State, events, label, observe};
+use super::events;
+use super::observe;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::name::ClusterName;
 
 /// Between two looks.

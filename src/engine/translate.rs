@@ -23,10 +23,17 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Condition, ContainerSpec, FileSpec, Pull, Wanted, WantedNode, hash, label};
-use crate::blueprint::ConfigKind;
+use crate::cluster::ContainerSpec;
+use crate::cluster::Desired;
+use crate::cluster::DesiredNode;
+use crate::cluster::FileSpec;
+use crate::cluster::Pull;
+use crate::cluster::label;
+use crate::compose::Condition;
+use crate::compose::ConfigKind;
 use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
+use crate::digest::hash;
 use crate::name::{ContainerName, NetworkName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
@@ -47,7 +54,7 @@ pub struct Origin {
 ///
 /// # Errors
 /// Every key that has no translation, each by its path.
-pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problems> {
+pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Problems> {
     let mut findings = Findings::default();
     let mut volumes = Volumes::default();
     let inout = Arc::new(network::network(topology, None, &topology.inout, &mut findings));
@@ -68,7 +75,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
             };
             translation.containers()
         };
-        nodes.push(WantedNode {
+        nodes.push(DesiredNode {
             name: node.name.clone(),
             role: node.role.clone(),
             networks,
@@ -80,7 +87,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         .iter()
         .map(|n| Arc::new(network::network(topology, None, n, &mut findings)))
         .collect();
-    let mut wanted = Wanted {
+    let mut desired = Desired {
         shared,
         cluster: topology.cluster.clone(),
         roles: topology.roles.clone(),
@@ -91,10 +98,10 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Wanted, Problem
         layout: topology.layout,
         needs: Vec::new(),
     };
-    network::bridges_have_room(&wanted, &mut findings.problems);
-    wanted.needs = findings.needs;
+    network::bridges_have_room(&desired, &mut findings.problems);
+    desired.needs = findings.needs;
     match findings.problems.is_empty() {
-        true => Ok(wanted),
+        true => Ok(desired),
         false => Err(findings.problems),
     }
 }

@@ -3,6 +3,7 @@
 //! Written in the layout that `docker load` reads (a layer, a configuration and `manifest.json`; Docker Image
 //! Specification v1.2), so that the engine's `POST /images/load` and a file on disk take the same bytes.
 
+use crate::cluster::label;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +13,9 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 use serde_json::json;
 
-use crate::engine::{hex, sha256};
+use crate::digest::hex;
+use crate::digest::sha256;
 
-/// The label by which an image tells which executable it was made from.
-pub const EXECUTABLE_LABEL: &str = "io.topogen.executable";
 /// Where the executable stands in the image.
 pub const EXECUTABLE: &str = "/topogen";
 
@@ -117,7 +117,7 @@ impl Parts {
             "config": {
                 "Entrypoint": [EXECUTABLE, "fake"],
                 "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
-                "Labels": {EXECUTABLE_LABEL: self.identity},
+                "Labels": {label::EXECUTABLE: self.identity},
                 "StopSignal": "SIGTERM",
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))]},
@@ -148,7 +148,7 @@ impl Parts {
     }
 }
 
-/// Whether the image whose [`EXECUTABLE_LABEL`] is `label` will do, or is to be made of the executable `own`.
+/// Whether the image whose [`label::EXECUTABLE`] is `label` will do, or is to be made of the executable `own`.
 /// Where this executable is none that the engine's machine `can_run`, another build's is as good.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::model::{Foreign, Graph, Join, Look, Node, Place, Service, Standing};
-use crate::plan::plural;
+use crate::text::plural;
 
 /// The most nodes of a role that are all drawn.
 pub(super) const MOST: usize = 6;
@@ -98,7 +98,7 @@ fn kind(node: &Node, with_states: bool) -> Kind<'_> {
     Kind {
         standing: match with_states || node.standing == Standing::Unwanted {
             true => node.standing,
-            false => Standing::Wanted,
+            false => Standing::Desired,
         },
         networks: node
             .networks
@@ -161,7 +161,7 @@ impl<'a> Card<'a> {
             lines.push(format!("project {projects}"));
         }
         match self.first().standing {
-            Standing::Wanted | Standing::There => {}
+            Standing::Desired | Standing::There => {}
             Standing::Missing => lines.push("missing".to_owned()),
             Standing::Unwanted => lines.push("not in the blueprint".to_owned()),
         }
@@ -340,7 +340,7 @@ impl<'a> Card<'a> {
             (true, false) => String::new(),
         };
         match self.standing(service, at) {
-            Standing::Wanted | Standing::There => format!("on {network}{named}"),
+            Standing::Desired | Standing::There => format!("on {network}{named}"),
             Standing::Missing if !lost.is_empty() => format!("on {network}{named}, not as {}", lost.join(", ")),
             Standing::Missing => format!("not on {network}"),
             Standing::Unwanted => format!("on {network}{named}, not in the blueprint"),

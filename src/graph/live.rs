@@ -4,18 +4,22 @@ use std::collections::{HashMap, HashSet};
 
 use super::model::{self, Container, Foreign, Graph, Join, Network, Node, Place, Service, Standing};
 use super::said;
-use crate::engine::{Observed, SeenContainer, SeenEndpoint, SeenNetwork, label};
-use crate::plan::reconcile::natural;
+use crate::cluster::Observed;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedEndpoint;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
+use crate::text::natural;
 use crate::topology::Topology;
 
-/// The picture of `topology` as `seen` finds it, with what is there beside it.
-pub(super) fn graph(topology: &Topology, seen: &Observed) -> Graph {
+/// The picture of `topology` as `observed` finds it, with what is there beside it.
+pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
     let mut graph = said::graph(topology);
     graph.live = true;
     let mut live = Live {
         topology,
-        seen,
-        containers: seen.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+        observed,
+        containers: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
     };
     live.networks(&mut graph.networks);
     live.nodes(&mut graph);
@@ -27,21 +31,21 @@ pub(super) fn graph(topology: &Topology, seen: &Observed) -> Graph {
 
 struct Live<'a> {
     topology: &'a Topology,
-    seen: &'a Observed,
+    observed: &'a Observed,
     /// Those that no service of the blueprint has claimed.
-    containers: HashMap<&'a str, &'a SeenContainer>,
+    containers: HashMap<&'a str, &'a ObservedContainer>,
 }
 
 impl<'a> Live<'a> {
-    fn own(&self) -> impl Iterator<Item = &'a SeenNetwork> + use<'a> {
+    fn own(&self) -> impl Iterator<Item = &'a ObservedNetwork> + use<'a> {
         let cluster = &self.topology.cluster;
-        self.seen.networks.iter().filter(move |n| n.is_of(cluster))
+        self.observed.networks.iter().filter(move |n| n.is_of(cluster))
     }
 
     fn networks(&self, networks: &mut Vec<Network>) {
         for network in networks.iter_mut() {
             // Whoever made it: a shared network may be somebody else's.
-            let found = self.seen.networks.iter().find(|n| n.name == network.name);
+            let found = self.observed.networks.iter().find(|n| n.name == network.name);
             stand(network, found);
         }
         for left in self.own().filter(|n| !n.labels.contains_key(label::NODE)) {
@@ -52,7 +56,7 @@ impl<'a> Live<'a> {
     }
 
     fn nodes(&mut self, graph: &mut Graph) {
-        let networks: HashMap<&str, &SeenNetwork> = self.own().map(|n| (n.name.as_str(), n)).collect();
+        let networks: HashMap<&str, &ObservedNetwork> = self.own().map(|n| (n.name.as_str(), n)).collect();
         for node in &mut graph.nodes {
             for network in &mut node.networks {
                 stand(network, networks.get(network.name.as_str()).copied());
@@ -69,16 +73,16 @@ impl<'a> Live<'a> {
     fn service(&mut self, service: &mut Service) {
         let mut found = Vec::new();
         for container in &mut service.containers {
-            let seen = self.containers.remove(container.name.as_str());
-            container.standing = there(seen.is_some());
-            if let Some(seen) = seen {
-                look_at(container, seen);
-                found.push(seen);
+            let observed = self.containers.remove(container.name.as_str());
+            container.standing = there(observed.is_some());
+            if let Some(observed) = observed {
+                look_at(container, observed);
+                found.push(observed);
             }
         }
         service.standing = there(found.len() == service.containers.len());
         for join in &mut service.joins {
-            let ends: Vec<&SeenEndpoint> = found
+            let ends: Vec<&ObservedEndpoint> = found
                 .iter()
                 .filter_map(|c| c.networks.iter().find(|e| e.network == join.network))
                 .collect();
@@ -101,7 +105,7 @@ impl<'a> Live<'a> {
 
     /// Containers and private networks of the cluster that the blueprint does not say.
     fn unwanted(&mut self, graph: &mut Graph) {
-        let mut containers: Vec<&SeenContainer> = self.containers.values().copied().collect();
+        let mut containers: Vec<&ObservedContainer> = self.containers.values().copied().collect();
         containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
         for container in containers {
             let node = unwanted_node(graph, container.label(label::NODE), container.label(label::ROLE));
@@ -132,7 +136,7 @@ impl<'a> Live<'a> {
             .flat_map(|n| &n.networks)
             .map(|n| n.name.clone())
             .collect();
-        let mut networks: Vec<&SeenNetwork> = self.own().filter(|n| !known.contains(&n.name)).collect();
+        let mut networks: Vec<&ObservedNetwork> = self.own().filter(|n| !known.contains(&n.name)).collect();
         networks.sort_by_cached_key(|n| natural(&n.name));
         for network in networks {
             if let Some(node) = network.labels.get(label::NODE) {
@@ -156,17 +160,19 @@ impl<'a> Live<'a> {
                 own.map(move |(own, network)| (network.name.clone(), (at, own)))
             })
             .collect();
-        let seen: HashMap<&str, &SeenContainer> = self.seen.containers.iter().map(|c| (c.name.as_str(), c)).collect();
+        let observed: HashMap<&str, &ObservedContainer> =
+            self.observed.containers.iter().map(|c| (c.name.as_str(), c)).collect();
         for at in 0..graph.nodes.len() {
             for service in 0..graph.nodes[at].services.len() {
                 let here = &graph.nodes[at].services[service];
                 if here.network_mode.is_some() {
                     continue;
                 }
-                let found = here.containers.iter().filter_map(|c| seen.get(c.name.as_str()));
+                let found = here.containers.iter().filter_map(|c| observed.get(c.name.as_str()));
                 let ends = found.flat_map(|c| c.networks.iter().map(move |e| (*c, e)));
                 let known = |name: &str| here.joins.iter().any(|j| j.network == name);
-                let others: Vec<(&SeenContainer, &SeenEndpoint)> = ends.filter(|(_, e)| !known(&e.network)).collect();
+                let others: Vec<(&ObservedContainer, &ObservedEndpoint)> =
+                    ends.filter(|(_, e)| !known(&e.network)).collect();
                 for (container, end) in others {
                     let name = end.network.as_str();
                     let place = match owners.get(name) {
@@ -176,7 +182,7 @@ impl<'a> Live<'a> {
                             meet(foreign, &container.name, true, Place::Own(*own), name);
                             continue;
                         }
-                        None => Place::Shared(shared(&mut graph.networks, self.seen, name)),
+                        None => Place::Shared(shared(&mut graph.networks, self.observed, name)),
                     };
                     let service = &mut graph.nodes[at].services[service];
                     if service.joins.iter().any(|j| j.place == place) {
@@ -200,7 +206,7 @@ impl<'a> Live<'a> {
     /// Containers of others on the cluster's networks.
     fn guests(&self, graph: &mut Graph) {
         for network in self.own() {
-            for guest in &self.seen.guests(network) {
+            for guest in &self.observed.guests(network) {
                 if let Some(at) = graph.networks.iter().position(|n| n.name == network.name) {
                     meet(&mut graph.foreign, guest, false, Place::Shared(at), &network.name);
                     continue;
@@ -216,14 +222,14 @@ impl<'a> Live<'a> {
     }
 }
 
-fn look_at(container: &mut Container, seen: &SeenContainer) {
-    container.state = Some(seen.state);
-    container.health = seen.health;
-    container.exit = seen.exit;
+fn look_at(container: &mut Container, observed: &ObservedContainer) {
+    container.state = Some(observed.state);
+    container.health = observed.health;
+    container.exit = observed.exit;
 }
 
 /// What `container` was told to answer to at `end`, beside what the engine and Compose add; nothing where nobody asked.
-fn names(container: &SeenContainer, end: &SeenEndpoint) -> Option<Vec<String>> {
+fn names(container: &ObservedContainer, end: &ObservedEndpoint) -> Option<Vec<String>> {
     let key = container.label(label::compose::SERVICE);
     let added = |n: &&String| container.id.starts_with(*n) || **n == container.name || *n == key;
     let names = end.aliases.as_ref()?.iter().filter(|n| !added(n));
@@ -237,14 +243,14 @@ fn there(found: bool) -> Standing {
     }
 }
 
-fn stand(network: &mut Network, found: Option<&SeenNetwork>) {
+fn stand(network: &mut Network, found: Option<&ObservedNetwork>) {
     network.standing = there(found.is_some());
     if let Some(subnet) = found.and_then(|f| f.subnets.first()) {
         network.subnet = Some(subnet.to_string());
     }
 }
 
-fn unwanted(network: &SeenNetwork) -> Network {
+fn unwanted(network: &ObservedNetwork) -> Network {
     let key = network.labels.get(label::compose::NETWORK);
     Network {
         key: key.unwrap_or(&network.name).clone(),
@@ -273,9 +279,9 @@ fn unwanted_node<'g>(graph: &'g mut Graph, name: &str, role: &str) -> &'g mut No
 }
 
 /// The place of the shared network `name`, which is nobody's of the cluster where it was not known before.
-fn shared(networks: &mut Vec<Network>, seen: &Observed, name: &str) -> usize {
+fn shared(networks: &mut Vec<Network>, observed: &Observed, name: &str) -> usize {
     networks.iter().position(|n| n.name == name).unwrap_or_else(|| {
-        let subnet = seen.networks.iter().find(|n| n.name == name);
+        let subnet = observed.networks.iter().find(|n| n.name == name);
         networks.push(Network {
             key: name.to_owned(),
             name: name.to_owned(),

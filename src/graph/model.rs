@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::engine::{Health, State};
+use crate::cluster::Health;
+use crate::cluster::State;
 use crate::name::ClusterName;
-use crate::plan::plural;
+use crate::text::plural;
 
 /// A cluster to be drawn.
 #[derive(Debug, Clone, Serialize)]
@@ -30,7 +31,7 @@ pub struct Graph {
 pub enum Standing {
     /// Nobody looked: the blueprint says it.
     #[default]
-    Wanted,
+    Desired,
     /// The blueprint says it, and there it is.
     There,
     /// The blueprint says it, and it is not there.
@@ -41,7 +42,7 @@ pub enum Standing {
 
 impl Standing {
     fn is_wanted(&self) -> bool {
-        *self == Self::Wanted
+        *self == Self::Desired
     }
 }
 
@@ -192,11 +193,11 @@ impl Graph {
     /// What it holds in a line: `4 nodes, 18 services, 5 networks`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let wanted = |s: &Standing| *s != Standing::Unwanted;
-        let nodes: Vec<&Node> = self.nodes.iter().filter(|n| wanted(&n.standing)).collect();
-        let services = nodes.iter().flat_map(|n| &n.services).filter(|s| wanted(&s.standing));
+        let desired = |s: &Standing| *s != Standing::Unwanted;
+        let nodes: Vec<&Node> = self.nodes.iter().filter(|n| desired(&n.standing)).collect();
+        let services = nodes.iter().flat_map(|n| &n.services).filter(|s| desired(&s.standing));
         let own = nodes.iter().flat_map(|n| &n.networks);
-        let networks = self.networks.iter().chain(own).filter(|n| wanted(&n.standing));
+        let networks = self.networks.iter().chain(own).filter(|n| desired(&n.standing));
         format!(
             "{}, {}, {}",
             plural(nodes.len(), "node"),
@@ -275,7 +276,7 @@ impl Service {
 impl From<Standing> for Look {
     fn from(standing: Standing) -> Self {
         match standing {
-            Standing::Wanted | Standing::There => Self::Plain,
+            Standing::Desired | Standing::There => Self::Plain,
             Standing::Missing => Self::Missing,
             Standing::Unwanted => Self::Foreign,
         }
@@ -286,7 +287,7 @@ impl From<Standing> for Look {
 pub(super) fn container(name: &str) -> Container {
     Container {
         name: name.to_owned(),
-        standing: Standing::Wanted,
+        standing: Standing::Desired,
         state: None,
         health: None,
         exit: None,

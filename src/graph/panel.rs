@@ -139,7 +139,7 @@ fn strip(graph: &Graph, network: &Network) -> Strip {
 
 fn standing_in_words(standing: Standing) -> Option<String> {
     match standing {
-        Standing::Wanted | Standing::There => None,
+        Standing::Desired | Standing::There => None,
         Standing::Missing => Some("missing".to_owned()),
         Standing::Unwanted => Some("not in the blueprint".to_owned()),
     }

@@ -24,7 +24,7 @@ fn network(network: &topology::Network) -> Network {
         name: network.name.to_string(),
         subnet: network.subnet.map(|s| s.to_string()),
         external: network.external,
-        standing: Standing::Wanted,
+        standing: Standing::Desired,
     }
 }
 
@@ -33,7 +33,7 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
         name: node.name.to_string(),
         role: node.role.to_string(),
         project: node.project.to_string(),
-        standing: Standing::Wanted,
+        standing: Standing::Desired,
         networks: node.networks.iter().map(network).collect(),
         services: node
             .services
@@ -45,7 +45,7 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
                 ports: ports(s),
                 network_mode: network_mode(node, s),
                 ends: ends(node, s),
-                standing: Standing::Wanted,
+                standing: Standing::Desired,
                 joins: s
                     .attachments
                     .iter()
@@ -92,7 +92,7 @@ fn join(
         shared: attachment.shared,
         names: others.map(ToString::to_string).collect(),
         lost: Vec::new(),
-        standing: Standing::Wanted,
+        standing: Standing::Desired,
     })
 }
 

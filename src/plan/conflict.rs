@@ -2,10 +2,10 @@
 
 use ipnet::Ipv4Net;
 
-use super::quoted;
+use crate::cluster::HostPort;
 use crate::compose::ports;
 use crate::diagnostic::Span;
-use crate::engine::HostPort;
+use crate::text::quoted;
 use crate::topology::{Service, Topology};
 use crate::value::Value;
 

@@ -1,4 +1,4 @@
-//! From what is wanted and what is there to what is to be done. Pure: no engine is needed to test it.
+//! From what is desired and what is there to what is to be done. Pure: no engine is needed to test it.
 //!
 //! First it is decided what goes, and why; then the plan is written down: what goes, what is made, what starts in which
 //! order.
@@ -22,13 +22,19 @@ use indexmap::IndexMap;
 
 use super::conflict::Conflict;
 use super::{Action, Plan};
-use crate::engine::{Condition, ContainerSpec, HostPort, Observed, SeenContainer, SeenNetwork, Wanted, label};
+use crate::cluster::ContainerSpec;
+use crate::cluster::Desired;
+use crate::cluster::HostPort;
+use crate::cluster::Observed;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
+use crate::compose::Condition;
 use crate::topology::address::Subnets;
 use members::Members;
 
-pub use change::{changed, is_secret};
+pub use change::changed;
 pub use down::down;
-pub use room::{grow, pairs};
 
 /// What `up` is asked for beside the cluster.
 #[derive(Debug, Default, Clone)]
@@ -41,15 +47,15 @@ pub struct Options {
     pub wait: bool,
 }
 
-/// What takes the cluster from `seen` to `wanted`.
+/// What takes the cluster from `observed` to `desired`.
 ///
 /// # Errors
 /// All that is in the way.
-pub fn up(wanted: &Wanted, seen: &Observed, options: &Options) -> Result<Plan, Vec<Conflict>> {
-    let mut up = Up::new(wanted, seen, options);
+pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<Plan, Vec<Conflict>> {
+    let mut up = Up::new(desired, observed, options);
     up.surplus_containers();
     // What is to be made anew is known first: networks that grow take over the addresses of their neighbours.
-    for network in wanted.networks() {
+    for network in desired.networks() {
         up.settle(network);
     }
     up.decide_containers();
@@ -57,10 +63,10 @@ pub fn up(wanted: &Wanted, seen: &Observed, options: &Options) -> Result<Plan, V
     up.images();
     up.remove_containers();
     up.remove_networks();
-    for volume in &wanted.volumes {
+    for volume in &desired.volumes {
         up.volume(volume);
     }
-    for network in [&wanted.inout].into_iter().chain(&wanted.shared) {
+    for network in [&desired.inout].into_iter().chain(&desired.shared) {
         up.network(network);
     }
     up.nodes();
@@ -81,36 +87,36 @@ struct PlannedNetwork {
     ready: Vec<usize>,
 }
 
-/// What becomes of a container that is wanted.
+/// What becomes of a container that is desired.
 enum Decision<'a> {
     /// It is not there.
     Create,
     /// It is made anew; the operations remove what is there.
-    Recreate(&'a SeenContainer),
+    Recreate(&'a ObservedContainer),
     /// It stays.
-    Keep(&'a SeenContainer),
+    Keep(&'a ObservedContainer),
     /// It cannot be made or started; what is there is left alone.
     Blocked(Conflict),
 }
 
 struct Up<'a> {
-    wanted: &'a Wanted,
-    seen: &'a Observed,
+    desired: &'a Desired,
+    observed: &'a Observed,
     options: &'a Options,
     /// The containers to be, by name.
     specs: HashMap<&'a str, &'a Arc<ContainerSpec>>,
     /// Those that are there, by name.
-    there: HashMap<&'a str, &'a SeenContainer>,
+    there: HashMap<&'a str, &'a ObservedContainer>,
     /// Networks that are there, by name.
-    named: HashMap<&'a str, Vec<&'a SeenNetwork>>,
+    named: HashMap<&'a str, Vec<&'a ObservedNetwork>>,
     members: Members<'a>,
     plan: Plan,
     conflicts: Vec<Conflict>,
     /// Containers that go, by id, and why.
-    going: IndexMap<&'a str, (&'a SeenContainer, String)>,
+    going: IndexMap<&'a str, (&'a ObservedContainer, String)>,
     /// Networks that go, and why; those that are made anew among them.
-    networks_going: Vec<(&'a SeenNetwork, String)>,
-    /// What becomes of each container that is wanted, by name, dependencies first.
+    networks_going: Vec<(&'a ObservedNetwork, String)>,
+    /// What becomes of each container that is desired, by name, dependencies first.
     decisions: IndexMap<&'a str, Decision<'a>>,
     networks: HashMap<&'a str, PlannedNetwork>,
     /// Operations that remove containers and networks, by their ids.
@@ -132,21 +138,21 @@ struct Up<'a> {
 }
 
 impl<'a> Up<'a> {
-    fn new(wanted: &'a Wanted, seen: &'a Observed, options: &'a Options) -> Self {
-        let containers = wanted.nodes.iter().flat_map(|n| &n.containers);
-        let routes = seen.host.routes.iter().map(|(subnet, _)| *subnet);
-        let mut named: HashMap<&str, Vec<&SeenNetwork>> = HashMap::new();
-        for network in &seen.networks {
+    fn new(desired: &'a Desired, observed: &'a Observed, options: &'a Options) -> Self {
+        let containers = desired.nodes.iter().flat_map(|n| &n.containers);
+        let routes = observed.host.routes.iter().map(|(subnet, _)| *subnet);
+        let mut named: HashMap<&str, Vec<&ObservedNetwork>> = HashMap::new();
+        for network in &observed.networks {
             named.entry(network.name.as_str()).or_default().push(network);
         }
         Self {
-            wanted,
-            seen,
+            desired,
+            observed,
             options,
             specs: containers.map(|c| (c.name.as_str(), c)).collect(),
-            there: seen.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+            there: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
             named,
-            members: Members::of(&seen.containers),
+            members: Members::of(&observed.containers),
             plan: Plan::default(),
             conflicts: Vec::new(),
             going: IndexMap::new(),
@@ -158,7 +164,7 @@ impl<'a> Up<'a> {
             volumes: HashMap::new(),
             pulls: HashMap::new(),
             fake: None,
-            subnets: seen
+            subnets: observed
                 .networks
                 .iter()
                 .flat_map(|n| n.subnets.iter().copied())
@@ -176,17 +182,17 @@ impl<'a> Up<'a> {
     }
 
     /// That `container` goes, for the first of its reasons.
-    fn goes(&mut self, container: &'a SeenContainer, cause: impl Into<String>) {
+    fn goes(&mut self, container: &'a ObservedContainer, cause: impl Into<String>) {
         self.going.entry(&container.id).or_insert((container, cause.into()));
     }
 
-    fn is_going(&self, container: &SeenContainer) -> bool {
+    fn is_going(&self, container: &ObservedContainer) -> bool {
         self.going.contains_key(container.id.as_str())
     }
 
     /// Stop and remove what goes, each after those that depend on it.
     fn remove_containers(&mut self) {
-        let going: Vec<&'a SeenContainer> = self.going.values().map(|(c, _)| *c).collect();
+        let going: Vec<&'a ObservedContainer> = self.going.values().map(|(c, _)| *c).collect();
         let mut stopped: HashMap<&str, usize> = HashMap::new();
         for (container, dependents) in order::stops(&going) {
             let Some((_, cause)) = self.going.get(container.id.as_str()) else {
@@ -211,10 +217,10 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// The wanted networks that are there, by their place in the plan.
-    fn own_networks(&self) -> impl Iterator<Item = &'a SeenNetwork> + use<'a> {
-        let cluster = &self.wanted.cluster;
-        self.seen.networks.iter().filter(move |n| n.is_of(cluster))
+    /// The desired networks that are there, by their place in the plan.
+    fn own_networks(&self) -> impl Iterator<Item = &'a ObservedNetwork> + use<'a> {
+        let cluster = &self.desired.cluster;
+        self.observed.networks.iter().filter(move |n| n.is_of(cluster))
     }
 }
 
@@ -222,12 +228,14 @@ impl<'a> Up<'a> {
 /// `carried` over to its successor: the first of the operations, and the one that removes it.
 fn remove(
     plan: &mut Plan,
-    container: &SeenContainer,
+    container: &ObservedContainer,
     cause: &str,
     after: Vec<usize>,
     carried: &[(String, String)],
 ) -> (usize, usize) {
-    use crate::engine::State::{Paused, Restarting, Running};
+    use crate::cluster::State::Paused;
+    use crate::cluster::State::Restarting;
+    use crate::cluster::State::Running;
     let node = container.label(label::NODE);
     let id = container.id.clone();
     let (stop, after) = match container.state {
@@ -260,7 +268,7 @@ fn remove(
     (stop.unwrap_or(removed), removed)
 }
 
-fn remove_network(plan: &mut Plan, network: &SeenNetwork, cause: &str, after: Vec<usize>) -> usize {
+fn remove_network(plan: &mut Plan, network: &ObservedNetwork, cause: &str, after: Vec<usize>) -> usize {
     let node = network.labels.get(label::NODE).map_or("", String::as_str);
     let action = Action::RemoveNetwork { id: network.id.clone() };
     plan.push(action, &network.name, node, cause, after)
@@ -268,17 +276,6 @@ fn remove_network(plan: &mut Plan, network: &SeenNetwork, cause: &str, after: Ve
 
 /// `items`, each once.
 fn distinct<T: std::hash::Hash + Eq + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = HashSet::new();
-    items.filter(|i| seen.insert(*i)).collect()
-}
-
-/// What a name is sorted by.
-pub type Natural = (String, u64, String);
-
-/// Order in which `slave2` comes before `slave10`.
-#[must_use]
-pub fn natural(name: &str) -> Natural {
-    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let (stem, number) = name.split_at(name.len() - digits);
-    (stem.to_owned(), number.parse().unwrap_or(0), name.to_owned())
+    let mut met = HashSet::new();
+    items.filter(|i| met.insert(*i)).collect()
 }

@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::reconcile::{natural, order};
+use super::reconcile::order;
 use super::{Action, Plan};
-use crate::engine::{Condition, SeenContainer, State, label};
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::cluster::label;
+use crate::compose::Condition;
+use crate::text::natural;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +112,7 @@ pub enum Unfit {
 ///
 /// # Errors
 /// Every container that only `up` can bring to run.
-pub fn plan(verb: &Verb, chosen: &[&SeenContainer], all: &[SeenContainer]) -> Result<Plan, Vec<Unfit>> {
+pub fn plan(verb: &Verb, chosen: &[&ObservedContainer], all: &[ObservedContainer]) -> Result<Plan, Vec<Unfit>> {
     let mut plan = Plan::default();
     let mut unfit = Vec::new();
     let mut todo: Vec<Doing<'_>> = Vec::new();
@@ -144,7 +148,7 @@ pub fn plan(verb: &Verb, chosen: &[&SeenContainer], all: &[SeenContainer]) -> Re
 
 /// What is to be done to a container, and why.
 struct Doing<'a> {
-    container: &'a SeenContainer,
+    container: &'a ObservedContainer,
     action: Action,
     cause: String,
 }
@@ -220,7 +224,7 @@ enum Step {
     Unfit(Unfit),
 }
 
-fn step(verb: &Verb, container: &SeenContainer) -> Step {
+fn step(verb: &Verb, container: &ObservedContainer) -> Step {
     use State::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
     let name = || container.name.clone();
     let id = container.id.clone();
@@ -251,11 +255,11 @@ fn step(verb: &Verb, container: &SeenContainer) -> Step {
 }
 
 /// What runs and is to restart with something that restarts (Compose specification, `depends_on`, `restart: true`).
-fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [SeenContainer]) {
+fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [ObservedContainer]) {
     let mut at = 0;
     while let Some(Doing { container: leader, .. }) = todo.get(at) {
         let leader = *leader;
-        let runs = |c: &&SeenContainer| matches!(c.state, State::Running | State::Restarting | State::Paused);
+        let runs = |c: &&ObservedContainer| matches!(c.state, State::Running | State::Restarting | State::Paused);
         for container in all.iter().filter(runs) {
             let mut needs = dependencies(container);
             let with = same_project(container, leader) && needs.any(|d| d.restart && d.is(leader));
@@ -270,7 +274,7 @@ fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [SeenConta
         }
         at += 1;
     }
-    let order = |c: &SeenContainer| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE)));
+    let order = |c: &ObservedContainer| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE)));
     todo.sort_by_cached_key(|d| order(d.container));
 }
 
@@ -282,12 +286,12 @@ struct Dependency<'a> {
 }
 
 impl Dependency<'_> {
-    fn is(&self, container: &SeenContainer) -> bool {
+    fn is(&self, container: &ObservedContainer) -> bool {
         container.label(label::compose::SERVICE) == self.key
     }
 }
 
-fn dependencies(container: &SeenContainer) -> impl Iterator<Item = Dependency<'_>> {
+fn dependencies(container: &ObservedContainer) -> impl Iterator<Item = Dependency<'_>> {
     let told = container.label(label::compose::DEPENDS_ON).split(',');
     told.filter(|t| !t.is_empty()).map(|told| {
         let mut fields = told.split(':');
@@ -303,6 +307,6 @@ fn dependencies(container: &SeenContainer) -> impl Iterator<Item = Dependency<'_
     })
 }
 
-fn same_project(a: &SeenContainer, b: &SeenContainer) -> bool {
+fn same_project(a: &ObservedContainer, b: &ObservedContainer) -> bool {
     a.label(label::compose::PROJECT) == b.label(label::compose::PROJECT)
 }

@@ -10,7 +10,7 @@ use super::layout::{self, ASCII, Glyphs, Size, UNICODE};
 use super::paint::Painter;
 use super::state::State;
 use super::{Face, terminal};
-use crate::event::Event;
+use crate::plan::event::Event;
 
 /// Nothing is drawn for what takes no longer.
 const DELAY: Duration = Duration::from_millis(50);

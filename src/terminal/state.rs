@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::words;
-use crate::event::Event;
+use crate::plan::event::Event;
 use crate::plan::{Action, Operation, Plan};
 
 /// All of it.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::event::Event;
-use crate::plan::{Operation, plural};
+use crate::plan::Operation;
+use crate::plan::event::Event;
+use crate::text::plural;
 
 /// `create container slave1-service_3-1`.
 #[must_use]

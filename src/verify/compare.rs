@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use super::expect::{Check, Endpoint, Expected};
 use super::matrix::{Cell, Matrix};
 use super::picture::Picture;
-use super::question::{Answers, Contact};
 use super::report::Proved;
+use crate::probe::question::Answers;
+use crate::probe::question::Contact;
 
 /// A check that does not hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +20,7 @@ pub struct Symptom<'e> {
     /// What was to hold.
     pub check: &'e Check,
     /// What came instead.
-    pub seen: Seen,
+    pub observed: Seen,
 }
 
 /// What came instead of what was to hold.
@@ -86,9 +87,9 @@ impl Compared {
             if !answered(&check, &answers) {
                 continue;
             }
-            let seen = one(picture, asker, &check, &answers);
-            self.mark(picture, asker, &check, seen.as_ref());
-            wrong.extend(seen.map(|seen| (check, seen)));
+            let observed = one(picture, asker, &check, &answers);
+            self.mark(picture, asker, &check, observed.as_ref());
+            wrong.extend(observed.map(|observed| (check, observed)));
         }
         if !wrong.is_empty() {
             self.wrong.insert(asker, wrong);
@@ -100,11 +101,11 @@ impl Compared {
     pub fn symptoms(&self) -> Vec<Symptom<'_>> {
         let mut symptoms = Vec::new();
         for (asker, wrong) in &self.wrong {
-            for (check, seen) in wrong {
+            for (check, observed) in wrong {
                 symptoms.push(Symptom {
                     asker: *asker,
                     check,
-                    seen: seen.clone(),
+                    observed: observed.clone(),
                 });
             }
         }
@@ -123,8 +124,8 @@ impl Compared {
         }
     }
 
-    fn mark(&mut self, picture: &Picture<'_>, asker: usize, check: &Check, seen: Option<&Seen>) {
-        let right = seen.is_none();
+    fn mark(&mut self, picture: &Picture<'_>, asker: usize, check: &Check, observed: Option<&Seen>) {
+        let right = observed.is_none();
         let (at, cell) = match (check, right) {
             (Check::Name { .. }, _) => {
                 self.proved.names += usize::from(right);
@@ -147,7 +148,7 @@ impl Compared {
                 self.proved.apart += 1;
                 (at, Cell::Apart)
             }
-            (Check::Port { at, .. }, false) if matches!(seen, Some(Seen::Other(_))) => (at, Cell::Other),
+            (Check::Port { at, .. }, false) if matches!(observed, Some(Seen::Other(_))) => (at, Cell::Other),
             (Check::Port { at, .. } | Check::Touch(at), false) => (at, Cell::Cut),
             (Check::Apart(at), false) => (at, Cell::Open),
         };

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
 use super::picture::{Member, Picture};
-use super::question::Questions;
 use crate::fake;
+use crate::probe::question::Questions;
 
 /// Addresses out of reach that a container asks for, where there are not more nodes than that.
 pub const ADDRESSES: usize = 128;
@@ -80,7 +80,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What must hold as seen from one container.
+/// What must hold as observed from one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// The member that is asked.
@@ -152,7 +152,7 @@ impl<'p, 'a> Expectations<'p, 'a> {
         container.is_some_and(|c| c.runs()) && !self.picture.members[asker].joints.is_empty()
     }
 
-    /// What must hold as seen from `asker`; `None` where nothing is, or it cannot be asked.
+    /// What must hold as observed from `asker`; `None` where nothing is, or it cannot be asked.
     #[must_use]
     pub fn of(&self, asker: usize) -> Option<Expected> {
         if !self.can_ask(asker) {

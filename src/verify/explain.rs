@@ -48,7 +48,7 @@ impl Symptom<'_> {
             return false;
         };
         let is_on = |net: usize| picture.net_id(net).is_some_and(|id| asker.endpoint(id).is_some());
-        match (self.check, &self.seen) {
+        match (self.check, &self.observed) {
             (Check::Name { name, .. } | Check::Unknown { name }, Seen::Led(led)) => {
                 let known = asker.endpoints.iter().map(|e| addresses(picture, &e.network_id, name));
                 let mut known = known.filter(|addresses| !addresses.is_empty()).peekable();
@@ -70,7 +70,7 @@ impl Symptom<'_> {
         let is_led_to = |container: usize| {
             let endpoints = &picture.found.containers[container].endpoints;
             let has = |a: &Ipv4Addr| endpoints.iter().any(|e| e.address == Some(*a));
-            matches!(&self.seen, Seen::Led(led) if led.iter().any(has))
+            matches!(&self.observed, Seen::Led(led) if led.iter().any(has))
         };
         let (may, nearness) = match about {
             About::Names(net, names) => {
@@ -137,7 +137,7 @@ impl Symptom<'_> {
             Some(container) => format!("`{}`", picture.title_of(container)),
             None => address.to_string(),
         };
-        match (self.check, &self.seen) {
+        match (self.check, &self.observed) {
             (_, Seen::Led(led)) => match &led[..] {
                 [] => "leads nowhere".to_owned(),
                 [one] => format!("leads to {}", title(one)),

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::engine::{State, label};
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::fake;
 
 /// What was found on the engine.
@@ -94,7 +95,7 @@ impl Container {
     /// Whether topogen's executable is in it, by whatever name its image goes: containers inherit an image's labels.
     #[must_use]
     pub fn has_probe(&self) -> bool {
-        self.labels.contains_key(fake::image::EXECUTABLE_LABEL)
+        self.labels.contains_key(label::EXECUTABLE)
     }
 
     /// Whether it is one of topogen's own that asks in another's stead.

@@ -84,13 +84,16 @@ fn place(suites: &mut Vec<Suite>, report: &Report, finding: &Finding) {
         cases.len() - 1
     });
     let Finding {
-        expected, seen, cause, ..
+        expected,
+        observed,
+        cause,
+        ..
     } = finding;
-    let mut text = format!("expected: {expected}\nseen: {seen}\nlikely cause: {cause}\n");
+    let mut text = format!("expected: {expected}\nseen: {observed}\nlikely cause: {cause}\n");
     for line in &finding.consequences {
         let _ = writeln!(text, "so: {}", line.line());
     }
-    cases[at].failures.push((format!("{expected}: {seen}"), text));
+    cases[at].failures.push((format!("{expected}: {observed}"), text));
 }
 
 fn write(suites: &[Suite], report: &Report) -> String {

@@ -1,4 +1,4 @@
-//! Who reaches whom, expected against seen.
+//! Who reaches whom, expected against observed.
 
 mod draw;
 
@@ -83,7 +83,7 @@ impl Matrix {
         }
     }
 
-    /// Note what was seen from `asker` of `target`; the worst of several counts.
+    /// Note what was observed from `asker` of `target`; the worst of several counts.
     pub fn mark(&mut self, asker: usize, target: usize, cell: Cell) {
         let at = asker * self.size + target;
         // Those who meet on one network are not apart for being so on another.

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::found::{Container, Found};
-use crate::engine::label;
+use crate::cluster::arp::pairs;
+use crate::cluster::label;
 use crate::fake;
 use crate::name::{ContainerName, RoleName};
-use crate::plan::reconcile::pairs;
 use crate::topology::{self, Node, Service, Topology};
 use crate::value::Value;
 

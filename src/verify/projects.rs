@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use super::found::{Container, Endpoint, Found};
-use super::question::Questions;
-use crate::engine::label;
+use crate::cluster::label;
+use crate::probe::question::Questions;
 
 /// Networks whose containers have no names.
 const NAMELESS: &[&str] = &["bridge", "host", "none"];
@@ -113,16 +113,16 @@ impl<'a> Projects<'a> {
     fn crossed(&self, but: &HashSet<&str>) -> Vec<Doubt<'a>> {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for container in self.found.containers.iter().filter(|c| is_of(self.names, c)) {
-            let mut seen: HashMap<&str, (BTreeSet<usize>, &str)> = HashMap::new();
+            let mut observed: HashMap<&str, (BTreeSet<usize>, &str)> = HashMap::new();
             for endpoint in named(container) {
                 for ((network, name), owners) in self.on(&endpoint.network_id) {
                     let owners: BTreeSet<usize> = owners.iter().map(|(at, _)| *at).collect();
-                    match seen.get(name) {
+                    match observed.get(name) {
                         Some((others, other)) if *others != owners && !but.contains(name) => {
                             found.entry(name).or_default().extend([*other, network]);
                         }
                         _ => {
-                            seen.insert(name, (owners, network));
+                            observed.insert(name, (owners, network));
                         }
                     }
                 }

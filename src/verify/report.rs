@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::matrix::Matrix;
-use crate::plan::plural;
+use crate::text::plural;
 
 /// What was found out.
 #[derive(Debug, Default, Serialize)]
@@ -90,8 +90,8 @@ pub struct Finding {
     pub subject: Option<String>,
     /// What was expected.
     pub expected: String,
-    /// What was seen.
-    pub seen: String,
+    /// What was observed.
+    pub observed: String,
     /// What is the likely cause.
     pub cause: String,
     /// What follows from it.
@@ -108,7 +108,7 @@ pub struct Consequence {
     pub what: String,
     /// The names or endpoints that it is wrong of.
     pub subjects: Vec<String>,
-    /// The containers from which it is seen: `slave1/service_out`.
+    /// The containers from which it is observed: `slave1/service_out`.
     pub from: Vec<String>,
 }
 

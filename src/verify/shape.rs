@@ -70,7 +70,7 @@ impl Shape {
                 node: at.node,
                 subject: at.subject,
                 expected: told.expected,
-                seen: told.seen,
+                observed: told.observed,
                 cause: told.cause,
                 consequences: Vec::new(),
             },
@@ -127,7 +127,7 @@ fn one_of(mut these: Vec<Difference>) -> Option<Difference> {
             node: node.filter(|node| these.iter().all(|d| d.finding.node.as_ref() == Some(node))),
             subject: None,
             expected: many.expected,
-            seen: format!("{} {}: {}", places.len(), many.verb, listed(&places)),
+            observed: format!("{} {}: {}", places.len(), many.verb, listed(&places)),
             cause: many.cause,
             consequences: Vec::new(),
         },
@@ -139,7 +139,7 @@ fn one_of(mut these: Vec<Difference>) -> Option<Difference> {
 /// What of a difference is said.
 struct Told {
     expected: String,
-    seen: String,
+    observed: String,
     cause: String,
     many: Option<Many>,
 }
@@ -154,10 +154,10 @@ struct Many {
 }
 
 impl Told {
-    fn new(expected: impl Into<String>, seen: impl Into<String>, cause: impl Into<String>) -> Self {
+    fn new(expected: impl Into<String>, observed: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
-            seen: seen.into(),
+            observed: observed.into(),
             cause: cause.into(),
             many: None,
         }

@@ -1,4 +1,4 @@
-//! The report for people: what differs, by node, with what was expected, what was seen and the likely cause.
+//! The report for people: what differs, by node, with what was expected, what was observed and the likely cause.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
@@ -31,7 +31,7 @@ fn columns(report: &Report, width: u16) -> String {
             if again { "" } else { node },
             finding.subject.as_deref().unwrap_or_default(),
             &finding.expected,
-            &seen(finding),
+            &observed(finding),
             &finding.cause,
         ]);
         if at + 1 < report.findings.len() {
@@ -52,7 +52,7 @@ fn lines(report: &Report, width: u16) -> String {
     for finding in &report.findings {
         let mut table = plain(width.saturating_sub(2));
         table.add_row(["expected", &finding.expected]);
-        table.add_row(["seen", &seen(finding)]);
+        table.add_row(["observed", &observed(finding)]);
         table.add_row(["likely cause", &finding.cause]);
         all.push(format!("{}\n{}", finding.place(), text(&table, "  ")));
     }
@@ -79,9 +79,9 @@ fn text(table: &Table, indent: &str) -> String {
     text
 }
 
-/// What was seen, and where it is the shape of things, what follows from it.
-fn seen(finding: &Finding) -> String {
-    let mut text = finding.seen.clone();
+/// What was observed, and where it is the shape of things, what follows from it.
+fn observed(finding: &Finding) -> String {
+    let mut text = finding.observed.clone();
     if finding.kind != Kind::Shape {
         return text;
     }

@@ -1,14 +1,14 @@
 //! What must hold of every picture: nothing overlaps, nothing is cut, and every format can be read.
 
 use proptest::prelude::*;
-use topogen::engine::Observed;
+use topogen::cluster::Observed;
 use topogen::graph::layout::{self, Metrics, Picture, Rect, Text};
 use topogen::graph::panel::Scene;
 use topogen::graph::{self, Format};
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 
-use super::seen::{disturbed, running};
+use super::observed::{disturbed, running};
 use super::{TEXT, drawn, shop};
 use crate::support::{expanded, lab};
 
@@ -114,15 +114,15 @@ fn check(picture: &Picture) {
     }
 }
 
-fn pictures(topology: &Topology, seen: Option<&Observed>) {
+fn pictures(topology: &Topology, observed: Option<&Observed>) {
     for unfold in [false, true] {
-        let scene = Scene::of(&graph::graph(topology, seen), unfold);
+        let scene = Scene::of(&graph::graph(topology, observed), unfold);
         for metrics in [Metrics::PIXELS, Metrics::cells(120), Metrics::cells(60)] {
             check(&layout::picture(&scene, &metrics));
         }
     }
     for format in [Format::Svg, Format::Mermaid, Format::Dot, TEXT, Format::Json] {
-        let text = drawn(topology, seen, format);
+        let text = drawn(topology, observed, format);
         match format {
             Format::Svg => well_formed(&text),
             Format::Text { .. } => assert!(!text.contains('?'), "no character for a crossing:\n{text}"),
@@ -144,8 +144,8 @@ fn nothing_overlaps() {
         pictures(&lab(slaves), Some(&Observed::default()));
     }
     pictures(&shop(), None);
-    let (topology, seen) = disturbed();
-    pictures(&topology, Some(&seen));
+    let (topology, observed) = disturbed();
+    pictures(&topology, Some(&observed));
 }
 
 /// A service: how long its name is, which networks it is on, its aliases, its ports.

@@ -130,7 +130,7 @@ fn must(cluster: &Cluster, command: &str, variables: &[(&str, &str)]) {
     assert!(output.status.success(), "{variables:?}: {}", text(&output.stderr));
 }
 
-/// Up and down by these variables, seen by the way that everybody else takes.
+/// Up and down by these variables, observed by the way that everybody else takes.
 fn up_and_down(variables: &[(&str, &str)]) {
     let cluster = Cluster::new();
     fs::write(cluster.path().join("topogen.yaml"), BLUEPRINT).unwrap();

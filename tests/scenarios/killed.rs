@@ -82,11 +82,11 @@ impl Foreign {
             names,
             before: Vec::new(),
         };
-        foreign.before = foreign.seen();
+        foreign.before = foreign.observed();
         foreign
     }
 
-    fn seen(&self) -> Vec<String> {
+    fn observed(&self) -> Vec<String> {
         let [container, network, volume] = &self.names;
         vec![
             docker(&[
@@ -147,7 +147,7 @@ pub(crate) fn any_moment() {
             &format!("label=io.topogen.cluster={}", cluster.name),
         ]);
         assert_eq!(volumes, "", "{what}");
-        assert_eq!(foreign.seen(), foreign.before, "{what}");
+        assert_eq!(foreign.observed(), foreign.before, "{what}");
     }
 }
 

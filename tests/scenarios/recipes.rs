@@ -10,8 +10,8 @@ use crate::cluster::{Cluster, text};
 fn commands(workflow: &str) -> Vec<String> {
     let lines = workflow.lines().map(|l| l.trim_start().trim_start_matches("- "));
     let lines = lines.map(|l| l.strip_prefix("run: ").unwrap_or(l));
-    let wanted = ["topogen up", "topogen verify", "topogen down", "sh "];
-    let lines = lines.filter(|l| wanted.iter().any(|w| l.starts_with(w)));
+    let desired = ["topogen up", "topogen verify", "topogen down", "sh "];
+    let lines = lines.filter(|l| desired.iter().any(|w| l.starts_with(w)));
     lines.map(str::to_owned).collect()
 }
 

@@ -515,8 +515,8 @@ roles:
         "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}",
     );
     let port: u16 = port.parse().expect("a port");
-    let wanted = json!([{"address": "127.0.0.1", "published": port, "target": 80, "protocol": "tcp"}]);
-    assert_eq!(found["open"]["ports"], wanted);
+    let desired = json!([{"address": "127.0.0.1", "published": port, "target": 80, "protocol": "tcp"}]);
+    assert_eq!(found["open"]["ports"], desired);
     assert_eq!(list("a/open")[0]["services"].as_array().map(Vec::len), Some(1));
     assert_eq!(list("b").len(), 1);
     let table = cluster.must("ps", &[]);

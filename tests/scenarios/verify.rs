@@ -84,14 +84,14 @@ pub(crate) fn changed() {
     cluster.must("up", &[]);
     is_right(&cluster, &[]);
     let report = verify(&cluster, &["--set", "size=large"]);
-    let seen: Vec<&Json> = report["findings"]
+    let observed: Vec<&Json> = report["findings"]
         .as_array()
         .expect("findings")
         .iter()
-        .map(|f| &f["seen"])
+        .map(|f| &f["observed"])
         .collect();
     assert_eq!(
-        seen, ["`environment.SIZE` changed from `small` to `large`"; 2],
+        observed, ["`environment.SIZE` changed from `small` to `large`"; 2],
         "{report}"
     );
     cluster.must("up", &["--set", "size=large"]);
@@ -122,7 +122,7 @@ pub(crate) fn names() {
     again(&out, &["slave2-service_out", "slave1"]);
     let finding = told_once(&verify(&cluster, SLAVES), ("slave2", "service_out"));
     assert!(
-        finding["seen"].as_str().unwrap().contains("`slave1/service_entry`"),
+        finding["observed"].as_str().unwrap().contains("`slave1/service_entry`"),
         "{finding:#}"
     );
     let led = &finding["consequences"][0];
@@ -147,7 +147,7 @@ pub(crate) fn names() {
         &image,
     ]);
     let finding = told_once(&verify(&cluster, SLAVES), ("master", "service_entry"));
-    assert!(finding["seen"].as_str().unwrap().contains(&squatter), "{finding:#}");
+    assert!(finding["observed"].as_str().unwrap().contains(&squatter), "{finding:#}");
     docker(&["rm", "-f", &squatter]);
     is_right(&cluster, SLAVES);
 }
@@ -255,7 +255,7 @@ pub(crate) fn ports() {
         ("slave1", "service_entry"),
     );
     assert!(
-        finding["seen"].as_str().unwrap().contains("nobody listens"),
+        finding["observed"].as_str().unwrap().contains("nobody listens"),
         "{finding:#}"
     );
     made_anew(&cluster, "slave1", "service_entry", ("TOPOGEN_PORTS", "443/tcp"));
@@ -263,7 +263,7 @@ pub(crate) fn ports() {
     made_anew(&cluster, "slave1", "service_entry", ("TOPOGEN_NODE", "slave9"));
     let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
     assert!(
-        finding["seen"].as_str().unwrap().contains("slave9/service_entry"),
+        finding["observed"].as_str().unwrap().contains("slave9/service_entry"),
         "{finding:#}"
     );
 }

@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use topogen::engine::{State, label};
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::fake;
+use topogen::probe::question::Answers;
+use topogen::probe::question::Contact;
+use topogen::probe::question::Questions;
 use topogen::topology::{Node, Service, Topology};
 use topogen::value::Value;
 use topogen::verify::compare::Compared;
@@ -12,7 +16,6 @@ use topogen::verify::expect::Expectations;
 use topogen::verify::found::{Container, Endpoint, Found, Network};
 use topogen::verify::picture::Picture;
 use topogen::verify::projects::Projects;
-use topogen::verify::question::{Answers, Contact, Questions};
 use topogen::verify::report::Report;
 use topogen::verify::{Scope, report};
 

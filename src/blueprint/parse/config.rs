@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::network::is_external;
 use super::{key_name, known_keys, map};
+use crate::blueprint::Config;
+use crate::blueprint::ConfigSource;
 use crate::blueprint::document::Reader;
-use crate::blueprint::{Config, ConfigKind, ConfigSource};
 use crate::compose::CONFIG_KEYS;
+use crate::compose::ConfigKind;
 use crate::diagnostic::{Problem, Span, Spanned};
 use crate::name::ConfigName;
 use crate::yaml::{Entry, Node, Yaml};

@@ -11,16 +11,17 @@ use tokio::sync::watch;
 
 use super::super::work;
 use crate::cli::Verify;
+use crate::cluster::label;
 use crate::engine::connect::Engine;
+use crate::engine::observe;
 use crate::engine::probe::{Ask, Prober};
-use crate::engine::{label, observe};
 use crate::error::Error;
-use crate::plan::plural;
+use crate::probe::question::Answers;
 use crate::terminal;
+use crate::text::plural;
 use crate::verify::compare::Compared;
 use crate::verify::expect::{Expectations, Expected};
 use crate::verify::picture::Picture;
-use crate::verify::question::Answers;
 use crate::verify::{HASTE, Scope};
 
 /// With fewer containers than that, there is nothing to wait for.

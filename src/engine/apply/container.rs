@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::network::{connect, drop_stale_endpoints, endpoint_exists, one_network};
 use super::{PAUSE, SETTLING, Setting, TRIES, already};
+use crate::cluster::ContainerSpec;
+use crate::cluster::label;
 use crate::engine::connect::{Engine, status, words};
-use crate::engine::{ContainerSpec, label};
 
 /// `POST /containers/create`, joined to all its networks before it starts.
 pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
@@ -174,7 +175,7 @@ pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
     }
 }
 
-/// Whether a container that was seen is no more: a killed client's unfinished one, which the engine takes back when it
+/// Whether a container that was observed is no more: a killed client's unfinished one, which the engine takes back when it
 /// finds out.
 pub(super) fn vanished(error: &Error) -> bool {
     status(error) == Some(404) && words(error).contains("No such container")

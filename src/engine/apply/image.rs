@@ -1,5 +1,6 @@
 //! Images: topogen's own, loaded from its executable, and those that are fetched.
 
+use crate::cluster::label;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 
@@ -11,7 +12,6 @@ use super::{PAUSE, Setting};
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::fake;
-use crate::fake::image::EXECUTABLE_LABEL;
 
 /// `POST /images/load` of topogen's own executable.
 pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
@@ -21,7 +21,7 @@ pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result
     // Many that come up at once need it but once.
     let _turn = turn().await;
     let own = fake::image::identity_of_this_process().ok();
-    if own.is_some() && observe::image_label(engine, name, EXECUTABLE_LABEL).await? == own {
+    if own.is_some() && observe::image_label(engine, name, label::EXECUTABLE).await? == own {
         return Ok(());
     }
     let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
@@ -33,7 +33,7 @@ pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result
         answer?;
     }
     // What another build of topogen left there without a name is of no use; whether it goes does not matter.
-    let unnamed = HashMap::from([("dangling", vec!["true"]), ("label", vec![EXECUTABLE_LABEL])]);
+    let unnamed = HashMap::from([("dangling", vec!["true"]), ("label", vec![label::EXECUTABLE])]);
     let options = PruneImagesOptionsBuilder::new().filters(&unnamed).build();
     let _ = engine.docker.prune_images(Some(options)).await;
     Ok(())

@@ -6,8 +6,11 @@ use bollard::models::{Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequ
 
 use super::container::inspect;
 use super::{PAUSE, Setting, TRIES, gone};
+use crate::cluster::ContainerSpec;
+use crate::cluster::NetworkSpec;
+use crate::cluster::label;
 use crate::engine::connect::{status, words};
-use crate::engine::{ContainerSpec, NetworkSpec, label, observe};
+use crate::engine::observe;
 use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.

@@ -10,14 +10,18 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::Setting;
-use crate::engine::{Condition, Health, SeenContainer, State, observe};
+use crate::cluster::Health;
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::compose::Condition;
+use crate::engine::observe;
 use crate::name::ContainerName;
 
 /// Between two looks. What has no healthcheck must run at two of them to count as well.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// All containers of the cluster, by name.
-type Look = Rc<HashMap<String, SeenContainer>>;
+type Look = Rc<HashMap<String, ObservedContainer>>;
 
 /// The last look that anybody took, which serves all who wait.
 #[derive(Debug, Default)]
@@ -78,22 +82,22 @@ fn told(error: String) -> Error {
     Error::DockerStreamError { error }
 }
 
-fn stage(seen: Option<&SeenContainer>, condition: Condition, again: bool) -> Stage {
-    let Some(seen) = seen else {
+fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool) -> Stage {
+    let Some(observed) = observed else {
         return Stage::Never("is gone".to_owned());
     };
-    match (condition, seen.state) {
+    match (condition, observed.state) {
         (Condition::Started, State::Running | State::Exited | State::Restarting) => Stage::So,
-        (Condition::Healthy, State::Running) => match seen.health {
+        (Condition::Healthy, State::Running) => match observed.health {
             Some(Health::Healthy) => Stage::So,
             Some(Health::Unhealthy) => Stage::Never("is unhealthy".to_owned()),
             Some(Health::Starting) => Stage::NotYet,
             None if again => Stage::So,
             None => Stage::NotYet,
         },
-        (Condition::Completed, State::Exited) if seen.exit == Some(0) => Stage::So,
+        (Condition::Completed, State::Exited) if observed.exit == Some(0) => Stage::So,
         (_, State::Exited | State::Dead) => {
-            Stage::Never(format!("ended with status {}", seen.exit.unwrap_or_default()))
+            Stage::Never(format!("ended with status {}", observed.exit.unwrap_or_default()))
         }
         (_, State::Removing) => Stage::Never("is gone".to_owned()),
         _ => Stage::NotYet,
@@ -117,19 +121,19 @@ async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Error> {
 }
 
 /// The last that its healthcheck or else it itself said, for whoever wonders why.
-async fn last_words(seen: Option<&SeenContainer>, setting: &Setting<'_>) -> String {
-    let Some(seen) = seen else { return String::new() };
+async fn last_words(observed: Option<&ObservedContainer>, setting: &Setting<'_>) -> String {
+    let Some(observed) = observed else { return String::new() };
     let docker = &setting.engine.docker;
-    let said = match seen.health {
+    let said = match observed.health {
         Some(_) => {
-            let inspect = docker.inspect_container(&seen.id, None).await.ok();
+            let inspect = docker.inspect_container(&observed.id, None).await.ok();
             let health = inspect.and_then(|i| i.state).and_then(|s| s.health);
             let last = health.and_then(|h| h.log).and_then(|l| l.into_iter().last());
             last.and_then(|l| l.output).unwrap_or_default()
         }
         None => {
             let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("1").build();
-            let mut lines = std::pin::pin!(docker.logs(&seen.id, Some(options)));
+            let mut lines = std::pin::pin!(docker.logs(&observed.id, Some(options)));
             match lines.next().await {
                 Some(Ok(line)) => String::from_utf8_lossy(&line.into_bytes()).into_owned(),
                 _ => String::new(),

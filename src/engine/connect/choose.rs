@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::ConnectError;
 use super::host::{Host, PORTS};
 use crate::diagnostic::nearest;
-use crate::engine::sha256;
+use crate::digest::sha256;
 
 /// The engine's own socket.
 pub const SOCKET: &str = "/var/run/docker.sock";

@@ -5,14 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::Ipv4Net;
 use tokio::net::UnixStream;
 
+use crate::cluster::HostPort;
+use crate::cluster::ObservedHost;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::Room;
 use crate::engine::connect::Engine;
 use crate::engine::connect::host::Host;
-use crate::engine::{HostPort, Room, SeenHost, SeenNetwork};
 
-/// What is seen of the host of `engine`: nothing where it may be another one, or in another network namespace.
-pub(super) async fn seen(engine: &Engine, ports: bool) -> SeenHost {
+/// What is observed of the host of `engine`: nothing where it may be another one, or in another network namespace.
+pub(super) async fn observed(engine: &Engine, ports: bool) -> ObservedHost {
     if !is_here(engine).await {
-        return SeenHost::default();
+        return ObservedHost::default();
     }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let files = [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)];
@@ -24,7 +27,7 @@ pub(super) async fn seen(engine: &Engine, ports: bool) -> SeenHost {
     };
     ports.sort_unstable();
     ports.dedup();
-    SeenHost {
+    ObservedHost {
         routes: routes(&read("/proc/net/route")),
         ports,
         room: room(read),
@@ -100,9 +103,9 @@ async fn is_here(engine: &Engine) -> bool {
     }
 }
 
-impl SeenHost {
+impl ObservedHost {
     /// Without the routes that the engine's own networks bring about, which are known by their subnets.
-    pub(super) fn without_bridges(mut self, networks: &[SeenNetwork]) -> Self {
+    pub(super) fn without_bridges(mut self, networks: &[ObservedNetwork]) -> Self {
         self.routes
             .retain(|(subnet, _)| !networks.iter().any(|n| n.subnets.contains(subnet)));
         self

@@ -1,5 +1,6 @@
 //! What the engine's lists say, in topogen's words.
 
+use crate::cluster::label;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
@@ -7,15 +8,20 @@ use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, ImageSummary, MountPoint, Network, PortSummary, PortSummaryTypeEnum,
 };
 
-use crate::engine::{Health, HostPort, SeenContainer, SeenEndpoint, SeenImage, SeenNetwork, State};
-use crate::fake::image::EXECUTABLE_LABEL;
+use crate::cluster::Health;
+use crate::cluster::HostPort;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedEndpoint;
+use crate::cluster::ObservedImage;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::State;
 
-pub(super) fn container(summary: ContainerSummary) -> SeenContainer {
+pub(super) fn container(summary: ContainerSummary) -> ObservedContainer {
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     let endpoints = summary.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let mut networks: Vec<SeenEndpoint> = endpoints
+    let mut networks: Vec<ObservedEndpoint> = endpoints
         .into_iter()
-        .map(|(network, endpoint)| SeenEndpoint {
+        .map(|(network, endpoint)| ObservedEndpoint {
             // Podman says the name here again.
             network_id: endpoint.network_id.filter(|id| *id != network).unwrap_or_default(),
             network,
@@ -28,7 +34,7 @@ pub(super) fn container(summary: ContainerSummary) -> SeenContainer {
     let state = state(summary.state);
     let mut ports: Vec<_> = summary.ports.into_iter().flatten().filter_map(port).collect();
     ports.sort();
-    SeenContainer {
+    ObservedContainer {
         id: summary.id.unwrap_or_default(),
         name: name.trim_start_matches('/').to_owned(),
         labels: summary.labels.unwrap_or_default().into_iter().collect(),
@@ -100,9 +106,9 @@ fn state(state: Option<ContainerSummaryStateEnum>) -> State {
     }
 }
 
-pub(super) fn network(network: Network) -> SeenNetwork {
+pub(super) fn network(network: Network) -> ObservedNetwork {
     let configs = network.ipam.and_then(|i| i.config).unwrap_or_default();
-    SeenNetwork {
+    ObservedNetwork {
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
         labels: network.labels.unwrap_or_default().into_iter().collect(),
@@ -110,9 +116,9 @@ pub(super) fn network(network: Network) -> SeenNetwork {
     }
 }
 
-pub(super) fn image(image: ImageSummary) -> SeenImage {
-    SeenImage {
-        fake: image.labels.contains_key(EXECUTABLE_LABEL),
+pub(super) fn image(image: ImageSummary) -> ObservedImage {
+    ObservedImage {
+        fake: image.labels.contains_key(label::EXECUTABLE),
         id: image.id,
         tags: image.repo_tags,
         digests: image.repo_digests,

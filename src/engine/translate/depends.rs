@@ -5,8 +5,8 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use super::{Translation, read};
-use crate::blueprint::Condition;
-use crate::engine::Dependency;
+use crate::cluster::Dependency;
+use crate::compose::Condition;
 use crate::name::ContainerName;
 use crate::topology::Service;
 use crate::value::Value;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{Translation, not_ours, read, user_labels};
 use crate::blueprint::dotenv::{self, Pairs};
 use crate::diagnostic::Problem;
-use crate::engine::sha256;
+use crate::digest::sha256;
 use crate::topology::outside;
 use crate::value::Value;
 

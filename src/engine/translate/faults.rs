@@ -1,6 +1,6 @@
 //! What is wrong with one thing of a topology, by its path, and where that was written.
 
-use super::needs::Need;
+use crate::cluster::Need;
 use crate::diagnostic::{Kind, Problem, Problems, Span};
 use crate::topology::written::Written;
 use crate::value::{Map, Value};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bollard::models::{HostConfig, Mount, MountType, MountVolumeOptions};
 
 use super::{Draft, Translation};
-use crate::blueprint::ConfigKind;
+use crate::cluster::FileSpec;
+use crate::cluster::label;
 use crate::compose::CONFIG_KEYS;
+use crate::compose::ConfigKind;
 use crate::diagnostic::Problem;
-use crate::engine::{FileSpec, label, sha256};
+use crate::digest::sha256;
 use crate::topology::ConfigSource;
 use crate::value::Value;
 

@@ -1,7 +1,7 @@
 //! When a container's image is fetched (Compose specification, services, `pull_policy`).
 
 use super::{Translation, read};
-use crate::engine::Pull;
+use crate::cluster::Pull;
 use crate::value::Value;
 
 const DAY: u64 = 24 * 60 * 60;

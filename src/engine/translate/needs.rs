@@ -1,18 +1,7 @@
 //! What only newer engines know. An older one would pass it over in silence, so it is not asked at all.
 
-use crate::diagnostic::{Problem, Problems, Span};
-use crate::engine::Wanted;
-
-/// Something that engines know from some version of their API on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
-    /// The version, major and minor.
-    pub api: (usize, usize),
-    /// The path of what needs it.
-    pub path: String,
-    /// Where that was written.
-    pub place: Option<Span>,
-}
+use crate::cluster::Desired;
+use crate::diagnostic::{Problem, Problems};
 
 /// The API of Docker 24 (Engine API, version history): `annotations`.
 pub(super) const DOCKER_24: (usize, usize) = (1, 43);
@@ -23,7 +12,7 @@ pub(super) const DOCKER_26: (usize, usize) = (1, 45);
 /// Of Docker 28: `gw_priority`, `enable_ipv4`, names of interfaces.
 pub(super) const DOCKER_28: (usize, usize) = (1, 48);
 
-impl Wanted {
+impl Desired {
     /// What an engine that speaks `api` does not know.
     #[must_use]
     pub fn beyond(&self, api: (usize, usize)) -> Problems {

@@ -9,8 +9,11 @@ use serde_json::json;
 use super::faults::{Faults, Findings};
 use super::{needs, read, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
+use crate::cluster::Desired;
+use crate::cluster::NetworkSpec;
+use crate::cluster::label;
 use crate::diagnostic::{Problem, Problems};
-use crate::engine::{NetworkSpec, Wanted, hash, label};
+use crate::digest::hash;
 use crate::name::NetworkName;
 use crate::topology::expand::BRIDGE_PORTS;
 use crate::topology::{Network, Node, Topology};
@@ -135,14 +138,14 @@ fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
 }
 
 /// Refuse what does not fit: the engine would only say so when a network is full, and some nodes stand half done.
-pub(super) fn bridges_have_room(wanted: &Wanted, problems: &mut Problems) {
+pub(super) fn bridges_have_room(desired: &Desired, problems: &mut Problems) {
     let mut joined: HashMap<&NetworkName, usize> = HashMap::new();
-    for container in wanted.nodes.iter().flat_map(|n| &n.containers) {
+    for container in desired.nodes.iter().flat_map(|n| &n.containers) {
         for (network, _) in &container.endpoints {
             *joined.entry(network).or_default() += 1;
         }
     }
-    for network in wanted.networks() {
+    for network in desired.networks() {
         if network.external || network.request.driver.as_deref() != Some("bridge") {
             continue;
         }

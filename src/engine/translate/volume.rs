@@ -13,9 +13,11 @@ use indexmap::IndexMap;
 use super::faults::Faults;
 use super::{Translation, needs, read, user_labels, version};
 use crate::blueprint::join;
+use crate::cluster::VolumeSpec;
+use crate::cluster::label;
 use crate::compose::{is_windows_path, mounts_of_windows};
 use crate::diagnostic::Problem;
-use crate::engine::{VolumeSpec, hash, label};
+use crate::digest::hash;
 use crate::template::is_template;
 use crate::value::{Map, Value};
 use crate::yaml::Node;
@@ -309,7 +311,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The name in the engine of the volume that this node knows as `key`, which is wanted from now on.
+    /// The name in the engine of the volume that this node knows as `key`, which is desired from now on.
     fn named(&mut self, key: &str, path: &str) -> Option<String> {
         let Some(definition) = self.node.volumes.get(key) else {
             self.faults

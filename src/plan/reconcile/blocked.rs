@@ -7,22 +7,27 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Decision, Up};
-use crate::engine::{ContainerSpec, HostPort, Pull, SeenContainer, State, label};
+use crate::cluster::ContainerSpec;
+use crate::cluster::HostPort;
+use crate::cluster::ObservedContainer;
+use crate::cluster::Pull;
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::fake;
 use crate::plan::conflict::Conflict;
 
 impl Up<'_> {
     pub(super) fn find_what_blocks(&mut self) {
         let own = self
-            .seen
+            .observed
             .containers
             .iter()
             .flat_map(|c| c.ports.iter().map(|(p, _)| *p));
         let own: Vec<HostPort> = own.collect();
-        for role in &self.wanted.roles {
+        for role in &self.desired.roles {
             let mut blocked: Vec<(&str, Conflict)> = Vec::new();
             let mut whole = true;
-            for node in self.wanted.nodes.iter().filter(|n| n.role == *role) {
+            for node in self.desired.nodes.iter().filter(|n| n.role == *role) {
                 let found = node
                     .containers
                     .iter()
@@ -36,8 +41,8 @@ impl Up<'_> {
                     self.conflict(conflict);
                     continue;
                 }
-                if let Some(seen) = self.there.get(name) {
-                    self.going.shift_remove(seen.id.as_str());
+                if let Some(observed) = self.there.get(name) {
+                    self.going.shift_remove(observed.id.as_str());
                 }
                 self.decisions.insert(name, Decision::Blocked(conflict));
             }
@@ -46,19 +51,21 @@ impl Up<'_> {
 
     /// Whether what has that name now, if anything, can stay as it is: none of its networks goes.
     fn can_stay(&self, name: &str) -> bool {
-        let Some(seen) = self.there.get(name) else { return true };
-        !self.networks_going.iter().any(|(n, _)| seen.is_on(n))
+        let Some(observed) = self.there.get(name) else {
+            return true;
+        };
+        !self.networks_going.iter().any(|(n, _)| observed.is_on(n))
     }
 
     /// What keeps `spec` from being made, or from being started where it is there and does not run.
     fn blocks(&self, spec: &ContainerSpec, own: &[HostPort]) -> Option<Conflict> {
         let made = match self.decisions.get(spec.name.as_str())? {
             Decision::Create | Decision::Recreate(_) => true,
-            Decision::Keep(seen) if matches!(seen.state, State::Created | State::Exited) => false,
+            Decision::Keep(observed) if matches!(observed.state, State::Created | State::Exited) => false,
             _ => return None,
         };
         let is_there = self.there.contains_key(spec.name.as_str());
-        if let Some(foreign) = self.seen.foreign.iter().find(|c| c.name == spec.name.as_str())
+        if let Some(foreign) = self.observed.foreign.iter().find(|c| c.name == spec.name.as_str())
             && !is_there
         {
             return Some(Conflict::ForeignContainer {
@@ -67,13 +74,13 @@ impl Up<'_> {
             });
         }
         let image = spec.image();
-        if made && spec.pull == Pull::Never && image != fake::image_name() && self.seen.image(image).is_none() {
+        if made && spec.pull == Pull::Never && image != fake::image_name() && self.observed.image(image).is_none() {
             return Some(Conflict::MissingImage { name: image.to_owned() });
         }
         let (port, by) = published(spec)
             .into_iter()
             .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
-        let ours = self.seen.containers.iter().find(|c| Some(&c.name) == by.as_ref());
+        let ours = self.observed.containers.iter().find(|c| Some(&c.name) == by.as_ref());
         let orphan = ours
             .filter(|c| self.is_orphan(c))
             .map(|c| c.label(label::ROLE).to_owned());
@@ -87,15 +94,20 @@ impl Up<'_> {
 
     /// Who has `port`, where that is neither `spec` nor what goes: a container, or a program that is none.
     fn holder_of(&self, port: HostPort, spec: &ContainerSpec, own: &[HostPort]) -> Option<Option<String>> {
-        let stays = |c: &&SeenContainer| c.name != spec.name.as_str() && !self.is_going(c);
-        let containers = self.seen.containers.iter().filter(stays).chain(&self.seen.foreign);
+        let stays = |c: &&ObservedContainer| c.name != spec.name.as_str() && !self.is_going(c);
+        let containers = self
+            .observed
+            .containers
+            .iter()
+            .filter(stays)
+            .chain(&self.observed.foreign);
         let mut holders = containers.filter(|c| c.ports.iter().any(|(p, _)| p.excludes(&port)));
         if let Some(container) = holders.next() {
             return Some(Some(container.name.clone()));
         }
         // The engine listens for its containers, for those that go too.
         let listens = |p: &&HostPort| p.excludes(&port) && !own.iter().any(|o| o.excludes(p));
-        self.seen.host.ports.iter().find(listens).map(|_| None)
+        self.observed.host.ports.iter().find(listens).map(|_| None)
     }
 }
 

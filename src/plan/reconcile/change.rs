@@ -1,18 +1,20 @@
 //! What changed: from the definitions that a container or network was made from and is to be made from, in the
 //! blueprint's words.
 
+use crate::text::is_secret;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::engine::{ContainerSpec, NetworkSpec, SeenNetwork, label};
+use crate::cluster::ContainerSpec;
+use crate::cluster::NetworkSpec;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
 
 /// So many are told; of the others only how many there are.
 const TOLD: usize = 2;
 /// The longest value that is told whole, in characters.
 const LONGEST: usize = 48;
-/// Words in a key whose value is nobody's business.
-const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
 
 /// Why what was made with `labels` is to be made anew as `spec`; `None` where it may stay.
 #[must_use]
@@ -22,10 +24,10 @@ pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Optio
     (!same).then(|| cause(labels.get(label::DEFINITION), now))
 }
 
-/// Why `seen` is to be made anew as `spec`.
-pub(super) fn of_network(seen: &SeenNetwork, spec: &NetworkSpec) -> String {
+/// Why `observed` is to be made anew as `spec`.
+pub(super) fn of_network(observed: &ObservedNetwork, spec: &NetworkSpec) -> String {
     let now = spec.request.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
-    cause(seen.labels.get(label::DEFINITION), now)
+    cause(observed.labels.get(label::DEFINITION), now)
 }
 
 fn cause(before: Option<&String>, now: Option<&String>) -> String {
@@ -93,13 +95,6 @@ fn compare(path: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
         "changed",
         &format!(" from {} to {}", shown(before), shown(now)),
     ));
-}
-
-/// Whether `key` is called as what holds secrets is, whose values are not to be repeated.
-#[must_use]
-pub fn is_secret(key: &str) -> bool {
-    let lower = key.to_lowercase();
-    SECRET.iter().any(|word| lower.contains(word))
 }
 
 fn told(path: &str, what: &str, values: &str) -> String {

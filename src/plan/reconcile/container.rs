@@ -1,20 +1,23 @@
-//! Containers: which of them stay, which are made anew and why, and the operations that make them stand as wanted.
+//! Containers: which of them stay, which are made anew and why, and the operations that make them stand as desired.
 
 use std::sync::Arc;
 
 use super::{Decision, Up, change, order};
-use crate::engine::{ContainerSpec, SeenContainer, State};
-use crate::plan::{Action, quoted};
+use crate::cluster::ContainerSpec;
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::plan::Action;
+use crate::text::quoted;
 
 impl<'a> Up<'a> {
     /// Settle what becomes of each container, those that others share something of first.
     pub(super) fn decide_containers(&mut self) {
-        for node in &self.wanted.nodes {
+        for node in &self.desired.nodes {
             for spec in order::sorted(&node.containers) {
                 let decision = self.decide(spec);
-                if let Decision::Recreate(seen) = decision {
-                    let cause = self.outdated(spec, seen).unwrap_or_default();
-                    self.goes(seen, cause);
+                if let Decision::Recreate(observed) = decision {
+                    let cause = self.outdated(spec, observed).unwrap_or_default();
+                    self.goes(observed, cause);
                 }
                 self.decisions.insert(spec.name.as_str(), decision);
             }
@@ -24,29 +27,29 @@ impl<'a> Up<'a> {
     fn decide(&self, spec: &ContainerSpec) -> Decision<'a> {
         match self.there.get(spec.name.as_str()) {
             // The engine is at it: the name is free in a moment.
-            Some(seen) if seen.state == State::Removing && !self.is_going(seen) => Decision::Create,
-            Some(seen) if self.outdated(spec, seen).is_some() => Decision::Recreate(seen),
-            Some(seen) => Decision::Keep(seen),
+            Some(observed) if observed.state == State::Removing && !self.is_going(observed) => Decision::Create,
+            Some(observed) if self.outdated(spec, observed).is_some() => Decision::Recreate(observed),
+            Some(observed) => Decision::Keep(observed),
             None => Decision::Create,
         }
     }
 
-    /// Why `seen` cannot stay, where it cannot.
-    fn outdated(&self, spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
-        if let Some((_, cause)) = self.going.get(seen.id.as_str()) {
+    /// Why `observed` cannot stay, where it cannot.
+    fn outdated(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
+        if let Some((_, cause)) = self.going.get(observed.id.as_str()) {
             return Some(cause.clone());
         }
-        if seen.state == State::Dead {
+        if observed.state == State::Dead {
             return Some("dead".to_owned());
         }
-        if let Some(cause) = change::changed(&seen.labels, spec) {
+        if let Some(cause) = change::changed(&observed.labels, spec) {
             return Some(cause);
         }
-        if let Some(cause) = self.other_image(spec, seen) {
+        if let Some(cause) = self.other_image(spec, observed) {
             return Some(cause);
         }
         for (network, _) in &spec.endpoints {
-            let on = seen.networks.iter().find(|n| n.network == network.as_str());
+            let on = observed.networks.iter().find(|n| n.network == network.as_str());
             let Some((on, planned)) = on.zip(self.networks.get(network.as_str())) else {
                 continue;
             };
@@ -62,25 +65,25 @@ impl<'a> Up<'a> {
     }
 
     /// That the name of its image leads to another one now. One fake is as good as the other.
-    fn other_image(&self, spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
-        let image = self.seen.image(spec.image())?;
-        let own = self.seen.images.iter().find(|i| i.id == seen.image_id);
+    fn other_image(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
+        let image = self.observed.image(spec.image())?;
+        let own = self.observed.images.iter().find(|i| i.id == observed.image_id);
         let fakes = image.fake && own.is_none_or(|i| i.fake);
-        let other = !seen.image_id.is_empty() && seen.image_id != image.id && !fakes;
+        let other = !observed.image_id.is_empty() && observed.image_id != image.id && !fakes;
         other.then(|| format!("image `{}` is another one now", spec.image()))
     }
 
-    /// The operations that make `spec` stand as wanted, not started.
+    /// The operations that make `spec` stand as desired, not started.
     pub(super) fn stand(&mut self, spec: &'a Arc<ContainerSpec>) -> Vec<usize> {
         match self.decisions.get(spec.name.as_str()) {
-            Some(Decision::Keep(seen)) => {
-                let seen = *seen;
-                self.join(spec, seen)
+            Some(Decision::Keep(observed)) => {
+                let observed = *observed;
+                self.join(spec, observed)
             }
-            Some(Decision::Recreate(seen)) => {
-                let seen = *seen;
-                let removed = self.removed.get(seen.id.as_str()).copied();
-                let carried = carried(spec, seen);
+            Some(Decision::Recreate(observed)) => {
+                let observed = *observed;
+                let removed = self.removed.get(observed.id.as_str()).copied();
+                let carried = carried(spec, observed);
                 let spec = if carried.is_empty() {
                     spec
                 } else {
@@ -122,15 +125,15 @@ impl<'a> Up<'a> {
 
     /// Put a container that stays on the networks it should be on, under the names it should have there, and take it off
     /// those of other nodes.
-    fn join(&mut self, spec: &'a Arc<ContainerSpec>, seen: &'a SeenContainer) -> Vec<usize> {
+    fn join(&mut self, spec: &'a Arc<ContainerSpec>, observed: &'a ObservedContainer) -> Vec<usize> {
         // The engine joins a container to its networks when it starts, by their names: each must be there once.
         let mut operations = self.networks_ready(spec);
         let (name, node) = (spec.name.as_str(), spec.node.as_str());
         let is_own = |name: &&str| {
             let mut named = self.named.get(name).into_iter().flatten();
-            named.any(|n| n.is_of(&self.wanted.cluster))
+            named.any(|n| n.is_of(&self.desired.cluster))
         };
-        let on = seen.networks.iter().map(|n| n.network.as_str());
+        let on = observed.networks.iter().map(|n| n.network.as_str());
         let extras: Vec<&str> = on.filter(is_own).collect();
         for extra in extras {
             if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
@@ -138,7 +141,7 @@ impl<'a> Up<'a> {
             }
             if let Ok(network) = extra.parse() {
                 let action = Action::Disconnect {
-                    id: seen.id.clone(),
+                    id: observed.id.clone(),
                     network,
                 };
                 let cause = format!("on `{extra}`, where it does not belong");
@@ -150,16 +153,16 @@ impl<'a> Up<'a> {
                 .networks
                 .get(network.as_str())
                 .map_or_else(Vec::new, |n| n.ready.clone());
-            let cause = match seen.networks.iter().find(|n| n.network == network.as_str()) {
+            let cause = match observed.networks.iter().find(|n| n.network == network.as_str()) {
                 None => format!("not on `{network}`"),
                 Some(on) => {
-                    let wanted = settings.aliases.clone().unwrap_or_default();
-                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&wanted, a, spec, seen)) else {
+                    let desired = settings.aliases.clone().unwrap_or_default();
+                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&desired, a, spec, observed)) else {
                         continue;
                     };
                     let cause = format!("on `{network}` it {cause}");
                     let action = Action::Disconnect {
-                        id: seen.id.clone(),
+                        id: observed.id.clone(),
                         network: network.clone(),
                     };
                     after.push(self.plan.push(action, name, node, cause.clone(), Vec::new()));
@@ -178,12 +181,17 @@ impl<'a> Up<'a> {
 
 /// How the names that a container answers to are not those it should, where they are not. The engine adds its id, its name
 /// and its host's.
-fn misnamed(wanted: &[String], found: &[String], spec: &ContainerSpec, seen: &SeenContainer) -> Option<String> {
-    let missing = wanted.iter().filter(|w| !found.contains(w) && **w != seen.name);
+fn misnamed(
+    desired: &[String],
+    found: &[String],
+    spec: &ContainerSpec,
+    observed: &ObservedContainer,
+) -> Option<String> {
+    let missing = desired.iter().filter(|w| !found.contains(w) && **w != observed.name);
     let missing: Vec<String> = missing.cloned().collect();
     let host = spec.body.hostname.as_deref();
-    let added = |name: &str| seen.id.starts_with(name) || name == seen.name || Some(name) == host;
-    let extra = found.iter().filter(|f| !wanted.contains(f) && !added(f));
+    let added = |name: &str| observed.id.starts_with(name) || name == observed.name || Some(name) == host;
+    let extra = found.iter().filter(|f| !desired.contains(f) && !added(f));
     let extra: Vec<String> = extra.cloned().collect();
     match (missing.is_empty(), extra.is_empty()) {
         (true, true) => None,
@@ -198,10 +206,10 @@ pub(super) fn is_anonymous(volume: &str) -> bool {
     volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The anonymous volumes of `seen` that its successor takes over, as Compose does: name, and where. What the successor
+/// The anonymous volumes of `observed` that its successor takes over, as Compose does: name, and where. What the successor
 /// mounts something else on is none of them.
-pub(super) fn carried(spec: &ContainerSpec, seen: &SeenContainer) -> Vec<(String, String)> {
+pub(super) fn carried(spec: &ContainerSpec, observed: &ObservedContainer) -> Vec<(String, String)> {
     let mounted = spec.targets();
     let carried = |(volume, target): &&(String, String)| is_anonymous(volume) && !mounted.contains(target);
-    seen.mounts.iter().filter(carried).cloned().collect()
+    observed.mounts.iter().filter(carried).cloned().collect()
 }

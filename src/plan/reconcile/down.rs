@@ -3,22 +3,29 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::members::Members;
+use super::order;
+use super::remove;
+use super::remove_network;
 use super::surplus::kept_by;
-use super::{Natural, natural, order, remove, remove_network};
-use crate::engine::{Observed, SeenContainer, SeenNetwork, label};
+use crate::cluster::Observed;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
 use crate::name::ClusterName;
 use crate::plan::{Action, Plan};
+use crate::text::Natural;
+use crate::text::natural;
 
 const CAUSE: &str = "going down";
 
 /// What removes all that carries the labels of `cluster`, but for networks that others are on, and its named volumes
 /// unless `volumes` says so.
 #[must_use]
-pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
+pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
-    let node_of = |n: &SeenNetwork| n.labels.get(label::NODE).cloned().unwrap_or_default();
-    let mut networks: BTreeMap<(bool, Natural), Vec<&SeenNetwork>> = BTreeMap::new();
-    for network in seen.networks.iter().filter(|n| n.is_of(cluster)) {
+    let node_of = |n: &ObservedNetwork| n.labels.get(label::NODE).cloned().unwrap_or_default();
+    let mut networks: BTreeMap<(bool, Natural), Vec<&ObservedNetwork>> = BTreeMap::new();
+    for network in observed.networks.iter().filter(|n| n.is_of(cluster)) {
         let node = node_of(network);
         // The shared ones last.
         networks
@@ -26,18 +33,18 @@ pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
             .or_default()
             .push(network);
     }
-    let mut containers: Vec<&SeenContainer> = seen.containers.iter().collect();
+    let mut containers: Vec<&ObservedContainer> = observed.containers.iter().collect();
     containers.sort_by_cached_key(|c| natural(c.label(label::NODE)));
     let mut left: HashMap<&str, usize> = HashMap::new();
     for container in &containers {
         *left.entry(container.label(label::NODE)).or_default() += 1;
     }
-    let members = Members::of(&seen.containers);
+    let members = Members::of(&observed.containers);
     let mut stopped: HashMap<&str, usize> = HashMap::new();
     let mut removed: HashMap<&str, usize> = HashMap::new();
-    let remove_all = |networks: Vec<&SeenNetwork>, removed: &HashMap<&str, usize>, plan: &mut Plan| {
+    let remove_all = |networks: Vec<&ObservedNetwork>, removed: &HashMap<&str, usize>, plan: &mut Plan| {
         for network in networks {
-            let guests = seen.guests(network);
+            let guests = observed.guests(network);
             if !guests.is_empty() {
                 plan.notes.push(kept_by(network, &guests));
                 continue;
@@ -66,12 +73,12 @@ pub fn down(cluster: &ClusterName, seen: &Observed, volumes: bool) -> Plan {
     for (_, rest) in networks {
         remove_all(rest, &removed, &mut plan);
     }
-    self::volumes(cluster, seen, volumes, &removed, &mut plan);
+    self::volumes(cluster, observed, volumes, &removed, &mut plan);
     plan
 }
 
-fn volumes(cluster: &ClusterName, seen: &Observed, too: bool, removed: &HashMap<&str, usize>, plan: &mut Plan) {
-    let own: Vec<_> = seen.volumes.iter().filter(|v| v.is_of(cluster)).collect();
+fn volumes(cluster: &ClusterName, observed: &Observed, too: bool, removed: &HashMap<&str, usize>, plan: &mut Plan) {
+    let own: Vec<_> = observed.volumes.iter().filter(|v| v.is_of(cluster)).collect();
     if !too {
         if !own.is_empty() {
             plan.notes.push(format!(
@@ -87,8 +94,8 @@ fn volumes(cluster: &ClusterName, seen: &Observed, too: bool, removed: &HashMap<
         return;
     }
     for volume in own {
-        let mounts = |c: &&SeenContainer| c.mounts.iter().any(|(name, _)| *name == volume.name);
-        let on_it = seen.containers.iter().filter(mounts);
+        let mounts = |c: &&ObservedContainer| c.mounts.iter().any(|(name, _)| *name == volume.name);
+        let on_it = observed.containers.iter().filter(mounts);
         let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
         let node = volume.labels.get(label::NODE).map_or("", String::as_str);
         plan.push(Action::RemoveVolume, &volume.name, node, CAUSE, after);

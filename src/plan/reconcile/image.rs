@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Decision, Up};
-use crate::engine::{ContainerSpec, Pull};
+use crate::cluster::ContainerSpec;
+use crate::cluster::Pull;
 use crate::fake;
 use crate::plan::Action;
 
@@ -24,7 +25,7 @@ impl<'a> Up<'a> {
             }
             let platform = spec.platform.as_deref();
             if spec.pull == Pull::Never
-                || self.seen.image(image).is_some()
+                || self.observed.image(image).is_some()
                 || self.pulls.contains_key(&(image, platform))
             {
                 continue;
@@ -53,8 +54,8 @@ impl<'a> Up<'a> {
     /// only some of them need keeps back those alone.
     pub(super) fn essential_images_first(&mut self) {
         let mut essential: Vec<usize> = Vec::new();
-        for role in &self.wanted.roles {
-            let nodes = self.wanted.nodes.iter().filter(|n| n.role == *role);
+        for role in &self.desired.roles {
+            let nodes = self.desired.nodes.iter().filter(|n| n.role == *role);
             let needs = nodes.map(|n| {
                 let needs = n.containers.iter().flat_map(|c| self.image_ready(c));
                 needs.collect::<HashSet<usize>>()

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{SeenContainer, SeenNetwork};
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
 
 /// The containers of an engine by the networks that they are on.
 pub(super) struct Members<'a> {
-    containers: &'a [SeenContainer],
+    containers: &'a [ObservedContainer],
     by_id: HashMap<&'a str, Vec<usize>>,
     /// Of those that the engine says no id for: they have not run on it yet.
     by_name: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn of(containers: &'a [SeenContainer]) -> Self {
+    pub(super) fn of(containers: &'a [ObservedContainer]) -> Self {
         let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, container) in containers.iter().enumerate() {
@@ -31,8 +32,8 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Those for which [`SeenContainer::is_on`] holds, in the engine's order.
-    pub(super) fn on(&self, network: &SeenNetwork) -> Vec<&'a SeenContainer> {
+    /// Those for which [`ObservedContainer::is_on`] holds, in the engine's order.
+    pub(super) fn on(&self, network: &ObservedNetwork) -> Vec<&'a ObservedContainer> {
         let by_id = self.by_id.get(network.id.as_str());
         let by_name = self.by_name.get(network.name.as_str());
         let mut places: Vec<usize> = by_id.into_iter().chain(by_name).flatten().copied().collect();

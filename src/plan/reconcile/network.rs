@@ -6,7 +6,10 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 
 use super::{PlannedNetwork, Up, change};
-use crate::engine::{NetworkSpec, SeenContainer, SeenNetwork, label};
+use crate::cluster::NetworkSpec;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
 use crate::plan::Action;
 use crate::plan::conflict::Conflict;
 use crate::topology::address::{Subnets, overlap};
@@ -16,7 +19,8 @@ impl<'a> Up<'a> {
     pub(super) fn settle(&mut self, spec: &'a NetworkSpec) {
         let name = spec.name.as_str();
         let named = self.named.get(name).into_iter().flatten().copied();
-        let (own, foreign): (Vec<&SeenNetwork>, Vec<&SeenNetwork>) = named.partition(|n| n.is_of(&self.wanted.cluster));
+        let (own, foreign): (Vec<&ObservedNetwork>, Vec<&ObservedNetwork>) =
+            named.partition(|n| n.is_of(&self.desired.cluster));
         if let Some(foreign) = foreign.first() {
             // A shared network may be somebody else's; a private one must be ours.
             if spec.node.is_some() || !own.is_empty() {
@@ -33,15 +37,16 @@ impl<'a> Up<'a> {
             self.conflict(Conflict::MissingNetwork { name: name.to_owned() });
             return;
         }
-        let hash = |n: &SeenNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
-        let users = |n: &SeenNetwork| self.members.on(n).len();
+        let hash =
+            |n: &ObservedNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
+        let users = |n: &ObservedNetwork| self.members.on(n).len();
         // Of several of one name, which a killed `up` may leave, the one in use stays.
         let right = own.iter().filter(|n| spec.external || hash(n));
         let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
         for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
             let on_it = self.members.on(network);
-            let mut guests = self.seen.guests(network);
-            let stays = |c: &&&SeenContainer| self.is_orphan(c) && !self.is_going(c);
+            let mut guests = self.observed.guests(network);
+            let stays = |c: &&&ObservedContainer| self.is_orphan(c) && !self.is_going(c);
             guests.extend(on_it.iter().filter(stays).map(|c| c.name.clone()));
             if !guests.is_empty() {
                 self.conflict(Conflict::InUse {
@@ -97,8 +102,8 @@ impl<'a> Up<'a> {
                     Arc::make_mut(&mut spec).subnet = Some(free);
                 }
                 self.subnets.insert(free);
-                let in_the_way = |n: &&SeenNetwork| n.subnets.iter().any(|s| overlap(s, &free));
-                let all = self.seen.networks.iter().filter(in_the_way);
+                let in_the_way = |n: &&ObservedNetwork| n.subnets.iter().any(|s| overlap(s, &free));
+                let all = self.observed.networks.iter().filter(in_the_way);
                 after.extend(all.filter_map(|n| self.removed.get(n.id.as_str())));
                 after.sort_unstable();
                 after.dedup();
@@ -116,9 +121,9 @@ impl<'a> Up<'a> {
         if !self.subnets.meets(&subnet) {
             return Some(subnet);
         }
-        let nodes = self.wanted.nodes.iter().flat_map(|n| &n.networks);
-        let reserved: Subnets = nodes.chain([&self.wanted.inout]).filter_map(|n| n.subnet).collect();
-        self.wanted
+        let nodes = self.desired.nodes.iter().flat_map(|n| &n.networks);
+        let reserved: Subnets = nodes.chain([&self.desired.inout]).filter_map(|n| n.subnet).collect();
+        self.desired
             .layout?
             .alternatives(subnet)
             .find(|s| !self.subnets.meets(s) && !reserved.meets(s))
@@ -142,10 +147,10 @@ impl<'a> Up<'a> {
 
     /// What overlaps `subnet` and stays: a network of the engine, or one that its host reaches by an interface.
     fn holder(&self, subnet: Ipv4Net) -> Option<(Ipv4Net, String)> {
-        let stays = |n: &&SeenNetwork| !self.removed.contains_key(n.id.as_str());
-        let networks = self.seen.networks.iter().filter(stays);
+        let stays = |n: &&ObservedNetwork| !self.removed.contains_key(n.id.as_str());
+        let networks = self.observed.networks.iter().filter(stays);
         let networks = networks.flat_map(|n| n.subnets.iter().map(move |s| (*s, format!("network `{}`", n.name))));
-        let routes = self.seen.host.routes.iter();
+        let routes = self.observed.host.routes.iter();
         let routes = routes.map(|(s, interface)| (*s, format!("interface `{interface}`")));
         networks.chain(routes).find(|(s, _)| overlap(s, &subnet))
     }

@@ -5,7 +5,13 @@ use std::sync::Arc;
 
 use super::blocked::published;
 use super::{Decision, Up, distinct};
-use crate::engine::{Condition, ContainerSpec, HostPort, SeenContainer, State, WantedNode, label};
+use crate::cluster::ContainerSpec;
+use crate::cluster::DesiredNode;
+use crate::cluster::HostPort;
+use crate::cluster::ObservedContainer;
+use crate::cluster::State;
+use crate::cluster::label;
+use crate::compose::Condition;
 use crate::name::RoleName;
 use crate::plan::Action;
 use crate::topology::in_order;
@@ -36,17 +42,17 @@ impl<'a> Up<'a> {
         completed.map(|d| d.container.as_str()).collect()
     }
 
-    fn nodes_in_order(&self) -> Vec<&'a WantedNode> {
-        let roles = distinct(self.wanted.nodes.iter().map(|n| &n.role));
-        let roles = in_order(roles, &self.wanted.order).into_iter();
+    fn nodes_in_order(&self) -> Vec<&'a DesiredNode> {
+        let roles = distinct(self.desired.nodes.iter().map(|n| &n.role));
+        let roles = in_order(roles, &self.desired.order).into_iter();
         roles
-            .flat_map(|role| self.wanted.nodes.iter().filter(move |n| n.role == *role))
+            .flat_map(|role| self.desired.nodes.iter().filter(move |n| n.role == *role))
             .collect()
     }
 
     fn node_container(
         &mut self,
-        node: &'a WantedNode,
+        node: &'a DesiredNode,
         spec: &'a Arc<ContainerSpec>,
         completes: &HashSet<&str>,
         barriers: &mut HashMap<(&'a RoleName, Condition), Option<usize>>,
@@ -60,14 +66,14 @@ impl<'a> Up<'a> {
                 self.started.insert(name, at);
                 return;
             }
-            Some(Decision::Keep(seen)) => match seen.state {
+            Some(Decision::Keep(observed)) => match observed.state {
                 State::Running | State::Restarting => (None, String::new()),
                 State::Paused => (Some(Action::Unpause), "paused".to_owned()),
                 // It did what it was to do.
-                State::Exited if seen.exit == Some(0) && completes.contains(name) => (None, String::new()),
+                State::Exited if observed.exit == Some(0) && completes.contains(name) => (None, String::new()),
                 State::Created => (Some(Action::Start(spec.clone())), "not started yet".to_owned()),
                 State::Exited | State::Removing | State::Dead => {
-                    let status = seen.exit.filter(|s| *s != 0);
+                    let status = observed.exit.filter(|s| *s != 0);
                     let cause = status.map_or_else(|| "stopped".to_owned(), |s| format!("ended with status {s}"));
                     (Some(Action::Start(spec.clone())), cause)
                 }
@@ -99,7 +105,7 @@ impl<'a> Up<'a> {
             }
         }
         after.extend(spec.joined.iter().filter_map(|j| self.started.get(j.as_str())));
-        let order: Vec<_> = self.wanted.order.iter().filter(|o| o.role == node.role).collect();
+        let order: Vec<_> = self.desired.order.iter().filter(|o| o.role == node.role).collect();
         for order in order {
             let key = (&order.after, order.condition);
             let barrier = match barriers.get(&key) {
@@ -121,10 +127,10 @@ impl<'a> Up<'a> {
 
     /// What must be done before the ports of the host that `spec` asks for are free: those that have them and go, are gone.
     fn ports_free(&self, spec: &ContainerSpec) -> Vec<usize> {
-        let freed = |wanted: HostPort| {
-            let others = self.freed.get(&wanted.port).into_iter().flatten();
+        let freed = |desired: HostPort| {
+            let others = self.freed.get(&desired.port).into_iter().flatten();
             others
-                .filter(move |(port, _)| port.excludes(&wanted))
+                .filter(move |(port, _)| port.excludes(&desired))
                 .map(|(_, at)| *at)
         };
         published(spec).into_iter().flat_map(freed).collect()
@@ -135,12 +141,12 @@ impl<'a> Up<'a> {
         let with = spec.after.iter().filter(|d| d.restart).map(|d| d.container.as_str());
         let mut with = with.chain(spec.joined.iter().map(|j| j.as_str()));
         let other = with.find(|n| self.started.contains_key(n))?;
-        let Some(Decision::Keep(seen)) = self.decisions.get(spec.name.as_str()) else {
+        let Some(Decision::Keep(observed)) = self.decisions.get(spec.name.as_str()) else {
             return None;
         };
         let cause = format!("`{other}`, with which it starts again, is started");
         let stop = Action::Stop {
-            id: seen.id.clone(),
+            id: observed.id.clone(),
             grace: None,
         };
         let at = self
@@ -155,10 +161,10 @@ impl<'a> Up<'a> {
             return Some(*at);
         }
         let started = self.started.get(name).copied();
-        let so = self.there.get(name).is_some_and(|seen| match condition {
-            Condition::Started => seen.state == State::Running,
-            Condition::Healthy => seen.is_well(),
-            Condition::Completed => seen.state == State::Exited && seen.exit == Some(0),
+        let so = self.there.get(name).is_some_and(|observed| match condition {
+            Condition::Started => observed.state == State::Running,
+            Condition::Healthy => observed.is_well(),
+            Condition::Completed => observed.state == State::Exited && observed.exit == Some(0),
         });
         if so && started.is_none() {
             return None;
@@ -177,7 +183,7 @@ impl<'a> Up<'a> {
 
     /// The operation that waits for all containers of a role; none where there is nothing to wait for.
     fn barrier(&mut self, role: &'a RoleName, condition: Condition, completes: &HashSet<&str>) -> Option<usize> {
-        let nodes = self.wanted.nodes.iter().filter(|n| n.role == *role);
+        let nodes = self.desired.nodes.iter().filter(|n| n.role == *role);
         let containers = nodes
             .flat_map(|n| &n.containers)
             .filter(|c| !completes.contains(c.name.as_str()));
@@ -203,7 +209,7 @@ impl<'a> Up<'a> {
 
     /// Wait until each container is as it should be.
     fn wait_for_all(&mut self, completes: &HashSet<&str>) {
-        for spec in self.wanted.nodes.iter().flat_map(|n| &n.containers) {
+        for spec in self.desired.nodes.iter().flat_map(|n| &n.containers) {
             let name = spec.name.as_str();
             let condition = match completes.contains(name) {
                 true => Condition::Completed,
@@ -241,7 +247,7 @@ pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpe
 }
 
 /// `containers`, each after those that depend on it by what their labels say, and the ids of those.
-pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContainer, Vec<&'a str>)> {
+pub(crate) fn stops<'a>(containers: &[&'a ObservedContainer]) -> Vec<(&'a ObservedContainer, Vec<&'a str>)> {
     let dependents = turned(&needs(containers));
     let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
     let order = each_after(&dependents).into_iter();
@@ -249,7 +255,7 @@ pub(crate) fn stops<'a>(containers: &[&'a SeenContainer]) -> Vec<(&'a SeenContai
 }
 
 /// For each of `containers` the places of those that it depends on, by what their labels say.
-pub(crate) fn needs(containers: &[&SeenContainer]) -> Vec<BTreeSet<usize>> {
+pub(crate) fn needs(containers: &[&ObservedContainer]) -> Vec<BTreeSet<usize>> {
     let mut by_service: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut by_role: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, container) in containers.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What a host has no room for is said before the first change: work that cannot finish should not begin unknown.
 
+use crate::cluster::arp::{grow, pairs};
 use std::collections::HashMap;
 
 use super::Up;
@@ -15,7 +16,7 @@ const TASKS: u64 = 13;
 impl Up<'_> {
     /// Note what the host has too little of.
     pub(super) fn room(&mut self) {
-        let Some(room) = self.seen.host.room else { return };
+        let Some(room) = self.observed.host.room else { return };
         let (mut starts, mut stops) = (0u64, 0u64);
         for operation in &self.plan.operations {
             match operation.action {
@@ -43,7 +44,7 @@ impl Up<'_> {
                 room.tasks
             ));
         }
-        let containers = self.wanted.nodes.iter().flat_map(|n| &n.containers);
+        let containers = self.desired.nodes.iter().flat_map(|n| &n.containers);
         let all = containers.clone().count();
         let mut joined: HashMap<&str, usize> = HashMap::new();
         for (network, _) in containers.flat_map(|c| &c.endpoints) {
@@ -65,17 +66,6 @@ impl Up<'_> {
     }
 }
 
-/// How many entries of an ARP table it takes for all on a network to talk to all there, on networks of so many: each has one
-/// of each other.
-#[must_use]
-pub fn pairs(networks: impl IntoIterator<Item = usize>) -> u64 {
-    let of = |joined: usize| u64::try_from(joined).unwrap_or(u64::MAX);
-    let entries = networks
-        .into_iter()
-        .map(|n| of(n).saturating_mul(of(n).saturating_sub(1)));
-    entries.fold(0, u64::saturating_add)
-}
-
 /// What becomes of so many `pairs` of containers that talk to each other where the kernel keeps so many `neighbours` in mind.
 fn crowded(pairs: u64, neighbours: u64) -> Option<String> {
     (pairs > neighbours).then(|| {
@@ -87,29 +77,10 @@ fn crowded(pairs: u64, neighbours: u64) -> Option<String> {
     })
 }
 
-/// How to make room for so many entries in the ARP table, with some to spare.
-#[must_use]
-pub fn grow(entries: u64) -> String {
-    let room = entries.next_power_of_two().saturating_mul(2).max(4096);
-    format!("`sysctl -w net.ipv4.neigh.default.gc_thresh3={room}` lets it grow")
-}
-
 fn size(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10) >> 30;
     match tenths {
         0..10 => format!("{} MB", bytes >> 20),
         _ => format!("{}.{} GB", tenths / 10, tenths % 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_has_an_entry_of_each_other() {
-        // The lab of 14 slaves: 29 on the shared network, 5 in each slave, 3 in the master.
-        assert_eq!(pairs([29, 3].into_iter().chain([5; 14])), 29 * 28 + 3 * 2 + 14 * 5 * 4);
-        assert_eq!(pairs([0, 1]), 0);
     }
 }

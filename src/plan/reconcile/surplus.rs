@@ -1,26 +1,29 @@
-//! What is there and no longer wanted.
+//! What is there and no longer desired.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Up, remove_network};
-use crate::engine::{SeenContainer, SeenNetwork, label};
-use crate::plan::{plural, quoted};
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedNetwork;
+use crate::cluster::label;
+use crate::text::plural;
+use crate::text::quoted;
 
 impl<'a> Up<'a> {
-    /// Whether its role left the blueprint, and nothing that is wanted has its name.
-    pub(super) fn is_orphan(&self, container: &SeenContainer) -> bool {
+    /// Whether its role left the blueprint, and nothing that is desired has its name.
+    pub(super) fn is_orphan(&self, container: &ObservedContainer) -> bool {
         let role = container.label(label::ROLE);
-        !self.wanted.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
+        !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
     }
 
-    fn is_wanted(&self, node: &str) -> bool {
-        self.wanted.nodes.iter().any(|n| n.name.as_str() == node)
+    fn is_desired(&self, node: &str) -> bool {
+        self.desired.nodes.iter().any(|n| n.name.as_str() == node)
     }
 
-    /// What is no longer wanted goes; roles that left the blueprint are named and left alone, unless they are to go too.
+    /// What is no longer desired goes; roles that left the blueprint are named and left alone, unless they are to go too.
     pub(super) fn surplus_containers(&mut self) {
         let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
-        for container in &self.seen.containers {
+        for container in &self.observed.containers {
             let role = container.label(label::ROLE);
             let orphan = self.is_orphan(container);
             if orphan && !self.options.remove_orphans {
@@ -30,12 +33,12 @@ impl<'a> Up<'a> {
             } else if !self.specs.contains_key(container.name.as_str()) {
                 let (node, service) = (container.label(label::NODE), container.label(label::SERVICE));
                 let mut specs = self.specs.values();
-                let cause = match self.is_wanted(node) {
+                let cause = match self.is_desired(node) {
                     true if specs.any(|s| s.node.as_str() == node && s.service.as_str() == service) => {
                         "its service is fewer containers now"
                     }
                     true => "its service is not in the blueprint",
-                    false => "its node is not wanted",
+                    false => "its node is not in the blueprint",
                 };
                 self.goes(container, cause);
             }
@@ -52,24 +55,24 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// Remove the networks that go, and those that are no longer wanted but for those that something stays on.
+    /// Remove the networks that go, and those that are no longer desired but for those that something stays on.
     pub(super) fn remove_networks(&mut self) {
         for (network, cause) in std::mem::take(&mut self.networks_going) {
             let removed = self.remove_network(network, &cause);
             self.removed.insert(&network.id, removed);
         }
-        let wanted: HashSet<&str> = self.wanted.networks().map(|n| n.name.as_str()).collect();
+        let desired: HashSet<&str> = self.desired.networks().map(|n| n.name.as_str()).collect();
         for network in self.own_networks() {
-            if wanted.contains(network.name.as_str()) || self.stays_on(network) {
+            if desired.contains(network.name.as_str()) || self.stays_on(network) {
                 continue;
             }
-            let guests = self.seen.guests(network);
+            let guests = self.observed.guests(network);
             if !guests.is_empty() {
                 self.plan.notes.push(kept_by(network, &guests));
                 continue;
             }
             let cause = match network.labels.get(label::NODE) {
-                Some(node) if !self.is_wanted(node) => "its node is not wanted",
+                Some(node) if !self.is_desired(node) => "its node is not in the blueprint",
                 _ => "not in the blueprint",
             };
             self.remove_network(network, cause);
@@ -77,12 +80,12 @@ impl<'a> Up<'a> {
     }
 
     /// Whether a container of the cluster is on `network` and stays there.
-    fn stays_on(&self, network: &SeenNetwork) -> bool {
+    fn stays_on(&self, network: &ObservedNetwork) -> bool {
         self.members.on(network).into_iter().any(|c| !self.is_going(c))
     }
 
     /// Remove `network` once the containers on it are gone.
-    fn remove_network(&mut self, network: &SeenNetwork, cause: &str) -> usize {
+    fn remove_network(&mut self, network: &ObservedNetwork, cause: &str) -> usize {
         let on_it = self.members.on(network).into_iter();
         let after = on_it.filter_map(|c| self.removed.get(c.id.as_str()).copied()).collect();
         remove_network(&mut self.plan, network, cause, after)
@@ -90,7 +93,7 @@ impl<'a> Up<'a> {
 }
 
 /// That `network` is left alone, and for whom.
-pub(super) fn kept_by(network: &SeenNetwork, guests: &[String]) -> String {
+pub(super) fn kept_by(network: &ObservedNetwork, guests: &[String]) -> String {
     format!(
         "network `{}` stays: {} on it, {}",
         network.name,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Up;
-use crate::engine::{VolumeSpec, label};
+use crate::cluster::VolumeSpec;
+use crate::cluster::label;
 use crate::plan::Action;
 use crate::plan::conflict::Conflict;
 
@@ -11,13 +12,13 @@ impl<'a> Up<'a> {
     pub(super) fn volume(&mut self, spec: &'a Arc<VolumeSpec>) {
         let name = spec.name.as_str();
         let node = spec.node.as_ref().map_or("", |n| n.as_str());
-        match self.seen.volumes.iter().find(|v| v.name == name) {
+        match self.observed.volumes.iter().find(|v| v.name == name) {
             Some(_) if spec.external => {}
-            Some(seen) if !seen.is_of(&self.wanted.cluster) => self.plan.notes.push(format!(
+            Some(observed) if !observed.is_of(&self.desired.cluster) => self.plan.notes.push(format!(
                 "volume `{name}` is there already, and not of this cluster: it is used and left as it is"
             )),
-            Some(seen) => {
-                if seen.labels.get(label::CONFIG_HASH) != Some(&spec.hash) {
+            Some(observed) => {
+                if observed.labels.get(label::CONFIG_HASH) != Some(&spec.hash) {
                     self.plan.notes.push(format!(
                         "volume `{name}` is asked for otherwise now, and left as it is for what is in it: \
                          `docker volume rm {name}` lets go of that"

@@ -7,8 +7,8 @@ use super::super::expect::Check;
 use super::super::picture::Picture;
 use super::super::report::{Finding, Kind, listed, of_many};
 use super::consequences;
-use crate::plan::plural;
-use crate::plan::reconcile::grow;
+use crate::cluster::arp::grow;
+use crate::text::plural;
 
 /// More findings of one class than this are one.
 const MOST: usize = 4;
@@ -77,7 +77,7 @@ pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded:
 }
 
 fn class(symptom: &Symptom<'_>) -> Class {
-    match (symptom.check, &symptom.seen) {
+    match (symptom.check, &symptom.observed) {
         (_, Seen::Silence) => Class::Silence,
         (Check::Unknown { .. }, _) => Class::Known,
         (_, Seen::Led(_)) => Class::Name,
@@ -133,7 +133,7 @@ fn finding(
         node,
         subject,
         expected: expected(picture, class, common, symptoms),
-        seen: seen(picture, class, common, symptoms),
+        observed: observed(picture, class, common, symptoms),
         cause: cause(class, common, crowded),
         consequences: consequences(picture, symptoms),
     }
@@ -185,7 +185,7 @@ fn expected(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
     }
 }
 
-fn seen(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
+fn observed(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
     let askers: BTreeSet<usize> = symptoms.iter().map(|s| s.asker).collect();
     let from = match askers.first() {
         Some(one) if askers.len() == 1 => format!("`{}`", picture.title(*one)),

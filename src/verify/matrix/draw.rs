@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{Cell, Matrix};
-use crate::plan::plural;
+use crate::text::plural;
 
 /// Up to so many containers all are drawn; past that, nodes without a difference are left out.
 const MOST: usize = 320;

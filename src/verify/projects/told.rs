@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::found::Container;
-use super::super::question::{Answers, Questions};
 use super::super::report::{Consequence, Finding, Kind, NodeReport, Proved, Report, ServiceReport, listed};
 use super::{Doubt, Projects, is_of, named};
-use crate::engine::label;
-use crate::plan::plural;
-use crate::plan::reconcile::natural;
+use crate::cluster::label;
+use crate::probe::question::Answers;
+use crate::probe::question::Questions;
+use crate::text::natural;
+use crate::text::plural;
 
 impl Projects<'_> {
     /// What the engine's tables and the containers' answers come to.
@@ -68,7 +69,7 @@ impl Projects<'_> {
             titles
         };
         let all: Vec<(usize, Ipv4Addr)> = doubt.networks.iter().flat_map(&owners).collect();
-        let (expected, seen) = match &networks[..] {
+        let (expected, observed) = match &networks[..] {
             [network] => (
                 format!("`{name}` on `{network}` is the name of one service"),
                 format!(
@@ -100,7 +101,7 @@ impl Projects<'_> {
             },
             subject: Some(networks.join(", ")),
             expected,
-            seen,
+            observed,
             cause: self.cause(name, &networks, &all),
             consequences: self.answered(name, live),
         }
@@ -189,7 +190,7 @@ impl Projects<'_> {
             node: Some(container.label(label::compose::PROJECT).to_owned()),
             subject: Some(container.service().to_owned()),
             expected: format!("`{name}` leads where the engine's own tables say"),
-            seen: consequence.line(),
+            observed: consequence.line(),
             cause: "the engine's names are out of step with its containers: `docker restart` those concerned"
                 .to_owned(),
             consequences: vec![consequence],
@@ -203,7 +204,7 @@ impl Projects<'_> {
             node: Some(container.label(label::compose::PROJECT).to_owned()),
             subject: Some(container.service().to_owned()),
             expected: "can be asked from inside".to_owned(),
-            seen: reason.to_owned(),
+            observed: reason.to_owned(),
             cause: "it ended, or the engine is busy: ask again".to_owned(),
             consequences: Vec::new(),
         }

@@ -6,10 +6,12 @@ use super::super::found::Container;
 use super::super::picture::Picture;
 use super::super::report::listed;
 use super::{About, Place, Shape, Told, node_list};
-use crate::engine::{State, label};
+use crate::cluster::State;
+use crate::cluster::label;
 use crate::fake;
-use crate::plan::plural;
-use crate::plan::reconcile::{Natural, natural};
+use crate::text::Natural;
+use crate::text::natural;
+use crate::text::plural;
 use crate::topology::Node;
 use crate::value::Value;
 
@@ -81,14 +83,14 @@ impl Shape {
         let name = picture.members[member].name.as_str();
         let taken = picture.found.containers.iter().any(|c| c.name == name);
         let remedy = picture.remedy();
-        let (seen, cause) = match taken {
+        let (observed, cause) = match taken {
             true => (
                 "a container of that name, and not of this cluster",
                 "made by somebody else: remove it or name one of the two otherwise".to_owned(),
             ),
             false => ("no such container", format!("never made, or removed by hand: {remedy}")),
         };
-        let told = Told::new(format!("container `{name}` runs"), seen, cause).or_many(
+        let told = Told::new(format!("container `{name}` runs"), observed, cause).or_many(
             "every service has its container",
             "have none",
             format!("never made, or removed by hand: {remedy}"),
@@ -125,7 +127,7 @@ impl Shape {
             "its start failed, what it waits for is not well, or whoever made it was interrupted: {}, or says why not",
             picture.remedy()
         );
-        let (seen, cause) = match container.state {
+        let (observed, cause) = match container.state {
             State::Running => return,
             State::Paused => (
                 "is paused".to_owned(),
@@ -150,7 +152,7 @@ impl Shape {
             State::Created => ("was never started".to_owned(), unstarted.clone()),
             State::Removing => ("is being removed".to_owned(), "somebody removes it".to_owned()),
         };
-        let told = Told::new(format!("container `{name}` runs"), seen, cause);
+        let told = Told::new(format!("container `{name}` runs"), observed, cause);
         let told = match container.state {
             State::Created => told.or_many("containers are started", "never were", unstarted),
             _ => told.or_many(
@@ -217,7 +219,7 @@ impl Shape {
                 }
             }
         }
-        for ((image, seen), members) in wrong {
+        for ((image, observed), members) in wrong {
             let place = match members[..] {
                 [one] => Place::member(picture, one),
                 _ => Place::cluster(None),
@@ -232,8 +234,8 @@ impl Shape {
                     format!("the blueprint changed since: {}", picture.remedy()),
                 ),
             };
-            let seen = format!("{} of image `{seen}`", plural(members.len(), "container"));
-            self.push(place, Told::new(expected, seen, cause), About::Nothing);
+            let observed = format!("{} of image `{observed}`", plural(members.len(), "container"));
+            self.push(place, Told::new(expected, observed, cause), About::Nothing);
         }
     }
 
@@ -273,7 +275,7 @@ impl Shape {
     /// The same where the nodes are more or fewer too, by which templates fill files otherwise: one cause, and not to be
     /// mended by removing nodes.
     fn changed_with_count(&mut self, picture: &Picture<'_>, changes: &[(usize, &String)]) {
-        let (place, expected, seen) = match changes {
+        let (place, expected, observed) = match changes {
             [] => return,
             [(member, what)] => (
                 Place::member(picture, *member),
@@ -282,13 +284,17 @@ impl Shape {
             ),
             _ => {
                 let titles: Vec<String> = changes.iter().map(|(m, _)| picture.title(*m)).collect();
-                let seen = format!("{} are not: {}", titles.len(), listed(&titles));
-                (Place::cluster(None), "containers are made as the blueprint says", seen)
+                let observed = format!("{} are not: {}", titles.len(), listed(&titles));
+                (
+                    Place::cluster(None),
+                    "containers are made as the blueprint says",
+                    observed,
+                )
             }
         };
         let cause = "made for another count of nodes, or the blueprint changed since: say the same `--slaves` or \
                      `--scale` here first";
-        self.push(place, Told::new(expected, seen, cause), About::Nothing);
+        self.push(place, Told::new(expected, observed, cause), About::Nothing);
     }
 
     /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
@@ -395,8 +401,8 @@ impl Picture<'_> {
     fn gone(&self) -> Vec<usize> {
         let mut there = vec![(false, false); self.nodes.len()];
         for member in &self.members {
-            let (wanted, found) = &mut there[member.node];
-            *wanted = true;
+            let (desired, found) = &mut there[member.node];
+            *desired = true;
             *found |= member.found.is_some();
         }
         (0..there.len()).filter(|n| there[*n] == (true, false)).collect()

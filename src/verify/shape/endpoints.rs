@@ -7,7 +7,7 @@ use super::super::found::{Container, Endpoint};
 use super::super::picture::Picture;
 use super::super::report::listed;
 use super::{About, Place, Shape, Told};
-use crate::plan::plural;
+use crate::text::plural;
 use crate::value::Value;
 
 /// By network and name: the members that answer to it and are not to.
@@ -43,7 +43,7 @@ impl Shape {
         let Some(endpoint) = picture.endpoint(container, joint.net) else {
             let twin = container.endpoints.iter().any(|e| e.network == name);
             let remedy = picture.remedy();
-            let (seen, cause) = match (twin, net.found) {
+            let (observed, cause) = match (twin, net.found) {
                 // That the network is gone says it.
                 (_, None) => return,
                 (true, Some(_)) => (
@@ -52,7 +52,7 @@ impl Shape {
                 ),
                 (false, Some(_)) => ("is not", format!("disconnected by hand: {remedy}")),
             };
-            let told = Told::new(format!("is on `{name}`"), seen, &cause).or_many(
+            let told = Told::new(format!("is on `{name}`"), observed, &cause).or_many(
                 format!("containers are on `{name}`"),
                 "are not",
                 cause,
@@ -64,8 +64,8 @@ impl Shape {
         if endpoint.network_id.is_empty() {
             return;
         }
-        let wanted: BTreeSet<String> = picture.names(member, which).collect();
-        let lacking: Vec<&String> = wanted.iter().filter(|n| !endpoint.names.contains(n)).collect();
+        let desired: BTreeSet<String> = picture.names(member, which).collect();
+        let lacking: Vec<&String> = desired.iter().filter(|n| !endpoint.names.contains(n)).collect();
         let told_already = picture.is_of_other_files(member);
         if !lacking.is_empty() && !told_already {
             let cause = format!("connected anew by hand, without `--alias`: {}", picture.remedy());
@@ -79,7 +79,7 @@ impl Shape {
             self.push(Place::member(picture, member), told, About::Names(joint.net, names));
         }
         let given = |n: &String| *n == container.name.to_lowercase() || container.id.starts_with(n.as_str());
-        for extra in endpoint.names.iter().filter(|n| !wanted.contains(*n) && !given(n)) {
+        for extra in endpoint.names.iter().filter(|n| !desired.contains(*n) && !given(n)) {
             surplus.entry((joint.net, extra.clone())).or_default().push(member);
         }
     }
@@ -87,14 +87,14 @@ impl Shape {
     /// The address that a service asks for (Compose specification, services, `ipv4_address`).
     fn address(&mut self, picture: &Picture<'_>, member: usize, which: usize, endpoint: &Endpoint) {
         let joint = &picture.members[member].joints[which];
-        let wanted = joint.attachment.options.get("ipv4_address").and_then(Value::scalar);
-        let wanted: Option<Ipv4Addr> = wanted.and_then(|text| text.parse().ok());
-        if let (Some(wanted), Some(seen)) = (wanted, endpoint.address)
-            && wanted != seen
+        let desired = joint.attachment.options.get("ipv4_address").and_then(Value::scalar);
+        let desired: Option<Ipv4Addr> = desired.and_then(|text| text.parse().ok());
+        if let (Some(desired), Some(observed)) = (desired, endpoint.address)
+            && desired != observed
         {
             let told = Told::new(
-                format!("has {wanted} on `{}`", endpoint.network),
-                format!("has {seen}"),
+                format!("has {desired} on `{}`", endpoint.network),
+                format!("has {observed}"),
                 "connected anew by hand, without `--ip`",
             );
             self.push(Place::member(picture, member), told, About::Nothing);
@@ -104,7 +104,7 @@ impl Shape {
     /// Networks that a member is on and is not to be.
     fn elsewhere(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
         let joints = &picture.members[member].joints;
-        let wanted = |e: &&Endpoint| {
+        let desired = |e: &&Endpoint| {
             let mut names = joints.iter().map(|j| picture.nets[j.net].network.name.as_str());
             names.any(|name| name == e.network)
         };
@@ -112,7 +112,7 @@ impl Shape {
             .iter()
             .map(|j| picture.nets[j.net].network.name.as_str())
             .collect();
-        for endpoint in container.endpoints.iter().filter(|e| !wanted(e)) {
+        for endpoint in container.endpoints.iter().filter(|e| !desired(e)) {
             // `network_mode` of the blueprint's, not a network anybody joined.
             if own.is_empty() && ["host", "none", "bridge"].contains(&endpoint.network.as_str()) {
                 continue;
@@ -169,11 +169,11 @@ impl Shape {
                 .find_map(|name| picture.rightful(net, name))
                 .filter(|m| *m != member);
             let whose = rightful.map(|owner| format!(", which is the name of `{}`", picture.title(owner)));
-            let mut wanted: Vec<String> = picture.written_names(member, net);
-            wanted.sort_by_key(String::len);
+            let mut desired: Vec<String> = picture.written_names(member, net);
+            desired.sort_by_key(String::len);
             let cause = picture.why(net, &names[0], &[member]);
             let told = Told::new(
-                format!("answers to {} alone on `{network}`", listed(&wanted)),
+                format!("answers to {} alone on `{network}`", listed(&desired)),
                 format!("answers to {} too{}", listed(&names), whose.unwrap_or_default()),
                 &cause,
             )

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use super::super::found::Network;
 use super::super::picture::Picture;
 use super::{About, Place, Shape, Told};
-use crate::engine::label;
+use crate::cluster::label;
 use crate::value::Value;
 
 impl Shape {
@@ -62,8 +62,8 @@ impl Shape {
         let driver = option("driver").and_then(Value::scalar);
         let driver = driver.as_deref().unwrap_or("bridge");
         if network.driver != driver {
-            let (expected, seen) = (format!("driver `{driver}`"), format!("driver `{}`", network.driver));
-            self.other(picture, at, &expected, &seen, "drivers");
+            let (expected, observed) = (format!("driver `{driver}`"), format!("driver `{}`", network.driver));
+            self.other(picture, at, &expected, &observed, "drivers");
         }
         let internal = matches!(option("internal"), Some(Value::Bool(true)));
         if network.internal != internal {
@@ -75,27 +75,27 @@ impl Shape {
 
     fn subnets(&mut self, picture: &Picture<'_>, at: usize, network: &Network) {
         let net = &picture.nets[at];
-        let (wanted, chosen): (Vec<Ipv4Net>, bool) = match net.network.subnet {
+        let (desired, chosen): (Vec<Ipv4Net>, bool) = match net.network.subnet {
             Some(subnet) => (vec![subnet], true),
             None => (net.written.clone(), false),
         };
         let list = |subnets: &[Ipv4Net]| subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        if wanted.is_empty() || wanted == network.subnets {
+        if desired.is_empty() || desired == network.subnets {
             return;
         }
         let size = |subnets: &[Ipv4Net]| subnets.iter().map(Ipv4Net::prefix_len).collect::<Vec<_>>();
         // `up` takes another of the same size where somebody has the planned one.
-        let moved = chosen && !network.label(label::CLUSTER).is_empty() && size(&wanted) == size(&network.subnets);
+        let moved = chosen && !network.label(label::CLUSTER).is_empty() && size(&desired) == size(&network.subnets);
         if moved {
-            let (name, seen, wanted) = (&net.network.name, list(&network.subnets), list(&wanted));
+            let (name, observed, desired) = (&net.network.name, list(&network.subnets), list(&desired));
             self.notes
-                .push(format!("`{name}` is {seen}: {wanted} was taken when it was made"));
+                .push(format!("`{name}` is {observed}: {desired} was taken when it was made"));
             return;
         }
-        self.other(picture, at, &list(&wanted), &list(&network.subnets), "subnets");
+        self.other(picture, at, &list(&desired), &list(&network.subnets), "subnets");
     }
 
-    fn other(&mut self, picture: &Picture<'_>, at: usize, expected: &str, seen: &str, all: &str) {
+    fn other(&mut self, picture: &Picture<'_>, at: usize, expected: &str, observed: &str, all: &str) {
         let name = &picture.nets[at].network.name;
         let cause = match picture.nets[at].node {
             None if picture.is_by_compose() => "made with other options than `topogen render` says".to_owned(),
@@ -103,7 +103,7 @@ impl Shape {
         };
         let told = Told::new(
             format!("network `{name}` has {expected}"),
-            format!("it has {seen}"),
+            format!("it has {observed}"),
             &cause,
         )
         .or_many(

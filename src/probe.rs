@@ -2,6 +2,7 @@
 //! it works inside the fake containers, and in the network namespace of any other.
 
 mod dns;
+pub mod question;
 
 use std::cell::Cell;
 use std::future::pending;
@@ -16,7 +17,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::question::{Answers, Contact, Questions};
+use crate::probe::question::Answers;
+use crate::probe::question::Contact;
+use crate::probe::question::Questions;
 
 /// Names of a list asked at once. There are two lists, and of twice as many no question is lost: more than 250 fit the
 /// socket of the engine's resolver (net.core.rmem_default).

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use topogen::engine::{Health, Observed, SeenContainer, SeenEndpoint, SeenNetwork, State, label};
+use topogen::cluster::Health;
+use topogen::cluster::Observed;
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::ObservedNetwork;
+use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::topology::Topology;
 
 use crate::support::lab;
 
 /// The engine as it is when all of `topology` runs.
 pub(super) fn running(topology: &Topology) -> Observed {
-    let mut seen = Observed::default();
+    let mut observed = Observed::default();
     let cluster = topology.cluster.to_string();
     let mut network = |name: &str, key: &str, node: Option<&str>, subnet| {
         let mut labels = BTreeMap::from([
@@ -17,7 +23,7 @@ pub(super) fn running(topology: &Topology) -> Observed {
             (label::compose::NETWORK.to_owned(), key.to_owned()),
         ]);
         labels.extend(node.map(|n| (label::NODE.to_owned(), n.to_owned())));
-        seen.networks.push(SeenNetwork {
+        observed.networks.push(ObservedNetwork {
             id: format!("id-{name}"),
             name: name.to_owned(),
             labels,
@@ -52,88 +58,88 @@ pub(super) fn running(topology: &Topology) -> Observed {
                 endpoint.aliases = Some(aliases.chain([service.key.to_string()]).collect());
                 endpoint
             });
-            let endpoints: Vec<SeenEndpoint> = endpoints.collect();
+            let endpoints: Vec<ObservedEndpoint> = endpoints.collect();
             for container in service.containers() {
-                seen.containers.push(SeenContainer {
+                observed.containers.push(ObservedContainer {
                     id: format!("id-{container}"),
                     name: container.to_string(),
                     labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                     state: State::Running,
                     networks: endpoints.clone(),
-                    ..SeenContainer::default()
+                    ..ObservedContainer::default()
                 });
             }
         }
     }
-    seen
+    observed
 }
 
-pub(super) fn endpoint(network: &str) -> SeenEndpoint {
-    SeenEndpoint {
+pub(super) fn endpoint(network: &str) -> ObservedEndpoint {
+    ObservedEndpoint {
         network: network.to_owned(),
         network_id: format!("id-{network}"),
-        ..SeenEndpoint::default()
+        ..ObservedEndpoint::default()
     }
 }
 
-pub(super) fn container<'a>(seen: &'a mut Observed, name: &str) -> &'a mut SeenContainer {
-    let found = seen.containers.iter_mut().find(|c| c.name == name);
+pub(super) fn container<'a>(observed: &'a mut Observed, name: &str) -> &'a mut ObservedContainer {
+    let found = observed.containers.iter_mut().find(|c| c.name == name);
     found.unwrap_or_else(|| panic!("no container {name}"))
 }
 
 /// Of everything that can be otherwise, one.
 pub(super) fn disturbed() -> (Topology, Observed) {
-    let mut seen = running(&lab(4));
-    container(&mut seen, "slave1-service_3-1").state = State::Exited;
-    container(&mut seen, "slave1-service_4-1").state = State::Paused;
-    container(&mut seen, "slave1-service_5-1").state = State::Created;
-    seen.containers.retain(|c| c.name != "slave2-service_4-1");
-    seen.networks.retain(|n| n.name != "slave2_internal");
-    for container in seen.containers.iter_mut().filter(|c| c.name.starts_with("slave2-")) {
+    let mut observed = running(&lab(4));
+    container(&mut observed, "slave1-service_3-1").state = State::Exited;
+    container(&mut observed, "slave1-service_4-1").state = State::Paused;
+    container(&mut observed, "slave1-service_5-1").state = State::Created;
+    observed.containers.retain(|c| c.name != "slave2-service_4-1");
+    observed.networks.retain(|n| n.name != "slave2_internal");
+    for container in observed.containers.iter_mut().filter(|c| c.name.starts_with("slave2-")) {
         container.networks.retain(|n| n.network != "slave2_internal");
     }
     // Astray: off a network, on the one of all, on another node's, on one that is nobody's.
-    container(&mut seen, "slave3-service_out-1")
+    container(&mut observed, "slave3-service_out-1")
         .networks
         .retain(|n| n.network != "inout");
-    container(&mut seen, "slave3-service_3-1")
+    container(&mut observed, "slave3-service_3-1")
         .networks
         .push(endpoint("inout"));
-    container(&mut seen, "slave3-service_4-1")
+    container(&mut observed, "slave3-service_4-1")
         .networks
         .push(endpoint("slave1_internal"));
-    container(&mut seen, "slave3-service_5-1")
+    container(&mut observed, "slave3-service_5-1")
         .networks
         .push(endpoint("bridge"));
     // A service that left the blueprint, and a network.
-    let mut left = container(&mut seen, "master-service_3-1").clone();
+    let mut left = container(&mut observed, "master-service_3-1").clone();
     left.name = "master-service_9-1".to_owned();
     left.labels.insert(label::SERVICE.to_owned(), "service_9".to_owned());
-    seen.containers.push(left);
-    let mut network = seen.networks[0].clone();
+    observed.containers.push(left);
+    let mut network = observed.networks[0].clone();
     network.name = "old".to_owned();
     network.id = "id-old".to_owned();
     network
         .labels
         .insert(label::compose::NETWORK.to_owned(), "old".to_owned());
     network.subnets.clear();
-    seen.networks.push(network);
+    observed.networks.push(network);
     // A name that was taken away, and one that was given by hand.
-    let entry = container(&mut seen, "slave3-service_entry-1");
+    let entry = container(&mut observed, "slave3-service_entry-1");
     let inout = entry.networks.iter_mut().find(|e| e.network == "inout").expect("inout");
     inout.aliases = Some(vec!["www".to_owned()]);
-    container(&mut seen, "slave4-service_5-1").health = Some(Health::Unhealthy);
+    container(&mut observed, "slave4-service_5-1").health = Some(Health::Unhealthy);
     for (name, networks) in [
         ("web-1", &["inout"][..]),
         ("proxy", &["inout", "slave1_internal"]),
         ("else", &["bridge"]),
     ] {
-        seen.foreign.push(SeenContainer {
+        observed.foreign.push(ObservedContainer {
             id: format!("id-{name}"),
             name: name.to_owned(),
             networks: networks.iter().map(|n| endpoint(n)).collect(),
-            ..SeenContainer::default()
+            ..ObservedContainer::default()
         });
     }
-    (lab(3), seen)
+    (lab(3), observed)
 }

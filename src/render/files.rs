@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::sha256;
+use crate::digest::sha256;
 use crate::parallel;
 
 /// The manifest's name.

@@ -7,7 +7,7 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_saphyr::{SerializerOptions, ser_options};
 
-use crate::blueprint::ConfigKind;
+use crate::compose::ConfigKind;
 use crate::name::NetworkKey;
 use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
 use crate::value::{Map, Value};

@@ -1,0 +1,4 @@
+//! A topology as files: one directory a project.
+
+pub mod compose;
+pub mod files;
