@@ -44,7 +44,7 @@ pub struct Topology {
     pub shared: Vec<Network>,
     /// Its nodes: roles in the order of the blueprint, each in the order of its indices.
     pub nodes: Vec<Node>,
-    /// How subnets lie in the pool; `None` where the engine chooses them.
+    /// How the pool is cut into subnets; `None` where the engine chooses them.
     #[serde(skip)]
     pub layout: Option<address::Layout>,
     /// What its services take from outside it; nothing until that was looked at.
@@ -243,8 +243,8 @@ impl Topology {
     pub fn warnings(&self) -> Vec<String> {
         let driver = self.inout.options.get("driver").and_then(Value::scalar);
         let bridge = !self.inout.external && driver.is_none_or(|d| d == "bridge");
-        let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == self.inout.key);
-        let joined = self.nodes.iter().flat_map(|n| &n.services).filter(joins).count();
+        let services = self.nodes.iter().flat_map(|n| &n.services);
+        let joined = services.filter(|s| s.joins(&self.inout.key)).count();
         let room = self
             .inout
             .subnet
@@ -288,6 +288,12 @@ impl Topology {
 }
 
 impl Service {
+    /// Whether it joins the network that its node knows as `key`.
+    #[must_use]
+    pub fn joins(&self, key: &NetworkKey) -> bool {
+        self.attachments.iter().any(|a| a.network == *key)
+    }
+
     /// Whether it joins a network that nodes share.
     #[must_use]
     pub fn shared(&self) -> bool {

@@ -1,8 +1,10 @@
 //! Expansion and rendering, by golden text.
 
+use std::collections::BTreeMap;
+
 use topogen::render::compose;
-use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
+use topogen::topology::{Network, Topology};
 
 use crate::support::{LAB, expanded, lab};
 
@@ -136,6 +138,56 @@ fn everything_at_once() {
     let topology = expanded(&text, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
     insta::assert_snapshot!("everything_head", file(&topology, "head"));
     insta::assert_snapshot!("everything_w-2", file(&topology, "w-2"));
+}
+
+/// The subnets of all nodes, by the names of their networks.
+fn subnets(text: &str) -> BTreeMap<String, String> {
+    let topology = expanded(text, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
+    let networks = topology.nodes.iter().flat_map(|n| &n.networks);
+    let subnet = |n: &Network| (n.name.to_string(), n.subnet.expect("a subnet").to_string());
+    networks.map(subnet).collect()
+}
+
+#[test]
+fn a_role_or_network_more_and_another_order_move_nobody() {
+    let head = "  head: {services: {x: {image: i}}}\n";
+    let worker = "  worker: {count: 70, services: {x: {image: i}}}\n";
+    let before = subnets(&format!("name: lab\nroles:\n{head}{worker}"));
+    assert_eq!(before.len(), 71);
+    let agent = "  agent: {count: 70, services: {x: {image: i}}}\n";
+    let two = "{services: {x: {image: i, networks: [internal, back]}}, networks: {back: {}}}";
+    let more = [
+        (format!("{worker}{head}"), 71),
+        (format!("{agent}{head}{worker}"), 141),
+        (format!("{head}{agent}{worker}"), 141),
+        (format!("{head}{worker}{agent}"), 141),
+        (format!("  head: {two}\n{worker}"), 72),
+        (format!("  another: {two}\n{worker}{head}"), 73),
+        (format!("{head}{}", worker.replace("70", "900")), 901),
+    ];
+    for (roles, count) in more {
+        let after = subnets(&format!("name: lab\nroles:\n{roles}"));
+        assert_eq!(after.len(), count, "{roles}");
+        for (name, subnet) in &before {
+            assert_eq!(after.get(name), Some(subnet), "{name} in\n{roles}");
+        }
+    }
+}
+
+#[test]
+fn one_node_that_is_larger_moves_by_itself() {
+    let services: Vec<String> = (0..20).map(|n| format!("s{n}: {{image: i}}")).collect();
+    let role = "name: lab\nroles: {worker: {count: 5, services: {x: {image: i}}";
+    let before = subnets(&format!("{role}}}}}"));
+    let overrides = format!("overrides: {{worker2: {{services: {{{}}}}}}}", services.join(", "));
+    let after = subnets(&format!("{role}, {overrides}}}}}"));
+    let moved: Vec<_> = before
+        .iter()
+        .filter(|(name, subnet)| after[*name] != **subnet)
+        .collect();
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert_eq!(moved[0].0, "lab-worker2_internal");
+    assert!(after["lab-worker2_internal"].ends_with("/27"), "{after:?}");
 }
 
 #[test]

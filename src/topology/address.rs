@@ -1,15 +1,24 @@
-//! Where each network's subnet lies: settled by cluster name, role and index alone.
+//! Where each network's subnet lies: settled by the names of its cluster, its role and itself, and by its node's index.
 //!
-//! The pool is cut into blocks of one size. Block 0 of a cluster is its shared network; the nodes of a role fill
-//! blocks of their own, one subnet a node. A cluster's blocks lie scattered over the pool, in an order drawn from its
-//! name, so that two clusters seldom meet; within a cluster that order is a permutation, so no two networks can.
+//! The pool is cut into blocks of one size. Equal subnets of one role and network make a [`Series`], which fills blocks
+//! of its own one after the other. Which block comes next is a hash of the series' names and of how many it has, so that
+//! blocks lie scattered over the pool and two clusters seldom meet. The pool is a hash table with open addressing: where
+//! a block is held already, the series takes the next free one of a permutation of its own (double hashing).
+//!
+//! Blocks are drawn in rounds: each series draws its first, in the order of their names, then each its second. A series
+//! that can grow draws in every round, whether its role has that many nodes yet or not. So what a series gets depends on
+//! no count, and on no position; it depends on other series only where two draw the same block, and then the one that
+//! comes first keeps it.
 
-use std::collections::BTreeSet;
-use std::iter::successors;
+mod subnets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use sha2::{Digest, Sha256};
+
+pub use subnets::{Subnets, overlap};
 
 /// The largest subnet a node may have: one block of the default pool, 1,021 containers.
 pub(crate) const WIDEST: u8 = 22;
@@ -38,7 +47,41 @@ pub enum AddressError {
     },
 }
 
-/// How one cluster's networks lie in the pool.
+/// A private network that is to have a subnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The name of its node's role.
+    pub role: &'a str,
+    /// Whether the role has a count, which may be raised: then blocks are kept for more nodes.
+    pub counted: bool,
+    /// The network's key within the role.
+    pub network: &'a str,
+    /// Which node of the role it is of, from 0.
+    pub ordinal: u32,
+    /// How many containers join it.
+    pub containers: usize,
+}
+
+/// Subnets of one size, for one network of each node of a role. Their order is the order in which they draw blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Series<'a> {
+    role: &'a str,
+    network: &'a str,
+    prefix: u8,
+}
+
+/// The blocks of a [`Series`].
+#[derive(Debug, Default)]
+struct Blocks {
+    /// Where each lies in the pool, in the order in which nodes fill them.
+    drawn: Vec<u64>,
+    /// How many the nodes that there are need.
+    needed: u64,
+    /// Whether more nodes may come.
+    grows: bool,
+}
+
+/// How the pool of one cluster is cut.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pool: Ipv4Net,
@@ -46,74 +89,75 @@ pub struct Layout {
     block: u8,
     /// Blocks in the pool, a power of two.
     blocks: u64,
-    /// Blocks from one of a role's to its next.
-    roles: u64,
-    offset: u64,
-    /// Odd, so that multiplying by it permutes the blocks.
-    stride: u64,
+    /// Identifies the cluster in what is drawn for its series.
+    cluster: [u8; 32],
 }
 
 impl Layout {
-    /// The layout of `cluster`, which has `roles` roles, in `pool`.
+    /// How `pool` is cut for `cluster`.
     ///
     /// # Errors
-    /// [`AddressError::PoolTooSmall`] past /24.
-    pub fn new(pool: Ipv4Net, cluster: &str, roles: usize) -> Result<Self, AddressError> {
+    /// [`AddressError::PoolTooSmall`] where the pool is smaller than a /24.
+    pub fn new(pool: Ipv4Net, cluster: &str) -> Result<Self, AddressError> {
         if pool.prefix_len() > 24 {
             return Err(AddressError::PoolTooSmall);
         }
         let block = (pool.prefix_len() + 4).clamp(WIDEST, NARROWEST);
-        let blocks = 1 << (block - pool.prefix_len());
-        // Room for eight roles where there is plenty, so that a new role moves nobody.
-        let least = if blocks >= 128 { 8 } else { 1 };
-        let hash = Sha256::digest(cluster.as_bytes());
-        let draw = |at: usize| u64::from(u32::from_be_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]));
         Ok(Self {
             pool,
             block,
-            blocks,
-            roles: roles.next_power_of_two().max(least) as u64,
-            offset: draw(0) % blocks,
-            stride: (draw(4) % blocks) | 1,
+            blocks: 1 << (block - pool.prefix_len()),
+            cluster: Sha256::digest(cluster.as_bytes()).into(),
         })
     }
 
-    /// The subnet of the shared network.
+    /// The subnet of the shared network: a whole block, which depends on the cluster's name alone.
     #[must_use]
     pub fn shared(&self) -> Ipv4Net {
-        self.subnet(0, 0, self.block)
+        self.subnet(self.of_cluster().next().unwrap_or_default(), 0, self.block)
     }
 
-    /// The subnet of a private network: `role` and `ordinal` count from 0, `containers` is what it must hold.
+    /// A subnet for each of `requests`, in their order; all of one cluster have to be asked for at once.
+    ///
+    /// No two overlap, provided that no two requests have the same role, network and ordinal. To raise the count of a
+    /// role, or to write roles and networks in another order, changes no subnet that is there. To add a role or a network
+    /// changes only those whose block the new one draws before them.
     ///
     /// # Errors
-    /// [`AddressError::NetworkTooLarge`] and [`AddressError::Exhausted`].
-    pub fn private(&self, role: usize, ordinal: u32, containers: usize) -> Result<Ipv4Net, AddressError> {
-        let prefix = self.prefix(containers)?;
-        let per_block = 1u64 << (prefix - self.block);
-        let chunk = u64::from(ordinal) / per_block;
-        let number = 1 + chunk * self.roles + role as u64;
-        if number >= self.blocks {
-            let last = (self.blocks - 1).saturating_sub(1 + role as u64);
-            let chunks = if self.blocks > 1 + role as u64 {
-                last / self.roles + 1
-            } else {
-                0
+    /// Each by itself: [`AddressError::NetworkTooLarge`] and [`AddressError::Exhausted`].
+    pub fn private(&self, requests: &[Request<'_>]) -> Vec<Result<Ipv4Net, AddressError>> {
+        let mut all: BTreeMap<Series<'_>, Blocks> = BTreeMap::new();
+        for request in requests {
+            let Ok(series) = self.series(request) else {
+                continue;
             };
-            return Err(AddressError::Exhausted {
-                room: chunks * per_block,
-            });
+            let blocks = all.entry(series).or_default();
+            blocks.needed = blocks.needed.max(self.place(series, request.ordinal).0 + 1);
+            blocks.grows |= request.counted;
         }
-        Ok(self.subnet(number, u64::from(ordinal) % per_block, prefix))
+        self.draw(&mut all);
+        let subnet = |request: &Request<'_>| {
+            let series = self.series(request)?;
+            let (at, slot) = self.place(series, request.ordinal);
+            let drawn = all.get(&series).map_or(&[][..], |blocks| &blocks.drawn);
+            match usize::try_from(at).ok().and_then(|at| drawn.get(at)) {
+                Some(block) => Ok(self.subnet(*block, slot, series.prefix)),
+                None => Err(AddressError::Exhausted {
+                    room: drawn.len() as u64 * self.per_block(series),
+                }),
+            }
+        };
+        requests.iter().map(subnet).collect()
     }
 
-    /// Subnets of the size of `wanted` to try, where something foreign lies on it: the cluster's own order of blocks,
-    /// from its end, which growth reaches last.
+    /// Subnets of the size of `wanted` to try, where something foreign lies on it. Those that the cluster's own networks
+    /// want are among them.
     pub fn alternatives(&self, wanted: Ipv4Net) -> impl Iterator<Item = Ipv4Net> + use<> {
         let layout = *self;
         let prefix = wanted.prefix_len().max(layout.block);
-        (1..layout.blocks).rev().flat_map(move |number| {
-            (0..1u64 << (prefix - layout.block)).map(move |slot| layout.subnet(number, slot, prefix))
+        let blocks = layout.of_cluster().skip(1);
+        blocks.flat_map(move |block| {
+            (0..1u64 << (prefix - layout.block)).map(move |slot| layout.subnet(block, slot, prefix))
         })
     }
 
@@ -123,60 +167,84 @@ impl Layout {
         (1usize << (32 - prefix)) - 3
     }
 
-    fn prefix(&self, containers: usize) -> Result<u8, AddressError> {
-        (self.block..=NARROWEST)
-            .rev()
-            .find(|p| Self::room(*p) >= containers)
-            .ok_or(AddressError::NetworkTooLarge {
-                needed: containers,
-                room: Self::room(self.block),
-            })
+    /// Draw the blocks of all series, as many rounds as the largest needs; fewer where the pool ends before.
+    fn draw(&self, all: &mut BTreeMap<Series<'_>, Blocks>) {
+        let mut taken: BTreeSet<u64> = self.of_cluster().take(1).collect();
+        let rounds = all.values().map(|blocks| blocks.needed).max().unwrap_or_default();
+        for round in 0..rounds {
+            for (series, blocks) in all.iter_mut() {
+                if taken.len() as u64 == self.blocks {
+                    return;
+                }
+                if blocks.grows || round < blocks.needed {
+                    let drawn = self.of_series(*series, round).find(|block| taken.insert(*block));
+                    blocks.drawn.extend(drawn);
+                }
+            }
+        }
     }
 
-    fn subnet(&self, number: u64, slot: u64, prefix: u8) -> Ipv4Net {
-        let at = (self.offset + number * self.stride) % self.blocks;
+    fn series<'a>(&self, request: &Request<'a>) -> Result<Series<'a>, AddressError> {
+        let prefix = (self.block..=NARROWEST)
+            .rev()
+            .find(|prefix| Self::room(*prefix) >= request.containers)
+            .ok_or(AddressError::NetworkTooLarge {
+                needed: request.containers,
+                room: Self::room(self.block),
+            })?;
+        Ok(Series {
+            role: request.role,
+            network: request.network,
+            prefix,
+        })
+    }
+
+    /// How many subnets of `series` one block holds.
+    fn per_block(&self, series: Series<'_>) -> u64 {
+        1 << (series.prefix - self.block)
+    }
+
+    /// In which of its series' blocks a node's subnet lies, and which of the block's it is.
+    fn place(&self, series: Series<'_>, ordinal: u32) -> (u64, u64) {
+        let per_block = self.per_block(series);
+        (u64::from(ordinal) / per_block, u64::from(ordinal) % per_block)
+    }
+
+    /// All blocks: first that of the shared network, then those to try where one is held by something foreign.
+    fn of_cluster(&self) -> impl Iterator<Item = u64> + use<> {
+        self.permutation(self.cluster)
+    }
+
+    /// All blocks: first the one that `series` prefers in `round`, then those to try where it is held.
+    fn of_series(&self, series: Series<'_>, round: u64) -> impl Iterator<Item = u64> + use<> {
+        let mut hash = Sha256::new();
+        hash.update(self.cluster);
+        for name in [series.role, series.network] {
+            // No name has a zero byte, so that no two series are written alike.
+            hash.update(name.as_bytes());
+            hash.update([0]);
+        }
+        hash.update([series.prefix]);
+        hash.update(round.to_be_bytes());
+        self.permutation(hash.finalize().into())
+    }
+
+    /// All blocks in an order drawn from `hash`.
+    fn permutation(&self, hash: [u8; 32]) -> impl Iterator<Item = u64> + use<> {
+        let draw = |at: usize| u64::from(u32::from_be_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]));
+        let blocks = self.blocks;
+        let first = draw(0) % blocks;
+        // An odd step comes by every block, for their number is a power of two.
+        let step = (draw(4) % blocks) | 1;
+        (0..blocks).map(move |n| (first + n * step) % blocks)
+    }
+
+    fn subnet(&self, block: u64, slot: u64, prefix: u8) -> Ipv4Net {
         let base = u64::from(u32::from(self.pool.network()));
-        let address = base + (at << (32 - self.block)) + (slot << (32 - prefix));
-        // In range: the pool is IPv4 and `at` lies below its number of blocks.
+        let address = base + (block << (32 - self.block)) + (slot << (32 - prefix));
+        // In range: the pool is IPv4 and `block` lies below its number of blocks.
         let address = Ipv4Addr::from(u32::try_from(address).unwrap_or(u32::MAX));
         Ipv4Net::new_assert(address, prefix)
-    }
-}
-
-/// Whether two subnets share an address.
-#[must_use]
-pub fn overlap(a: &Ipv4Net, b: &Ipv4Net) -> bool {
-    a.contains(&b.network()) || b.contains(&a.network())
-}
-
-/// Subnets to be told from others. Two subnets lie apart or one in the other, so that neither is looked for among all.
-#[derive(Debug, Clone, Default)]
-pub struct Subnets(BTreeSet<Ipv4Net>);
-
-impl Subnets {
-    /// Whether one of these shares an address with `subnet`.
-    #[must_use]
-    pub fn meets(&self, subnet: &Ipv4Net) -> bool {
-        let first = Ipv4Net::new_assert(subnet.network(), 0);
-        let last = Ipv4Net::new_assert(subnet.broadcast(), 32);
-        let mut around = successors(subnet.supernet(), Ipv4Net::supernet);
-        self.0.range(first..=last).next().is_some() || around.any(|s| self.0.contains(&s))
-    }
-
-    /// Put `subnet` in.
-    pub fn insert(&mut self, subnet: Ipv4Net) {
-        self.0.insert(subnet.trunc());
-    }
-
-    /// Take `subnet` out, where it is in.
-    pub fn remove(&mut self, subnet: &Ipv4Net) {
-        self.0.remove(&subnet.trunc());
-    }
-}
-
-impl FromIterator<Ipv4Net> for Subnets {
-    fn from_iter<I: IntoIterator<Item = Ipv4Net>>(subnets: I) -> Self {
-        Self(subnets.into_iter().map(|s| s.trunc()).collect())
     }
 }
 
@@ -189,66 +257,183 @@ mod tests {
         text.parse().expect("a network")
     }
 
+    /// A network of a role, and how many nodes there are.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Wanted {
+        role: String,
+        network: String,
+        count: Option<u32>,
+        containers: usize,
+    }
+
+    impl Wanted {
+        fn new(role: &str, network: &str, count: Option<u32>, containers: usize) -> Self {
+            let (role, network) = (role.to_owned(), network.to_owned());
+            Self {
+                role,
+                network,
+                count,
+                containers,
+            }
+        }
+
+        fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+            (0..self.count.unwrap_or(1)).map(|ordinal| Request {
+                role: &self.role,
+                counted: self.count.is_some(),
+                network: &self.network,
+                ordinal,
+                containers: self.containers,
+            })
+        }
+    }
+
+    type Key = (String, String, u32);
+
+    /// The subnets that `all` get, by role, network and ordinal; without those that do not fit.
+    fn subnets(layout: Layout, all: &[Wanted]) -> BTreeMap<Key, Ipv4Net> {
+        let requests: Vec<Request<'_>> = all.iter().flat_map(Wanted::requests).collect();
+        let found = layout.private(&requests);
+        assert_eq!(found.len(), requests.len());
+        let pairs = requests.iter().zip(found);
+        let key = |r: &Request<'_>| (r.role.to_owned(), r.network.to_owned(), r.ordinal);
+        pairs.filter_map(|(r, subnet)| Some((key(r), subnet.ok()?))).collect()
+    }
+
+    /// Those of `before` that have another subnet in `after`, or none.
+    fn moved<'k>(before: &'k BTreeMap<Key, Ipv4Net>, after: &BTreeMap<Key, Ipv4Net>) -> Vec<&'k Key> {
+        let other = before.iter().filter(|(key, subnet)| after.get(*key) != Some(*subnet));
+        other.map(|(key, _)| key).collect()
+    }
+
     #[test]
     fn the_default_pool_holds_ten_thousand_slaves() {
-        let layout = Layout::new(pool("10.192.0.0/11"), "default", 2).expect("layout");
-        assert!(layout.private(0, 0, 3).is_ok());
-        assert!(layout.private(1, 9_999, 5).is_ok());
+        let layout = Layout::new(pool("10.192.0.0/11"), "default").expect("layout");
+        let roles = [
+            Wanted::new("master", "internal", None, 3),
+            Wanted::new("slave", "internal", Some(10_000), 5),
+        ];
+        assert_eq!(subnets(layout, &roles).len(), 10_001);
         assert_eq!(layout.shared().prefix_len(), 22);
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_figures() {
         assert_eq!(
-            Layout::new(pool("10.0.0.0/25"), "a", 1).err(),
+            Layout::new(pool("10.0.0.0/25"), "a").err(),
             Some(AddressError::PoolTooSmall)
         );
-        let layout = Layout::new(pool("10.0.0.0/24"), "a", 2).expect("layout");
-        assert_eq!(
-            layout.private(0, 0, 14),
-            Err(AddressError::NetworkTooLarge { needed: 14, room: 13 })
-        );
-        assert_eq!(layout.private(1, 7, 5), Err(AddressError::Exhausted { room: 7 }));
+        let layout = Layout::new(pool("10.0.0.0/24"), "a").expect("layout");
+        let roles = [
+            Wanted::new("master", "internal", None, 14),
+            Wanted::new("other", "internal", None, 5),
+            Wanted::new("slave", "internal", Some(20), 5),
+        ];
+        let requests: Vec<Request<'_>> = roles.iter().flat_map(Wanted::requests).collect();
+        let found = layout.private(&requests);
+        assert_eq!(found[0], Err(AddressError::NetworkTooLarge { needed: 14, room: 13 }));
+        // Sixteen blocks: one is the shared network, one the other role's.
+        assert!(found[1..16].iter().all(Result::is_ok), "{found:?}");
+        assert_eq!(found[16..], [Err(AddressError::Exhausted { room: 14 }); 6]);
+    }
+
+    #[test]
+    fn a_role_more_seldom_moves_another() {
+        let roles = [
+            Wanted::new("master", "internal", None, 3),
+            Wanted::new("slave", "internal", Some(50), 5),
+        ];
+        let more = [vec![Wanted::new("agent", "internal", Some(50), 5)], roles.to_vec()].concat();
+        let moves = |cluster: &usize| {
+            let layout = Layout::new(pool("10.192.0.0/11"), &format!("cluster-{cluster}")).expect("layout");
+            !moved(&subnets(layout, &roles), &subnets(layout, &more)).is_empty()
+        };
+        // Two blocks of 2,048 can be drawn by the new role: one cluster in a thousand.
+        let moving = (0..2000).filter(moves).count();
+        assert!((1..=6).contains(&moving), "{moving} of 2000");
     }
 
     proptest! {
         #[test]
-        fn what_meets_is_what_overlaps_one(
-            taken in prop::collection::vec((0u32..64, 0u8..=6), 0..8), (address, prefix) in (0u32..64, 0u8..=6),
-        ) {
-            // Six bits of address, so that many meet.
-            let net = |address: u32, prefix: u8| {
-                let all = Ipv4Net::new_assert(Ipv4Addr::from(address << 26), prefix);
-                all.trunc()
-            };
-            let taken: Vec<Ipv4Net> = taken.into_iter().map(|(a, p)| net(a, p)).collect();
-            let mut subnets: Subnets = taken.iter().copied().collect();
-            let subnet = net(address, prefix);
-            prop_assert_eq!(subnets.meets(&subnet), taken.iter().any(|t| overlap(t, &subnet)));
-            for one in &taken {
-                subnets.remove(one);
-            }
-            prop_assert!(!subnets.meets(&subnet));
-            subnets.insert(subnet);
-            prop_assert!(subnets.meets(&subnet));
-        }
-
-        #[test]
-        fn subnets_are_disjoint_and_in_the_pool(
-            cluster in "[a-z]{1,8}", prefix in 11u8..=24, roles in 1usize..6, sizes in prop::collection::vec(1usize..40, 6),
-        ) {
-            let pool = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), prefix);
-            let layout = Layout::new(pool, &cluster, roles).expect("layout");
-            let mut subnets = vec![layout.shared()];
-            for (role, size) in sizes.iter().enumerate().take(roles) {
-                subnets.extend((0..70).map_while(|n| layout.private(role, n, *size).ok()));
-            }
-            for (n, a) in subnets.iter().enumerate() {
-                prop_assert!(pool.contains(a));
-                for b in &subnets[n + 1..] {
+        fn subnets_are_disjoint_and_in_the_pool(cluster in "[a-z]{1,8}", prefix in 11u8..=24, all in wanted()) {
+            let layout = Layout::new(pool_of(prefix), &cluster).expect("layout");
+            let found: Vec<Ipv4Net> = subnets(layout, &all).into_values().chain([layout.shared()]).collect();
+            for (n, a) in found.iter().enumerate() {
+                prop_assert!(pool_of(prefix).contains(a));
+                for b in &found[n + 1..] {
                     prop_assert!(!overlap(a, b), "{a} {b}");
                 }
             }
         }
+
+        #[test]
+        fn nodes_of_one_role_may_differ_in_size(cluster in "[a-z]{1,8}", sizes in prop::collection::vec(1usize..60, 1..40)) {
+            let layout = Layout::new(pool_of(16), &cluster).expect("layout");
+            let request = |(ordinal, containers): (u32, &usize)| Request {
+                role: "a", counted: true, network: "internal", ordinal, containers: *containers,
+            };
+            let requests: Vec<Request<'_>> = (0..).zip(&sizes).map(request).collect();
+            let found: Vec<Ipv4Net> = layout.private(&requests).into_iter().map(|s| s.expect("room")).collect();
+            for (n, (a, size)) in found.iter().zip(&sizes).enumerate() {
+                prop_assert!(Layout::room(a.prefix_len()) >= *size);
+                prop_assert!(found[n + 1..].iter().all(|b| !overlap(a, b)));
+            }
+        }
+
+        #[test]
+        fn neither_order_nor_a_count_moves_a_subnet(
+            cluster in "[a-z]{1,8}", prefix in 11u8..=24,
+            (all, other) in wanted().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+            more in prop::collection::vec(0u32..200, 8),
+        ) {
+            let layout = Layout::new(pool_of(prefix), &cluster).expect("layout");
+            let before = subnets(layout, &all);
+            prop_assert_eq!(&before, &subnets(layout, &other));
+            let raised: Vec<Wanted> = all.iter().zip(more).map(|(wanted, more)| Wanted {
+                count: wanted.count.map(|count| count + more), ..wanted.clone()
+            }).collect();
+            prop_assert_eq!(moved(&before, &subnets(layout, &raised)), Vec::<&Key>::new());
+        }
+
+        #[test]
+        fn a_role_or_network_more_moves_only_what_it_takes_the_place_of(
+            cluster in "[a-z]{1,8}", prefix in 11u8..=24, all in wanted(), at in any::<prop::sample::Index>(),
+        ) {
+            let layout = Layout::new(pool_of(prefix), &cluster).expect("layout");
+            // Whichever role or network is new: all of them, and all but that one.
+            let mut before = all.clone();
+            before.remove(at.index(all.len()));
+            let (before, after) = (subnets(layout, &before), subnets(layout, &all));
+            let block = |subnet: &Ipv4Net| u32::from(subnet.network()) >> (32 - layout.block);
+            let drawn = |(role, network, ordinal): &Key, subnet: &Ipv4Net| {
+                let per_block = 1u32 << (subnet.prefix_len() - layout.block);
+                (ordinal / per_block, role.clone(), network.clone())
+            };
+            for key in moved(&before, &after) {
+                let old = before[key];
+                // Its block is now one that was drawn before, or kept for a node that is not there yet.
+                let taker = after.iter().find(|(_, subnet)| block(subnet) == block(&old));
+                prop_assert!(taker.is_none_or(|(k, subnet)| drawn(k, subnet) < drawn(key, &old)), "{key:?} {old}");
+            }
+            if prefix <= 12 {
+                // What moves is what shares a block: few of what there is.
+                prop_assert!(moved(&before, &after).len() <= 3 * 64, "{:?}", moved(&before, &after).len());
+            }
+        }
+    }
+
+    fn pool_of(prefix: u8) -> Ipv4Net {
+        Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), prefix)
+    }
+
+    /// One to seven networks of some roles, each but once.
+    fn wanted() -> impl Strategy<Value = Vec<Wanted>> {
+        let one = ("[a-d]", "[x-y]", prop::option::of(1u32..70), 1usize..40);
+        prop::collection::vec(one, 1..8).prop_map(|all| {
+            let all: BTreeMap<(String, String), _> = all.into_iter().map(|(r, n, c, s)| ((r, n), (c, s))).collect();
+            all.into_iter()
+                .map(|((r, n), (c, s))| Wanted::new(&r, &n, c, s))
+                .collect()
+        })
     }
 }

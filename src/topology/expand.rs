@@ -3,6 +3,7 @@
 mod ports;
 mod promises;
 mod role;
+mod subnets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
@@ -159,6 +160,17 @@ struct View<'a> {
     services: Vec<&'a str>,
 }
 
+/// What the nodes of a role are made of.
+struct RoleInput<'a> {
+    role: &'a Role,
+    /// The names of its nodes, in the order of their indices.
+    names: &'a [NodeName],
+    /// The same nodes as templates see them.
+    views: &'a [Scope],
+    /// `vars:` of the blueprint.
+    vars: &'a [(Arc<str>, Pattern)],
+}
+
 struct Expansion<'a> {
     blueprint: &'a Blueprint,
     sources: &'a Sources,
@@ -200,12 +212,15 @@ impl Expansion<'_> {
         let views = self.views(&names);
         let inout = self.inout();
         let mut nodes = Vec::with_capacity(names.iter().map(Vec::len).sum());
-        let roles = self.blueprint.roles.iter().enumerate().zip(names.iter().zip(&views));
-        // Networks beside the private one have subnets of their own, as if they were further roles.
-        let mut extra = self.blueprint.roles.len();
-        for ((position, role), (names, views)) in roles {
-            extra += self.role(position, extra, role, names, views, &vars, &mut nodes);
+        for (role, (names, views)) in self.blueprint.roles.iter().zip(names.iter().zip(&views)) {
+            nodes.extend(self.role(&RoleInput {
+                role,
+                names,
+                views,
+                vars: &vars,
+            }));
         }
+        self.give_subnets(&mut nodes, counts);
         let topology = Topology {
             cluster: self.cluster.clone(),
             roles: self.blueprint.roles.iter().map(|r| r.name.value.clone()).collect(),
@@ -244,12 +259,7 @@ impl Expansion<'_> {
         let Addresses::Pool(pool, span) = self.blueprint.addresses else {
             return None;
         };
-        let private = |r: &Role| 1 + r.networks.iter().filter(|n| !n.shared).count();
-        match Layout::new(
-            pool,
-            self.cluster.as_str(),
-            self.blueprint.roles.iter().map(private).sum(),
-        ) {
+        match Layout::new(pool, self.cluster.as_str()) {
             Ok(layout) => Some(layout),
             Err(error) => {
                 self.address_problem(error, span);

@@ -9,7 +9,7 @@ use minijinja::{Value as Scope, context};
 
 use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
-use super::{Expansion, compile_vars, is_external, own_name, without, written_node};
+use super::{Expansion, RoleInput, compile_vars, is_external, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
 use crate::compose::references;
 use crate::diagnostic::{Span, Spanned};
@@ -47,8 +47,6 @@ struct Join {
 /// A private network of a role.
 struct Private {
     key: NetworkKey,
-    /// Which of the layout's roles its subnets are cut for.
-    position: usize,
     options: Pattern,
     span: Span,
     written: Written,
@@ -68,25 +66,16 @@ struct CompiledRole<'a> {
 }
 
 impl Expansion<'_> {
-    /// Make the nodes of `role`; how many private networks it has beside the first.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn role(
-        &mut self,
-        position: usize,
-        extra: usize,
-        role: &Role,
-        names: &[NodeName],
-        views: &[Scope],
-        vars: &[(Arc<str>, Pattern)],
-        nodes: &mut Vec<Node>,
-    ) -> usize {
+    /// Make the nodes of a role, their private networks without subnets yet. After a fault, those before it.
+    pub(super) fn role(&mut self, input: &RoleInput<'_>) -> Vec<Node> {
+        let RoleInput { role, vars, .. } = *input;
         let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
-        let compiled = self.compile_role(position, extra, role);
-        let extras = compiled.networks.len().saturating_sub(1);
+        let compiled = self.compile_role(role);
         let constant = vars.iter().chain(&own).all(|(_, p)| matches!(p, Pattern::Const(_)));
         let mut scope_vars = None;
+        let mut nodes = Vec::with_capacity(input.names.len());
         let found = self.problems.len();
-        for (ordinal, (name, view)) in names.iter().zip(views).enumerate() {
+        for (index, (name, view)) in (1..).zip(input.names.iter().zip(input.views)) {
             let over = role.overrides.iter().find(|o| o.node.value == name.as_str());
             let vars = match (&scope_vars, over) {
                 (_, Some(over)) => {
@@ -98,11 +87,10 @@ impl Expansion<'_> {
                 _ => scope_vars.insert(self.scope_vars(vars, &own, view)).clone(),
             };
             let scope = context! { node => view, vars };
-            let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
             let services: Option<Vec<Compiled<'_>>> =
                 over.map(|o| o.services.iter().map(|s| self.compile(role, s)).collect());
             let services = services.as_ref().unwrap_or(&compiled.services);
-            if let Some(node) = self.node(&compiled, services, ordinal, name, &scope) {
+            if let Some(node) = self.node(&compiled, services, index, name, &scope) {
                 nodes.push(node);
             }
             // What is wrong in one node is wrong in its siblings: once is enough.
@@ -110,16 +98,15 @@ impl Expansion<'_> {
                 break;
             }
         }
-        extras
+        nodes
     }
 
-    fn compile_role<'r>(&mut self, position: usize, extra: usize, role: &'r Role) -> CompiledRole<'r> {
+    fn compile_role<'r>(&mut self, role: &'r Role) -> CompiledRole<'r> {
         let mut networks = Vec::new();
         let mut shared = Vec::new();
         let (internal, written) = self.internal_options(role);
         networks.extend(self.name(INTERNAL, role.name.span).map(|key| Private {
             key,
-            position,
             options: internal,
             span: role.name.span,
             written,
@@ -135,7 +122,6 @@ impl Expansion<'_> {
             };
             networks.push(Private {
                 key: network.key.value.clone(),
-                position: extra + networks.len() - 1,
                 options,
                 span: network.key.span,
                 written: network.options.as_ref().map(written_node).unwrap_or_default(),
@@ -295,7 +281,7 @@ impl Expansion<'_> {
         &mut self,
         compiled: &CompiledRole<'_>,
         services: &[Compiled<'_>],
-        ordinal: u32,
+        index: u32,
         name: &NodeName,
         scope: &Scope,
     ) -> Option<Node> {
@@ -330,7 +316,7 @@ impl Expansion<'_> {
         }
         let mut networks = Vec::with_capacity(compiled.networks.len());
         for private in &compiled.networks {
-            networks.extend(self.private(private, role, ordinal, &project, &made, scope)?);
+            networks.extend(self.private(private, &project, &made, scope)?);
         }
         let volumes = match volumes? {
             Value::Map(map) => map,
@@ -340,7 +326,7 @@ impl Expansion<'_> {
         Some(Node {
             name: name.clone(),
             role: role.name.value.clone(),
-            index: ordinal + 1,
+            index,
             project,
             networks,
             shared: compiled.shared.clone(),
@@ -361,39 +347,23 @@ impl Expansion<'_> {
         })
     }
 
-    /// A private network of a node, where any of its services joins it.
+    /// A private network of a node, where any of its services joins it; without a subnet yet.
     fn private(
         &mut self,
         private: &Private,
-        role: &Role,
-        ordinal: u32,
         project: &ProjectName,
         services: &[Service],
         scope: &Scope,
     ) -> Option<Option<Network>> {
-        let joins = |s: &&Service| s.attachments.iter().any(|a| a.network == private.key);
-        let joining = || services.iter().filter(joins);
-        if joining().next().is_none() {
+        if !services.iter().any(|s| s.joins(&private.key)) {
             return Some(None);
         }
-        let joined = joining().map(|s| s.replicas as usize).sum::<usize>().max(1);
         let options = self.map(&private.options, scope)?;
-        let subnet = match self.layout {
-            Some(layout) if !options.contains_key("ipam") => match layout.private(private.position, ordinal, joined) {
-                Ok(subnet) => Some(subnet),
-                Err(error) => {
-                    let place = role.count.as_ref().map_or(private.span, |c| c.span);
-                    self.address_problem(error, Some(place));
-                    return None;
-                }
-            },
-            _ => None,
-        };
         let name = own_name(&options).unwrap_or_else(|| format!("{project}_{}", private.key));
         Some(Some(Network {
             key: private.key.clone(),
             name: self.name::<NetworkName>(&name, private.span)?,
-            subnet,
+            subnet: None,
             external: false,
             options: without(&options, &["name", "external"]),
             written: private.written.clone(),

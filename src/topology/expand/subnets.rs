@@ -1,0 +1,66 @@
+//! The subnets of the nodes' private networks, settled for all of them at once.
+
+use std::collections::HashMap;
+
+use super::super::address::{AddressError, Request};
+use super::super::{Network, Node};
+use super::Expansion;
+use crate::name::{NetworkKey, RoleName};
+
+impl Expansion<'_> {
+    /// Promise 4: give a subnet to each private network that has no `ipam` of its own. `counts` are those of the
+    /// blueprint's roles, `None` where a role has none.
+    pub(super) fn give_subnets(&mut self, nodes: &mut [Node], counts: &[Option<u32>]) {
+        let Some(layout) = self.layout else {
+            return;
+        };
+        let roles = self.blueprint.roles.iter().zip(counts);
+        let counted: HashMap<&str, bool> = roles.map(|(r, c)| (r.name.value.as_str(), c.is_some())).collect();
+        let requests: Vec<Request<'_>> = nodes
+            .iter()
+            .flat_map(|node| {
+                node.networks
+                    .iter()
+                    .filter(|n| asks(n))
+                    .map(move |network| (node, network))
+            })
+            .map(|(node, network)| {
+                let joining = node.services.iter().filter(|s| s.joins(&network.key));
+                Request {
+                    role: node.role.as_str(),
+                    counted: counted.get(node.role.as_str()).is_some_and(|counted| *counted),
+                    network: network.key.as_str(),
+                    ordinal: node.index - 1,
+                    containers: joining.map(|s| s.replicas as usize).sum(),
+                }
+            })
+            .collect();
+        let mut subnets = layout.private(&requests).into_iter();
+        let mut faults: Vec<(AddressError, RoleName, NetworkKey)> = Vec::new();
+        for node in nodes {
+            for network in node.networks.iter_mut().filter(|n| asks(n)) {
+                match subnets.next() {
+                    Some(Ok(subnet)) => network.subnet = Some(subnet),
+                    // What does not fit for one node of a role does not fit for its siblings: once is enough.
+                    Some(Err(error)) if !faults.iter().any(|(_, role, _)| *role == node.role) => {
+                        faults.push((error, node.role.clone(), network.key.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (error, role, network) in faults {
+            let place = self.blueprint.role(role.as_str()).map(|role| {
+                let declared = role.networks.iter().find(|n| n.key.value == network);
+                let place = declared.map_or(role.name.span, |n| n.key.span);
+                role.count.as_ref().map_or(place, |count| count.span)
+            });
+            self.address_problem(error, place);
+        }
+    }
+}
+
+/// Whether `network` gets a subnet from the pool.
+fn asks(network: &Network) -> bool {
+    !network.options.contains_key("ipam")
+}
