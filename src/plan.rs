@@ -3,6 +3,7 @@
 pub mod conflict;
 pub mod event;
 pub mod reconcile;
+pub mod schedule;
 pub mod verbs;
 
 use crate::text::plural;

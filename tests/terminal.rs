@@ -1,7 +1,5 @@
 //! What people see while they wait: which lines show a state, and the bytes that bring them to the screen.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::num::NonZero;
 
 use proptest::prelude::*;
@@ -10,6 +8,7 @@ use topogen::compose::Condition;
 use topogen::engine::translate::{Origin, translate};
 use topogen::plan::event::Event;
 use topogen::plan::reconcile::Options;
+use topogen::plan::schedule::Schedule;
 use topogen::plan::{Action, Operation, Plan, reconcile};
 use topogen::terminal::layout::{ASCII, Glyphs, Size, UNICODE, frame};
 use topogen::terminal::line::{Line, Tint};
@@ -24,11 +23,9 @@ use crate::support::lab;
 struct Run {
     plan: Plan,
     state: State,
-    waits: Vec<usize>,
-    dependents: Vec<Vec<usize>>,
-    ready: BinaryHeap<Reverse<usize>>,
+    schedule: Schedule,
+    /// Operations in flight, in the order in which they end.
     flying: Vec<usize>,
-    doomed: Vec<bool>,
     now: u64,
     parallel: usize,
     fails: fn(&Operation) -> bool,
@@ -38,18 +35,10 @@ impl Run {
     fn of(plan: Plan) -> Self {
         let mut state = State::default();
         state.plan(&plan);
-        let waits: Vec<usize> = plan.operations.iter().map(|o| o.after.len()).collect();
-        let mut dependents = vec![Vec::new(); waits.len()];
-        for (at, operation) in plan.operations.iter().enumerate() {
-            operation.after.iter().for_each(|before| dependents[*before].push(at));
-        }
         let mut run = Self {
-            dependents,
-            ready: (0..waits.len()).filter(|n| waits[*n] == 0).map(Reverse).collect(),
-            doomed: vec![false; waits.len()],
+            schedule: Schedule::new(&plan),
             plan,
             state,
-            waits,
             flying: Vec::new(),
             now: 300,
             parallel: 8,
@@ -77,7 +66,7 @@ impl Run {
 
     fn fly(&mut self) {
         while self.flying.len() < self.parallel {
-            let Some(Reverse(at)) = self.ready.pop() else { return };
+            let Some(at) = self.schedule.begin_first() else { return };
             self.event(|at, operation| Event::Started { at, operation }, at);
             self.flying.push(at);
         }
@@ -85,7 +74,7 @@ impl Run {
 
     /// So many more operations end.
     fn steps(mut self, count: usize) -> Self {
-        for _ in 0..count.min(self.waits.len()) {
+        for _ in 0..count.min(self.plan.operations.len()) {
             if self.flying.is_empty() {
                 break;
             }
@@ -94,21 +83,12 @@ impl Run {
             if (self.fails)(&self.plan.operations[at]) {
                 let reason = "driver failed programming external connectivity on endpoint: Bind for 0.0.0.0:80 failed";
                 self.event(|at, operation| Event::Failed { at, operation, reason }, at);
-                let mut stack = self.dependents[at].clone();
-                while let Some(next) = stack.pop() {
-                    if !std::mem::replace(&mut self.doomed[next], true) {
-                        self.event(|at, operation| Event::Skipped { at, operation }, next);
-                        stack.extend(&self.dependents[next]);
-                    }
+                for skipped in self.schedule.failed(at, reason.to_owned()) {
+                    self.event(|at, operation| Event::Skipped { at, operation }, skipped);
                 }
             } else {
                 self.event(|at, operation| Event::Done { at, operation }, at);
-                for next in self.dependents[at].clone() {
-                    self.waits[next] -= 1;
-                    if self.waits[next] == 0 && !self.doomed[next] {
-                        self.ready.push(Reverse(next));
-                    }
-                }
+                self.schedule.done(at);
             }
             self.fly();
         }

@@ -6,8 +6,7 @@ mod network;
 mod wait;
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -22,6 +21,7 @@ use super::connect::{Engine, status, words};
 use super::verbs;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
+use crate::plan::schedule::{Outcome, Schedule};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
 pub(super) use image::load_image;
@@ -33,21 +33,6 @@ const TRIES: u32 = 40;
 const SETTLING: u32 = 20;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What became of a plan.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Operations done: their place in the plan.
-    pub done: Vec<usize>,
-    /// Operations that failed: their place in the plan, and the engine's words.
-    pub failed: Vec<(usize, String)>,
-    /// Operations not begun, because what they wait for failed.
-    pub skipped: Vec<usize>,
-    /// Operations not begun, because a stop was asked for or the engine was lost.
-    pub unbegun: usize,
-    /// Why the engine was lost in the middle, where it was.
-    pub lost: Option<String>,
-}
 
 /// What applying needs beside the plan.
 pub struct Setting<'a> {
@@ -79,85 +64,6 @@ impl Setting<'_> {
     }
 }
 
-/// Where each operation stands, and what that lets others do.
-struct Course<'a> {
-    plan: &'a Plan,
-    /// How many operations each still waits for.
-    waits: Vec<usize>,
-    /// Who waits for each to be done, and who for it to end.
-    dependents: Vec<(Vec<usize>, Vec<usize>)>,
-    doomed: Vec<bool>,
-    /// The earliest of the plan first: it goes node by node.
-    ready: BinaryHeap<Reverse<usize>>,
-    outcome: Outcome,
-}
-
-impl<'a> Course<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        let operations = &plan.operations;
-        let waits: Vec<usize> = operations.iter().map(|o| o.after.len() + o.after_any.len()).collect();
-        let mut dependents = vec![(Vec::new(), Vec::new()); operations.len()];
-        for (at, operation) in operations.iter().enumerate() {
-            for before in &operation.after {
-                dependents[*before].0.push(at);
-            }
-            for before in &operation.after_any {
-                dependents[*before].1.push(at);
-            }
-        }
-        Self {
-            plan,
-            dependents,
-            doomed: vec![false; operations.len()],
-            ready: (0..operations.len())
-                .filter(|at| waits[*at] == 0)
-                .map(Reverse)
-                .collect(),
-            waits,
-            outcome: Outcome::default(),
-        }
-    }
-
-    fn one_less(&mut self, at: usize) {
-        self.waits[at] -= 1;
-        if self.waits[at] == 0 && !self.doomed[at] {
-            self.ready.push(Reverse(at));
-        }
-    }
-
-    fn ended(&mut self, at: usize) {
-        for next in self.dependents[at].1.clone() {
-            self.one_less(next);
-        }
-    }
-
-    fn done(&mut self, at: usize) {
-        self.outcome.done.push(at);
-        for next in self.dependents[at].0.clone() {
-            self.one_less(next);
-        }
-        self.ended(at);
-    }
-
-    /// What waits for it to be done never will be; what waits for it to end goes on.
-    fn failed(&mut self, at: usize, reason: String, report: &mut dyn FnMut(Event<'_>)) {
-        self.outcome.failed.push((at, reason));
-        self.ended(at);
-        let mut stack = self.dependents[at].0.clone();
-        while let Some(next) = stack.pop() {
-            if !std::mem::replace(&mut self.doomed[next], true) {
-                report(Event::Skipped {
-                    at: next,
-                    operation: &self.plan.operations[next],
-                });
-                self.outcome.skipped.push(next);
-                stack.extend(&self.dependents[next].0);
-                self.ended(next);
-            }
-        }
-    }
-}
-
 /// Carry out `plan`. Failures stop what depends on them and nothing else. `progress` is the other end of the setting's.
 pub async fn apply(
     plan: &Plan,
@@ -165,14 +71,20 @@ pub async fn apply(
     mut progress: mpsc::UnboundedReceiver<(usize, String)>,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Outcome {
-    let mut course = Course::new(plan);
+    let mut schedule = Schedule::new(plan);
     let mut running = FuturesUnordered::new();
     // Who waits for a container keeps the engine from nothing, so nobody from working.
     let mut waiting = FuturesUnordered::new();
     let mut stop = setting.stop.clone();
     loop {
-        while running.len() < setting.parallel && !*stop.borrow() && course.outcome.lost.is_none() {
-            let Some(Reverse(at)) = course.ready.pop() else { break };
+        if *stop.borrow() {
+            schedule.stop();
+        }
+        if schedule.is_stopped() {
+            waiting.clear();
+        }
+        while running.len() < setting.parallel {
+            let Some(at) = schedule.begin_first() else { break };
             let operation = &plan.operations[at];
             report(Event::Started { at, operation });
             let work = async move { (at, perform(at, operation, setting).await) };
@@ -180,9 +92,6 @@ pub async fn apply(
                 Action::Await { .. } => waiting.push(work),
                 _ => running.push(work),
             }
-        }
-        if *stop.borrow() || course.outcome.lost.is_some() {
-            waiting.clear();
         }
         if running.is_empty() && waiting.is_empty() {
             break;
@@ -205,7 +114,7 @@ pub async fn apply(
         match result {
             Ok(()) => {
                 report(Event::Done { at, operation });
-                course.done(at);
+                schedule.done(at);
             }
             Err(error) => {
                 let reason = words(&error);
@@ -215,15 +124,16 @@ pub async fn apply(
                     reason: &reason,
                 });
                 if is_lost(&error) {
-                    course.outcome.lost.get_or_insert_with(|| reason.clone());
+                    schedule.lost(reason.clone());
                 }
-                course.failed(at, reason, report);
+                for at in schedule.failed(at, reason) {
+                    let operation = &plan.operations[at];
+                    report(Event::Skipped { at, operation });
+                }
             }
         }
     }
-    let outcome = &mut course.outcome;
-    outcome.unbegun = plan.operations.len() - outcome.done.len() - outcome.failed.len() - outcome.skipped.len();
-    course.outcome
+    schedule.outcome()
 }
 
 /// Whether there was no answer at all: the engine is gone, or the way to it.
