@@ -4,6 +4,7 @@ pub mod apply;
 pub mod connect;
 pub mod events;
 pub mod exec;
+pub mod fault;
 pub mod happened;
 pub mod inspect;
 pub mod logs;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::diagnostic::{Problems, Sources};
+use crate::engine::fault::Fault;
 
 /// How topogen ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,13 +94,13 @@ pub enum Error {
     /// No engine.
     #[error(transparent)]
     NoEngine(#[from] crate::engine::connect::ConnectError),
-    /// The engine answered with an error.
-    #[error("{doing}: {}", crate::engine::connect::words(.source))]
+    /// The engine did not do what it was asked.
+    #[error("{doing}: {source}")]
     Engine {
         /// What topogen was doing.
         doing: String,
-        /// The engine's answer.
-        source: bollard::errors::Error,
+        /// Why the engine did not.
+        source: Fault,
     },
     /// A command could not be run in a container.
     #[error("{0}")]

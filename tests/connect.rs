@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use topogen::engine::connect::choose::{Choice, Machine, choose};
 use topogen::engine::connect::host::Host;
 use topogen::engine::connect::{ConnectError, no_answer};
+use topogen::engine::fault::{Fault, Loss};
 
 use crate::support::stderr;
 
@@ -334,54 +335,91 @@ fn what_does_not_answer_is_named_with_who_says_so() {
     let with_ca = tls.clone().tls("/certs", &["ca.pem"]);
     let context = Pretended::new().context("lab", "tcp://lab").current("lab");
     let ssh = Pretended::new().with("DOCKER_HOST", "ssh://me@build-7:2222");
+    let lost = |loss, words: &str| Fault::Lost(loss, words.to_owned());
     let cases = [
-        (&Pretended::new(), "no such file or directory"),
-        (&socket, "connection refused"),
-        (&socket, "permission denied"),
+        (&Pretended::new(), lost(Loss::NotFound, "no such file or directory")),
+        (&socket, lost(Loss::Refused, "connection refused")),
+        (&socket, lost(Loss::Denied, "permission denied")),
         (
             &Pretended::new().with("DOCKER_HOST", "unix:///x.sock"),
-            "no such file or directory",
+            lost(Loss::NotFound, "no such file or directory"),
         ),
         (
             &Pretended::new().with("DOCKER_HOST", "unix:///x.sock"),
-            "permission denied",
+            lost(Loss::Denied, "permission denied"),
         ),
-        (&tcp, "connection refused"),
-        (&tcp, "failed to lookup address information: Name or service not known"),
-        (&tcp, "no connection in 30 s"),
-        (&tcp, "Client sent an HTTP request to an HTTPS server."),
-        (&tcp, "connection reset by peer"),
+        (&tcp, lost(Loss::Refused, "connection refused")),
         (
             &tcp,
-            "what answers is not in an engine's words: expected value at line 1 column 1",
+            lost(
+                Loss::Other,
+                "failed to lookup address information: Name or service not known",
+            ),
         ),
-        (&tls, "received corrupt message of type InvalidContentType"),
-        (&tls, "invalid peer certificate: UnknownIssuer"),
-        (&with_ca, "invalid peer certificate: UnknownIssuer"),
+        (&tcp, lost(Loss::TimedOut, "no connection in 30 s")),
+        (
+            &tcp,
+            lost(Loss::TlsWanted, "Client sent an HTTP request to an HTTPS server."),
+        ),
+        (&tcp, lost(Loss::Reset, "connection reset by peer")),
+        (
+            &tcp,
+            Fault::Unreadable("what answers is not in an engine's words: expected value at line 1 column 1".to_owned()),
+        ),
+        (
+            &tls,
+            lost(Loss::TlsUnknown, "received corrupt message of type InvalidContentType"),
+        ),
+        (
+            &tls,
+            lost(Loss::CertificateInvalid, "invalid peer certificate: UnknownIssuer"),
+        ),
         (
             &with_ca,
-            "invalid peer certificate: certificate not valid for name \"build-7\"",
+            lost(Loss::CertificateInvalid, "invalid peer certificate: UnknownIssuer"),
         ),
-        (&with_ca, "received fatal alert: CertificateRequired"),
-        (&with_ca, "received fatal alert: HandshakeFailure"),
-        (&with_ca, "cannot read /certs/ca.pem: permission denied"),
-        (&context, "connection refused"),
-        (&context, "Client sent an HTTP request to an HTTPS server."),
-        (&ssh, "Host key verification failed."),
-        (&ssh, "me@build-7: Permission denied (publickey)."),
-        (&ssh, "cannot run `ssh`: no such file or directory"),
+        (
+            &with_ca,
+            lost(
+                Loss::CertificateOfAnother,
+                "invalid peer certificate: certificate not valid for name \"build-7\"",
+            ),
+        ),
+        (
+            &with_ca,
+            lost(Loss::CertificateWanted, "received fatal alert: CertificateRequired"),
+        ),
+        (
+            &with_ca,
+            lost(Loss::CertificateWanted, "received fatal alert: HandshakeFailure"),
+        ),
+        (
+            &with_ca,
+            lost(Loss::Other, "cannot read /certs/ca.pem: permission denied"),
+        ),
+        (&context, lost(Loss::Refused, "connection refused")),
+        (
+            &context,
+            lost(Loss::TlsWanted, "Client sent an HTTP request to an HTTPS server."),
+        ),
+        (&ssh, lost(Loss::Other, "Host key verification failed.")),
+        (&ssh, lost(Loss::Other, "me@build-7: Permission denied (publickey).")),
+        (
+            &ssh,
+            lost(Loss::NotFound, "cannot run `ssh`: no such file or directory"),
+        ),
         (
             &Pretended::new()
                 .with("DOCKER_CONTEXT", "lab")
                 .context("lab", "ssh://lab"),
-            "sh: 1: docker: not found",
+            lost(Loss::Other, "sh: 1: docker: not found"),
         ),
     ];
     let text: Vec<String> = cases
         .iter()
-        .map(|(machine, reason)| {
+        .map(|(machine, fault)| {
             let choice = choose(*machine).expect("a choice");
-            told(&no_answer(&choice, reason)) + "\n"
+            told(&no_answer(&choice, fault)) + "\n"
         })
         .collect();
     insta::assert_snapshot!(text.join("\n"));

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
-use bollard::errors::Error as EngineError;
 use futures_util::StreamExt;
 use serde::Serialize;
 
@@ -13,8 +12,8 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::cluster::label;
 use crate::console;
-use crate::engine::connect::words;
-use crate::engine::exec::{self, Console, Order, Stream};
+use crate::engine::connect::Engine;
+use crate::engine::exec::{self, Console, Order, RunError, Stream};
 use crate::error::{Error, Exit};
 use crate::fake;
 use crate::lines::{Lines, Prefixes, whose};
@@ -81,7 +80,7 @@ async fn alone(found: &Found, container: &ObservedContainer, order: &Order, whic
         input: console::typed(),
         size: if order.tty { console::sizes() } else { None },
     };
-    let ended = exec::run(&found.engine.docker, &container.id, order, Some(console), &mut write).await;
+    let ended = exec::run(&found.engine, &container.id, order, Some(console), &mut write).await;
     // Before anything is said.
     drop(raw);
     match ended {
@@ -93,7 +92,7 @@ async fn alone(found: &Found, container: &ObservedContainer, order: &Order, whic
             Ok(code)
         }
         Err(error) if nobody_reads(&error) => Ok(0),
-        Err(error) => Err(not_run(words(&error))),
+        Err(error) => Err(not_run(error.to_string())),
     }
 }
 
@@ -114,7 +113,7 @@ fn hint_at_fake(container: &ObservedContainer, which: &Which) {
 async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, args: &Exec) -> Result<u8, Error> {
     let json = args.format == Format::Json;
     let prefixes = RefCell::new(Prefixes::new(chosen, terminal::colours()));
-    let (docker, prefixes) = (&found.engine.docker, &prefixes);
+    let (engine, prefixes) = (&found.engine, &prefixes);
     let each = chosen.iter().enumerate().map(|(at, container)| async move {
         let mut answer = Answer::of(container);
         let ended = match at_rest(container, &args.which) {
@@ -122,7 +121,7 @@ async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, a
                 answer.error = Some(reason);
                 return Ok((at, answer));
             }
-            None if args.detach => exec::detached(docker, &container.id, order).await.map(|()| 0),
+            None if args.detach => exec::detached(engine, &container.id, order).await.map(|()| 0),
             None if json => {
                 let console = (chosen.len() == 1).then(|| Console {
                     input: console::typed(),
@@ -132,14 +131,14 @@ async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, a
                     answer.keep(stream, bytes);
                     Ok(())
                 };
-                exec::run(docker, &container.id, order, console, &mut keep).await
+                exec::run(engine, &container.id, order, console, &mut keep).await
             }
-            None => in_lines(docker, container, order, prefixes).await,
+            None => in_lines(engine, container, order, prefixes).await,
         };
         match ended {
             Ok(exit) => answer.exit = Some(exit),
             Err(error) if nobody_reads(&error) => return Err(()),
-            Err(error) => answer.error = Some(words(&error)),
+            Err(error) => answer.error = Some(error.to_string()),
         }
         Ok((at, answer))
     });
@@ -167,11 +166,11 @@ async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, a
 
 /// In one of many: whole lines only, each after whose it is.
 async fn in_lines(
-    docker: &bollard::Docker,
+    engine: &Engine,
     container: &ObservedContainer,
     order: &Order,
     prefixes: &RefCell<Prefixes>,
-) -> Result<i64, EngineError> {
+) -> Result<i64, RunError> {
     let prefix = prefixes.borrow_mut().of(container);
     let show = |stream, text: &[u8]| write(stream, &prefixes.borrow().line(&prefix, text));
     let mut parts = [Lines::default(), Lines::default()];
@@ -184,12 +183,12 @@ async fn in_lines(
         });
         result
     };
-    let exit = exec::run(docker, &container.id, order, None, &mut sink).await?;
+    let exit = exec::run(engine, &container.id, order, None, &mut sink).await?;
     let mut result = Ok(());
     for (stream, lines) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut parts) {
         lines.end(|text| result = show(stream, text));
     }
-    result?;
+    result.map_err(RunError::Output)?;
     Ok(exit)
 }
 
@@ -206,8 +205,8 @@ fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Whether whoever read the output has gone: the rest is for nobody.
-fn nobody_reads(error: &EngineError) -> bool {
-    matches!(error, EngineError::IOError { err } if err.kind() == io::ErrorKind::BrokenPipe)
+fn nobody_reads(error: &RunError) -> bool {
+    matches!(error, RunError::Output(err) if err.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// An exit code of a process, of which there are 256.

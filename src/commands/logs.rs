@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bollard::errors::Error as EngineError;
 use bollard::models::EventMessage;
 use futures_util::StreamExt;
 use serde_json::json;
@@ -18,8 +17,9 @@ use crate::cli::{Format, Logs, Which};
 use crate::cluster::ObservedContainer;
 use crate::cluster::label;
 use crate::console;
-use crate::engine::connect::words;
+use crate::engine::connect::Engine;
 use crate::engine::events;
+use crate::engine::fault::Fault;
 use crate::engine::logs::{Ask, Line, Merged, follow, lines};
 use crate::error::{Error, Exit};
 use crate::lines::{Prefixes, whose};
@@ -73,7 +73,7 @@ async fn past(
         ..Ask::default()
     };
     let mut last = vec![None; chosen.len()];
-    let sources = chosen.iter().map(|c| lines(&found.engine.docker, &c.id, ask)).collect();
+    let sources = chosen.iter().map(|c| lines(&found.engine, &c.id, ask)).collect();
     let mut merged = Merged::new(sources).await;
     while let Some((at, line)) = merged.next().await {
         if let Ok(line) = &line {
@@ -87,10 +87,9 @@ async fn past(
 
 /// What was printed so far and what will be, until nothing is left that could print.
 async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer: &mut Printer) -> Result<(), Error> {
-    let docker = &found.engine.docker;
     // Before anything is read: what starts meanwhile is not to be missed.
     let (happened, mut happenings) = mpsc::unbounded_channel();
-    let mut source = Box::pin(events::of(docker, &["container"]));
+    let mut source = Box::pin(events::of(&found.engine, &["container"]));
     tokio::spawn(async move {
         while let Some(event) = source.next().await {
             if happened.send(event).is_err() {
@@ -99,7 +98,7 @@ async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer:
         }
     });
     let last = past(found, chosen, args, printer).await?;
-    let mut followers = Followers::new(docker);
+    let mut followers = Followers::new(&found.engine);
     for (container, after) in chosen.iter().zip(last) {
         let ask = Ask {
             after,
@@ -131,19 +130,19 @@ async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer:
 
 /// Those who follow a container each.
 struct Followers {
-    docker: bollard::Docker,
+    engine: Engine,
     tasks: JoinSet<()>,
     /// By container: told of every start.
     starts: HashMap<String, watch::Sender<()>>,
-    sender: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, EngineError>)>,
-    lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, EngineError>)>,
+    sender: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Fault>)>,
+    lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, Fault>)>,
 }
 
 impl Followers {
-    fn new(docker: &bollard::Docker) -> Self {
+    fn new(engine: &Engine) -> Self {
         let (sender, lines) = mpsc::channel(ON_THE_WAY);
         Self {
-            docker: docker.clone(),
+            engine: engine.clone(),
             tasks: JoinSet::new(),
             starts: HashMap::new(),
             sender,
@@ -155,7 +154,7 @@ impl Followers {
         let (start, starts) = watch::channel(());
         self.starts.insert(container.id.clone(), start);
         let work = follow(
-            self.docker.clone(),
+            self.engine.clone(),
             Arc::new(container),
             ask,
             starts,
@@ -204,16 +203,12 @@ impl Printer {
         }
     }
 
-    fn show(&mut self, container: &ObservedContainer, line: Result<Line, EngineError>) -> Result<(), Error> {
+    fn show(&mut self, container: &ObservedContainer, line: Result<Line, Fault>) -> Result<(), Error> {
         let line = match line {
             Ok(line) => line,
-            Err(error) => {
+            Err(fault) => {
                 self.failed += 1;
-                terminal::line(&format!(
-                    "cannot read the log of `{}`: {}",
-                    whose(container),
-                    words(&error)
-                ));
+                terminal::line(&format!("cannot read the log of `{}`: {fault}", whose(container)));
                 return Ok(());
             }
         };

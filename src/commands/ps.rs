@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use bollard::errors::Error as EngineError;
 use bollard::models::EventMessage;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tokio::sync::watch;
@@ -15,6 +14,7 @@ use crate::cli::{Format, Ps};
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
 use crate::engine::events;
+use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::error::{Error, Exit};
 use crate::roster::{self, NodeRow};
@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Ps) -> Result<(), Error> {
 type Names = HashMap<String, (Vec<ObservedEndpoint>, Vec<String>)>;
 
 /// The nodes that are asked for, none where nothing of them is there.
-async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRow>, EngineError> {
+async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRow>, Fault> {
     let networks = observe::networks(&found.engine).await?;
     // Every network but the nodes' own is shared, whoever made it.
     let private: HashSet<String> = networks
@@ -70,7 +70,7 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
     let new: Vec<_> = futures_util::stream::iter(unknown)
         .map(|container| async {
             let names = observe::aliases(&found.engine, container, |network| !private.contains(network)).await?;
-            Ok::<_, EngineError>((container.id.clone(), (container.networks.clone(), names)))
+            Ok::<_, Fault>((container.id.clone(), (container.networks.clone(), names)))
         })
         .buffered(PARALLEL)
         .try_collect()
@@ -85,7 +85,7 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
 
 /// Show it, and again whenever it has changed, until asked to end.
 async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
-    let mut happenings = Box::pin(events::of(&found.engine.docker, &["container", "network"]));
+    let mut happenings = Box::pin(events::of(&found.engine, &["container", "network"]));
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
     let screen = on_terminal.then(console::Screen::new);
     let mut sizes = if on_terminal { console::sizes() } else { None };
@@ -131,14 +131,12 @@ async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Er
 }
 
 /// Returns when something happens that may show.
-async fn happened(
-    happenings: &mut (impl Stream<Item = Result<EventMessage, EngineError>> + Unpin),
-) -> Result<(), EngineError> {
+async fn happened(happenings: &mut (impl Stream<Item = Result<EventMessage, Fault>> + Unpin)) -> Result<(), Fault> {
     loop {
-        let event = happenings.next().await.unwrap_or_else(|| {
-            let error = "it hung up".to_owned();
-            Err(EngineError::DockerStreamError { error })
-        })?;
+        let event = happenings
+            .next()
+            .await
+            .unwrap_or_else(|| Err(Fault::Own("it hung up".to_owned())))?;
         // Health checks are commands: what they find is told beside.
         if !event.action.is_some_and(|a| a.starts_with("exec_")) {
             return Ok(());

@@ -15,6 +15,7 @@ use crate::cluster::Pull;
 use crate::cluster::label;
 use crate::engine::apply::{Looks, Setting, apply};
 use crate::engine::connect::{self, Engine};
+use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::fake::{self, image};
@@ -232,7 +233,7 @@ pub(super) async fn other_clusters(engine: &Engine, cluster: &ClusterName, comma
 }
 
 /// An engine error, and what topogen was doing.
-pub(super) fn doing(what: &str) -> impl FnOnce(bollard::errors::Error) -> Error + use<'_> {
+pub(super) fn doing(what: &str) -> impl FnOnce(Fault) -> Error + use<'_> {
     let doing = format!("cannot {what}");
     move |source| Error::Engine { doing, source }
 }
@@ -309,8 +310,7 @@ pub(super) async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, E
     if own.is_some() && label == own {
         return Ok(true);
     }
-    let version = engine.docker.version().await.map_err(looking())?;
-    let (os, architecture) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+    let (os, architecture) = engine.platform().await.map_err(looking())?;
     let can_run = image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
     image::ready(label.as_deref(), own.as_deref(), can_run).map_err(|error| Error::InTheWay {
         messages: vec![format!("image `{name}` is not on the engine: {error}")],

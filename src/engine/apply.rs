@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bollard::errors::Error;
 use bollard::models::NetworkDisconnectRequest;
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptions};
 use futures_util::StreamExt;
@@ -17,7 +16,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::connect::{Engine, status, words};
+use super::connect::Engine;
+use super::fault::Fault;
 use super::verbs;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
@@ -116,14 +116,14 @@ pub async fn apply(
                 report(Event::Done { at, operation });
                 schedule.done(at);
             }
-            Err(error) => {
-                let reason = words(&error);
+            Err(fault) => {
+                let reason = fault.to_string();
                 report(Event::Failed {
                     at,
                     operation,
                     reason: &reason,
                 });
-                if is_lost(&error) {
+                if let Fault::Lost(..) = fault {
                     schedule.lost(reason.clone());
                 }
                 for at in schedule.failed(at, reason) {
@@ -136,26 +136,15 @@ pub async fn apply(
     schedule.outcome()
 }
 
-/// Whether there was no answer at all: the engine is gone, or the way to it.
-fn is_lost(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::HyperResponseError { .. }
-            | Error::HttpClientError { .. }
-            | Error::IOError { .. }
-            | Error::RequestTimeoutError
-    )
-}
-
-async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Result<(), Error> {
-    use container::{create_container, settled, start, vanished};
+async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Result<(), Fault> {
+    use container::{create_container, settled, start};
     let docker = &setting.engine.docker;
     let subject = operation.subject.as_str();
     match &operation.action {
         Action::LoadImage => image::load_image(setting.engine, subject).await,
         Action::PullImage { platform } => image::pull_image(subject, platform.as_deref(), at, setting).await,
         Action::CreateNetwork(spec) => network::create_network(spec, setting).await,
-        Action::CreateVolume(spec) => docker.create_volume(spec.request.clone()).await.map(drop),
+        Action::CreateVolume(spec) => Ok(docker.create_volume(spec.request.clone()).await.map(drop)?),
         Action::CreateContainer(spec) => create_container(spec, setting).await,
         Action::Disconnect { id, network } => {
             let request = NetworkDisconnectRequest {
@@ -169,7 +158,8 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
         }
         Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, setting).await
         {
-            Err(error) if vanished(&error) => create_container(container, setting).await,
+            // A killed client's unfinished container, which the engine takes back when it finds out.
+            Err(Fault::NoSuchContainer(_)) => create_container(container, setting).await,
             other => other,
         },
         Action::Start(spec) if !settled(spec, setting).await? => {
@@ -177,27 +167,25 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
             start(spec, setting).await
         }
         Action::Start(spec) => match start(spec, setting).await {
-            Err(error) if vanished(&error) => {
+            Err(Fault::NoSuchContainer(_)) => {
                 create_container(spec, setting).await?;
                 start(spec, setting).await
             }
             other => other,
         },
-        Action::Unpause => already(docker.unpause_container(subject).await),
+        Action::Unpause => Ok(docker.unpause_container(subject).await?),
         Action::Await { containers, condition } => wait::wait(containers, *condition, setting).await,
-        Action::Blocked(conflict) => Err(Error::DockerStreamError {
-            error: conflict.to_string(),
-        }),
-        Action::StartAgain { id } => already(docker.start_container(id, None).await),
+        Action::Blocked(conflict) => Err(Fault::Own(conflict.to_string())),
+        Action::StartAgain { id } => Ok(docker.start_container(id, None).await?),
         Action::Pause { id } => verbs::pause(id, docker).await,
         Action::Stop { id, grace } => verbs::stop(id, *grace, docker).await,
         Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
         Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
-            match docker.remove_container(id, Some(options)).await {
+            match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {
                 // Somebody else removes it: gone soon, and what waits for that tries again.
-                Err(error) if status(&error) == Some(409) => Ok(()),
+                Err(Fault::Conflict(_)) => Ok(()),
                 other => gone(other),
             }
         }
@@ -207,33 +195,22 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
 }
 
 /// `DELETE /volumes/{name}`, which its last container may still be letting go of.
-async fn remove_volume(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
+async fn remove_volume(name: &str, setting: &Setting<'_>) -> Result<(), Fault> {
     for tries in 0.. {
-        match setting
-            .engine
-            .docker
-            .remove_volume(name, None::<RemoveVolumeOptions>)
-            .await
-        {
-            Err(error) if status(&error) == Some(409) && tries < TRIES => tokio::time::sleep(PAUSE).await,
+        let options = None::<RemoveVolumeOptions>;
+        let removed = setting.engine.docker.remove_volume(name, options).await;
+        match removed.map_err(Fault::from) {
+            Err(Fault::InUse(_) | Fault::Conflict(_)) if tries < TRIES => tokio::time::sleep(PAUSE).await,
             other => return gone(other),
         }
     }
     Ok(())
 }
 
-/// Already so (304) is as good as done.
-fn already(result: Result<(), Error>) -> Result<(), Error> {
-    match result {
-        Err(error) if status(&error) == Some(304) => Ok(()),
-        other => other,
-    }
-}
-
-/// So is gone (404), where the aim was that it goes.
-pub(super) fn gone(result: Result<(), Error>) -> Result<(), Error> {
-    match already(result) {
-        Err(error) if status(&error) == Some(404) => Ok(()),
+/// What does not exist is as good as removed.
+pub(super) fn gone(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
+    match result.map_err(Into::into) {
+        Err(fault) if fault.is_not_found() => Ok(()),
         other => other,
     }
 }

@@ -7,6 +7,7 @@ pub mod host;
 mod ssh;
 mod tls;
 mod transport;
+mod unanswered;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,15 @@ use std::sync::Arc;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
-use choose::{By, Choice, Machine, Named};
+use super::fault::Fault;
+use choose::{Choice, Machine};
 use host::Host;
 use transport::Transport;
 
+pub use unanswered::no_answer;
+
 /// Seconds to wait for one answer: creating a container takes long on a loaded machine.
-const TIMEOUT: u64 = 600;
+pub(super) const TIMEOUT: u64 = 600;
 
 /// An engine that answers.
 #[derive(Debug, Clone)]
@@ -56,7 +60,7 @@ impl Engine {
     /// # Errors
     /// It does not answer.
     pub async fn to(choice: Choice) -> Result<Self, ConnectError> {
-        let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &reason(&error)))?;
+        let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &Fault::lost(&error)))?;
         let transport = Arc::new(transport);
         let sending = Arc::clone(&transport);
         let send = move |request: BollardRequest| {
@@ -65,18 +69,17 @@ impl Engine {
         };
         // The address is the transport's business.
         let docker = Docker::connect_with_custom_transport(send, Some("http://docker"), TIMEOUT, API_DEFAULT_VERSION);
-        let fault = |error: bollard::errors::Error| no_answer(&choice, &words(&error));
-        let docker = docker.map_err(fault)?;
-        if let Err(error) = docker.ping().await
-            && status(&error).is_none()
-        {
-            return Err(fault(error));
+        let failed = |error: bollard::errors::Error| no_answer(&choice, &error.into());
+        let docker = docker.map_err(failed)?;
+        // What answers and cannot be pinged may still say its version.
+        if let Err(fault @ (Fault::Lost(..) | Fault::Unreadable(_))) = docker.ping().await.map_err(Fault::from) {
+            return Err(no_answer(&choice, &fault));
         }
         let pair = |version: &ClientVersion| (version.major_version, version.minor_version);
         let (docker, api) = match transport.heard() {
             Some(theirs) => (docker, theirs.min(pair(API_DEFAULT_VERSION))),
             None => {
-                let docker = docker.negotiate_version().await.map_err(fault)?;
+                let docker = docker.negotiate_version().await.map_err(failed)?;
                 let api = pair(&docker.client_version());
                 (docker, api)
             }
@@ -87,6 +90,15 @@ impl Engine {
             host: choice.host,
             api,
         })
+    }
+
+    /// The operating system and the architecture of the engine's machine, in Go's words: `linux`, `amd64` (`GET /version`).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn platform(&self) -> Result<(String, String), Fault> {
+        let version = self.docker.version().await?;
+        Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 
     /// By which name its host's own ports are reached from here.
@@ -116,84 +128,6 @@ pub fn chosen() -> Result<Choice, ConnectError> {
     choose::choose(&Here)
 }
 
-/// Nobody answers, for that `reason`, where `choice` says.
-#[must_use]
-pub fn no_answer(choice: &Choice, reason: &str) -> ConnectError {
-    let Choice { host, by, tls } = choice;
-    let mut message = format!("no engine answers at {host}{by}: {reason}");
-    let mut hints = Vec::new();
-    let has = |word: &str| reason.to_lowercase().contains(word);
-    match host {
-        Host::Unix(_) if has("permission denied") => hints.push(
-            "you may not talk to it: join the group `docker` (`sudo usermod -aG docker $USER`, then log in again), or \
-             use `sudo`"
-                .to_owned(),
-        ),
-        Host::Unix(path) => match by {
-            By::Nobody(places) if places.first() == Some(path) && has("no such file") => {
-                let places: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
-                message = format!("no engine is there: none of {} is", places.join(", "));
-                hints.push("start it (`systemctl start docker`), or set DOCKER_HOST to where one listens".to_owned());
-            }
-            By::Nobody(_) => hints.push("is it running? `systemctl start docker` starts it".to_owned()),
-            _ => {}
-        },
-        Host::Ssh { .. } if has("cannot run `ssh`") => {
-            hints.push("OpenSSH's client is what takes one there".to_owned())
-        }
-        Host::Ssh { user, name, port, .. } => {
-            let user = user.as_ref().map_or_else(String::new, |u| format!("{u}@"));
-            let port = port.map_or_else(String::new, |p| format!("-p {p} "));
-            hints.push(format!(
-                "`ssh {port}{user}{name} docker version` must work without being asked anything"
-            ));
-        }
-        Host::Tcp { .. } => match tls {
-            None if has("http request to an https server") || has("reset by peer") => hints.push(match by {
-                By::Context(name, _) => format!("it may speak TLS: context `{name}` has no certificates"),
-                _ => "it may speak TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to where ca.pem, cert.pem and \
-                      key.pem are"
-                    .to_owned(),
-            }),
-            Some(_) if has("corrupt message") => hints.push("it does not seem to speak TLS".to_owned()),
-            Some(tls) if has("certificate required") || has("certificaterequired") || has("handshake") => {
-                hints.push(format!(
-                    "it wants to know who you are: {} is to hold cert.pem and key.pem that it trusts",
-                    tls.directory.display()
-                ));
-            }
-            Some(_) if has("not valid for name") => {
-                hints.push("reach it by a name that its certificate is for".to_owned());
-            }
-            Some(tls) if has("certificate") => hints.push(match &tls.ca {
-                Some(ca) => format!("{} is who may vouch for it", ca.display()),
-                None => format!(
-                    "{} holds no ca.pem, so whom this machine trusts may vouch for it",
-                    tls.directory.display()
-                ),
-            }),
-            _ => {}
-        },
-    }
-    let unexplained = hints.is_empty();
-    if unexplained && (has("refused") || has("no such file") || has("no connection")) {
-        hints.push("is an engine listening there?".to_owned());
-    }
-    match by {
-        By::Host if unexplained => {
-            hints.push("`unset DOCKER_HOST` goes back to this machine's engine, or the current context's".to_owned());
-        }
-        By::Nobody(_) | By::Host => {}
-        By::Context(_, Named::Variable) => {
-            hints.push("`unset DOCKER_CONTEXT` goes back to the current context".to_owned());
-        }
-        By::Context(_, Named::Current(_)) => {
-            hints.push("`docker context use default` goes back to this machine's engine".to_owned());
-        }
-    }
-    ConnectError { message, hints }
-}
-
 /// This machine.
 struct Here;
 
@@ -221,57 +155,5 @@ impl Machine for Here {
 
     fn user(&self) -> u32 {
         rustix::process::getuid().as_raw()
-    }
-}
-
-/// The last cause, which is the one that says something.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut current = error;
-    while let Some(source) = current.source() {
-        current = source;
-    }
-    match current.downcast_ref::<io::Error>() {
-        Some(error) => reason(error),
-        None => current.to_string(),
-    }
-}
-
-/// The same of an error of the system, without its number: `no such file or directory`.
-fn reason(error: &io::Error) -> String {
-    // Another one may be inside, which is no source of it.
-    if let Some(inner) = error.get_ref() {
-        return innermost(inner);
-    }
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_ascii_lowercase());
-    first.into_iter().chain(characters).collect()
-}
-
-/// The engine's own words for what went wrong.
-#[must_use]
-pub fn words(error: &bollard::errors::Error) -> String {
-    use bollard::errors::Error;
-    match error {
-        Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
-        Error::IOError { err } => reason(err),
-        Error::DockerStreamError { error } => error.trim().to_owned(),
-        Error::RequestTimeoutError => format!("no answer in {TIMEOUT} s"),
-        Error::HyperResponseError { err } if err.is_incomplete_message() || err.is_canceled() => {
-            "the engine closed the connection".to_owned()
-        }
-        Error::JsonDataError { message, .. } => format!("what answers is not in an engine's words: {message}"),
-        Error::APIVersionParseError {} => "what answers does not say which API it speaks".to_owned(),
-        other => innermost(other),
-    }
-}
-
-/// The HTTP status of an answer, where there was one.
-#[must_use]
-pub fn status(error: &bollard::errors::Error) -> Option<u16> {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
-        _ => None,
     }
 }

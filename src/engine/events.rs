@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use bollard::Docker;
-use bollard::errors::Error;
 use bollard::models::{EventActor, EventMessage};
 use bollard::query_parameters::EventsOptionsBuilder;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt};
 
+use super::connect::Engine;
+use super::fault::Fault;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::cluster::label;
@@ -18,18 +18,19 @@ use crate::name::ClusterName;
 pub(super) const LISTEN: Duration = Duration::from_millis(500);
 
 /// What happens from now on to what is of `kinds`, as the engine tells it (`GET /events`).
-pub fn of(docker: &Docker, kinds: &[&str]) -> impl Stream<Item = Result<EventMessage, Error>> + Send + 'static {
+pub fn of(engine: &Engine, kinds: &[&str]) -> impl Stream<Item = Result<EventMessage, Fault>> + Send + 'static {
     let filters = HashMap::from([("type", kinds.to_vec())]);
-    docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
+    let options = EventsOptionsBuilder::new().filters(&filters).build();
+    engine.docker.events(Some(options)).map_err(Fault::from)
 }
 
 /// What has happened between two times, of what the engine remembers and `filters` let through.
 pub fn between(
-    docker: &Docker,
+    engine: &Engine,
     since: SystemTime,
     until: SystemTime,
     filters: &HashMap<&str, Vec<&str>>,
-) -> impl Stream<Item = Result<EventMessage, Error>> + Send + 'static {
+) -> impl Stream<Item = Result<EventMessage, Fault>> + Send + 'static {
     let time = |time: SystemTime| {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         format!("{}.{:09}", since.as_secs(), since.subsec_nanos())
@@ -39,7 +40,7 @@ pub fn between(
         .since(&time(since))
         .until(&time(until))
         .build();
-    docker.events(Some(options))
+    engine.docker.events(Some(options)).map_err(Fault::from)
 }
 
 /// The container of `cluster` that an event is about, as far as the event describes it.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
-use bollard::errors::Error;
 use bollard::exec::{ResizeExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 
-use super::connect::status;
+use super::connect::Engine;
+use super::fault::{Fault, reason};
 
 /// Between two looks at a command whose output has ended and that has not.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -52,18 +52,36 @@ pub struct Console {
     pub size: Option<watch::Receiver<(u16, u16)>>,
 }
 
+/// Why a command that was to be run has no exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The engine did not run it, or was lost meanwhile.
+    #[error(transparent)]
+    Engine(#[from] Fault),
+    /// Its output could not be passed on.
+    #[error("{}", reason(.0))]
+    Output(io::Error),
+}
+
+impl From<bollard::errors::Error> for RunError {
+    fn from(error: bollard::errors::Error) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
 /// Run `order` in a container, give its output to `sink` as it comes, and say how it ended (`POST /containers/{id}/exec`,
 /// `POST /exec/{id}/start`, `GET /exec/{id}/json`).
 ///
 /// # Errors
-/// The engine's; what `sink` says, as an IO error.
+/// [`RunError::Output`] where `sink` fails, else the engine's.
 pub async fn run(
-    docker: &Docker,
+    engine: &Engine,
     container: &str,
     order: &Order,
     console: Option<Console>,
     sink: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
-) -> Result<i64, Error> {
+) -> Result<i64, RunError> {
+    let docker = &engine.docker;
     let (input, size) = match console {
         Some(console) => (Some(console.input), console.size),
         None => (None, None),
@@ -76,38 +94,42 @@ pub async fn run(
     };
     let (mut output, writer) = match docker.start_exec(&exec, Some(options)).await? {
         StartExecResults::Attached { output, input } => (output, input),
-        StartExecResults::Detached => return exit_code(docker, &exec).await,
+        StartExecResults::Detached => return Ok(exit_code(docker, &exec).await?),
     };
     let reading = async {
         while let Some(piece) = output.next().await {
             match piece? {
-                LogOutput::StdErr { message } => sink(Stream::Stderr, &message)?,
-                LogOutput::StdOut { message } | LogOutput::Console { message } => sink(Stream::Stdout, &message)?,
+                LogOutput::StdErr { message } => sink(Stream::Stderr, &message).map_err(RunError::Output)?,
+                LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                    sink(Stream::Stdout, &message).map_err(RunError::Output)?;
+                }
                 LogOutput::StdIn { .. } => {}
             }
         }
-        Ok::<(), Error>(())
+        Ok::<(), RunError>(())
     };
     tokio::select! {
         result = reading => result?,
         never = forward(input, writer) => match never {},
         never = resize(docker, &exec, size) => match never {},
     }
-    exit_code(docker, &exec).await
+    Ok(exit_code(docker, &exec).await?)
 }
 
 /// Start `order` in a container and do not wait for it.
 ///
 /// # Errors
 /// The engine's.
-pub async fn detached(docker: &Docker, container: &str, order: &Order) -> Result<(), Error> {
+pub async fn detached(engine: &Engine, container: &str, order: &Order) -> Result<(), RunError> {
+    let docker = &engine.docker;
     let exec = create(docker, container, order, false, None).await?;
     let options = StartExecOptions {
         detach: true,
         tty: order.tty,
         output_capacity: None,
     };
-    docker.start_exec(&exec, Some(options)).await.map(drop)
+    docker.start_exec(&exec, Some(options)).await?;
+    Ok(())
 }
 
 async fn create(
@@ -116,7 +138,7 @@ async fn create(
     order: &Order,
     stdin: bool,
     size: Option<&watch::Receiver<(u16, u16)>>,
-) -> Result<String, Error> {
+) -> Result<String, Fault> {
     let config = ExecConfig {
         attach_stdin: Some(stdin),
         attach_stdout: Some(true),
@@ -172,13 +194,13 @@ async fn resize(docker: &Docker, exec: &str, size: Option<watch::Receiver<(u16, 
 }
 
 /// How a command ended whose output has ended.
-async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, Error> {
+async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, Fault> {
     loop {
-        let inspect = match docker.inspect_exec(exec).await {
+        let inspect = match docker.inspect_exec(exec).await.map_err(Fault::from) {
             Ok(inspect) => inspect,
             // Its container went with all that ran in it: killed.
-            Err(error) if status(&error) == Some(404) => return Ok(137),
-            Err(error) => return Err(error),
+            Err(fault) if fault.is_not_found() => return Ok(137),
+            Err(fault) => return Err(fault),
         };
         match (inspect.running, inspect.exit_code) {
             (Some(true), _) => tokio::time::sleep(PAUSE).await,

@@ -43,7 +43,7 @@ pub async fn only(plan: &Plan, cluster: &ClusterName, engine: &Engine, since: Sy
     }
     let since = since.checked_sub(MARGIN).unwrap_or(since);
     let all = HashMap::new();
-    let events = events::between(&engine.docker, since, SystemTime::now(), &all);
+    let events = events::between(engine, since, SystemTime::now(), &all);
     let list = timeout(events::LISTEN, events.take(SURE + 1).collect::<Vec<_>>()).await;
     let list: Option<Vec<EventMessage>> = list
         .ok()

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bollard::errors::Error;
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, Network as Listed,
 };
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::connect::{Engine, status};
+use super::connect::Engine;
+use super::fault::Fault;
 use crate::cluster::State;
 use crate::verify::found::{Container, Endpoint, Found, Network};
 
@@ -23,7 +23,7 @@ const GATEWAY_MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 ///
 /// # Errors
 /// The engine's.
-pub async fn look(engine: &Engine, relevant: impl FnOnce(&[Container]) -> Vec<bool>) -> Result<Found, Error> {
+pub async fn look(engine: &Engine, relevant: impl FnOnce(&[Container]) -> Vec<bool>) -> Result<Found, Fault> {
     let docker = &engine.docker;
     let (containers, networks) = tokio::try_join!(
         docker.list_containers(Some(ListContainersOptionsBuilder::new().all(true).build())),
@@ -34,11 +34,11 @@ pub async fn look(engine: &Engine, relevant: impl FnOnce(&[Container]) -> Vec<bo
     let ids = listed.into_iter().zip(relevant).filter(|(_, r)| *r).map(|(c, _)| c.id);
     let inspected: Vec<Option<Container>> = futures_util::stream::iter(ids)
         .map(|id| async move {
-            match docker.inspect_container(&id, None).await {
+            match docker.inspect_container(&id, None).await.map_err(Fault::from) {
                 Ok(inspect) => Ok(Some(container(inspect))),
                 // Gone since it was listed.
-                Err(error) if status(&error) == Some(404) => Ok(None),
-                Err(error) => Err(error),
+                Err(fault) if fault.is_not_found() => Ok(None),
+                Err(fault) => Err(fault),
             }
         })
         .buffered(PARALLEL)

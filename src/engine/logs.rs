@@ -7,15 +7,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bollard::Docker;
 use bollard::container::LogOutput;
-use bollard::errors::Error;
 use bollard::query_parameters::LogsOptionsBuilder;
-use futures_util::{Stream as Source, StreamExt};
+use futures_util::{Stream as Source, StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, watch};
 
-use super::connect::status;
+use super::connect::Engine;
 use super::exec::Stream;
+use super::fault::Fault;
 use super::observe::read;
 use crate::cluster::ObservedContainer;
 use crate::lines::trimmed;
@@ -66,11 +65,11 @@ pub struct Line {
 }
 
 /// Lines as they come.
-pub type Lines = Pin<Box<dyn Source<Item = Result<Line, Error>> + Send>>;
+pub type Lines = Pin<Box<dyn Source<Item = Result<Line, Fault>> + Send>>;
 
 /// The lines of a container (`GET /containers/{id}/logs`).
 #[must_use]
-pub fn lines(docker: &Docker, container: &str, ask: Ask) -> Lines {
+pub fn lines(engine: &Engine, container: &str, ask: Ask) -> Lines {
     let seconds = |time: SystemTime| {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         i32::try_from(since.as_secs()).unwrap_or(i32::MAX)
@@ -86,7 +85,12 @@ pub fn lines(docker: &Docker, container: &str, ask: Ask) -> Lines {
     let options = options.timestamps(true).since(from.map_or(0, seconds));
     // The engine counts in seconds here: what is too much is left out below.
     let options = options.until(ask.until.map_or(0, |m| seconds(m.0).saturating_add(1)));
-    let source = Box::pin(docker.logs(container, Some(options.build())));
+    let source = Box::pin(
+        engine
+            .docker
+            .logs(container, Some(options.build()))
+            .map_err(Fault::from),
+    );
     let wanted = move |line: &Line| {
         ask.after.is_none_or(|after| line.time > after)
             && ask.since.is_none_or(|since| line.time >= since.0)
@@ -111,8 +115,8 @@ struct Reader<S> {
     ready: VecDeque<Line>,
 }
 
-impl<S: Source<Item = Result<LogOutput, Error>> + Unpin> Reader<S> {
-    async fn next(&mut self) -> Option<Result<Line, Error>> {
+impl<S: Source<Item = Result<LogOutput, Fault>> + Unpin> Reader<S> {
+    async fn next(&mut self) -> Option<Result<Line, Fault>> {
         loop {
             if let Some(line) = self.ready.pop_front() {
                 return Some(Ok(line));
@@ -166,7 +170,7 @@ pub struct Merged {
     /// The next line of each, where there is one.
     heads: Vec<Option<Line>>,
     order: BinaryHeap<Reverse<(SystemTime, usize)>>,
-    faults: VecDeque<(usize, Error)>,
+    faults: VecDeque<(usize, Fault)>,
     /// Whose line was given last; `None` before the first.
     last: Option<usize>,
 }
@@ -189,7 +193,7 @@ impl Merged {
     }
 
     /// The next line and the place of its container; an error ends the lines of that.
-    pub async fn next(&mut self) -> Option<(usize, Result<Line, Error>)> {
+    pub async fn next(&mut self) -> Option<(usize, Result<Line, Fault>)> {
         if let Some(at) = self.last.take() {
             let line = self.sources[at].next().await;
             self.put(at, line);
@@ -202,7 +206,7 @@ impl Merged {
         self.heads[at].take().map(|line| (at, Ok(line)))
     }
 
-    fn put(&mut self, at: usize, line: Option<Result<Line, Error>>) {
+    fn put(&mut self, at: usize, line: Option<Result<Line, Fault>>) {
         match line {
             Some(Ok(line)) => {
                 self.order.push(Reverse((line.time, at)));
@@ -217,22 +221,22 @@ impl Merged {
 /// Give the lines of `container` to `out` as they come, again whenever it has started anew, until `starts` is closed or
 /// nobody listens.
 pub async fn follow(
-    docker: Docker,
+    engine: Engine,
     container: Arc<ObservedContainer>,
     mut ask: Ask,
     mut starts: watch::Receiver<()>,
-    out: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Error>)>,
+    out: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Fault>)>,
 ) {
     ask.follow = true;
     loop {
         // A start from now on is news.
         starts.borrow_and_update();
-        let mut lines = lines(&docker, &container.id, ask);
+        let mut lines = lines(&engine, &container.id, ask);
         while let Some(line) = lines.next().await {
             match &line {
                 Ok(line) => ask.after = Some(line.time),
                 // Gone with all it said.
-                Err(error) if status(error) == Some(404) => return,
+                Err(fault) if fault.is_not_found() => return,
                 Err(_) => {}
             }
             let failed = line.is_err();
@@ -252,7 +256,7 @@ pub async fn follow(
 mod tests {
     use super::*;
 
-    fn message(stream: Stream, text: &str) -> Result<LogOutput, Error> {
+    fn message(stream: Stream, text: &str) -> Result<LogOutput, Fault> {
         let message = text.to_owned().into();
         Ok(match stream {
             Stream::Stdout => LogOutput::StdOut { message },
@@ -293,7 +297,7 @@ mod tests {
             });
             Box::pin(futures_util::stream::iter(lines.collect::<Vec<_>>()))
         };
-        let broken: Lines = Box::pin(futures_util::stream::iter([Err(Error::RequestTimeoutError)]));
+        let broken: Lines = Box::pin(futures_util::stream::iter([Err(Fault::Refused("broken".to_owned()))]));
         let mut merged = Merged::new(vec![source(&[1, 4, 5]), source(&[2, 3, 6]), source(&[]), broken]).await;
         let mut found = Vec::new();
         while let Some((at, line)) = merged.next().await {

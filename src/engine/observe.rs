@@ -6,13 +6,13 @@ pub(super) mod read;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use bollard::errors::Error;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptions,
 };
 use futures_util::StreamExt;
 
-use super::connect::{Engine, status};
+use super::connect::Engine;
+use super::fault::Fault;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
@@ -31,7 +31,7 @@ const PARALLEL: usize = 16;
 ///
 /// # Errors
 /// The engine's.
-pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Result<Observed, Error> {
+pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Result<Observed, Fault> {
     let all = HashMap::new();
     let (containers, networks, images, volumes, host) = tokio::join!(
         list(engine, &all),
@@ -61,7 +61,7 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
 ///
 /// # Errors
 /// The engine's.
-pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<ObservedContainer>, Error> {
+pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<ObservedContainer>, Fault> {
     let ours = match cluster {
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),
@@ -69,7 +69,7 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
     list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await
 }
 
-async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedContainer>, Error> {
+async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedContainer>, Fault> {
     let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
     let list = engine.docker.list_containers(Some(options)).await?;
     Ok(list.into_iter().map(read::container).collect())
@@ -79,7 +79,7 @@ async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec
 ///
 /// # Errors
 /// The engine's.
-pub async fn networks(engine: &Engine) -> Result<Vec<ObservedNetwork>, Error> {
+pub async fn networks(engine: &Engine) -> Result<Vec<ObservedNetwork>, Fault> {
     list_networks(engine, &HashMap::new()).await
 }
 
@@ -87,11 +87,11 @@ pub async fn networks(engine: &Engine) -> Result<Vec<ObservedNetwork>, Error> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<ObservedNetwork>, Error> {
+pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<ObservedNetwork>, Fault> {
     list_networks(engine, &HashMap::from([("name", vec![name])])).await
 }
 
-async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedNetwork>, Error> {
+async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedNetwork>, Fault> {
     let options = ListNetworksOptionsBuilder::new().filters(filters).build();
     let list = engine.docker.list_networks(Some(options)).await?;
     Ok(list.into_iter().map(read::network).collect())
@@ -102,7 +102,7 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
 ///
 /// # Errors
 /// The engine's.
-pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Error> {
+pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Fault> {
     let inspect = |container| async move { inspect(engine, container).await };
     let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
     while let Some(result) = all.next().await {
@@ -111,12 +111,17 @@ pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) 
     Ok(())
 }
 
-async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(), Error> {
-    let inspect = match engine.docker.inspect_container(&container.id, None).await {
+async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(), Fault> {
+    let inspect = match engine
+        .docker
+        .inspect_container(&container.id, None)
+        .await
+        .map_err(Fault::from)
+    {
         Ok(inspect) => inspect,
         // Gone since it was listed.
-        Err(error) if status(&error) == Some(404) => return Ok(()),
-        Err(error) => return Err(error),
+        Err(fault) if fault.is_not_found() => return Ok(()),
+        Err(fault) => return Err(fault),
     };
     // The list may be older: where a container has just been killed, it runs there for a moment yet.
     if let Some(state) = inspect
@@ -146,7 +151,7 @@ pub async fn aliases(
     engine: &Engine,
     container: &ObservedContainer,
     asked: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Fault> {
     if !container.networks.iter().any(|n| asked(&n.network)) {
         return Ok(Vec::new());
     }
@@ -176,11 +181,11 @@ fn told(container: &ObservedContainer, asked: impl Fn(&str) -> bool) -> Vec<Stri
 ///
 /// # Errors
 /// The engine's.
-pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Option<String>, Error> {
-    match engine.docker.inspect_image(name).await {
+pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Option<String>, Fault> {
+    match engine.docker.inspect_image(name).await.map_err(Fault::from) {
         Ok(inspect) => Ok(inspect.config.and_then(|c| c.labels).and_then(|l| l.get(key).cloned())),
-        Err(error) if status(&error) == Some(404) => Ok(None),
-        Err(error) => Err(error),
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -188,11 +193,11 @@ pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Optio
 ///
 /// # Errors
 /// The engine's.
-pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, Error> {
-    let inspect = match engine.docker.inspect_image(name).await {
+pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, Fault> {
+    let inspect = match engine.docker.inspect_image(name).await.map_err(Fault::from) {
         Ok(inspect) => inspect,
-        Err(error) if status(&error) == Some(404) => return Ok(None),
-        Err(error) => return Err(error),
+        Err(fault) if fault.is_not_found() => return Ok(None),
+        Err(fault) => return Err(fault),
     };
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::errors::Error;
 use bollard::exec::StartExecResults;
 use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder};
@@ -14,7 +13,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::OnceCell;
 
 use super::apply;
-use super::connect::{Engine, status, words};
+use super::connect::Engine;
+use super::fault::Fault;
 use super::observe;
 use crate::cluster::label;
 use crate::fake::{self, image};
@@ -72,13 +72,16 @@ impl<'e> Prober<'e> {
             match self.exec(ask, command.clone()).await {
                 Ok(output) if let Some(answers) = read(&output, &ask.questions) => return Ok(answers),
                 // Gone, stopped, frozen: nobody else's network namespace either.
-                Err(error) if matches!(status(&error), Some(404 | 409)) => return Err(words(&error)),
+                Err(
+                    fault
+                    @ (Fault::NoSuchContainer(_) | Fault::NotFound(_) | Fault::NotRunning(_) | Fault::Conflict(_)),
+                ) => return Err(fault.to_string()),
                 // Another build's fake, whose probe speaks otherwise.
                 Ok(_) | Err(_) => {}
             }
         }
         self.image.get_or_try_init(|| self.provide()).await?;
-        let output = self.helper(ask, command).await.map_err(|error| words(&error))?;
+        let output = self.helper(ask, command).await.map_err(|fault| fault.to_string())?;
         read(&output, &ask.questions).ok_or_else(|| match output.trim() {
             "" => "the probe said nothing".to_owned(),
             said => format!("the probe said: {}", said.lines().next().unwrap_or_default()),
@@ -86,7 +89,7 @@ impl<'e> Prober<'e> {
     }
 
     /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`.
-    async fn exec(&self, ask: &Ask, command: Vec<String>) -> Result<String, Error> {
+    async fn exec(&self, ask: &Ask, command: Vec<String>) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let config = ExecConfig {
             attach_stdout: Some(true),
@@ -102,7 +105,7 @@ impl<'e> Prober<'e> {
     }
 
     /// `POST /containers/create` of one that shares the network of another, and goes when it ends.
-    async fn helper(&self, ask: &Ask, command: Vec<String>) -> Result<String, Error> {
+    async fn helper(&self, ask: &Ask, command: Vec<String>) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let mut labels = ask.labels.clone();
         labels.insert(label::HELPER.to_owned(), "verify".to_owned());
@@ -137,7 +140,7 @@ impl<'e> Prober<'e> {
     }
 
     /// `POST /containers/{id}/attach`, then `…/start`: what it says until it ends.
-    async fn run(&self, id: &str) -> Result<String, Error> {
+    async fn run(&self, id: &str) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let options = AttachContainerOptionsBuilder::new()
             .stream(true)
@@ -161,7 +164,7 @@ impl<'e> Prober<'e> {
     /// Put the image on the engine, where it is not there or another build's.
     async fn provide(&self) -> Result<(), String> {
         let (engine, name) = (self.engine, fake::image_name());
-        let failed = |error: Error| words(&error);
+        let failed = |fault: Fault| fault.to_string();
         let there = observe::image_label(engine, &name, label::EXECUTABLE)
             .await
             .map_err(failed)?;
@@ -169,8 +172,7 @@ impl<'e> Prober<'e> {
         if own.is_some() && there == own {
             return Ok(());
         }
-        let version = engine.docker.version().await.map_err(failed)?;
-        let (os, architecture) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+        let (os, architecture) = engine.platform().await.map_err(failed)?;
         let can_run = image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
         match image::ready(there.as_deref(), own.as_deref(), can_run) {
             Ok(true) => Ok(()),
@@ -205,7 +207,9 @@ fn read(output: &str, questions: &Questions) -> Option<Answers> {
     (answers.len() >= questions.len()).then_some(answers)
 }
 
-async fn collect(mut output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>) -> Result<String, Error> {
+async fn collect(
+    mut output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     while let Ok(Some(part)) = tokio::time::timeout(LIMIT, output.next()).await {
         bytes.extend(part?.into_bytes());

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use bollard::errors::Error;
 use futures_util::StreamExt;
 use signal_hook::consts::SIGKILL;
 use signal_hook::low_level::signal_name;
@@ -11,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Engine;
 use super::events;
+use super::fault::Fault;
 use super::observe;
 use crate::cluster::State;
 use crate::cluster::label;
@@ -46,7 +46,7 @@ pub async fn told(engine: &Engine, cluster: &ClusterName, window: Duration) -> T
         ("label", vec![ours.as_str()]),
     ]);
     let since = now.checked_sub(window).unwrap_or(now);
-    let mut events = Box::pin(events::between(&engine.docker, since, now, &filters));
+    let mut events = Box::pin(events::between(engine, since, now, &filters));
     let mut told = Told::default();
     while let Ok(Some(Ok(event))) = timeout(events::LISTEN, events.next()).await {
         let Some(actor) = event.actor else { continue };
@@ -71,7 +71,7 @@ pub async fn told(engine: &Engine, cluster: &ClusterName, window: Duration) -> T
 ///
 /// # Errors
 /// The engine's.
-pub async fn settle(engine: &Engine, cluster: &ClusterName, told: &Told) -> Result<bool, Error> {
+pub async fn settle(engine: &Engine, cluster: &ClusterName, told: &Told) -> Result<bool, Fault> {
     let mut ending: HashMap<&str, Instant> = HashMap::new();
     for (id, (signal, ago)) in &told.running {
         // Gone by now: then there is nothing to wait for.

@@ -1,40 +1,39 @@
 //! What is asked of one container that is there. Where it is so already, that is as good as done.
 
 use bollard::Docker;
-use bollard::errors::Error;
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
 use super::apply::gone;
-use super::connect::words;
+use super::fault::Fault;
 
 /// `POST /containers/{id}/stop`. Without `t` the engine takes the container's own grace period.
-pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Error> {
+pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {
     let options = grace.map(|g| StopContainerOptionsBuilder::new().t(seconds(g)).build());
     gone(docker.stop_container(id, options).await)
 }
 
 /// `POST /containers/{id}/restart`
-pub(super) async fn restart(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Error> {
+pub(super) async fn restart(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {
     let options = grace.map(|g| RestartContainerOptionsBuilder::new().t(seconds(g)).build());
-    docker.restart_container(id, options).await
+    Ok(docker.restart_container(id, options).await?)
 }
 
 /// `POST /containers/{id}/kill`
-pub(super) async fn kill(id: &str, signal: &str, docker: &Docker) -> Result<(), Error> {
+pub(super) async fn kill(id: &str, signal: &str, docker: &Docker) -> Result<(), Fault> {
     let options = KillContainerOptionsBuilder::new().signal(signal).build();
-    match docker.kill_container(id, Some(options)).await {
+    match docker.kill_container(id, Some(options)).await.map_err(Fault::from) {
         // It ended since it was looked at.
-        Err(error) if words(&error).contains("is not running") => Ok(()),
+        Err(Fault::NotRunning(_)) => Ok(()),
         other => other,
     }
 }
 
 /// `POST /containers/{id}/pause`
-pub(super) async fn pause(id: &str, docker: &Docker) -> Result<(), Error> {
-    match docker.pause_container(id).await {
-        Err(error) if words(&error).contains("is already paused") => Ok(()),
+pub(super) async fn pause(id: &str, docker: &Docker) -> Result<(), Fault> {
+    match docker.pause_container(id).await.map_err(Fault::from) {
+        Err(Fault::AlreadyPaused(_)) => Ok(()),
         other => other,
     }
 }

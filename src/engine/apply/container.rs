@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::Docker;
-use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, NetworkingConfig,
 };
@@ -11,14 +10,15 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 
 use serde_json::json;
 
-use super::network::{connect, drop_stale_endpoints, endpoint_exists, one_network};
-use super::{PAUSE, SETTLING, Setting, TRIES, already};
+use super::network::{connect, drop_stale_endpoints, one_network};
+use super::{PAUSE, SETTLING, Setting, TRIES};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
-use crate::engine::connect::{Engine, status, words};
+use crate::engine::connect::Engine;
+use crate::engine::fault::{Fault, reason};
 
 /// `POST /containers/create`, joined to all its networks before it starts.
-pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
     let engine = setting.engine;
     let at_once = if engine.creates_with_all_networks() {
         spec.endpoints.len()
@@ -44,17 +44,18 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
             Some(platform) => options.platform(platform),
             None => options,
         };
-        match docker.create_container(Some(options.build()), body.clone()).await {
+        let created = docker.create_container(Some(options.build()), body.clone()).await;
+        match created.map_err(Fault::from) {
             Ok(_) => {
                 setting.made.borrow_mut().insert(spec.name.clone());
                 break;
             }
-            Err(error) if status(&error) == Some(409) && tries < TRIES => {
+            Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
                 // None: just gone, its name is free in a moment.
                 if let Some(holder) = inspect(spec, engine).await? {
                     let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
                     if labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str()) {
-                        return Err(error);
+                        return Err(fault);
                     }
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
                     let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
@@ -66,13 +67,13 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) if words(&error).contains("is ambiguous") && tries < TRIES => {
+            Err(Fault::Ambiguous(_)) if tries < TRIES => {
                 for (network, _) in &spec.endpoints {
                     one_network(network.as_str(), setting).await?;
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(error),
+            Err(fault) => return Err(fault),
         }
         tries += 1;
     }
@@ -101,7 +102,7 @@ fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine:
 
 /// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes
 /// back when it finds out; to touch it at that moment makes engine 20.10 lose count of endpoints, for ever.
-pub(super) async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+pub(super) async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<bool, Fault> {
     if setting.made.borrow().contains(&spec.name) {
         return Ok(true);
     }
@@ -118,21 +119,23 @@ pub(super) async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Resu
 }
 
 /// The container that has the name of `spec`; `None` where it has just gone.
-pub(super) async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Error> {
-    match engine.docker.inspect_container(spec.name.as_str(), None).await {
+pub(super) async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
+    let inspected = engine.docker.inspect_container(spec.name.as_str(), None).await;
+    match inspected.map_err(Fault::from) {
         Ok(inspect) => Ok(Some(inspect)),
-        Err(error) if status(&error) == Some(404) => Ok(None),
-        Err(error) => Err(error),
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
 /// `PUT /containers/{id}/archive`: the configs and secrets of a container.
-async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
+async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
     if spec.files.is_empty() {
         return Ok(());
     }
     // Where nothing can be written but on volumes, the engine wants to be told of those.
     let read_only = spec.body.host_config.as_ref().and_then(|h| h.readonly_rootfs) == Some(true);
+    let failed = |error: std::io::Error| Fault::Own(reason(&error));
     let mut archives: BTreeMap<&str, tar::Builder<Vec<u8>>> = BTreeMap::new();
     for file in &spec.files {
         let (directory, name) = match file.place() {
@@ -147,11 +150,11 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
         header.set_mode(file.mode);
         header.set_uid(file.uid);
         header.set_gid(file.gid);
-        archive.append_data(&mut header, name, &*file.content)?;
+        archive.append_data(&mut header, name, &*file.content).map_err(failed)?;
     }
     for (directory, archive) in archives {
         let options = UploadToContainerOptionsBuilder::new().path(directory).build();
-        let body = bollard::body_full(archive.into_inner()?.into());
+        let body = bollard::body_full(archive.into_inner().map_err(failed)?.into());
         docker
             .upload_to_container(spec.name.as_str(), Some(options), body)
             .await?;
@@ -160,23 +163,21 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Error> {
 }
 
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
-pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Error> {
+pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
     let docker = &setting.engine.docker;
     // Here and not when it is made: a kill between the two would leave it to be started without them.
     upload(spec, docker).await?;
-    match already(docker.start_container(spec.name.as_str(), None).await) {
-        Err(error) if endpoint_exists(&error) => {
+    match docker
+        .start_container(spec.name.as_str(), None)
+        .await
+        .map_err(Fault::from)
+    {
+        Err(Fault::EndpointExists(_)) => {
             for (network, _) in &spec.endpoints {
                 drop_stale_endpoints(network.as_str(), docker).await?;
             }
-            already(docker.start_container(spec.name.as_str(), None).await)
+            Ok(docker.start_container(spec.name.as_str(), None).await?)
         }
         other => other,
     }
-}
-
-/// Whether a container that was observed is no more: a killed client's unfinished one, which the engine takes back when it
-/// finds out.
-pub(super) fn vanished(error: &Error) -> bool {
-    status(error) == Some(404) && words(error).contains("No such container")
 }

@@ -4,28 +4,26 @@ use crate::cluster::label;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 
-use bollard::errors::Error;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder, PruneImagesOptionsBuilder};
 use futures_util::StreamExt;
 
 use super::{PAUSE, Setting};
 use crate::engine::connect::Engine;
+use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::fake;
 
 /// `POST /images/load` of topogen's own executable.
-pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::DockerStreamError {
-        error: error.to_string(),
-    };
+pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Fault> {
+    let failed = |error: fake::image::ImageError| Fault::Own(error.to_string());
     // Many that come up at once need it but once.
     let _turn = turn().await;
     let own = fake::image::identity_of_this_process().ok();
     if own.is_some() && observe::image_label(engine, name, label::EXECUTABLE).await? == own {
         return Ok(());
     }
-    let parts = fake::image::Parts::of_this_process().map_err(|e| failed(&e))?;
-    let archive = parts.archive(name).map_err(|e| failed(&e))?;
+    let parts = fake::image::Parts::of_this_process().map_err(failed)?;
+    let archive = parts.archive(name).map_err(failed)?;
     let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
     let options = ImportImageOptionsBuilder::default().build();
     let mut stream = std::pin::pin!(engine.docker.import_image_stream(options, body, None));
@@ -59,7 +57,7 @@ pub(super) async fn pull_image(
     platform: Option<&str>,
     at: usize,
     setting: &Setting<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let name = match name.rsplit('/').next().unwrap_or(name).contains([':', '@']) {
         true => name.to_owned(),
         false => format!("{name}:latest"),

@@ -1,7 +1,6 @@
 //! Networks: made where they are free, removed when nobody is on them any more.
 
 use bollard::Docker;
-use bollard::errors::Error;
 use bollard::models::{Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
 
 use super::container::inspect;
@@ -9,12 +8,12 @@ use super::{PAUSE, Setting, TRIES, gone};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
-use crate::engine::connect::{status, words};
+use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
-pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Error> {
+pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Fault> {
     let docker = &setting.engine.docker;
     let mut subnet = spec.subnet;
     let mut alternatives = subnet.zip(setting.layout).map(|(s, layout)| layout.alternatives(s));
@@ -32,27 +31,27 @@ pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) ->
             },
             ..spec.request.clone()
         };
-        match docker.create_network(request).await {
+        match docker.create_network(request).await.map_err(Fault::from) {
             Ok(_) if setting.engine.network_names_are_unique() => return Ok(()),
             Ok(_) => return one_network(spec.name.as_str(), setting).await,
             // Then it is the one that a killed `up`, or another one, made.
-            Err(error) if status(&error) == Some(409) && is_there(spec, setting).await? => return Ok(()),
-            Err(error) if words(&error).contains("Pool overlaps") => {
+            Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(spec, setting).await? => return Ok(()),
+            Err(fault @ Fault::PoolOverlaps(_)) => {
                 let Some(alternatives) = &mut alternatives else {
-                    return Err(error);
+                    return Err(fault);
                 };
                 let networks = observe::networks(setting.engine).await?;
                 let taken: Subnets = networks.into_iter().flat_map(|n| n.subnets).collect();
                 let free = alternatives.find(|s| !taken.meets(s));
-                subnet = Some(free.ok_or(error)?);
+                subnet = Some(free.ok_or(fault)?);
             }
-            Err(error) => return Err(error),
+            Err(fault) => return Err(fault),
         }
     }
 }
 
 /// Whether the very network that `spec` describes is there.
-async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Error> {
+async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Fault> {
     let networks = observe::networks(setting.engine).await?;
     Ok(networks.iter().any(|n| {
         n.name == spec.name.as_str() && n.is_of(setting.cluster) && n.labels.get(label::CONFIG_HASH) == Some(&spec.hash)
@@ -61,7 +60,7 @@ async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Err
 
 /// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
 /// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
-pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Error> {
+pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Fault> {
     let networks = observe::networks_named(setting.engine, name).await?;
     let mut own: Vec<String> = networks
         .into_iter()
@@ -75,7 +74,7 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
             break;
         }
         match gone(setting.engine.docker.remove_network(id).await) {
-            Err(error) if in_use(&error) => {}
+            Err(Fault::InUse(_)) => {}
             other => {
                 other?;
                 left -= 1;
@@ -86,10 +85,10 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
 }
 
 /// `DELETE /networks/{id}`.
-pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Error> {
+pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Fault> {
     for tries in 0.. {
-        match docker.remove_network(id).await {
-            Err(error) if in_use(&error) && tries < TRIES => {
+        match docker.remove_network(id).await.map_err(Fault::from) {
+            Err(Fault::InUse(_)) if tries < TRIES => {
                 // An endpoint is let go a moment after its container is reported gone; one may also outlive it for ever,
                 // where a client was killed while it joined the two.
                 if tries >= 3 {
@@ -97,12 +96,10 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Erro
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) if in_use(&error) && nobody_on(id, docker).await? => {
-                let reason = format!(
-                    "{}, though nobody is on it: the engine has lost count, which restarting it mends",
-                    words(&error)
-                );
-                return Err(Error::DockerStreamError { error: reason });
+            Err(Fault::InUse(words)) if nobody_on(id, docker).await? => {
+                return Err(Fault::Own(format!(
+                    "{words}, though nobody is on it: the engine has lost count, which restarting it mends"
+                )));
             }
             other => return gone(other),
         }
@@ -111,20 +108,20 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Erro
 }
 
 /// Whether the engine itself names no container on a network.
-async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Error> {
+async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Fault> {
     let inspect = docker.inspect_network(id, None).await?;
     Ok(inspect.containers.unwrap_or_default().is_empty())
 }
 
 /// Take off a network what the engine has left there of containers that are no more.
-pub(super) async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Error> {
-    let inspect = match docker.inspect_network(id, None).await {
-        Err(error) if status(&error) == Some(404) => return Ok(()),
+pub(super) async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
+    let inspect = match docker.inspect_network(id, None).await.map_err(Fault::from) {
+        Err(fault) if fault.is_not_found() => return Ok(()),
         other => other?,
     };
     for (container, endpoint) in inspect.containers.unwrap_or_default() {
-        match docker.inspect_container(&container, None).await {
-            Err(error) if status(&error) == Some(404) => {
+        match docker.inspect_container(&container, None).await.map_err(Fault::from) {
+            Err(fault) if fault.is_not_found() => {
                 let request = NetworkDisconnectRequest {
                     container: endpoint.name.unwrap_or(container),
                     force: Some(true),
@@ -143,15 +140,16 @@ pub(super) async fn connect(
     at: usize,
     container: &str,
     setting: &Setting<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let docker = &setting.engine.docker;
     let (network, settings) = &spec.endpoints[at];
     let request = || NetworkConnectRequest {
         container: container.to_owned(),
         endpoint_config: Some(settings.clone()),
     };
-    match docker.connect_network(network.as_str(), request()).await {
-        Err(error) if endpoint_exists(&error) => {
+    let connected = docker.connect_network(network.as_str(), request()).await;
+    match connected.map_err(Fault::from) {
+        Err(Fault::EndpointExists(_)) => {
             let networks = inspect(spec, setting.engine).await?.and_then(|c| c.network_settings);
             if networks
                 .and_then(|s| s.networks)
@@ -166,18 +164,8 @@ pub(super) async fn connect(
             };
             // Whether there was anything to take off shows in a moment.
             let _ = docker.disconnect_network(network.as_str(), stale).await;
-            docker.connect_network(network.as_str(), request()).await
+            Ok(docker.connect_network(network.as_str(), request()).await?)
         }
         other => other,
     }
-}
-
-/// Whether the engine says that a container, or another one of its name, is on a network already.
-pub(super) fn endpoint_exists(error: &Error) -> bool {
-    words(error).contains("already exists in network")
-}
-
-/// Whether the engine says that containers are on a network.
-fn in_use(error: &Error) -> bool {
-    words(error).contains("active endpoints")
 }

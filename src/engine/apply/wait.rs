@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bollard::errors::Error;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use tokio::time::Instant;
@@ -14,6 +13,7 @@ use crate::cluster::Health;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::compose::Condition;
+use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::name::ContainerName;
 
@@ -42,7 +42,7 @@ pub(super) async fn wait(
     containers: &[ContainerName],
     condition: Condition,
     setting: &Setting<'_>,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let mut seen_running: HashSet<&str> = HashSet::new();
     let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
     // A look from before would show them as they were before they were started.
@@ -62,7 +62,7 @@ pub(super) async fn wait(
                 }
                 Stage::Never(reason) => {
                     let last = last_words(look.get(name), setting).await;
-                    return Err(told(format!("`{name}` {reason}{last}")));
+                    return Err(Fault::Own(format!("`{name}` {reason}{last}")));
                 }
             }
         }
@@ -71,15 +71,14 @@ pub(super) async fn wait(
             && Instant::now() >= deadline
         {
             let last = last_words(look.get(*first), setting).await;
-            return Err(told(format!("`{first}` is not {} in time{last}", condition.word())));
+            return Err(Fault::Own(format!(
+                "`{first}` is not {} in time{last}",
+                condition.word()
+            )));
         }
         left = waiting;
         tokio::time::sleep(LOOK).await;
     }
-}
-
-fn told(error: String) -> Error {
-    Error::DockerStreamError { error }
 }
 
 fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool) -> Stage {
@@ -105,7 +104,7 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool
 }
 
 /// The containers as they are, or were a moment ago but not before `begun`.
-async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Error> {
+async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Fault> {
     let mut last = setting.looks.0.lock().await;
     if let Some((when, look)) = &*last
         && *when >= begun

@@ -11,6 +11,7 @@ use super::ConnectError;
 use super::host::{Host, PORTS};
 use crate::diagnostic::nearest;
 use crate::digest::sha256;
+use crate::engine::fault::reason;
 
 /// The engine's own socket.
 pub const SOCKET: &str = "/var/run/docker.sock";
@@ -183,7 +184,7 @@ fn read(machine: &dyn Machine, file: &Path) -> Result<Option<String>, ConnectErr
         message: format!(
             "cannot tell which engine is meant: cannot read {}: {}",
             file.display(),
-            super::reason(&error)
+            reason(&error)
         ),
         hints: vec![format!("set {DOCKER_HOST} to where the engine listens")],
     })

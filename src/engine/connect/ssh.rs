@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 
 use super::host::Host;
+use crate::engine::fault::reason;
 
 /// Logins at once: more than ten make sshd refuse some (sshd_config(5), `MaxStartups`).
 const LOGINS: usize = 4;
@@ -73,7 +74,7 @@ impl Ssh {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot run `ssh`: {}", super::reason(&error))))?;
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot run `ssh`: {}", reason(&error))))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("`ssh` has no input or output"));
         };

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::choose::Tls;
+use crate::engine::fault::reason;
 
 /// What the files say, ready to connect.
 ///
@@ -73,7 +74,7 @@ fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
 
 fn unreadable(path: &Path, error: &rustls::pki_types::pem::Error) -> io::Error {
     let reason = match error {
-        rustls::pki_types::pem::Error::Io(error) => super::reason(error),
+        rustls::pki_types::pem::Error::Io(error) => reason(error),
         other => other.to_string(),
     };
     io::Error::other(format!("cannot read {}: {reason}", path.display()))

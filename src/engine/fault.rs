@@ -1,0 +1,263 @@
+//! Why the engine did not do what it was asked: its refusals as data.
+//!
+//! This is the one place that knows the client library's errors and the engine's wording, which changes between versions.
+//! Everybody else asks for a variant.
+
+mod loss;
+
+use std::error::Error as StdError;
+
+use bollard::errors::Error;
+
+use super::connect::TIMEOUT;
+
+pub use loss::Loss;
+pub(super) use loss::reason;
+
+/// Why the engine did not do what it was asked. Each variant holds the words for people, the engine's own where it has any.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The container that was asked for does not exist (404).
+    #[error("{0}")]
+    NoSuchContainer(String),
+    /// Something else that was asked for does not exist: a network, an image, a volume (404).
+    #[error("{0}")]
+    NotFound(String),
+    /// Another container or network has the name (409).
+    #[error("{0}")]
+    NameTaken(String),
+    /// A network or a volume cannot be removed, because a container is on it.
+    #[error("{0}")]
+    InUse(String),
+    /// A network cannot be created, because another network of the engine's host has addresses of its subnet.
+    #[error("{0}")]
+    PoolOverlaps(String),
+    /// Several networks have the name that was asked for, which engines up to 24 allow.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The container does not run.
+    #[error("{0}")]
+    NotRunning(String),
+    /// The container is paused already.
+    #[error("{0}")]
+    AlreadyPaused(String),
+    /// The container is on the network already, or another one of its name is.
+    #[error("{0}")]
+    EndpointExists(String),
+    /// The state of a thing forbids it for now, in a way that has no variant of its own: it is being removed, say (409).
+    #[error("{0}")]
+    Conflict(String),
+    /// The engine refused or failed for another reason, at once or in the middle of a stream.
+    #[error("{0}")]
+    Refused(String),
+    /// There was no answer: the engine is gone, or the way to it is.
+    #[error("{1}")]
+    Lost(Loss, String),
+    /// There was an answer, and it is not one of an engine.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The engine did its part, and topogen itself found a reason not to go on.
+    #[error("{0}")]
+    Own(String),
+}
+
+impl Fault {
+    /// Whether what was asked for does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NoSuchContainer(_) | Self::NotFound(_))
+    }
+
+    /// What the engine's answer means, by its HTTP status and its words, of which only what engines 20.10 and 28 have in
+    /// common is looked for.
+    fn of_answer(status: u16, words: String) -> Self {
+        let says = |text: &str| words.contains(text);
+        if says("active endpoints") || says("volume is in use") {
+            Self::InUse(words)
+        } else if says("Pool overlaps") || says("networks have overlapping IPv4") {
+            Self::PoolOverlaps(words)
+        } else if says("is ambiguous") {
+            Self::Ambiguous(words)
+        } else if says("already exists in network") {
+            Self::EndpointExists(words)
+        } else if says("is not running") {
+            Self::NotRunning(words)
+        } else if says("is already paused") {
+            Self::AlreadyPaused(words)
+        } else if says("HTTP request to an HTTPS server") {
+            // Go's HTTP server says it, before the engine is asked.
+            Self::Lost(Loss::TlsWanted, words)
+        } else {
+            match status {
+                404 if says("No such container") => Self::NoSuchContainer(words),
+                404 => Self::NotFound(words),
+                409 if says("already in use") || says("already exists") => Self::NameTaken(words),
+                409 => Self::Conflict(words),
+                _ => Self::Refused(words),
+            }
+        }
+    }
+
+    /// No answer, for that reason.
+    pub(super) fn lost(error: &(dyn StdError + 'static)) -> Self {
+        Self::Lost(Loss::of(error), reason(error))
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DockerResponseServerError { status_code, message } => {
+                Self::of_answer(status_code, message.trim().to_owned())
+            }
+            Error::DockerStreamError { error } => Self::Refused(error.trim().to_owned()),
+            Error::RequestTimeoutError => Self::Lost(Loss::Other, format!("no answer in {TIMEOUT} s")),
+            Error::HyperResponseError { err } if err.is_incomplete_message() || err.is_canceled() => {
+                Self::Lost(Loss::of(&err), "the engine closed the connection".to_owned())
+            }
+            Error::HyperResponseError { err } => Self::lost(&err),
+            Error::HttpClientError { err } => Self::lost(&err),
+            Error::IOError { err } => Self::lost(&err),
+            Error::JsonDataError { message, .. } => {
+                Self::Unreadable(format!("what answers is not in an engine's words: {message}"))
+            }
+            Error::APIVersionParseError {} => {
+                Self::Unreadable("what answers does not say which API it speaks".to_owned())
+            }
+            other => Self::Unreadable(reason(&other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What engines answer, status and words, and what that means. Where 20.10 and 28 do not write the same, a comment says
+    /// which of them writes what follows.
+    #[test]
+    fn refusals_are_told_apart() {
+        type Variant = fn(String) -> Fault;
+        let table: &[(u16, &str, Variant)] = &[
+            (404, "No such container: lab-a-1", Fault::NoSuchContainer),
+            (404, "network lab_inout not found", Fault::NotFound),
+            (404, "No such image: redis:7", Fault::NotFound),
+            (404, "get lab_data: no such volume", Fault::NotFound),
+            (404, "No such exec instance: 0123", Fault::NotFound),
+            (
+                409,
+                "Conflict. The container name \"/lab-a-1\" is already in use by container \"0123\". You have to remove \
+                 (or rename) that container to be able to reuse that name.",
+                Fault::NameTaken,
+            ),
+            (409, "network with name lab_inout already exists", Fault::NameTaken),
+            // 20.10.
+            (
+                403,
+                "error while removing network: network lab_inout id 0123 has active endpoints",
+                Fault::InUse,
+            ),
+            // 28.
+            (
+                403,
+                "error while removing network: network lab_inout has active endpoints (name:\"lab-a-1\" id:\"0123\")",
+                Fault::InUse,
+            ),
+            (409, "remove lab_data: volume is in use - [0123]", Fault::InUse),
+            // 20.10.
+            (
+                403,
+                "Pool overlaps with other one on this address space",
+                Fault::PoolOverlaps,
+            ),
+            // 28.
+            (
+                403,
+                "invalid pool request: Pool overlaps with other one on this address space",
+                Fault::PoolOverlaps,
+            ),
+            // Where a bridge is left of a network that the engine does not know any more.
+            (
+                403,
+                "cannot create network 0123 (br-0123): conflicts with network 4567 (br-4567): networks have overlapping IPv4",
+                Fault::PoolOverlaps,
+            ),
+            // 20.10; 28 lets no two networks have one name.
+            (
+                400,
+                "network lab_inout is ambiguous (2 matches found on name)",
+                Fault::Ambiguous,
+            ),
+            // 20.10.
+            (
+                409,
+                "Cannot kill container: lab-a-1: Container 0123 is not running",
+                Fault::NotRunning,
+            ),
+            // 28.
+            (
+                409,
+                "cannot kill container: lab-a-1: container 0123 is not running",
+                Fault::NotRunning,
+            ),
+            (409, "Container 0123 is already paused", Fault::AlreadyPaused),
+            (
+                403,
+                "endpoint with name lab-a-1 already exists in network lab_inout",
+                Fault::EndpointExists,
+            ),
+            (
+                409,
+                "removal of container lab-a-1 is already in progress",
+                Fault::Conflict,
+            ),
+            (
+                409,
+                "Container lab-a-1 is paused, unpause the container before exec",
+                Fault::Conflict,
+            ),
+            // A port or an address that is taken is no name that is.
+            (
+                500,
+                "driver failed programming external connectivity on endpoint lab-a-1 (0123): Bind for 0.0.0.0:80 failed: port \
+                 is already allocated",
+                Fault::Refused,
+            ),
+            (403, "Address already in use", Fault::Refused),
+            (500, "no space left on device", Fault::Refused),
+        ];
+        for (status_code, text, variant) in table {
+            let error = Error::DockerResponseServerError {
+                status_code: *status_code,
+                message: format!("{text}\n"),
+            };
+            let fault = Fault::from(error);
+            assert_eq!(fault, variant((*text).to_owned()));
+            assert_eq!(fault.to_string(), *text);
+            assert_eq!(fault.is_not_found(), *status_code == 404);
+        }
+    }
+
+    #[test]
+    fn what_fails_in_a_stream_is_refused() {
+        let error = "toomanyrequests: You have reached your pull rate limit".to_owned();
+        let fault = Fault::from(Error::DockerStreamError { error: error.clone() });
+        assert_eq!(fault, Fault::Refused(error));
+    }
+
+    #[test]
+    fn an_answer_in_plain_text_of_a_server_that_speaks_tls_is_no_answer() {
+        let text = "Client sent an HTTP request to an HTTPS server.";
+        let error = Error::DockerResponseServerError {
+            status_code: 400,
+            message: format!("{text}\n"),
+        };
+        assert_eq!(Fault::from(error), Fault::Lost(Loss::TlsWanted, text.to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_engines_answer_is_unreadable() {
+        let fault = Fault::from(Error::APIVersionParseError {});
+        assert!(matches!(fault, Fault::Unreadable(_)), "{fault:?}");
+    }
+}
