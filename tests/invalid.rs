@@ -1,5 +1,6 @@
 //! Every blueprint in `tests/invalid/`, alone or in a directory with the files it names, and what is said of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -24,10 +25,26 @@ fn each_directory_has_its_message() {
     });
 }
 
+/// A case that no test finds would be silent, and so would a golden that a removed case left behind.
 #[test]
-fn there_are_many() {
-    let cases = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invalid")).expect("a directory");
-    assert!(cases.count() >= 65);
+fn each_case_has_its_golden_and_each_golden_its_case() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let names = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(tests.join(folder)).expect("a directory");
+        entries
+            .map(|e| e.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect()
+    };
+    let cases: BTreeSet<String> = names("invalid").into_iter().collect();
+    let goldens = names("snapshots").into_iter().filter_map(|golden| {
+        let case = golden.strip_prefix("main__invalid__")?.strip_suffix(".snap")?;
+        let (test, case) = case.split_once('@')?;
+        Some(match test {
+            "each_has_its_message" => case.to_owned(),
+            _ => case.strip_suffix("__topogen.yaml").expect("a directory").to_owned(),
+        })
+    });
+    assert_eq!(cases, goldens.collect());
 }
 
 /// What is said of the blueprint `name` in `directory`, which must not be rendered.

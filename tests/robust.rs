@@ -239,7 +239,7 @@ fn mutated(text: &str, mutations: &[Mutation], corpus: &[String]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2500, ..ProptestConfig::default() })]
 
     #[test]
     fn arbitrary_bytes_are_survived(bytes in vec(any::<u8>(), 0..400)) {
@@ -261,7 +261,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_blueprints_are_survived(which in any::<Index>(), mutations in vec(mutation(), 1..5)) {

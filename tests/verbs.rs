@@ -1,6 +1,6 @@
 //! Which containers a command line means, and what the node verbs make of them: no engine is needed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use topogen::cluster::ObservedContainer;
@@ -371,7 +371,8 @@ proptest! {
         }
     }
 
-    /// Of all that is chosen each has one operation, and waits for earlier ones only, whatever state all are in.
+    /// Each container that is chosen has one operation at most, and it waits for those of the containers that it needs, or
+    /// that need it where they stop, whatever state all are in. Signals and pauses wait for nothing.
     #[test]
     fn plans_can_be_followed_one_by_one(
         verb in 0usize..8,
@@ -385,12 +386,40 @@ proptest! {
         }
         let chosen: Vec<&ObservedContainer> = all.iter().zip(&chosen).filter(|(_, c)| **c).map(|(c, _)| c).collect();
         let plan = verbs::plan(&verb, &chosen, &all).expect("all are fit");
-        let mut observed = HashSet::new();
+        let mut places = HashMap::new();
+        // Of each operation, all that must have ended before it.
+        let mut before: Vec<HashSet<usize>> = Vec::new();
         for (at, operation) in plan.operations.iter().enumerate() {
             let awaits = operation.action.words().starts_with("await");
-            prop_assert!(awaits || observed.insert(operation.subject.clone()));
-            let mut before = operation.after.iter().chain(&operation.after_any);
-            prop_assert!(before.all(|before| *before < at));
+            prop_assert!(awaits || places.insert(operation.subject.as_str(), at).is_none(), "{} twice", operation);
+            let direct = operation.after.iter().chain(&operation.after_any);
+            prop_assert!(direct.clone().all(|b| *b < at), "{} waits for a later one", operation);
+            before.push(direct.flat_map(|b| before[*b].iter().copied().chain([*b])).collect());
+        }
+        for (needing, needed) in needs() {
+            let (Some(a), Some(b)) = (places.get(needing.as_str()), places.get(needed.as_str())) else {
+                continue;
+            };
+            let waits = match verb {
+                Verb::Start | Verb::Restart { .. } => before[*a].contains(b) && !before[*b].contains(a),
+                Verb::Stop(_) => before[*b].contains(a) && !before[*a].contains(b),
+                Verb::Kill(_) | Verb::Pause | Verb::Unpause => before[*a].is_empty() && before[*b].is_empty(),
+            };
+            prop_assert!(waits, "{:?}: {} and {}\n{}", verb, needing, needed, plan);
         }
     }
+}
+
+/// Which container of `cluster` needs which.
+fn needs() -> Vec<(String, String)> {
+    let head = ["api", "cache", "db"].map(|s| format!("head-{s}-1"));
+    let mut all = vec![(head[0].clone(), head[1].clone()), (head[0].clone(), head[2].clone())];
+    for n in 1..=12 {
+        let [agent, store] = ["agent", "store"].map(|s| format!("worker{n}-{s}-1"));
+        for worker in [&agent, &store] {
+            all.extend(head.iter().map(|h| (worker.clone(), h.clone())));
+        }
+        all.push((agent, store));
+    }
+    all
 }

@@ -708,7 +708,7 @@ fn form(engine: &Engine) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// One deed is one finding, and it says where.
     #[test]
