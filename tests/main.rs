@@ -7,6 +7,7 @@ mod compose_files;
 mod connect;
 mod documents;
 mod examples;
+mod fuzz;
 mod graph;
 mod invalid;
 mod keys;

@@ -19,8 +19,8 @@ use topogen::yaml;
 
 use crate::support::{LAB, expanded, stderr, topogen};
 
-/// The lines that mutations are made of.
-fn corpus() -> Vec<String> {
+/// Blueprints, right and wrong, that mutations begin with and are made of.
+pub(crate) fn corpus() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
     for directory in ["blueprints", "tests/invalid"] {
@@ -128,7 +128,7 @@ fn escaped(value: &Value) -> Value {
 }
 
 /// What a scalar is swapped with.
-const SCALARS: &[&str] = &[
+pub(crate) const SCALARS: &[&str] = &[
     "{a: b}",
     "[a, b]",
     "{}",
@@ -159,7 +159,7 @@ const SCALARS: &[&str] = &[
 ];
 
 /// What text that looks like YAML is made of.
-const TOKENS: &[&str] = &[
+pub(crate) const TOKENS: &[&str] = &[
     "a", "bc", "roles", "services", "image", "count", ": ", ", ", "\n", "\n  ", "\n    ", "- ", "[", "]", "{", "}",
     "\"", "'", "*a", "&a ", "<<: ", "{{", "}}", "{%", "%}", "${", "|", ">", "#", "!reset ", "~", "1", "999", "\t", "é",
 ];
