@@ -8,6 +8,7 @@ mod connect;
 mod documents;
 mod examples;
 mod fuzz;
+mod gate;
 mod graph;
 mod invalid;
 mod keys;
