@@ -2,6 +2,8 @@
 //!
 //! The labels of what is on the engine decide, so it works with the blueprint gone.
 
+mod pattern;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +12,7 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::label;
 use crate::diagnostic::nearest;
 use crate::text::natural;
+use pattern::Pattern;
 
 /// The most names that a hint lists.
 const LISTED: usize = 12;
@@ -74,139 +77,6 @@ impl fmt::Display for Target {
         match &self.service {
             Some(service) => write!(f, "/{service}"),
             None => Ok(()),
-        }
-    }
-}
-
-/// A name, or many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern(Vec<Part>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    /// `*`
-    Any,
-    /// `?`
-    One,
-    /// `[2,5-7]`
-    Numbers(Vec<Numbers>),
-}
-
-/// A number, or all from one to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Numbers {
-    text: String,
-    from: u64,
-    to: u64,
-}
-
-impl FromStr for Numbers {
-    type Err = TargetError;
-
-    fn from_str(text: &str) -> Result<Self, TargetError> {
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
-            true => text.parse().map_err(|_| TargetError::Brackets),
-            false => Err(TargetError::Brackets),
-        };
-        let (from, to): (u64, u64) = (number(from)?, number(to)?);
-        if from > to {
-            return Err(TargetError::Backwards(text.to_owned()));
-        }
-        let text = text.to_owned();
-        Ok(Self { text, from, to })
-    }
-}
-
-impl FromStr for Pattern {
-    type Err = TargetError;
-
-    fn from_str(text: &str) -> Result<Self, TargetError> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let (part, length) = match first {
-                '*' => (Part::Any, 1),
-                '?' => (Part::One, 1),
-                ']' => return Err(TargetError::Brackets),
-                '[' => {
-                    let end = rest.find(']').ok_or(TargetError::Brackets)?;
-                    let numbers = rest[1..end].split(',').map(str::parse).collect::<Result<_, _>>()?;
-                    (Part::Numbers(numbers), end + 1)
-                }
-                _ => {
-                    let end = rest.find(['*', '?', '[', ']']).unwrap_or(rest.len());
-                    (Part::Text(rest[..end].to_owned()), end)
-                }
-            };
-            parts.push(part);
-            rest = &rest[length..];
-        }
-        Ok(Self(parts))
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.0 {
-            match part {
-                Part::Text(text) => f.write_str(text)?,
-                Part::Any => f.write_str("*")?,
-                Part::One => f.write_str("?")?,
-                Part::Numbers(numbers) => {
-                    let texts: Vec<&str> = numbers.iter().map(|n| n.text.as_str()).collect();
-                    write!(f, "[{}]", texts.join(","))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Pattern {
-    fn matches(&self, name: &str) -> bool {
-        matches(&self.0, name)
-    }
-
-    /// Whether it can only mean one name.
-    fn is_plain(&self) -> bool {
-        matches!(self.0.as_slice(), [Part::Text(_)])
-    }
-
-    /// One pattern for each number and range in brackets, with the others as they are; itself where there is none.
-    fn each(&self) -> Vec<Self> {
-        let mut found = Vec::new();
-        for (at, part) in self.0.iter().enumerate() {
-            let Part::Numbers(numbers) = part else { continue };
-            for number in numbers {
-                let mut one = self.clone();
-                one.0[at] = Part::Numbers(vec![number.clone()]);
-                found.push(one);
-            }
-        }
-        if found.is_empty() { vec![self.clone()] } else { found }
-    }
-}
-
-fn matches(parts: &[Part], name: &str) -> bool {
-    let Some((part, parts)) = parts.split_first() else {
-        return name.is_empty();
-    };
-    match part {
-        Part::Text(text) => name
-            .strip_prefix(text.as_str())
-            .is_some_and(|rest| matches(parts, rest)),
-        Part::Any => name.char_indices().any(|(at, _)| matches(parts, &name[at..])) || matches(parts, ""),
-        Part::One => {
-            let mut rest = name.chars();
-            rest.next().is_some() && matches(parts, rest.as_str())
-        }
-        Part::Numbers(numbers) => {
-            // The whole number: `slave[1]` is not `slave12`.
-            let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
-            let number: Option<u64> = name[..name.len() - rest.len()].parse().ok();
-            number.is_some_and(|n| numbers.iter().any(|r| r.from <= n && n <= r.to)) && matches(parts, rest)
         }
     }
 }

@@ -24,6 +24,8 @@ const PURE: &[&str] = &[
     "render/compose.rs",
     "roster.rs",
     "select.rs",
+    "select",
+    "signal.rs",
     "template.rs",
     "template",
     "terminal/layout.rs",
