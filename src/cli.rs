@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::blueprint::MAX_COUNT;
 use crate::engine::logs::Moment;
 use crate::name::ClusterName;
-use crate::plan::verbs;
 use crate::select::Target;
+use crate::signal;
 use crate::text::is_secret;
+use crate::value::decimal;
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -623,12 +624,12 @@ fn scale(text: &str) -> Result<(String, u32), String> {
 }
 
 fn count(text: &str) -> Result<u32, String> {
-    let count = text.parse().ok().filter(|n| *n <= MAX_COUNT);
+    let count = decimal(text).filter(|n| *n <= MAX_COUNT);
     count.ok_or_else(|| format!("expected a whole number of nodes, {MAX_COUNT} at most"))
 }
 
 fn signal(text: &str) -> Result<String, String> {
-    verbs::signal(text).ok_or_else(|| "expected a signal such as `SIGTERM`, `HUP` or `9`".to_owned())
+    signal::name_of(text).ok_or_else(|| "expected a signal such as `SIGTERM`, `HUP` or `9`".to_owned())
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub mod probe;
 pub mod render;
 pub mod roster;
 pub mod select;
+pub mod signal;
 pub mod template;
 pub mod terminal;
 pub mod text;

@@ -97,6 +97,7 @@ fn usage_errors_say_what_to_type() {
         &["render", "-f", "two.yaml", "--slaves", "3"],
         &["render", "--scale", "slaves=3"],
         &["render", "--scale", "slave"],
+        &["render", "--scale", "slave=+3"],
         &["render", "--set", "verison=3"],
         &["render", "-n", "My Lab"],
         &["rendr"],

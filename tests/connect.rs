@@ -300,6 +300,7 @@ fn hosts_as_they_are_written() {
         "tcp://build-7/engine",
         "tcp://build-7:0",
         "tcp://build-7:99999",
+        "tcp://h:+80",
         "tcp://build-7:2375?x=1",
         "tcp://build 7",
         "http://build-7",

@@ -292,25 +292,6 @@ fn labels_that_make_a_circle_are_no_reason_to_leave_out() {
     }
 }
 
-#[test]
-fn signals_by_name_and_number() {
-    for (text, expected) in [
-        ("9", Some("SIGKILL")),
-        ("SIGTERM", Some("SIGTERM")),
-        ("hup", Some("SIGHUP")),
-        ("31", Some("SIGSYS")),
-        ("rtmin+3", Some("SIGRTMIN+3")),
-        ("SIGRTMAX", Some("SIGRTMAX")),
-        ("0", None),
-        ("32", None),
-        ("RTMIN+99", None),
-        ("FOO", None),
-        ("", None),
-    ] {
-        assert_eq!(verbs::signal(text).as_deref(), expected, "{text}");
-    }
-}
-
 const COMMANDS: [&str; 8] = ["stop", "start", "restart", "kill", "pause", "exec", "logs", "ps"];
 
 #[test]

@@ -24,6 +24,7 @@ use crate::compose::Condition;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
+use crate::value::decimal;
 use crate::yaml::{Entry, Node, Yaml};
 use config::configs;
 use network::{network_options, networks, private_options, with_shared_default};
@@ -351,7 +352,7 @@ fn overrides(
 fn count(node: &Node, problems: &mut Problems) -> Option<Spanned<u32>> {
     let number = match &node.value {
         Yaml::Int(n) => Some(*n),
-        Yaml::Text(t) => t.trim().parse().ok(),
+        Yaml::Text(t) => decimal(t.trim()),
         _ => None,
     };
     match number.map(u32::try_from) {

@@ -11,6 +11,7 @@ use crate::compose::ConfigKind;
 use crate::compose::references;
 use crate::diagnostic::{Instead, Problem, Problems, Spanned};
 use crate::name::ServiceName;
+use crate::value::decimal;
 use crate::yaml::{Node, Yaml};
 
 pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
@@ -80,8 +81,9 @@ fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
     let expected = match role.count {
         None => node.value == name,
         Some(_) => {
-            let index = node.value.strip_prefix(name).and_then(|n| n.parse::<u32>().ok());
-            index.is_some_and(|n| (1..=MAX_COUNT).contains(&n))
+            // As nodes are numbered, without zeros before: `slave01` would never be one.
+            let index = node.value.strip_prefix(name).filter(|n| !n.starts_with('0'));
+            index.and_then(decimal::<u32>).is_some_and(|n| n <= MAX_COUNT)
         }
     };
     if !expected && role.node.is_none() {

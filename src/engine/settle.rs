@@ -4,8 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
-use signal_hook::consts::SIGKILL;
-use signal_hook::low_level::signal_name;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Engine;
@@ -15,6 +13,8 @@ use super::observe;
 use crate::cluster::State;
 use crate::cluster::label;
 use crate::name::ClusterName;
+use crate::signal;
+use crate::value::decimal;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -100,17 +100,8 @@ pub async fn settle(engine: &Engine, cluster: &ClusterName, told: &Told) -> Resu
 /// Whether the signal of that number is one that the engine stops a container with: its `own` (`STOPSIGNAL`: a name, with
 /// `SIG` or without, or a number), TERM where it has none, and KILL.
 fn stops(number: &str, own: Option<&str>) -> bool {
-    const REAL_TIME: i32 = 34;
-    let Ok(number) = number.parse::<i32>() else {
-        return false;
-    };
-    let own = own.filter(|o| !o.is_empty()).unwrap_or("TERM");
-    let own = own.trim_start_matches("SIG");
-    let is_own = match own.strip_prefix("RTMIN+") {
-        Some(more) => more.parse::<i32>() == Ok(number - REAL_TIME),
-        None => own.parse() == Ok(number) || signal_name(number).is_some_and(|n| n.trim_start_matches("SIG") == own),
-    };
-    number == SIGKILL || is_own
+    let own = own.and_then(signal::number_of).unwrap_or(signal::TERM);
+    decimal::<u8>(number).is_some_and(|number| number == signal::KILL || number == own)
 }
 
 #[cfg(test)]

@@ -72,30 +72,6 @@ impl Verb {
     }
 }
 
-/// The signals of Linux, which containers run on, from 1 (signal(7)).
-const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
-];
-
-/// The name of the signal that `text` means, by name or number: `SIGHUP` for `hup` and `1`.
-#[must_use]
-pub fn signal(text: &str) -> Option<String> {
-    if let Ok(number) = text.parse::<usize>() {
-        let name = SIGNALS.get(number.checked_sub(1)?)?;
-        return Some(format!("SIG{name}"));
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let real_time = |stem: &str| {
-        let rest = name.strip_prefix(stem)?.trim_start_matches(['+', '-']);
-        (rest.is_empty() || rest.parse::<u8>().is_ok_and(|n| n <= 30)).then_some(())
-    };
-    let known = SIGNALS.contains(&name) || real_time("RTMIN").is_some() || real_time("RTMAX").is_some();
-    known.then(|| format!("SIG{name}"))
-}
-
 /// A container that cannot do what is asked, because it was never whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {

@@ -9,7 +9,7 @@ use super::{Attachment, ConfigSource, Node, Service, Topology};
 use crate::blueprint::INOUT;
 use crate::diagnostic::Problem;
 use crate::name::NetworkKey;
-use crate::value::Value;
+use crate::value::{Value, decimal};
 
 /// Keys of a service whose texts tell it whom to ask.
 const KEYS: &[&str] = &["command", "entrypoint", "environment"];
@@ -220,7 +220,7 @@ fn are_numbered(nodes: &[&Node], stem: &str) -> bool {
         n.name
             .as_str()
             .strip_prefix(stem)
-            .is_some_and(|rest| rest.parse::<u32>().is_ok())
+            .is_some_and(|rest| decimal::<u32>(rest).is_some())
     };
     !stem.is_empty() && nodes.iter().all(number)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::value::decimal;
+
 /// The port of an engine without TLS, and of one with it (IANA, `docker` and `docker-s`).
 pub const PORTS: (u16, u16) = (2375, 2376);
 
@@ -135,8 +137,8 @@ fn name_and_port(place: &str) -> Result<(String, Option<u16>), HostError> {
     };
     match port {
         Some("") => Ok((name.to_owned(), None)),
-        Some(port) => match port.parse() {
-            Ok(port) if port > 0 => Ok((name.to_owned(), Some(port))),
+        Some(port) => match decimal(port) {
+            Some(port) if port > 0 => Ok((name.to_owned(), Some(port))),
             _ => Err(HostError(format!("`{port}` is not a port"))),
         },
         None => Err(HostError(format!("`{place}` is not a name and a port"))),

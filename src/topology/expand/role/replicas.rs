@@ -6,7 +6,7 @@ use crate::blueprint::{self, MAX_COUNT};
 use crate::diagnostic::{Problem, Span};
 use crate::name::ContainerName;
 use crate::topology::Service;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, decimal};
 
 impl Expansion<'_> {
     /// What `scale` or `deploy.replicas` says (Compose specification, services, `scale`): `None` for neither, and for a
@@ -20,7 +20,7 @@ impl Expansion<'_> {
             let Some(value) = value.filter(|v| **v != Value::Null) else {
                 continue;
             };
-            let count = value.scalar().and_then(|text| text.parse().ok());
+            let count = value.scalar().and_then(|text| decimal(&text));
             let Some(count) = count.filter(|n| *n <= MAX_COUNT) else {
                 self.problems.push(
                     Problem::at(place(service, path), format!("`{path}` is no number of containers"))
