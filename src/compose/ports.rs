@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnostic::nearest;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, decimal};
 
 /// The keys of the long syntax.
 const KEYS: &[&str] = &[
@@ -52,16 +52,31 @@ pub fn exposed(text: &str) -> Result<Port, String> {
     port(target, "", "", protocol)
 }
 
+/// Why an item of `ports` is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortError {
+    /// What is wrong: `expected a port from 1 to 65535 or a range, found `web``.
+    pub reason: String,
+    /// The key of the long syntax that is unknown; `None` where the item is wrong otherwise.
+    pub key: Option<String>,
+}
+
+impl From<String> for PortError {
+    fn from(reason: String) -> Self {
+        Self { reason, key: None }
+    }
+}
+
 /// One item of `ports`.
 ///
 /// # Errors
-/// What was expected of it.
-pub fn read(item: &Value) -> Result<Port, String> {
+/// An item that is in neither the short nor the long syntax (Compose specification, services, `ports`).
+pub fn read(item: &Value) -> Result<Port, PortError> {
     match item {
         Value::Map(map) => long(map),
         other => match other.scalar() {
-            Some(text) => short(&text),
-            None => Err("expected `HOST:CONTAINER` or a map with a `target`".to_owned()),
+            Some(text) => Ok(short(&text)?),
+            None => Err("expected `HOST:CONTAINER` or a map with a `target`".to_owned().into()),
         },
     }
 }
@@ -80,24 +95,26 @@ fn short(text: &str) -> Result<Port, String> {
     port(target, published, address, protocol)
 }
 
-fn long(map: &Map) -> Result<Port, String> {
+fn long(map: &Map) -> Result<Port, PortError> {
     if let Some(key) = map.keys().find(|k| !KEYS.contains(&&***k) && !k.starts_with("x-")) {
-        return Err(match nearest(key, KEYS.iter().copied()) {
+        let reason = match nearest(key, KEYS.iter().copied()) {
             Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
             None => format!("unknown key `{key}`"),
-        });
+        };
+        let key = Some(key.to_string());
+        return Err(PortError { reason, key });
     }
     let text = |key: &str| map.get(key).and_then(Value::scalar).unwrap_or_default();
     if !map.contains_key("target") {
-        return Err("expected a `target`, the container's port".to_owned());
+        return Err("expected a `target`, the container's port".to_owned().into());
     }
     let protocol = map.get("protocol").and_then(Value::scalar);
-    port(
+    Ok(port(
         &text("target"),
         &text("published"),
         &text("host_ip"),
         protocol.as_deref().unwrap_or("tcp"),
-    )
+    )?)
 }
 
 fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<Port, String> {
@@ -131,8 +148,8 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
 /// `80` or `80-90`.
 fn range(text: &str) -> Result<(u16, u16), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.parse::<u16>(), last.parse::<u16>()) {
-        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok((first, last)),
+    match (decimal::<u16>(first), decimal::<u16>(last)) {
+        (Some(first), Some(last)) if 0 < first && first <= last => Ok((first, last)),
         _ => Err(format!("expected a port from 1 to 65535 or a range, found `{text}`")),
     }
 }
@@ -152,7 +169,8 @@ mod tests {
         assert_eq!(published("9000-9009:80"), Ok(None));
         assert_eq!(short("9000-9009:80").map(|p| p.published), Ok(Some((9000, 9009))));
         for bad in [
-            "", "web", "0:80", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2", "1:2:3:4",
+            "", "web", "0:80", "+80", "8080:+80", "80-+90", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2",
+            "1:2:3:4",
         ] {
             assert!(short(bad).is_err(), "{bad}");
         }

@@ -28,16 +28,30 @@ impl Written {
         rest.is_empty().then_some(node)
     }
 
-    /// The place of `path`, or of as much of it as was written: the value where it is a scalar, else its key.
+    /// The span of the value at `path`, or of as much of the path as was written: the value where it is a scalar, else its
+    /// key. For problems of a value; for those of a key see [`Self::key`].
     #[must_use]
     pub fn place(&self, path: &str) -> Option<Span> {
-        let root = self.0.as_deref()?;
-        let mut key = root.span;
-        let (node, _) = walk(root, path, |span| key = span);
+        let (node, key) = self.reach(path)?;
         Some(match node.value {
             Yaml::Map(_) | Yaml::List(_) | Yaml::Null => key,
             _ => node.span,
         })
+    }
+
+    /// The span of the last key of `path` that was written, or of the last list item. For problems of a key itself: one that
+    /// is unknown or not supported.
+    #[must_use]
+    pub fn key(&self, path: &str) -> Option<Span> {
+        self.reach(path).map(|(_, key)| key)
+    }
+
+    /// The node that `path` leads to, as far as it was written, and the span of the last key or item on the way.
+    fn reach(&self, path: &str) -> Option<(&Node, Span)> {
+        let root = self.0.as_deref()?;
+        let mut key = root.span;
+        let (node, _) = walk(root, path, |span| key = span);
+        Some((node, key))
     }
 }
 
@@ -98,6 +112,14 @@ mod tests {
         assert_eq!(at("ports[0].target"), "80");
         assert_eq!(at("ports[7]"), "ports");
         assert_eq!(at("image"), "");
+        let key = |path: &str| {
+            let span = written.key(path).unwrap_or_default();
+            &text[span.start as usize..span.end as usize]
+        };
+        assert_eq!(key("labels.a.b"), "a.b");
+        assert_eq!(key("labels.a.b[1].c"), "a.b", "the longest key that fits");
+        assert_eq!(key("ports[0]"), "80", "an item has no key");
+        assert_eq!(key("ports"), "ports");
         assert!(written.get("ports[0]").is_some() && written.get("ports[1]").is_none());
         assert_eq!(Written::default().place("ports"), None);
     }

@@ -71,7 +71,7 @@ impl Translation<'_> {
             return;
         };
         match endpoints.first_mut() {
-            None => self.faults.because(&path, "a container on no network has none"),
+            None => self.faults.key_because(&path, "a container on no network has none"),
             Some((network, settings)) => match &settings.mac_address {
                 Some(other) if *other != address => {
                     self.faults

@@ -44,17 +44,32 @@ impl<'a> Faults<'a> {
     }
 
     fn place(&self, path: &str) -> Option<Span> {
-        let below = path.strip_prefix(self.base.as_str()).unwrap_or_default();
-        self.written.place(below.trim_start_matches('.'))
+        self.written.place(self.below(path))
     }
 
-    /// Say that engines know what has the path `path` from `api` on.
+    fn key_place(&self, path: &str) -> Option<Span> {
+        self.written.key(self.below(path))
+    }
+
+    /// What follows the path of the thing in `path`.
+    fn below<'p>(&self, path: &'p str) -> &'p str {
+        let below = path.strip_prefix(self.base.as_str()).unwrap_or_default();
+        below.trim_start_matches('.')
+    }
+
+    /// Record that engines know the key at `path` from the API version `api` on.
     pub(super) fn since(&mut self, api: (usize, usize), path: &str) {
-        let need = Need {
-            api,
-            path: path.to_owned(),
-            place: self.place(path),
-        };
+        self.need(api, path, self.key_place(path));
+    }
+
+    /// Record that engines know the value at `path` from the API version `api` on; its key they know longer.
+    pub(super) fn value_since(&mut self, api: (usize, usize), path: &str) {
+        self.need(api, path, self.place(path));
+    }
+
+    fn need(&mut self, api: (usize, usize), path: &str, place: Option<Span>) {
+        let path = path.to_owned();
+        let need = Need { api, path, place };
         if !self.findings.needs.contains(&need) {
             self.findings.needs.push(need);
         }
@@ -77,8 +92,24 @@ impl<'a> Faults<'a> {
         self.push(path, Problem::general(format!("`{path}`: {reason}")));
     }
 
-    /// Refuse `path`, which is Compose's business and not the engine's, or not of this engine.
+    /// Say why the key at `path` has no meaning there.
+    pub(super) fn key_because(&mut self, path: &str, reason: &str) {
+        let mut problem = Problem::general(format!("`{path}`: {reason}"));
+        problem.place = self.key_place(path);
+        self.push(path, problem);
+    }
+
+    /// Refuse the key at `path`, which is Compose's business and not the engine's, or not of this engine.
     pub(super) fn refuse(&mut self, path: &str) {
+        self.refused(path, self.key_place(path));
+    }
+
+    /// Refuse the value at `path`, where others of its key can be asked for.
+    pub(super) fn refuse_value(&mut self, path: &str) {
+        self.refused(path, self.place(path));
+    }
+
+    fn refused(&mut self, path: &str, place: Option<Span>) {
         let message = format!("`{path}`: `topogen up` does not know how to ask the engine for this");
         let hint = match path.ends_with(".build") {
             true => {
@@ -87,7 +118,9 @@ impl<'a> Faults<'a> {
             }
             false => "leave it out, or `topogen render` the files and bring them up with `docker compose`",
         };
-        self.push(path, Problem::general(message).hint(hint));
+        let mut problem = Problem::general(message).hint(hint);
+        problem.place = place;
+        self.push(path, problem);
     }
 
     /// Add `problem`: `docker compose` would refuse it, too.
@@ -102,7 +135,8 @@ impl<'a> Faults<'a> {
             return;
         }
         let above = path.strip_suffix(key).unwrap_or(path).trim_end_matches('.');
-        let problem = Problem::general(format!("unknown key `{key}` in `{above}`"));
+        let mut problem = Problem::general(format!("unknown key `{key}` in `{above}`"));
+        problem.place = self.key_place(path);
         self.mistake(path, problem.did_you_mean(key, known.iter().copied()));
     }
 

@@ -128,8 +128,8 @@ fn published(
     for item in read::list(value, path, faults) {
         let port = match ports::read(item) {
             Ok(port) => port,
-            Err(reason) => {
-                faults.because(path, &reason);
+            Err(error) => {
+                faults.because(path, &error.reason);
                 continue;
             }
         };

@@ -20,7 +20,7 @@ impl Translation<'_> {
             "daily" => Pull::Every(DAY),
             "weekly" => Pull::Every(7 * DAY),
             "build" => {
-                self.faults.refuse(&path);
+                self.faults.refuse_value(&path);
                 Pull::default()
             }
             "refresh" => match self.service.get("pull_refresh_after").and_then(Value::scalar) {

@@ -49,7 +49,7 @@ pub(super) fn network(
                 request.enable_ipv4 = read::boolean(value, &at, faults);
                 // Older engines cannot do without, so `true` says nothing new.
                 if request.enable_ipv4 == Some(false) {
-                    faults.since(needs::DOCKER_28, &at);
+                    faults.value_since(needs::DOCKER_28, &at);
                 }
             }
             "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, faults),

@@ -69,7 +69,7 @@ fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults
                 interfaces.push(source);
             }
             // Of Windows, `class/GUID`.
-            source if source.starts_with("class/") => faults.refuse(&path),
+            source if source.starts_with("class/") => faults.refuse_value(&path),
             _ => faults.wrong(&path, "a device, `/dev/x[:/dev/y[:rwm]]`", item),
         }
     }

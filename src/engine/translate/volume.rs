@@ -115,7 +115,7 @@ impl Translation<'_> {
     fn short(&mut self, value: &Value, path: &str) -> Option<Asked> {
         let text = read::text(value, path, &mut self.faults)?;
         if mounts_of_windows(&text) {
-            self.faults.refuse(path);
+            self.faults.refuse_value(path);
             return None;
         }
         let parts: Vec<&str> = text.split(':').collect();
@@ -168,7 +168,7 @@ impl Translation<'_> {
             Some("volume") => Some(MountType::VOLUME),
             Some("tmpfs") => Some(MountType::TMPFS),
             Some("cluster" | "npipe" | "image") => {
-                self.faults.refuse(&format!("{path}.type"));
+                self.faults.refuse_value(&format!("{path}.type"));
                 return None;
             }
             _ => {
@@ -191,7 +191,7 @@ impl Translation<'_> {
                 ("tmpfs", Some("tmpfs")) => self.tmpfs_options(value, &mut asked, &at),
                 ("source" | "bind" | "volume" | "tmpfs" | "image", Some(kind)) => {
                     self.faults
-                        .because(&at, &format!("says nothing of a mount of type `{kind}`"));
+                        .key_because(&at, &format!("says nothing of a mount of type `{kind}`"));
                 }
                 (key, _) => self.faults.unknown(key, &at, MOUNT),
             }
@@ -202,7 +202,7 @@ impl Translation<'_> {
                 return None;
             };
             if is_windows_path(source) {
-                self.faults.refuse(&format!("{path}.source"));
+                self.faults.refuse_value(&format!("{path}.source"));
                 return None;
             }
             asked.mount.source = Some(self.host_path(source));
@@ -233,11 +233,11 @@ impl Translation<'_> {
                     Some("enabled") => {}
                     Some("disabled") => asked.bind().non_recursive = Some(true),
                     Some("writable") => {
-                        self.faults.since(needs::DOCKER_25, at);
+                        self.faults.value_since(needs::DOCKER_25, at);
                         asked.bind().read_only_non_recursive = Some(true);
                     }
                     Some("readonly") => {
-                        self.faults.since(needs::DOCKER_25, at);
+                        self.faults.value_since(needs::DOCKER_25, at);
                         asked.bind().read_only_force_recursive = Some(true);
                     }
                     _ => self

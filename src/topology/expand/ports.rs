@@ -51,10 +51,14 @@ impl Expansion<'_> {
             for (item, value) in items.iter().enumerate() {
                 let port = match ports::read(value) {
                     Ok(port) => port,
-                    Err(expected) => {
+                    Err(error) => {
                         let span = self.port_place(node, service, item);
+                        let span = error
+                            .key
+                            .and_then(|key| self.port_key(node, service, item, &key))
+                            .unwrap_or(span);
                         if wrong.insert(span) {
-                            self.problems.push(Problem::at(span, "not a port").label(expected));
+                            self.problems.push(Problem::at(span, "not a port").label(error.reason));
                         }
                         continue;
                     }
@@ -149,6 +153,18 @@ impl Expansion<'_> {
             Yaml::List(list) => list.get(item).map_or(ports.key_span, |n| n.span),
             _ => ports.node.span,
         }
+    }
+
+    /// The span of `key` in that item of `ports`; `None` where it was not written there.
+    fn port_key(&self, node: &Node, service: &Service, item: usize, key: &str) -> Option<Span> {
+        let ports = self.written(node, service)?.keys.iter().find(|e| e.key == "ports")?;
+        let Yaml::List(list) = &ports.node.value else {
+            return None;
+        };
+        let Yaml::Map(entries) = &list.get(item)?.value else {
+            return None;
+        };
+        entries.iter().find(|e| e.key == key).map(|e| e.key_span)
     }
 }
 
