@@ -7,7 +7,7 @@ pub mod question;
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,9 +17,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::probe::question::Answers;
-use crate::probe::question::Contact;
-use crate::probe::question::Questions;
+use crate::probe::question::{Answers, Contact, Questions};
+use dns::Reply;
 
 /// Names of a list asked at once. There are two lists, and of twice as many no question is lost: more than 250 fit the
 /// socket of the engine's resolver (net.core.rmem_default).
@@ -63,7 +62,7 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     };
     let unknown = all(&questions.unknown, NAMES, |name| inside.resolve_in_vain(name));
     let unknown = inside.names.against(unknown, async || match questions.names.first() {
-        Some(name) => dns::query(name, inside.server).await.is_ok(),
+        Some(name) => matches!(dns::query(name, inside.server).await, Ok(Reply::Addresses(_))),
         None => false,
     });
     let listening = |list, manner| all(list, CONNECTIONS, move |e| inside.contact(e, manner, inside.settled));
@@ -88,10 +87,18 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     let (known, unknown, (identified, connected, touched), apart) = tokio::join!(known, unknown, within, apart);
     let mut answers = Answers::default();
     for (name, found) in known.into_iter().chain(unknown) {
-        if found.is_none() {
-            answers.silent.insert(name.clone());
-        }
-        let mut addresses: Vec<IpAddr> = found.unwrap_or_default().into_iter().map(IpAddr::V4).collect();
+        let found = match found {
+            Some(Reply::Addresses(found)) => found,
+            Some(Reply::Failure(code)) => {
+                answers.failed.insert(name.clone(), code.to_owned());
+                Vec::new()
+            }
+            None => {
+                answers.silent.insert(name.clone());
+                Vec::new()
+            }
+        };
+        let mut addresses: Vec<IpAddr> = found.into_iter().map(IpAddr::V4).collect();
         addresses.sort();
         answers.names.insert(name, addresses);
     }
@@ -184,6 +191,8 @@ struct Inside {
     server: SocketAddr,
     /// How long what is to answer may take.
     patience: Duration,
+    /// When it began to ask.
+    begun: Instant,
     /// Until when a port may come to be listened at.
     settled: Option<Instant>,
     /// When the resolver answered last.
@@ -196,24 +205,34 @@ impl Inside {
     fn new(questions: &Questions, server: SocketAddr) -> Self {
         let patience = Duration::from_millis(questions.patience);
         let haste = Duration::from_millis(questions.haste);
+        let begun = Instant::now();
         Self {
             server,
             patience,
-            settled: questions.settle.then(|| Instant::now() + patience),
-            heard: Cell::new(Instant::now()),
+            begun,
+            settled: questions.settle.then(|| begun + patience),
+            heard: Cell::new(begun),
             names: Round::new(haste),
             contacts: Round::new(haste),
         }
     }
 
-    /// The IPv4 addresses of `name`, none where it has none; `None` where nobody answers. The patience is with the resolver,
-    /// not with each name: as long as it was heard to answer any of many, this one's turn is to come.
-    async fn resolve(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+    /// What the resolver says of `name`; `None` where nobody answers. The patience is with the resolver, not with each name:
+    /// as long as it was heard to answer any of many, this one's turn is to come. A resolver that fails is asked again, until
+    /// the patience has passed that the whole round may take: many names that fail take no longer than one.
+    async fn resolve(&self, name: &str) -> Option<Reply> {
         loop {
             match timeout(AGAIN.min(self.patience), dns::query(name, self.server)).await {
-                Ok(Ok(addresses)) => {
+                Ok(Ok(reply @ Reply::Addresses(_))) => {
                     self.heard.set(Instant::now());
-                    return Some(addresses);
+                    return Some(reply);
+                }
+                Ok(Ok(failure)) => {
+                    if Instant::now() + AGAIN >= self.begun + self.patience {
+                        return Some(failure);
+                    }
+                    sleep(AGAIN).await;
+                    continue;
                 }
                 Ok(Err(_)) => sleep(SETTLING).await,
                 Err(_) => {}
@@ -226,7 +245,7 @@ impl Inside {
     }
 
     /// The same of one that is to lead nowhere.
-    async fn resolve_in_vain(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+    async fn resolve_in_vain(&self, name: &str) -> Option<Reply> {
         tokio::select! {
             biased;
             found = dns::query(name, self.server) => found.ok(),
@@ -244,10 +263,10 @@ impl Inside {
         };
         let address = match host.parse::<IpAddr>() {
             Ok(address) => Some(address),
-            Err(_) => self
-                .resolve(host)
-                .await
-                .and_then(|found| found.into_iter().min().map(IpAddr::V4)),
+            Err(_) => match self.resolve(host).await {
+                Some(Reply::Addresses(found)) => found.into_iter().min().map(IpAddr::V4),
+                Some(Reply::Failure(_)) | None => None,
+            },
         };
         let Some(address) = address else {
             return Contact::Unresolved;

@@ -4,8 +4,19 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE, header_buffer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+
+/// What a resolver says of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Its A records, in the server's order; none where the name does not exist, or has none.
+    Addresses(Vec<Ipv4Addr>),
+    /// The resolver could not tell, or would not: the response code as RFCs write it, `SERVFAIL`. The name may exist.
+    Failure(&'static str),
+}
 
 /// The first `nameserver` of a resolv.conf(5); the engine's own where there is none.
 pub(super) fn server(text: &str) -> SocketAddr {
@@ -15,7 +26,11 @@ pub(super) fn server(text: &str) -> SocketAddr {
 }
 
 /// One question of type A (RFC 1035 §4.1), asked plainly, so that every record is seen and in the server's own words.
-pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Vec<Ipv4Addr>> {
+/// It waits for an answer without end.
+///
+/// # Errors
+/// A `name` that is none in DNS, a socket that fails, an answer that cannot be read.
+pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Reply> {
     let message = question(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     socket.connect(server).await?;
@@ -27,12 +42,18 @@ pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Vec<Ipv4
             break length;
         }
     };
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "bad DNS answer");
-    if answer[..length].get(2).is_some_and(|flags| flags & TRUNCATED != 0) {
-        let whole = query_by_stream(&message, server).await?;
-        return addresses(&whole).ok_or_else(bad);
+    let answer = &answer[..length];
+    if !is_truncated(answer) {
+        return reply(answer);
     }
-    addresses(&answer[..length]).ok_or_else(bad)
+    let whole = query_by_stream(&message, server).await?;
+    match answers(&message, &whole) {
+        true => reply(&whole),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "an answer to another question",
+        )),
+    }
 }
 
 /// The same over TCP, where an answer did not fit a datagram (RFC 1035 §4.2.2, RFC 7766 §5).
@@ -46,99 +67,175 @@ async fn query_by_stream(message: &[u8], server: SocketAddr) -> io::Result<Vec<u
     Ok(answer)
 }
 
+/// The length of a message's header (RFC 1035 §4.1.1), after which the question stands.
+const HEADER: usize = 12;
+
 /// Whether `answer` is one to `message`: a late one to another question, asked from a port that is used again, is not
 /// (RFC 5452 §9.1: the id and the question are the same). Some that refuse a question leave it out.
 fn answers(message: &[u8], answer: &[u8]) -> bool {
-    let asked = &message[12..];
     let same = answer
-        .get(12..message.len())
-        .is_some_and(|a| a.eq_ignore_ascii_case(asked));
-    answer.starts_with(&message[..2]) && (same || answer.get(4..6) == Some(&[0, 0]))
+        .get(HEADER..message.len())
+        .is_some_and(|asked| asked.eq_ignore_ascii_case(&message[HEADER..]));
+    let without = header_buffer::questions(answer).is_ok_and(|count| count == 0);
+    header_buffer::has_flags(answer, PacketFlag::RESPONSE).unwrap_or(false)
+        && answer.starts_with(&message[..2])
+        && (same || without)
+}
+
+/// Whether `answer` holds only what fitted a datagram. The rest of it may be cut anywhere, so only its header is read.
+fn is_truncated(answer: &[u8]) -> bool {
+    header_buffer::has_flags(answer, PacketFlag::TRUNCATION).unwrap_or(false)
 }
 
 /// The id of the next question.
 static ID: AtomicU16 = AtomicU16::new(0x7067);
-/// The bit TC of the third octet of a message (RFC 1035 §4.1.1).
-const TRUNCATED: u8 = 2;
 
+/// The question for the A records of `name`, as it is sent; `None` where no such name can be asked for.
 fn question(name: &str) -> Option<Vec<u8>> {
-    let mut message = Vec::with_capacity(name.len() + 18);
-    message.extend(ID.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    // Recursion desired, one question.
-    message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    for label in name.trim_end_matches('.').split('.') {
-        let length = u8::try_from(label.len()).ok().filter(|n| (1..=63).contains(n))?;
-        message.push(length);
-        message.extend(label.as_bytes());
+    let name = name.trim_end_matches('.');
+    // The crate passes over empty labels, which make it another name.
+    if name.split('.').any(str::is_empty) {
+        return None;
     }
-    // The root, type A, class IN.
-    message.extend([0, 0, 1, 0, 1]);
-    Some(message)
+    let mut packet = Packet::new_query(ID.fetch_add(1, Ordering::Relaxed));
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    let name = Name::new(name).ok()?;
+    packet
+        .questions
+        .push(Question::new(name, TYPE::A.into(), CLASS::IN.into(), false));
+    packet.build_bytes_vec().ok()
 }
 
-/// The A records of an answer; none where the server says that there are none.
-fn addresses(message: &[u8]) -> Option<Vec<Ipv4Addr>> {
-    let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
-    let (questions, answers) = (number(4)?, number(6)?);
-    let mut at = 12;
-    for _ in 0..questions {
-        at = skip_name(message, at)? + 4;
-    }
-    let mut found = Vec::new();
-    for _ in 0..answers {
-        at = skip_name(message, at)?;
-        let (kind, length) = (number(at)?, usize::from(number(at + 8)?));
-        let data = message.get(at + 10..at + 10 + length)?;
-        if let (1, [a, b, c, d]) = (kind, data) {
-            found.push(Ipv4Addr::new(*a, *b, *c, *d));
-        }
-        at += 10 + length;
-    }
-    Some(found)
-}
-
-/// Past a name, which may end in a pointer (RFC 1035 §4.1.4).
-fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match *message.get(at)? {
-            0 => return Some(at + 1),
-            length if length >= 0xc0 => return Some(at + 2),
-            length => at += usize::from(length) + 1,
-        }
-    }
+/// What `answer` says, which is one to a question of ours and whole.
+fn reply(answer: &[u8]) -> io::Result<Reply> {
+    let packet =
+        Packet::parse(answer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+    let addresses = packet.answers.iter().filter_map(|record| match &record.rdata {
+        RData::A(a) => Some(Ipv4Addr::from(a.address)),
+        _ => None,
+    });
+    Ok(match packet.rcode() {
+        RCODE::NoError | RCODE::NameError => Reply::Addresses(addresses.collect()),
+        RCODE::FormatError => Reply::Failure("FORMERR"),
+        RCODE::ServerFailure => Reply::Failure("SERVFAIL"),
+        RCODE::NotImplemented => Reply::Failure("NOTIMP"),
+        RCODE::Refused => Reply::Failure("REFUSED"),
+        _ => Reply::Failure("an unusual response code"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The question for `slave1` and what a server makes of it: its flags, the counts of answers, and what follows.
+    fn answered(flags: [u8; 2], answers: u8, records: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let message = question("slave1").expect("a name");
+        let mut answer = message.clone();
+        answer[2..4].copy_from_slice(&flags);
+        answer[7] = answers;
+        answer.extend(records);
+        (message, answer)
+    }
+
+    /// An A record of the name at `at`, which is where the question's stands at 12.
+    fn record(at: u8, last: u8) -> [u8; 16] {
+        [0xc0, at, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4, 10, 0, 0, last]
+    }
+
+    const NO_ERROR: [u8; 2] = [0x81, 0x80];
+
     #[test]
-    fn answers_are_read_with_and_without_pointers() {
-        let mut message = question("slave1").expect("a name");
-        message[7] = 2;
-        for last in [2, 3] {
-            message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4, 10, 0, 0, last]);
+    fn a_question_is_written_as_rfc_1035_says() {
+        let message = question("slave1.").expect("a name");
+        assert_eq!(message[2..12], [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(message[12..], *b"\x06slave1\0\0\x01\0\x01");
+        for name in [
+            "",
+            ".",
+            "a..b",
+            &"a".repeat(64),
+            &["a".repeat(60).as_str(); 5].join("."),
+        ] {
+            assert_eq!(question(name), None, "{name}");
         }
-        let expected = [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
-        assert_eq!(addresses(&message).as_deref(), Some(&expected[..]));
-        assert_eq!(addresses(&message[..20]), None);
-        assert!(question("a..b").is_none());
+    }
+
+    #[test]
+    fn addresses_are_read_with_and_without_pointers() {
+        let (message, answer) = answered(NO_ERROR, 2, &[record(12, 2), record(12, 3)].concat());
+        assert!(answers(&message, &answer) && !is_truncated(&answer));
+        let expected = vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
+        assert_eq!(reply(&answer).expect("whole"), Reply::Addresses(expected));
+        // By way of another name (CNAME), written out.
+        let alias = b"\xc0\x0c\0\x05\0\x01\0\0\0\x01\0\x04\x02db\0\x02db\0\0\x01\0\x01\0\0\0\x01\0\x04\x0a\0\0\x09";
+        let (_, answer) = answered(NO_ERROR, 2, alias);
+        assert_eq!(
+            reply(&answer).expect("whole"),
+            Reply::Addresses(vec![Ipv4Addr::new(10, 0, 0, 9)])
+        );
+    }
+
+    #[test]
+    fn no_such_name_is_told_from_a_resolver_that_fails() {
+        for (code, expected) in [
+            (0, Reply::Addresses(Vec::new())),
+            (3, Reply::Addresses(Vec::new())),
+            (1, Reply::Failure("FORMERR")),
+            (2, Reply::Failure("SERVFAIL")),
+            (4, Reply::Failure("NOTIMP")),
+            (5, Reply::Failure("REFUSED")),
+            (9, Reply::Failure("an unusual response code")),
+        ] {
+            let (message, answer) = answered([0x81, 0x80 | code], 0, &[]);
+            assert!(answers(&message, &answer));
+            assert_eq!(reply(&answer).expect("whole"), expected, "{code}");
+        }
+        // What refuses need not repeat the question.
+        let message = question("slave1").expect("a name");
+        let refused = [&message[..2], &[0x81, 0x05, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        assert!(answers(&message, &refused));
+        assert_eq!(reply(&refused).expect("whole"), Reply::Failure("REFUSED"));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_goes_in_circles_is_no_answer() {
+        let (_, answer) = answered(NO_ERROR, 1, &record(12, 2));
+        for end in 0..answer.len() {
+            assert!(reply(&answer[..end]).is_err(), "cut at {end}");
+        }
+        // A name that is a pointer to itself, two that point to each other, and one beyond the end (RFC 1035 §4.1.4).
+        let start = 24;
+        let circle = [record(start + 16, 2), record(start, 3)].concat();
+        for (count, records) in [(1, &record(start, 2)[..]), (2, &circle), (1, &record(0xff, 2))] {
+            let (_, answer) = answered(NO_ERROR, count, records);
+            assert!(reply(&answer).is_err(), "{records:?}");
+        }
+    }
+
+    #[test]
+    fn what_did_not_fit_is_known_by_its_header() {
+        let (message, answer) = answered([0x83, 0x80], 9, &record(12, 2)[..7]);
+        assert!(answers(&message, &answer) && is_truncated(&answer));
+        assert!(reply(&answer).is_err());
     }
 
     #[test]
     fn an_answer_to_another_question_is_none() {
-        let (first, second) = (
-            question("service_out").expect("a name"),
-            question("service_in").expect("a name"),
-        );
-        assert!(answers(&first, &first) && answers(&second, &second));
-        assert!(!answers(&first, &second));
-        let mut late = question("service_xyz").expect("a name");
-        late[..2].copy_from_slice(&first[..2]);
-        assert!(!answers(&first, &late));
-        // What refuses need not repeat the question.
-        let refused = [&first[..2], &[0x81, 0x05, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
-        assert!(answers(&first, &refused));
+        let (message, answer) = answered(NO_ERROR, 1, &record(12, 2));
+        let mut wrong_id = answer.clone();
+        wrong_id[1] ^= 1;
+        assert!(!answers(&message, &wrong_id));
+        let mut upper = answer.clone();
+        upper[13] = b'S';
+        assert!(answers(&message, &upper), "names know no case");
+        let mut other = answer.clone();
+        other[13] = b'x';
+        assert!(!answers(&message, &other));
+        assert!(!answers(&message, &message), "an echo of the question");
+        for end in 0..12 {
+            assert!(!answers(&message, &answer[..end]));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a container is asked, and what it answers: the words that topogen and the probe inside speak.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -89,16 +90,53 @@ impl Questions {
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
-    /// Each name and its addresses, sorted; none where it does not resolve.
+    /// Each name and its addresses, sorted; none where it does not resolve, and where [`Self::no_answer`] says why nothing is
+    /// known of it.
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Those of the names to which no answer came in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub silent: BTreeSet<String>,
+    /// Those of the names that the resolver could not tell of, or would not, each with the response code, `SERVFAIL`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
     /// Each endpoint and what came of it.
     pub endpoints: BTreeMap<String, Contact>,
 }
 
+/// Why it is not known where a name leads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoAnswer {
+    /// No resolver answered in time.
+    Silence,
+    /// The resolver answered with this response code (RFC 1035 §4.1.1), neither `NOERROR` nor `NXDOMAIN`.
+    Failure(String),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence => f.write_str("is answered by no resolver"),
+            Self::Failure(code) => write!(f, "is answered with {code} by the resolver"),
+        }
+    }
+}
+
 impl Answers {
+    /// Why it is not known where `name` leads; `None` where it is known, or was not asked.
+    #[must_use]
+    pub fn no_answer(&self, name: &str) -> Option<NoAnswer> {
+        match self.failed.get(name) {
+            Some(code) => Some(NoAnswer::Failure(code.clone())),
+            None => self.silent.contains(name).then_some(NoAnswer::Silence),
+        }
+    }
+
+    /// Whether the resolver told of any name, be it that there is no such one.
+    #[must_use]
+    pub fn resolver_works(&self) -> bool {
+        self.names.keys().any(|name| self.no_answer(name).is_none())
+    }
+
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -122,7 +160,7 @@ pub enum Contact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identity: Option<Json>,
     },
-    /// The host's name leads nowhere.
+    /// The host's name leads nowhere, or no resolver could tell where.
     Unresolved,
     /// Nobody listens there.
     Refused,

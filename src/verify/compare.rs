@@ -9,8 +9,7 @@ use super::expect::{Check, Endpoint, Expected};
 use super::matrix::{Cell, Matrix};
 use super::picture::Picture;
 use super::report::Proved;
-use crate::probe::question::Answers;
-use crate::probe::question::Contact;
+use crate::probe::question::{Answers, Contact, NoAnswer};
 
 /// A check that does not hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +27,8 @@ pub struct Symptom<'e> {
 pub enum Seen {
     /// A name led there: nowhere, to several addresses, or to another one.
     Led(Vec<Ipv4Addr>),
-    /// No resolver answered.
-    Silence,
+    /// Nobody could tell where a name leads.
+    NoAnswer(NoAnswer),
     /// Nobody listens on a port.
     Refused,
     /// An address does not answer.
@@ -83,11 +82,12 @@ impl Compared {
         self.answered.insert(asker, answers.len());
         self.mark_absent(picture, asker);
         let mut wrong = Vec::new();
+        let works = answers.resolver_works();
         for check in expected.checks {
             if !answered(&check, &answers) {
                 continue;
             }
-            let observed = one(picture, asker, &check, &answers);
+            let observed = one(picture, asker, &check, &answers, works);
             self.mark(picture, asker, &check, observed.as_ref());
             wrong.extend(observed.map(|observed| (check, observed)));
         }
@@ -172,13 +172,14 @@ fn is_own(picture: &Picture<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> 
     picture.is_hostname(asker, name) && !led.is_empty() && led.iter().all(|a| own.contains(a))
 }
 
-/// What came instead of what `check` says; `None` where it holds.
-fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers) -> Option<Seen> {
+/// What came instead of what `check` says; `None` where it holds. Whether the resolver `works` at all decides what no answer
+/// means of a name that is to lead nowhere.
+fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers, works: bool) -> Option<Seen> {
     match check {
         Check::Name { name, targets, nets } => {
             let led = led(name, answers)?;
-            if answers.silent.contains(name) {
-                return Some(Seen::Silence);
+            if let Some(no_answer) = answers.no_answer(name) {
+                return Some(Seen::NoAnswer(no_answer));
             }
             let right = |net: &usize| {
                 let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| picture.address(*m, *net)).collect();
@@ -190,8 +191,13 @@ fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers) ->
             let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(picture, asker, name, &led));
             (!right).then_some(Seen::Led(led))
         }
-        // What the world outside knows is no leak: only what leads into the cluster counts.
+        // What the world outside knows is no leak: only what leads into the cluster counts. A name that the engine does not
+        // know it asks others about; where these do not answer, or may not be asked, as on an internal network, it says
+        // nothing or SERVFAIL. So these two mean that it does not know the name, if it tells of others; else nobody knows.
         Check::Unknown { name } => {
+            if let Some(no_answer) = answers.no_answer(name).filter(|_| !works) {
+                return Some(Seen::NoAnswer(no_answer));
+            }
             let mut led = led(name, answers)?;
             led.retain(|address| picture.is_inside(*address));
             (!led.is_empty()).then_some(Seen::Led(led))

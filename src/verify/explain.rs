@@ -143,7 +143,7 @@ impl Symptom<'_> {
                 [one] => format!("leads to {}", title(one)),
                 many => format!("answers with {} addresses", many.len()),
             },
-            (_, Seen::Silence) => "is answered by no resolver".to_owned(),
+            (_, Seen::NoAnswer(no_answer)) => no_answer.to_string(),
             (_, Seen::Refused) => "refuses connections".to_owned(),
             (_, Seen::Unreachable) => "is out of reach".to_owned(),
             (_, Seen::Reached) => "is within reach".to_owned(),

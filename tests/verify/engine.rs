@@ -37,6 +37,8 @@ pub(super) struct Engine {
     pub(super) dumb: Vec<String>,
     /// Names that are answered otherwise than they should be.
     pub(super) amiss: Vec<(String, Vec<Ipv4Addr>)>,
+    /// Names of which a resolver says that it cannot tell, by container, with its response code; `*` stands for all names.
+    pub(super) failing: Vec<(String, String, String)>,
     /// What the world outside answers to all that nobody here knows.
     pub(super) outside: Option<Ipv4Addr>,
     /// Names by link, of one container alone.
@@ -55,6 +57,7 @@ impl Engine {
             flags: String::new(),
             dumb: Vec::new(),
             amiss: Vec::new(),
+            failing: Vec::new(),
             outside: None,
             links: BTreeMap::new(),
         };
@@ -237,6 +240,14 @@ impl Engine {
             let addresses = first.unwrap_or_else(|| self.outside.into_iter().collect());
             let addresses = addresses.into_iter().map(Into::into).collect();
             answers.names.insert(name.clone(), addresses);
+            let fails = |(asked, n, _): &&(String, String, String)| *asked == asker.name && (n == name || n == "*");
+            if let Some((.., code)) = self.failing.iter().find(fails) {
+                answers.names.insert(name.clone(), Vec::new());
+                match code.as_str() {
+                    "" => answers.silent.insert(name.clone()),
+                    code => answers.failed.insert(name.clone(), code.to_owned()).is_none(),
+                };
+            }
         }
         let endpoints = [
             &questions.identify,

@@ -8,6 +8,7 @@ use super::super::picture::Picture;
 use super::super::report::{Finding, Kind, listed, of_many};
 use super::consequences;
 use crate::cluster::arp::grow;
+use crate::probe::question::NoAnswer;
 use crate::text::plural;
 
 /// More findings of one class than this are one.
@@ -22,6 +23,8 @@ enum Class {
     Known,
     /// The resolver does not answer.
     Silence,
+    /// The resolver answers that it cannot tell.
+    Failure,
     /// Nobody listens on a port.
     Refused,
     /// What is to be reached is not.
@@ -78,7 +81,8 @@ pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded:
 
 fn class(symptom: &Symptom<'_>) -> Class {
     match (symptom.check, &symptom.observed) {
-        (_, Seen::Silence) => Class::Silence,
+        (_, Seen::NoAnswer(NoAnswer::Silence)) => Class::Silence,
+        (_, Seen::NoAnswer(NoAnswer::Failure(_))) => Class::Failure,
         (Check::Unknown { .. }, _) => Class::Known,
         (_, Seen::Led(_)) => Class::Name,
         (_, Seen::Refused) => Class::Refused,
@@ -92,7 +96,7 @@ fn class(symptom: &Symptom<'_>) -> Class {
 fn commons(picture: &Picture<'_>, class: Class, symptom: &Symptom<'_>) -> Vec<Common> {
     let asker = Common::Asker(symptom.asker);
     match symptom.check {
-        Check::Name { .. } if class == Class::Silence => vec![asker],
+        Check::Name { .. } | Check::Unknown { .. } if matches!(class, Class::Silence | Class::Failure) => vec![asker],
         Check::Name { name, targets, .. } => vec![Common::Name(name.clone(), targets.first().copied()), asker],
         Check::Unknown { name } => vec![Common::Name(name.clone(), None), asker],
         Check::Port { at, listener } => vec![Common::Port(*listener, at.port), Common::Target(at.target), asker],
@@ -127,7 +131,7 @@ fn finding(
     let (node, subject) = place(picture, common);
     Finding {
         kind: match class {
-            Class::Name | Class::Known | Class::Silence => Kind::Names,
+            Class::Name | Class::Known | Class::Silence | Class::Failure => Kind::Names,
             _ => Kind::Paths,
         },
         node,
@@ -164,7 +168,7 @@ fn expected(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
         (Class::Name, _) => format!("{} lead to one address each", subjects()),
         (Class::Known, Some(Common::Name(name, _))) => format!("`{name}` leads nowhere"),
         (Class::Known, _) => format!("{} lead nowhere", subjects()),
-        (Class::Silence, _) => "the engine's resolver answers".to_owned(),
+        (Class::Silence | Class::Failure, _) => "the engine's resolver answers".to_owned(),
         (Class::Refused, Some(Common::Port(_, port))) => format!("port {port} accepts connections"),
         (Class::Refused, _) => "exposed ports accept connections".to_owned(),
         (Class::Cut, Some(Common::Asker(_))) => "reaches all on its networks".to_owned(),
@@ -196,6 +200,12 @@ fn observed(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
     let targets = subjects(picture, symptoms);
     match (class, common) {
         (Class::Silence, _) => "no answer in time".to_owned(),
+        (Class::Failure, _) => {
+            let codes: BTreeSet<&str> = symptoms.iter().filter_map(|s| code(s)).collect();
+            let codes: Vec<&str> = codes.into_iter().collect();
+            let names = plural(targets.len(), "name");
+            format!("it fails with {} for {names}, asked from {from}", codes.join(" or "))
+        }
         (Class::Refused, Some(Common::Port(..))) => format!("nobody listens there, asked from {from}"),
         (Class::Name | Class::Known, Some(Common::Name(..))) | (_, Some(Common::Port(..) | Common::Target(_))) => {
             format!("{}, asked from {from}", words.join(" or "))
@@ -210,6 +220,14 @@ fn observed(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
     }
 }
 
+/// The response code of a resolver that failed.
+fn code<'s>(symptom: &'s Symptom<'_>) -> Option<&'s str> {
+    match &symptom.observed {
+        Seen::NoAnswer(NoAnswer::Failure(code)) => Some(code),
+        _ => None,
+    }
+}
+
 fn subjects(picture: &Picture<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
     let subjects: BTreeSet<String> = symptoms.iter().map(|s| s.subject(picture)).collect();
     subjects.into_iter().collect()
@@ -219,6 +237,9 @@ fn cause(class: Class, common: Option<&Common>, crowded: Option<u64>) -> String 
     let known = match (class, common) {
         (Class::Name | Class::Known, _) => {
             "the engine's names are out of step with its containers: `docker restart` those concerned"
+        }
+        (Class::Failure, _) => {
+            "the engine's resolver fails: the engine's log says why; `docker restart` the container if it goes on"
         }
         (Class::Silence, _) => "the container has another resolver, or the engine's is stuck: `docker restart` it",
         (Class::Refused, _) => "nobody listens: the service is not ready, or its image serves another port",

@@ -25,7 +25,12 @@ impl Projects<'_> {
             match answers {
                 Ok(answers) => {
                     report.proved.containers += 1;
-                    for name in &questions.names {
+                    let (unknown, known) = questions
+                        .names
+                        .iter()
+                        .partition::<Vec<&String>, _>(|n| answers.no_answer(n).is_some());
+                    report.findings.extend(self.no_answer(*at, &unknown, answers));
+                    for name in known {
                         let led = answers.names.get(name).into_iter().flatten();
                         let led = led.filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None });
                         live.entry(name).or_default().insert(*at, led.collect());
@@ -195,6 +200,32 @@ impl Projects<'_> {
                 .to_owned(),
             consequences: vec![consequence],
         })
+    }
+
+    /// That the resolver told nothing of `names`: one finding for each way in which it did not.
+    fn no_answer(&self, at: usize, names: &[&String], answers: &Answers) -> Vec<Finding> {
+        let mut by_words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for name in names {
+            if let Some(no_answer) = answers.no_answer(name) {
+                by_words.entry(no_answer.to_string()).or_default().push((*name).clone());
+            }
+        }
+        let finding = |(what, subjects)| {
+            let consequence = Consequence {
+                kind: Kind::Names,
+                what,
+                subjects,
+                from: vec![self.title(at)],
+            };
+            Finding {
+                expected: "its resolver answers".to_owned(),
+                cause: "the container has another resolver, or the engine's fails: the engine's log says why"
+                    .to_owned(),
+                consequences: vec![consequence.clone()],
+                ..self.unasked(at, &consequence.line())
+            }
+        };
+        by_words.into_iter().map(finding).collect()
     }
 
     fn unasked(&self, at: usize, reason: &str) -> Finding {
