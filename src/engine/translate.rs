@@ -33,7 +33,6 @@ use crate::compose::Condition;
 use crate::compose::ConfigKind;
 use crate::compose::ports;
 use crate::diagnostic::{Problem, Problems};
-use crate::digest::hash;
 use crate::name::{ContainerName, NetworkName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
@@ -275,7 +274,7 @@ impl Translation<'_> {
         let mut labels = labels.clone();
         labels.insert(label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
         body.labels = Some(labels);
-        let hash = hash(&Compared {
+        let compared = Compared {
             name: &name,
             body: &body,
             endpoints: &endpoints,
@@ -283,7 +282,8 @@ impl Translation<'_> {
             joined: &joined,
             platform: draft.platform.as_deref(),
             files: &draft.files,
-        });
+        };
+        let hash = self.faults.hash(&compared);
         let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, hash.clone()));
         let told = told.iter().cloned().chain(hashes);
         body.labels

@@ -1,7 +1,10 @@
 //! What is wrong with one thing of a topology, by its path, and where that was written.
 
+use serde::Serialize;
+
 use crate::cluster::Need;
 use crate::diagnostic::{Kind, Problem, Problems, Span};
+use crate::digest;
 use crate::topology::written::Written;
 use crate::value::{Map, Value};
 
@@ -121,6 +124,18 @@ impl<'a> Faults<'a> {
         let mut problem = Problem::general(message).hint(hint);
         problem.place = place;
         self.push(path, problem);
+    }
+
+    /// The hash over `value`, by which a thing is compared with what is on the engine; blank, and a problem, where
+    /// there is none.
+    pub(super) fn hash(&mut self, value: &impl Serialize) -> String {
+        digest::hash(value).unwrap_or_else(|error| {
+            self.because(
+                &self.base.clone(),
+                &format!("cannot be compared with what is on the engine: {error}"),
+            );
+            String::new()
+        })
     }
 
     /// Add `problem`: `docker compose` would refuse it, too.

@@ -13,7 +13,6 @@ use crate::cluster::Desired;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
 use crate::diagnostic::{Problem, Problems};
-use crate::digest::hash;
 use crate::name::NetworkName;
 use crate::topology::expand::BRIDGE_PORTS;
 use crate::topology::{Network, Node, Topology};
@@ -68,7 +67,7 @@ pub(super) fn network(
     }
     request.labels = Some(labels.clone());
     // Where a subnet lies may differ from engine to engine; that it is large enough may not.
-    let hash = hash(&(&request, network.subnet.map(|s| s.prefix_len())));
+    let hash = faults.hash(&(&request, network.subnet.map(|s| s.prefix_len())));
     labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
     let definition = json!({"options": network.options, "subnet size": network.subnet.map(|s| s.prefix_len())});
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());

@@ -17,7 +17,6 @@ use crate::cluster::VolumeSpec;
 use crate::cluster::label;
 use crate::compose::{is_windows_path, mounts_of_windows};
 use crate::diagnostic::Problem;
-use crate::digest::hash;
 use crate::template::is_template;
 use crate::value::{Map, Value};
 use crate::yaml::Node;
@@ -355,7 +354,7 @@ impl Translation<'_> {
             None if external => key.to_owned(),
             None => format!("{}_{key}", self.node.project),
         };
-        let hash = hash(&(&name, &request.driver, &request.driver_opts, &labels));
+        let hash = faults.hash(&(&name, &request.driver, &request.driver_opts, &labels));
         labels.insert(label::CLUSTER.to_owned(), self.topology.cluster.to_string());
         labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
         labels.insert(label::compose::VOLUME.to_owned(), key.to_owned());
