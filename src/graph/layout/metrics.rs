@@ -63,6 +63,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// What `count` trunks beside each other take of the width.
+    pub(super) fn beside(&self, count: usize) -> i32 {
+        self.trunk * i32::try_from(count).unwrap_or_default()
+    }
+
     /// For SVG: pixels, with fixed-width fonts of 14, 12 and 11 pixels, of which none in use is wider than this.
     pub const PIXELS: Self = Self {
         width: 1080,
@@ -207,6 +212,13 @@ pub fn shortened(text: &str, longest: usize) -> String {
 pub(super) enum End {
     Left,
     Right,
+}
+
+/// What is drawn has no room for all that must be said in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooNarrow {
+    /// How much wider to try, in the unit of the metrics; 1 or more.
+    pub(super) by: i32,
 }
 
 /// Where in `(left, right)` something `need` wide stands that none of `lines` runs through: at that end of it, else at

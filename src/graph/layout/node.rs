@@ -1,8 +1,7 @@
 //! What is in a node: its private services above the bars of its private networks, its ways in and out below.
 
 use super::block::{Block, Drop};
-use super::metrics::{End, free};
-use super::page::span;
+use super::metrics::{End, TooNarrow, free};
 use super::row::{Row, Slot, Spot, names};
 use super::{Anchor, Bar, Cell, Hue, Line, Metrics, Rect, Size, Text, shortened};
 use crate::graph::panel::Panel;
@@ -28,7 +27,7 @@ pub(super) fn block(panel: &Panel, m: &Metrics, inner: i32) -> Block {
         match plan.block(inner) {
             Ok(block) => return block,
             // A bar had no room for what it is called.
-            Err(more) => inner += more,
+            Err(narrow) => inner += narrow.by,
         }
     }
 }
@@ -113,20 +112,23 @@ impl Plan<'_> {
         };
         // The title of a terminal's box stands in its border, which shows at both ends.
         let heading = title + note + 2 * m.thick;
-        (span(self.trunks().len(), m) + rows.max().unwrap_or_default()).max(heading)
+        (m.beside(self.trunks().len()) + rows.max().unwrap_or_default()).max(heading)
     }
 
     fn title(&self) -> String {
         shortened(&self.panel.title, 2 * self.m.longest)
     }
 
-    /// The whole at that width, or how much wider it must be for the names of its bars.
-    fn block(&self, inner: i32) -> Result<Block, i32> {
+    /// The whole, `inner` wide without its insets.
+    ///
+    /// # Errors
+    /// The names of its bars have no room at that width.
+    fn block(&self, inner: i32) -> Result<Block, TooNarrow> {
         let m = self.m;
         let trunks = self.trunks();
         let mut building = Building {
             plan: self,
-            left: m.inset + span(trunks.len(), m),
+            left: m.inset + m.beside(trunks.len()),
             right: m.inset + inner,
             trunks,
             y: m.head,
@@ -182,7 +184,7 @@ struct Building<'a> {
 
 impl Building<'_> {
     /// A row of private services, the bars below it, and below these the gates, where this is their place.
-    fn part(&mut self, row: &Row<'_>, networks: &[usize], gates: Option<&Row<'_>>) -> Result<(), i32> {
+    fn part(&mut self, row: &Row<'_>, networks: &[usize], gates: Option<&Row<'_>>) -> Result<(), TooNarrow> {
         let m = self.plan.m;
         let small = m.height_of(Size::Small);
         let start = self.middle(row);
@@ -223,9 +225,8 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// The ways in and out, whose lines to private networks keep off those from above; or how much wider the node
-    /// must be for that.
-    fn gates(&mut self, gates: &Row<'_>, part: &mut Part<'_>) -> Result<(), i32> {
+    /// The ways in and out, whose lines to private networks keep off those from above.
+    fn gates(&mut self, gates: &Row<'_>, part: &mut Part<'_>) -> Result<(), TooNarrow> {
         let m = self.plan.m;
         let small = m.height_of(Size::Small);
         let middle = self.middle(gates);
@@ -240,7 +241,10 @@ impl Building<'_> {
         let apart = |start: &i32| gates.lines(*start, |s| &s.own).iter().all(clear);
         let room = self.left..=self.right - gates.w;
         let starts = (0..self.right).flat_map(|by| [middle - by, middle + by]);
-        let start = starts.filter(|s| room.contains(s)).find(apart).ok_or(m.gap)?;
+        let start = starts
+            .filter(|s| room.contains(s))
+            .find(apart)
+            .ok_or(TooNarrow { by: m.gap })?;
         part.below = gates.lines(start, |s| &s.own);
         if !part.networks.is_empty() {
             self.y += m.after_bar + small * names(&part.below);
@@ -322,20 +326,20 @@ impl Building<'_> {
         });
     }
 
-    /// A bar, what it is called where none of `lines` runs through; or how much wider the node must be.
-    fn bar(&self, network: usize, y: i32, lines: &[i32]) -> Result<Bar, i32> {
+    /// A bar, and what it is called where none of `lines` runs through.
+    fn bar(&self, network: usize, y: i32, lines: &[i32]) -> Result<Bar, TooNarrow> {
         let m = self.plan.m;
         let strip = &self.plan.panel.networks[network];
         let label = shortened(&strip.label, m.longest);
         let need = m.width_of(&label, Size::Small);
         let Some(x) = free(lines, (self.left, self.right), need, End::Right, m) else {
-            return Err(need.max(1));
+            return Err(TooNarrow { by: need.max(1) });
         };
         let mut text = m.place(&label, Size::Small, Anchor::Start, x, y - m.bar_label);
         text.look = strip.look;
         let trunk = self.trunks.iter().position(|t| *t == network);
         Ok(Bar {
-            x1: trunk.map_or(self.left, |at| m.inset + span(at, m)),
+            x1: trunk.map_or(self.left, |at| m.inset + m.beside(at)),
             x2: self.right,
             y,
             labels: vec![text],

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::block::{Block, Drop};
-use super::metrics::{End, free};
+use super::metrics::{End, TooNarrow, free};
 use super::{Anchor, Arrow, Bar, Hue, Line, Metrics, Picture, Size, node, shortened};
 use crate::graph::model::Look;
 use crate::graph::panel::{Panel, Scene};
@@ -48,14 +48,14 @@ pub(super) fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     let (mut inner, mut bundles) = bundles(scene, &blocks, room, m);
     let mut trunks = trunks(&bundles);
     if !trunks.is_empty() {
-        (inner, bundles) = self::bundles(scene, &blocks, room - span(trunks.len(), m), m);
+        (inner, bundles) = self::bundles(scene, &blocks, room - m.beside(trunks.len()), m);
         trunks = self::trunks(&bundles);
     }
     let mut page = Page {
         scene,
         m,
         blocks: &blocks,
-        left: m.margin + span(trunks.len(), m),
+        left: m.margin + m.beside(trunks.len()),
         inner,
         extent: inner,
         trunks,
@@ -72,11 +72,6 @@ pub(super) fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     };
     page.draw(&bundles);
     page.picture
-}
-
-/// What `count` trunks take of the width.
-pub(super) fn span(count: usize, m: &Metrics) -> i32 {
-    m.trunk * length(count)
 }
 
 fn length(count: usize) -> i32 {
@@ -220,8 +215,8 @@ impl Page<'_> {
             }
             y = self.bundle(bundle, y, &mut rails);
         }
-        while let Err(more) = self.rails(&rails) {
-            self.extent += more;
+        while let Err(narrow) = self.rails(&rails) {
+            self.extent += narrow.by;
         }
         self.join_parts();
         self.picture.height = y + m.margin;
@@ -295,9 +290,8 @@ impl Page<'_> {
         m.clear + m.before_rail + m.height_of(Size::Small) * length(lines)
     }
 
-    /// The rails, each at its height, and what they are called where no line runs through; or how much wider the
-    /// picture must be for that.
-    fn rails(&mut self, placed: &[(usize, i32)]) -> Result<(), i32> {
+    /// The rails, each at its height, and what they are called where no line runs through.
+    fn rails(&mut self, placed: &[(usize, i32)]) -> Result<(), TooNarrow> {
         let m = self.m;
         let mut rails = Vec::with_capacity(placed.len());
         for (rail, y) in placed {
@@ -311,7 +305,7 @@ impl Page<'_> {
             // What is to be said beside its name can be left out.
             let both = free(&lines, (left, right), name + m.tap + note, End::Left, m).filter(|_| note > 0);
             let x = both.or_else(|| free(&lines, (left, right), name, End::Left, m));
-            let x = x.ok_or(name.max(1))?;
+            let x = x.ok_or(TooNarrow { by: name.max(1) })?;
             let top = y - m.rail_label;
             let mut labels = vec![m.place(&label, Size::Name, Anchor::Start, x, top)];
             if both.is_some() {
@@ -324,7 +318,7 @@ impl Page<'_> {
             }
             let trunk = self.trunks.iter().position(|r| r == rail);
             rails.push(Bar {
-                x1: trunk.map_or(left, |at| m.margin + span(at, m)),
+                x1: trunk.map_or(left, |at| m.margin + m.beside(at)),
                 x2: right,
                 y: *y,
                 labels,
