@@ -9,8 +9,8 @@ use crate::engine::logs::Moment;
 use crate::name::ClusterName;
 use crate::select::Target;
 use crate::signal;
+use crate::text::decimal;
 use crate::text::is_secret;
-use crate::value::decimal;
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]

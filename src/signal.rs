@@ -1,6 +1,6 @@
 //! The signals of Linux, which containers run on, as the engine knows them (signal(7), moby `sys/signal`).
 
-use crate::value::decimal;
+use crate::text::decimal;
 
 /// The names from 1 on, without `SIG`.
 const NAMES: [&str; 31] = [

@@ -1,5 +1,7 @@
 //! Words for people: counts, lists and names, and the order of names.
 
+use std::str::FromStr;
+
 /// Words in a key whose value is nobody's business.
 const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
 
@@ -46,4 +48,52 @@ pub fn natural(name: &str) -> Natural {
 pub fn is_secret(key: &str) -> bool {
     let lower = key.to_lowercase();
     SECRET.iter().any(|word| lower.contains(word))
+}
+
+/// A number in decimal digits and nothing else; `None` where there are none, or too many. [`str::parse`] takes a sign, so
+/// that `+80` would be a port and `--scale slave=+3` would pass for three more.
+#[must_use]
+pub fn decimal<T: FromStr>(text: &str) -> Option<T> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Text as XML has it, in content and between quotes (XML 1.0 §2.4). A character that XML has no place for (§2.2) is shown
+/// as the replacement character.
+#[must_use]
+pub fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_alone() {
+        assert_eq!(decimal::<u16>("080"), Some(80));
+        for text in ["", "+80", "-1", " 80", "8_0", "70000", "x"] {
+            assert_eq!(decimal::<u16>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_xml_has_no_place_for_is_replaced() {
+        assert_eq!(
+            xml("a<b & \"c\">\u{1}\n\u{7f}\u{ffff}"),
+            "a&lt;b &amp; &quot;c&quot;&gt;\u{fffd}\n\u{fffd}\u{fffd}"
+        );
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Cheap to clone: 10,000 equal slaves share one copy of whatever their templates do not touch.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -88,14 +87,6 @@ impl Value {
             other => other.scalar().into_iter().collect(),
         }
     }
-}
-
-/// A number in decimal digits and nothing else; `None` where there are none, or too many. [`str::parse`] takes a sign, so
-/// that `+80` would be a port and `--scale slave=+3` would pass for three more.
-#[must_use]
-pub fn decimal<T: FromStr>(text: &str) -> Option<T> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
 }
 
 impl From<&str> for Value {

@@ -10,7 +10,7 @@ use topogen::cluster::Observed;
 use topogen::cluster::State;
 use topogen::graph::layout::{self, Anchor, Metrics};
 use topogen::graph::panel::Scene;
-use topogen::graph::{self, Format, draw, mermaid, svg};
+use topogen::graph::{self, Format, draw, mermaid};
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 
@@ -287,14 +287,6 @@ fn text_is_as_wide_as_the_terminal() {
             assert!(line.chars().count() <= columns, "{columns}: {line}");
         }
     }
-}
-
-#[test]
-fn xml_is_escaped() {
-    assert_eq!(
-        svg::escaped("a<b & \"c\">\u{1}\n"),
-        "a&lt;b &amp; &quot;c&quot;&gt;\u{fffd}\n"
-    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::compose::Condition;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
-use crate::value::decimal;
+use crate::text::decimal;
 use crate::yaml::{Entry, Node, Yaml};
 use config::configs;
 use network::{network_options, networks, private_options, with_shared_default};

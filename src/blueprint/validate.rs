@@ -11,7 +11,7 @@ use crate::compose::ConfigKind;
 use crate::compose::references;
 use crate::diagnostic::{Instead, Problem, Problems, Spanned};
 use crate::name::ServiceName;
-use crate::value::decimal;
+use crate::text::decimal;
 use crate::yaml::{Node, Yaml};
 
 pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {

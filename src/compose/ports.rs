@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::diagnostic::nearest;
-use crate::value::{Map, Value, decimal};
+use crate::text::decimal;
+use crate::value::{Map, Value};
 
 /// The keys of the long syntax.
 const KEYS: &[&str] = &[

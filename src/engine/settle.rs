@@ -14,7 +14,7 @@ use crate::cluster::State;
 use crate::cluster::label;
 use crate::name::ClusterName;
 use crate::signal;
-use crate::value::decimal;
+use crate::text::decimal;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);

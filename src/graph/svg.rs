@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::layout::{Anchor, Arrow, Bar, Cell, Frame, Hue, Line, Picture, Rect, Size, Text};
 use super::model::Look;
+use crate::text::xml;
 
 /// How things look. Twice in plain colours: renderers of files know no variables of CSS.
 const STYLE: &str = include_str!("svg.css");
@@ -19,7 +20,7 @@ pub fn write(picture: &Picture) -> String {
     svg.line(&format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"topogen\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
          role=\"img\" aria-label=\"{}\">",
-        escaped(&spoken(picture))
+        xml(&spoken(picture))
     ));
     svg.depth += 1;
     svg.line("<style>");
@@ -65,25 +66,6 @@ fn spoken(picture: &Picture) -> String {
     heading.join(", ")
 }
 
-/// `text` as XML 1.0 has it, in content and between quotes.
-#[must_use]
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            // No character of XML (§2.2).
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 fn class(name: &str, look: Look) -> String {
     let look = match look {
         Look::Plain => return name.to_owned(),
@@ -119,7 +101,7 @@ impl Svg {
         self.line(&format!("<g class=\"{class}\">"));
         self.depth += 1;
         if !details.is_empty() {
-            self.line(&format!("<title>{}</title>", escaped(details)));
+            self.line(&format!("<title>{}</title>", xml(details)));
         }
         inside(self);
         self.depth -= 1;
@@ -145,7 +127,7 @@ impl Svg {
         self.line(&format!(
             "<text class=\"{class}\" x=\"{x}\" y=\"{}\"{anchor}>{}</text>",
             y + ascent,
-            escaped(&text.text)
+            xml(&text.text)
         ));
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::TargetError;
-use crate::value::decimal;
+use crate::text::decimal;
 
 /// A name, or many.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use super::{Attachment, ConfigSource, Node, Service, Topology};
 use crate::blueprint::INOUT;
 use crate::diagnostic::Problem;
 use crate::name::NetworkKey;
-use crate::value::{Value, decimal};
+use crate::text::decimal;
+use crate::value::Value;
 
 /// Keys of a service whose texts tell it whom to ask.
 const KEYS: &[&str] = &["command", "entrypoint", "environment"];

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Scope;
 use super::report::{Finding, Kind, Report};
+use crate::text::xml;
 
 /// The report as JUnit XML; `scope` says what was looked at, without one shape and names.
 #[must_use]
@@ -101,52 +102,36 @@ fn write(suites: &[Suite], report: &Report) -> String {
     let tests: usize = suites.iter().map(|s| s.cases.len()).sum();
     let failures: usize = suites.iter().map(failed).sum();
     let name = report.cluster.as_deref().unwrap_or("compose projects");
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
-        xml,
+        out,
         "<testsuites name=\"topogen verify: {}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">",
-        escape(name)
+        xml(name)
     );
     for suite in suites {
         let _ = writeln!(
-            xml,
+            out,
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">",
-            escape(&suite.name),
+            xml(&suite.name),
             suite.cases.len(),
             failed(suite)
         );
         for case in &suite.cases {
-            let (class, name) = (escape(&suite.name), escape(&case.name));
-            let _ = write!(xml, "    <testcase classname=\"{class}\" name=\"{name}\"");
+            let (class, name) = (xml(&suite.name), xml(&case.name));
+            let _ = write!(out, "    <testcase classname=\"{class}\" name=\"{name}\"");
             if case.failures.is_empty() {
-                xml.push_str("/>\n");
+                out.push_str("/>\n");
                 continue;
             }
-            xml.push_str(">\n");
+            out.push_str(">\n");
             for (message, text) in &case.failures {
-                let (message, text) = (escape(message), escape(text));
-                let _ = writeln!(xml, "      <failure message=\"{message}\">{text}</failure>");
+                let (message, text) = (xml(message), xml(text));
+                let _ = writeln!(out, "      <failure message=\"{message}\">{text}</failure>");
             }
-            xml.push_str("    </testcase>\n");
+            out.push_str("    </testcase>\n");
         }
-        xml.push_str("  </testsuite>\n");
+        out.push_str("  </testsuite>\n");
     }
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-/// Text as XML takes it; characters that XML has no place for are left out (XML 1.0 §2.2).
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    out.push_str("</testsuites>\n");
+    out
 }

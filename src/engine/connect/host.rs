@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::value::decimal;
+use crate::text::decimal;
 
 /// The port of an engine without TLS, and of one with it (IANA, `docker` and `docker-s`).
 pub const PORTS: (u16, u16) = (2375, 2376);

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{Cell, Matrix};
-use crate::text::plural;
+use crate::text::{plural, xml};
 
 /// Up to so many containers all are drawn; past that, nodes without a difference are left out.
 const MOST: usize = 320;
@@ -64,13 +64,13 @@ pub(super) fn svg(matrix: &Matrix) -> String {
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>",
-        escape(&title)
+        xml(&title)
     );
     let _ = writeln!(svg, "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>");
     let _ = writeln!(
         svg,
         "<text x=\"{MARGIN}\" y=\"30\" font-size=\"16\" font-weight=\"600\">{}</text>",
-        escape(&title)
+        xml(&title)
     );
     let hint = match plan.blocks.len() {
         shown if shown == matrix.nodes.len() => "rows reach columns, both in the same order".to_owned(),
@@ -95,7 +95,7 @@ pub(super) fn svg(matrix: &Matrix) -> String {
              <text x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\">{}</text>",
             MARGIN + 22.0,
             y + 11.5,
-            escape(text)
+            xml(text)
         );
     }
     svg.push_str("</svg>\n");
@@ -293,7 +293,7 @@ fn grid(plan: &Plan<'_>, svg: &mut String) {
 
 fn labels(plan: &Plan<'_>, svg: &mut String) {
     let mut label = |at: f64, distance: f64, size: f64, class: &str, text: &str, weight: &str| {
-        let text = escape(text);
+        let text = xml(text);
         let (x, y) = (plan.left - distance, plan.top + at + size * 0.36);
         let _ = writeln!(
             svg,
@@ -351,7 +351,7 @@ fn faults(plan: &Plan<'_>, svg: &mut String) {
                 Cell::Other => ("other", "is answered by another than"),
                 _ => continue,
             };
-            let text = escape(&format!("{} {words} {}", names[row], names[*column]));
+            let text = xml(&format!("{} {words} {}", names[row], names[*column]));
             let _ = writeln!(
                 svg,
                 "<rect class=\"{class}\" x=\"{:.0}\" y=\"{:.0}\" width=\"{c:.0}\" height=\"{c:.0}\"><title>{text}</title></rect>",
@@ -393,11 +393,4 @@ fn legend(plan: &Plan<'_>) -> Vec<(&'static str, String)> {
     there
         .map(|((class, text), count)| (class, format!("{}: {text}", plural(count, "pair"))))
         .collect()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

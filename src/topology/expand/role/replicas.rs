@@ -5,8 +5,9 @@ use super::Compiled;
 use crate::blueprint::{self, MAX_COUNT};
 use crate::diagnostic::{Problem, Span};
 use crate::name::ContainerName;
+use crate::text::decimal;
 use crate::topology::Service;
-use crate::value::{Map, Value, decimal};
+use crate::value::{Map, Value};
 
 impl Expansion<'_> {
     /// What `scale` or `deploy.replicas` says (Compose specification, services, `scale`): `None` for neither, and for a
