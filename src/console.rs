@@ -1,6 +1,7 @@
 //! The terminal that topogen runs in, for a command in a container to use as its own.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 
 use rustix::termios::{self, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,24 +62,29 @@ fn told(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// Rows and columns of the terminal that stdout is; `None` where it is none.
-pub(crate) fn size() -> Option<(u16, u16)> {
-    let size = termios::tcgetwinsize(io::stdout()).ok()?;
+/// Rows and columns of the terminal that `stream` is; `None` where it is none, or does not know.
+pub(crate) fn size(stream: impl AsFd) -> Option<(u16, u16)> {
+    let size = termios::tcgetwinsize(stream).ok()?;
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
 }
 
-/// The same as it changes (SIGWINCH).
+/// The same of stdout, as it changes (SIGWINCH).
 pub(crate) fn sizes() -> Option<watch::Receiver<(u16, u16)>> {
-    let (sender, receiver) = watch::channel(size()?);
+    let (sender, receiver) = watch::channel(size(io::stdout())?);
     let mut changes = signal(SignalKind::window_change()).ok()?;
     tokio::spawn(async move {
         while changes.recv().await.is_some() {
-            if size().is_none_or(|size| sender.send(size).is_err()) {
+            if size(io::stdout()).is_none_or(|size| sender.send(size).is_err()) {
                 break;
             }
         }
     });
     Some(receiver)
+}
+
+/// Whether colours are not wanted: `NO_COLOR` is set to anything (no-color.org).
+pub(crate) fn is_plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// What is typed, or comes in otherwise, until its end. A thread of its own waits for it and ends with the process: a

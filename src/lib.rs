@@ -19,6 +19,7 @@
 //! All that lies left of the files and between `observe` and `apply` is pure. There is no state file: what runs is
 //! what the engine's labels say.
 
+mod atomic;
 pub mod blueprint;
 pub mod cli;
 pub mod cluster;
@@ -76,7 +77,7 @@ pub fn main() -> Exit {
 /// The only place that prints an error.
 fn report(error: &Error) {
     if let Error::Blueprint { problems, sources } = error {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let colour = std::io::stderr().is_terminal() && !console::is_plain();
         terminal::line(problems.render(sources, colour).trim_end());
         return;
     }

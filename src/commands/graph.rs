@@ -6,14 +6,15 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{load, work};
+use crate::atomic;
 use crate::cli::{Graph, GraphFormat};
 use crate::cluster::Observed;
+use crate::console;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::graph::{self, Format, mermaid};
 use crate::name::ClusterName;
-use crate::render::files;
 use crate::terminal;
 
 /// Columns where no terminal says how many it has.
@@ -48,7 +49,7 @@ pub(super) async fn run(args: &Graph) -> Result<(), Error> {
     let Some(file) = file else {
         return Ok(terminal::data(&text).context("cannot print")?);
     };
-    Ok(files::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
+    Ok(atomic::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }
 
 /// The format that is asked for, else the one that `file` ends in, else text.
@@ -76,10 +77,10 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
         GraphFormat::Json => Format::Json,
         GraphFormat::Text => {
             let shown = file.is_none() && std::io::stdout().is_terminal();
-            let size = terminal_size::terminal_size().filter(|_| shown);
+            let size = console::size(std::io::stdout()).filter(|_| shown);
             Format::Text {
-                columns: size.map_or(COLUMNS, |(width, _)| usize::from(width.0)),
-                colour: shown && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+                columns: size.map_or(COLUMNS, |(_, columns)| usize::from(columns)),
+                colour: shown && !console::is_plain(),
             }
         }
     })

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 
+use crate::atomic;
 use crate::cli::Image;
 use crate::error::Error;
 use crate::fake;
@@ -15,7 +16,7 @@ pub(super) fn run(args: &Image) -> Result<(), Error> {
         return Ok(terminal::bytes(&archive).context("cannot print")?);
     }
     let shown = args.output.display();
-    std::fs::write(&args.output, archive).with_context(|| format!("cannot write `{shown}`"))?;
+    atomic::write(&args.output, &archive, 0o644).with_context(|| format!("cannot write `{shown}`"))?;
     terminal::line(&format!(
         "wrote `{name}` for linux/{}: `docker load -i {shown}`",
         parts.architecture

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::digest::sha256;
 use crate::parallel;
 
@@ -142,7 +143,7 @@ impl Changes<'_> {
         }
         let written = parallel::each(&self.write, |at| {
             let file = &self.files[*at];
-            write(&self.directory.join(&file.path), &file.content, file.mode)
+            atomic::replace(&self.directory.join(&file.path), &file.content, file.mode)
         });
         written.into_iter().collect::<io::Result<()>>()?;
         for path in &self.remove {
@@ -169,36 +170,12 @@ impl Changes<'_> {
         if read(&path)?.as_deref() == Some(text.as_slice()) {
             return Ok(());
         }
-        write(&path, &text, 0o644)
+        atomic::replace(&path, &text, 0o644)
     }
-}
-
-/// By way of a file beside it, so that nobody ever sees half of it.
-pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = match new_file(parent, mode) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(parent)?;
-            new_file(parent, mode)?
-        }
-        other => other?,
-    };
-    file.write_all(content)?;
-    // What the umask took away, the mode asked for gives back.
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }
 
 fn has_mode(path: &Path, mode: u32) -> bool {
     fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o7777 == mode)
-}
-
-fn new_file(parent: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".topogen-")
-        .permissions(fs::Permissions::from_mode(mode))
-        .tempfile_in(parent)
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use rustix::process::getpgrp;
-use rustix::termios::{tcgetpgrp, tcgetwinsize};
+use rustix::termios::tcgetpgrp;
 
 use super::layout::{self, ASCII, Glyphs, Size, UNICODE};
 use super::paint::Painter;
 use super::state::State;
 use super::{Face, terminal};
+use crate::console;
 use crate::plan::event::Event;
 
 /// Nothing is drawn for what takes no longer.
@@ -39,7 +40,7 @@ impl Screen {
             begun: Instant::now(),
             painter: Painter::default(),
             glyphs: if speaks_utf8() { &UNICODE } else { &ASCII },
-            colours: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            colours: !console::is_plain(),
         };
         std::thread::Builder::new().spawn(keep_drawing).ok()?;
         Some(screen)
@@ -96,13 +97,10 @@ fn write(text: &str) {
 }
 
 fn size() -> Size {
-    match tcgetwinsize(std::io::stderr()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
-            columns: size.ws_col.into(),
-            rows: size.ws_row.into(),
-        },
-        _ => USUAL,
-    }
+    console::size(std::io::stderr()).map_or(USUAL, |(rows, columns)| Size {
+        columns: columns.into(),
+        rows: rows.into(),
+    })
 }
 
 /// Whether the locale says so (POSIX, "Environment Variables"): the first of these that is set decides.

@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::json;
 
+use crate::atomic;
 use crate::cli::{Progress, ReportFormat, Verify};
+use crate::console;
 use crate::error::Error;
 use crate::terminal;
 use crate::terminal::words::span;
@@ -30,7 +32,7 @@ pub(super) fn print(report: &Report, scope: Option<&Scope>, args: &Verify) -> Re
     match &args.output {
         Some(path) if path.as_os_str() != "-" => {
             let shown = path.display();
-            std::fs::write(path, &text).with_context(|| format!("cannot write `{shown}`"))?;
+            atomic::write(path, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{shown}`"))?;
             terminal::data(&table(report, width())).map_err(anyhow::Error::from)?;
         }
         _ => terminal::data(&text).map_err(anyhow::Error::from)?,
@@ -60,9 +62,6 @@ pub(super) fn format(args: &Verify) -> ReportFormat {
 }
 
 fn width() -> u16 {
-    let stdout = std::io::stdout();
-    let size = rustix::termios::tcgetwinsize(stdout)
-        .ok()
-        .filter(|size| size.ws_col > 0);
-    size.map_or(WIDTH, |size| size.ws_col.max(NARROWEST))
+    let size = console::size(std::io::stdout());
+    size.map_or(WIDTH, |(_, columns)| columns.max(NARROWEST))
 }
