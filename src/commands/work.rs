@@ -13,12 +13,12 @@ use crate::cluster::Desired;
 use crate::cluster::Observed;
 use crate::cluster::Pull;
 use crate::cluster::label;
-use crate::engine::apply::{Looks, Setting, apply};
+use crate::engine::apply::{self, FakeError, Looks, Setting, apply};
 use crate::engine::connect::{self, Engine};
 use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::error::Error;
-use crate::fake::{self, image};
+use crate::fake;
 use crate::name::ClusterName;
 use crate::plan::Action;
 use crate::plan::Plan;
@@ -302,22 +302,20 @@ pub(super) async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, E
     if !needed {
         return Ok(true);
     }
-    let name = fake::image_name();
-    let looking = || doing("look at the fake image");
-    let label = observe::image_label(engine, &name, label::EXECUTABLE).await;
-    let label = label.map_err(looking())?;
-    let own = image::identity_of_this_process().ok();
-    if own.is_some() && label == own {
-        return Ok(true);
+    match apply::fake_is_ready(engine).await {
+        Ok(ready) => Ok(ready),
+        Err(FakeError::Engine(error)) => Err(doing("look at the fake image")(error)),
+        Err(FakeError::Image {
+            error,
+            os,
+            architecture,
+        }) => Err(Error::InTheWay {
+            messages: vec![format!("image `{}` is not on the engine: {error}", fake::image_name())],
+            hints: vec![format!(
+                "run `topogen image -o fake.tar` of a topogen built for {os}/{architecture}, then `docker load -i fake.tar`"
+            )],
+        }),
     }
-    let (os, architecture) = engine.platform().await.map_err(looking())?;
-    let can_run = image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
-    image::ready(label.as_deref(), own.as_deref(), can_run).map_err(|error| Error::InTheWay {
-        messages: vec![format!("image `{name}` is not on the engine: {error}")],
-        hints: vec![format!(
-            "run `topogen image -o fake.tar` of a topogen built for {os}/{architecture}, then `docker load -i fake.tar`"
-        )],
-    })
 }
 
 #[cfg(test)]

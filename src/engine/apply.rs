@@ -25,6 +25,7 @@ use crate::plan::schedule::{Outcome, Schedule};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
 pub(super) use image::load_image;
+pub(crate) use image::{FakeError, fake_is_ready};
 pub use wait::Looks;
 
 /// How often an operation is tried where the engine says that what is in its way is passing.

@@ -12,10 +12,9 @@ use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOp
 use futures_util::{Stream, StreamExt};
 use tokio::sync::OnceCell;
 
-use super::apply;
+use super::apply::{self, FakeError};
 use super::connect::Engine;
 use super::fault::Fault;
-use super::observe;
 use crate::cluster::label;
 use crate::fake::{self, image};
 use crate::probe::question::Answers;
@@ -163,21 +162,14 @@ impl<'e> Prober<'e> {
 
     /// Put the image on the engine, where it is not there or another build's.
     async fn provide(&self) -> Result<(), String> {
-        let (engine, name) = (self.engine, fake::image_name());
-        let failed = |fault: Fault| fault.to_string();
-        let there = observe::image_label(engine, &name, label::EXECUTABLE)
-            .await
-            .map_err(failed)?;
-        let own = image::identity_of_this_process().ok();
-        if own.is_some() && there == own {
-            return Ok(());
-        }
-        let (os, architecture) = engine.platform().await.map_err(failed)?;
-        let can_run = image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
-        match image::ready(there.as_deref(), own.as_deref(), can_run) {
+        let name = fake::image_name();
+        match apply::fake_is_ready(self.engine).await {
             Ok(true) => Ok(()),
-            Ok(false) => apply::load_image(engine, &name).await.map_err(failed),
-            Err(error) => Err(format!("image `{name}` is not on the engine: {error}")),
+            Ok(false) => apply::load_image(self.engine, &name)
+                .await
+                .map_err(|fault| fault.to_string()),
+            Err(FakeError::Engine(fault)) => Err(fault.to_string()),
+            Err(FakeError::Image { error, .. }) => Err(format!("image `{name}` is not on the engine: {error}")),
         }
     }
 }

@@ -110,19 +110,11 @@ impl Parts {
             .files
             .iter()
             .map(|(path, content)| (&path[1..], content.as_slice(), 0o755)))?;
-        let config = json!({
-            "architecture": self.architecture,
-            "os": "linux",
-            "created": "1970-01-01T00:00:00Z",
-            "config": {
-                "Entrypoint": [EXECUTABLE, "fake"],
-                "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
-                "Labels": {label::EXECUTABLE: self.identity},
-                "StopSignal": "SIGTERM",
-            },
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))]},
-        });
-        let config = serde_json::to_vec(&config).map_err(io::Error::from)?;
+        let config = config(
+            &self.architecture,
+            &self.identity,
+            &format!("sha256:{}", sha256(&layer)),
+        );
         let config_name = format!("{}.json", sha256(&config));
         let manifest = json!([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]);
         let manifest = serde_json::to_vec(&manifest).map_err(io::Error::from)?;
@@ -145,6 +137,35 @@ impl Parts {
             executable: format!("linux/{}", self.architecture),
             engine: format!("{os}/{architecture}"),
         })
+    }
+}
+
+/// The image's configuration (Docker Image Specification v1.2, "Image JSON"). The same parts give the same bytes, by whose
+/// SHA-256 an engine calls the image.
+fn config(architecture: &str, identity: &str, layer: &str) -> Vec<u8> {
+    let config = json!({
+        "architecture": architecture,
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": {
+            "Entrypoint": [EXECUTABLE, "fake"],
+            "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
+            "Labels": {label::EXECUTABLE: identity},
+            "StopSignal": "SIGTERM",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [layer]},
+    });
+    config.to_string().into_bytes()
+}
+
+/// Whether the image that the engine calls `id` is a fake image as this version of topogen makes them, of whatever
+/// executable. The label alone does not tell: an image that is built `FROM` a fake has it too, and may have no layer of its
+/// own. But its configuration differs, by its history if by nothing else, and so does the digest of it.
+#[must_use]
+pub fn is_own_make(id: &str, architecture: &str, identity: &str, layers: &[String]) -> bool {
+    match layers {
+        [layer] => id == format!("sha256:{}", sha256(&config(architecture, identity, layer))),
+        _ => false,
     }
 }
 
@@ -309,6 +330,26 @@ mod tests {
         }
         assert_eq!(build_id(head), None);
         assert_eq!(build_id(&head[..4]), None);
+    }
+
+    #[test]
+    fn an_image_built_from_a_fake_is_not_taken_for_one() {
+        let layer = format!("sha256:{}", sha256(b"layer"));
+        let own = config("amd64", "abc", &layer);
+        let id = |config: &[u8]| format!("sha256:{}", sha256(config));
+        let is_own = |config: &[u8], layers: &[String]| is_own_make(&id(config), "amd64", "abc", layers);
+        assert!(is_own(&own, std::slice::from_ref(&layer)));
+        // `FROM topogen/fake` and a label: the same layer, and the label of the fake.
+        let mut built: serde_json::Value = serde_json::from_slice(&own).expect("JSON");
+        built["config"]["Labels"]["mine"] = "x".into();
+        assert!(!is_own(built.to_string().as_bytes(), std::slice::from_ref(&layer)));
+        // `FROM topogen/fake` and nothing else: only its history tells.
+        let mut built: serde_json::Value = serde_json::from_slice(&own).expect("JSON");
+        built["history"] = json!([{"created_by": "/bin/sh -c #(nop)", "empty_layer": true}]);
+        assert!(!is_own(built.to_string().as_bytes(), std::slice::from_ref(&layer)));
+        // A layer on top, whatever the rest says.
+        assert!(!is_own(&own, &[layer.clone(), layer.clone()]));
+        assert!(!is_own(&own, &[]));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::cluster::label;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 
-use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder, PruneImagesOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
+};
 use futures_util::StreamExt;
 
 use super::{PAUSE, Setting};
@@ -12,6 +14,48 @@ use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::fake;
+use crate::fake::image::ImageError;
+
+/// Why the engine has no fake image that will do, and cannot be given one.
+#[derive(Debug)]
+pub(crate) enum FakeError {
+    /// The engine's.
+    Engine(Fault),
+    /// None can be made here for the engine's machine.
+    Image {
+        /// Why.
+        error: ImageError,
+        /// The operating system of the engine's machine, in Go's words (`GOOS`): `linux`.
+        os: String,
+        /// Its architecture, in Go's words (`GOARCH`): `arm64`.
+        architecture: String,
+    },
+}
+
+impl From<Fault> for FakeError {
+    fn from(fault: Fault) -> Self {
+        Self::Engine(fault)
+    }
+}
+
+/// Whether the engine has a fake image that will do; else it is to be loaded ([`load_image`]).
+///
+/// # Errors
+/// The engine's; that there is none, and none can be made.
+pub(crate) async fn fake_is_ready(engine: &Engine) -> Result<bool, FakeError> {
+    let label = observe::image_label(engine, &fake::image_name(), label::EXECUTABLE).await?;
+    let own = fake::image::identity_of_this_process().ok();
+    if own.is_some() && label == own {
+        return Ok(true);
+    }
+    let (os, architecture) = engine.platform().await?;
+    let can_run = fake::image::Parts::of_this_process().and_then(|p| p.runs_on(&os, &architecture));
+    fake::image::ready(label.as_deref(), own.as_deref(), can_run).map_err(|error| FakeError::Image {
+        error,
+        os,
+        architecture,
+    })
+}
 
 /// `POST /images/load` of topogen's own executable.
 pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Fault> {
@@ -30,10 +74,29 @@ pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result
     while let Some(answer) = stream.next().await {
         answer?;
     }
-    // What another build of topogen left there without a name is of no use; whether it goes does not matter.
+    // Whether what is of no use goes does not matter.
+    let _ = prune_fakes(engine).await;
+    Ok(())
+}
+
+/// Remove the fakes of other builds of topogen that have lost their name to this one's. An image that somebody built from a
+/// fake stays, as does one that a container still runs.
+async fn prune_fakes(engine: &Engine) -> Result<(), Fault> {
     let unnamed = HashMap::from([("dangling", vec!["true"]), ("label", vec![label::EXECUTABLE])]);
-    let options = PruneImagesOptionsBuilder::new().filters(&unnamed).build();
-    let _ = engine.docker.prune_images(Some(options)).await;
+    let options = ListImagesOptionsBuilder::new().filters(&unnamed).build();
+    for image in engine.docker.list_images(Some(options)).await? {
+        let inspect = engine.docker.inspect_image(&image.id).await?;
+        let layers = inspect.root_fs.and_then(|r| r.layers).unwrap_or_default();
+        let architecture = inspect.architecture.unwrap_or_default();
+        let identity = image.labels.get(label::EXECUTABLE).map(String::as_str);
+        if fake::image::is_own_make(&image.id, &architecture, identity.unwrap_or_default(), &layers) {
+            // Without force: one that a container runs stays.
+            let _ = engine
+                .docker
+                .remove_image(&image.id, None::<RemoveImageOptions>, None)
+                .await;
+        }
+    }
     Ok(())
 }
 
