@@ -39,6 +39,11 @@ fn shown(report: &Report) -> String {
     format!("{}{notes}{}\n", table(report, 140), report.summary())
 }
 
+/// Who reaches whom, as a picture.
+fn pictured(report: &Report) -> String {
+    report.matrix.as_ref().expect("it was asked for").svg()
+}
+
 /// One fault on a right cluster of two slaves, and what it is told as.
 fn fault(make: impl FnOnce(&mut Engine)) -> String {
     let topology = lab(2);
@@ -83,7 +88,7 @@ fn a_right_cluster_has_no_findings() {
     for topology in [lab(0), lab(1), lab(2), lab(5), crooked] {
         let report = Engine::of(&topology).verify(&topology, everything);
         assert!(report.right && report.findings.is_empty(), "{}", shown(&report));
-        assert!(report.matrix.svg().contains("all as expected"));
+        assert!(pictured(&report).contains("all as expected"));
         assert_eq!(table(&report, 140), "");
     }
     let topology = lab(3);
@@ -438,6 +443,41 @@ fn names_that_the_engine_gets_wrong_itself() {
 }
 
 #[test]
+fn a_resolver_fails() {
+    let asker = "slave1-service_entry-1";
+    let failing =
+        |name: &str, code: &str| fault(|e| e.failing.push((asker.to_owned(), name.to_owned(), code.to_owned())));
+    insta::assert_snapshot!("resolver_fails_for_all", failing("*", "SERVFAIL"));
+    insta::assert_snapshot!("resolver_refuses_one", failing("slave2", "REFUSED"));
+    insta::assert_snapshot!("resolver_is_silent", failing("*", ""));
+}
+
+#[test]
+fn what_a_resolver_cannot_tell_is_not_as_it_should_be() {
+    let topology = lab(2);
+    let right = Engine::of(&topology).verify(&topology, everything).proved;
+    let proved = |failing: &[(&str, &str)]| {
+        let mut engine = Engine::of(&topology);
+        let names = engine.found.containers.iter().map(|c| c.name.clone());
+        let fails = |container: String| {
+            let fail = |(name, code): &(&str, &str)| (container.clone(), (*name).to_owned(), (*code).to_owned());
+            failing.iter().map(fail).collect::<Vec<_>>()
+        };
+        engine.failing = names.flat_map(fails).collect();
+        engine.verify(&topology, everything).proved
+    };
+    assert!(right.names > 0 && right.unknown > 0);
+    for code in ["SERVFAIL", "REFUSED", ""] {
+        let broken = proved(&[("*", code)]);
+        assert_eq!((broken.names, broken.unknown), (0, 0), "{code}");
+        // An engine that may ask nobody outside says so of names that it does not know, and these lead nowhere.
+        let inside = proved(&[("no-such-name", code), ("service_3", code)]);
+        assert_eq!(inside.unknown, right.unknown, "{code}");
+        assert!(inside.names < right.names, "{code}");
+    }
+}
+
+#[test]
 fn a_host_name_is_a_name() {
     let topology = blueprint(
         "roles: {web: {count: 2, entry: app, exit: out, services: {app: {image: topogen/fake, hostname: app}, \
@@ -533,7 +573,7 @@ fn a_report_prints_in_every_form() {
     insta::assert_snapshot!("mixed_json", serde_json::to_string_pretty(&report).expect("JSON"));
     let scope = everything(&Picture::new(&topology, &engine.found));
     insta::assert_snapshot!("mixed_junit", junit(&report, Some(&scope)));
-    insta::assert_snapshot!("mixed_svg", report.matrix.svg());
+    insta::assert_snapshot!("mixed_svg", pictured(&report));
 }
 
 #[test]
@@ -744,6 +784,6 @@ proptest! {
         prop_assert_eq!(report.right, form(&engine) == before, "{}", shown(&report));
         let xml = junit(&report, None);
         prop_assert_eq!(xml.matches("<testcase").count(), xml.matches("/>\n").count() + xml.matches("</testcase>").count());
-        prop_assert!(report.matrix.svg().ends_with("</svg>\n"));
+        prop_assert!(pictured(&report).ends_with("</svg>\n"));
     }
 }

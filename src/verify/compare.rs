@@ -46,8 +46,8 @@ pub enum Seen {
 pub struct Compared {
     /// How much holds.
     pub proved: Proved,
-    /// Who reaches whom.
-    pub matrix: Matrix,
+    /// Who reaches whom, where that is to be pictured: it takes two bytes for each pair of containers.
+    pub matrix: Option<Matrix>,
     /// For each member that could be asked, how many answers came.
     pub answered: BTreeMap<usize, usize>,
     /// Why the others could not be.
@@ -59,11 +59,11 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Nothing yet.
+    /// Nothing yet; with a matrix where it is `pictured`.
     #[must_use]
-    pub fn new(picture: &Picture<'_>) -> Self {
+    pub fn new(picture: &Picture<'_>, pictured: bool) -> Self {
         Self {
-            matrix: Matrix::new(picture),
+            matrix: pictured.then(|| Matrix::new(picture)),
             ..Self::default()
         }
     }
@@ -114,11 +114,12 @@ impl Compared {
 
     /// What is on none of the networks where it is to be met cannot be asked about: it is not reached.
     fn mark_absent(&mut self, picture: &Picture<'_>, asker: usize) {
+        let Some(matrix) = &mut self.matrix else { return };
         for joint in &picture.members[asker].joints {
             for (target, _) in &picture.nets[joint.net].members {
                 let mut common = picture.members[asker].joints.iter().map(|j| j.net);
                 if common.all(|net| picture.address(*target, net).is_none()) {
-                    self.matrix.mark(asker, *target, Cell::Cut);
+                    matrix.mark(asker, *target, Cell::Cut);
                 }
             }
         }
@@ -152,7 +153,9 @@ impl Compared {
             (Check::Port { at, .. } | Check::Touch(at), false) => (at, Cell::Cut),
             (Check::Apart(at), false) => (at, Cell::Open),
         };
-        self.matrix.mark(asker, at.target, cell);
+        if let Some(matrix) = &mut self.matrix {
+            matrix.mark(asker, at.target, cell);
+        }
     }
 }
 

@@ -24,9 +24,12 @@ pub fn explain(
     let mut following: Vec<Vec<&Symptom<'_>>> = vec![Vec::new(); differences.len()];
     let mut rest = Vec::new();
     for symptom in symptoms {
-        let causes = differences.iter().enumerate().filter(|_| symptom.is_predicted(picture));
-        let near = causes.filter_map(|(at, d)| Some((symptom.nearness(picture, &d.about)?, at)));
-        match near.min() {
+        let near = |(at, difference): (usize, &Difference)| Some((symptom.nearness(picture, &difference.about)?, at));
+        let nearest = match symptom.is_predicted(picture) {
+            true => differences.iter().enumerate().filter_map(near).min(),
+            false => None,
+        };
+        match nearest {
             Some((_, at)) => following[at].push(symptom),
             None => rest.push(symptom),
         }

@@ -21,9 +21,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The nodes, or projects, that were looked at.
     pub nodes: Vec<NodeReport>,
-    /// Who reaches whom.
+    /// Who reaches whom; `None` where no picture of it was asked for.
     #[serde(skip)]
-    pub matrix: Matrix,
+    pub matrix: Option<Matrix>,
 }
 
 /// A node, or a project, that was looked at.

@@ -313,7 +313,7 @@ impl Engine {
             true => Err("no such exec instance".to_owned()),
             false => Ok(self.answer(picture.members[asker].found.expect("it runs"), questions)),
         };
-        let mut compared = Compared::new(&picture);
+        let mut compared = Compared::new(&picture, true);
         for expected in expected {
             let answers = answer(expected.asker, &expected.questions(&picture, 0, 0));
             compared.take(&picture, expected, answers);

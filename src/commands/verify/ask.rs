@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::super::work;
-use crate::cli::Verify;
+use super::print;
+use crate::cli::{ReportFormat, Verify};
 use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
@@ -67,7 +68,7 @@ pub(super) async fn members(
         .max();
     let width = parallel(most.unwrap_or_default(), args);
     let full = observe::overflows(engine);
-    let mut compared = Compared::new(picture);
+    let mut compared = Compared::new(picture, print::format(args) == ReportFormat::Svg);
     let take = |(expected, ..): Asked<Expected>, answers| compared.take(picture, expected, answers);
     all(engine, asked.len(), asked.iter().filter_map(ask), width, take).await?;
     if full.is_some() && observe::overflows(engine) > full {

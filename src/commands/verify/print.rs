@@ -27,7 +27,7 @@ pub(super) fn print(report: &Report, scope: Option<&Scope>, args: &Verify) -> Re
         ReportFormat::Table => table(report, width()),
         ReportFormat::Json => serde_json::to_string_pretty(report).map_err(anyhow::Error::from)? + "\n",
         ReportFormat::Junit => junit(report, scope),
-        ReportFormat::Svg => report.matrix.svg(),
+        ReportFormat::Svg => report.matrix.as_ref().context("no matrix was kept")?.svg(),
     };
     match &args.output {
         Some(path) if path.as_os_str() != "-" => {

@@ -56,27 +56,37 @@ pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded:
         classes.entry(class(symptom)).or_default().push(symptom);
     }
     let mut findings = Vec::new();
-    for (class, mut left) in classes {
-        let mut groups: Vec<(Common, Vec<&Symptom<'_>>)> = Vec::new();
-        while let Some(common) = widest(picture, class, &left) {
-            let (these, others) = left
-                .into_iter()
-                .partition(|s| commons(picture, class, s).contains(&common));
-            groups.push((common, these));
-            left = others;
+    for (class, symptoms) in classes {
+        match few_groups(picture, class, &symptoms) {
+            Some(groups) => findings.extend(
+                groups
+                    .iter()
+                    .map(|(common, all)| finding(picture, class, Some(common), all, crowded)),
+            ),
+            None => findings.push(finding(picture, class, None, &symptoms, crowded)),
         }
-        if groups.len() > MOST {
-            let all: Vec<&Symptom<'_>> = groups.into_iter().flat_map(|(_, symptoms)| symptoms).collect();
-            findings.push(finding(picture, class, None, &all, crowded));
-            continue;
-        }
-        findings.extend(
-            groups
-                .iter()
-                .map(|(common, all)| finding(picture, class, Some(common), all, crowded)),
-        );
     }
     findings
+}
+
+/// A group of symptoms, and what they have in common.
+type Group<'s, 'e> = (Common, Vec<&'s Symptom<'e>>);
+
+/// The symptoms of a class in [`MOST`] groups or fewer; `None` where these do not hold all of them.
+fn few_groups<'s, 'e>(picture: &Picture<'_>, class: Class, symptoms: &[&'s Symptom<'e>]) -> Option<Vec<Group<'s, 'e>>> {
+    let mut left = symptoms.to_vec();
+    let mut groups = Vec::new();
+    while let Some(common) = widest(picture, class, &left) {
+        if groups.len() == MOST {
+            return None;
+        }
+        let (these, others) = left
+            .into_iter()
+            .partition(|s| commons(picture, class, s).contains(&common));
+        groups.push((common, these));
+        left = others;
+    }
+    Some(groups)
 }
 
 fn class(symptom: &Symptom<'_>) -> Class {
