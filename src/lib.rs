@@ -45,6 +45,7 @@ pub mod template;
 pub mod terminal;
 pub mod text;
 pub mod topology;
+mod toposort;
 pub mod value;
 pub mod verify;
 pub mod yaml;

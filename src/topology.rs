@@ -10,7 +10,7 @@ pub mod outside;
 mod unanswered;
 pub mod written;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -24,6 +24,7 @@ use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
 };
+use crate::toposort;
 use crate::value::{Map, Value};
 use outside::Outside;
 use written::Written;
@@ -65,15 +66,16 @@ pub struct RoleOrder {
 
 /// `roles` so that each stands after those that it starts after.
 #[must_use]
-pub fn in_order<'a>(mut roles: Vec<&'a RoleName>, order: &[RoleOrder]) -> Vec<&'a RoleName> {
-    let mut sorted = Vec::with_capacity(roles.len());
-    while !roles.is_empty() {
-        let waits = |r: &RoleName| order.iter().any(|o| o.role == *r && roles.contains(&&o.after));
-        // A circle was refused long ago.
-        let next = roles.iter().position(|r| !waits(r)).unwrap_or(0);
-        sorted.push(roles.remove(next));
-    }
-    sorted
+pub fn in_order<'a>(roles: Vec<&'a RoleName>, order: &[RoleOrder]) -> Vec<&'a RoleName> {
+    let waits = roles.iter().map(|role| {
+        let after = order.iter().filter(|o| o.role == **role);
+        after
+            .filter_map(|o| roles.iter().position(|r| **r == o.after))
+            .collect()
+    });
+    let waits: Vec<BTreeSet<usize>> = waits.collect();
+    // A circle was refused long ago.
+    toposort::sorted(&waits).all().map(|at| roles[at]).collect()
 }
 
 /// A network of the engine.

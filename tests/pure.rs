@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "topology.rs",
     "text.rs",
     "topology",
+    "toposort.rs",
     "value.rs",
     "verify.rs",
     "verify/compare.rs",

@@ -1,5 +1,7 @@
 //! What must agree with what, inside one blueprint: every fault collected.
 
+use std::collections::BTreeSet;
+
 use super::Blueprint;
 use super::INOUT;
 use super::INTERNAL;
@@ -10,8 +12,9 @@ use super::merge;
 use crate::compose::ConfigKind;
 use crate::compose::references;
 use crate::diagnostic::{Instead, Problem, Problems, Spanned};
-use crate::name::ServiceName;
+use crate::name::{RoleName, ServiceName};
 use crate::text::decimal;
+use crate::toposort;
 use crate::yaml::{Node, Yaml};
 
 pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
@@ -46,20 +49,16 @@ fn order(roles: &[Role], problems: &mut Problems) {
             }
         }
     }
-    // What waits for nothing that is left goes, until only circles are left.
-    let mut left: Vec<&Role> = roles.iter().collect();
-    loop {
-        let waits = |r: &&&Role| {
-            r.after
-                .iter()
-                .any(|(a, _)| left.iter().any(|l| l.name.value == a.value))
-        };
-        let next: Vec<&Role> = left.iter().filter(waits).copied().collect();
-        if next.len() == left.len() {
-            break;
-        }
-        left = next;
-    }
+    let place = |name: &RoleName| roles.iter().position(|r| r.name.value == *name);
+    let waits = roles
+        .iter()
+        .map(|r| r.after.iter().filter_map(|(after, _)| place(&after.value)).collect());
+    let waits: Vec<BTreeSet<usize>> = waits.collect();
+    let left: Vec<&Role> = toposort::sorted(&waits)
+        .circular
+        .into_iter()
+        .map(|at| &roles[at])
+        .collect();
     if let Some(role) = left.first()
         && let Some((after, _)) = role
             .after

@@ -10,6 +10,7 @@ use crate::cluster::State;
 use crate::cluster::label;
 use crate::compose::Condition;
 use crate::text::natural;
+use crate::toposort;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,9 +145,9 @@ impl Doing<'_> {
 
 /// Each after those that depend on it, whatever comes of them.
 fn stop(todo: &[Doing<'_>], plan: &mut Plan) {
-    let dependents = order::turned(&needs(todo));
+    let dependents = toposort::turned(&needs(todo));
     let mut placed: HashMap<usize, usize> = HashMap::new();
-    for at in order::each_after(&dependents) {
+    for at in toposort::sorted(&dependents).all() {
         let after_any = dependents[at].iter().filter_map(|d| placed.get(d).copied()).collect();
         let place = todo[at].push(Vec::new(), plan);
         plan.operations[place].after_any = after_any;
@@ -159,7 +160,7 @@ fn start(todo: &[Doing<'_>], plan: &mut Plan) {
     let needs = needs(todo);
     let mut placed: HashMap<usize, usize> = HashMap::new();
     let mut awaits: HashMap<(usize, Condition), usize> = HashMap::new();
-    for at in order::each_after(&needs) {
+    for at in toposort::sorted(&needs).all() {
         let mut after = Vec::new();
         for other in &needs[at] {
             let Some(started) = placed.get(other).copied() else {

@@ -15,6 +15,7 @@ use crate::compose::Condition;
 use crate::name::RoleName;
 use crate::plan::Action;
 use crate::topology::in_order;
+use crate::toposort;
 
 impl<'a> Up<'a> {
     /// Make and start all containers: node by node, roles after those they wait for.
@@ -224,33 +225,23 @@ impl<'a> Up<'a> {
 
 /// `containers`, each after those that it waits for or shares something of, else in their own order.
 pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpec>> {
-    let mut left: Vec<&Arc<ContainerSpec>> = containers.iter().collect();
-    let mut found = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let names: HashSet<&str> = left.iter().map(|c| c.name.as_str()).collect();
-        let before = |c: &ContainerSpec| {
-            let waited = c.after.iter().map(|d| d.container.as_str());
-            waited
-                .chain(c.joined.iter().map(|j| j.as_str()))
-                .any(|n| n != c.name.as_str() && names.contains(n))
-        };
-        let (later, now): (Vec<_>, Vec<_>) = left.iter().partition(|c| before(c));
-        if now.is_empty() {
-            // A circle was refused long ago.
-            found.extend(later);
-            break;
-        }
-        found.extend(now);
-        left = later;
-    }
-    found
+    let places: HashMap<&str, usize> = containers.iter().map(|c| c.name.as_str()).zip(0..).collect();
+    let waits = containers.iter().map(|c| {
+        let waited = c.after.iter().map(|d| d.container.as_str());
+        let waited = waited.chain(c.joined.iter().map(|j| j.as_str()));
+        let others = waited.filter(|name| *name != c.name.as_str());
+        others.filter_map(|name| places.get(name).copied()).collect()
+    });
+    let waits: Vec<BTreeSet<usize>> = waits.collect();
+    // A circle was refused long ago.
+    toposort::sorted(&waits).all().map(|at| &containers[at]).collect()
 }
 
 /// `containers`, each after those that depend on it by what their labels say, and the ids of those.
 pub(crate) fn stops<'a>(containers: &[&'a ObservedContainer]) -> Vec<(&'a ObservedContainer, Vec<&'a str>)> {
-    let dependents = turned(&needs(containers));
+    let dependents = toposort::turned(&needs(containers));
     let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
-    let order = each_after(&dependents).into_iter();
+    let order = toposort::sorted(&dependents).all();
     order.map(|at| (containers[at], ids(at))).collect()
 }
 
@@ -279,36 +270,4 @@ pub(crate) fn needs(containers: &[&ObservedContainer]) -> Vec<BTreeSet<usize>> {
             .collect()
     });
     all.collect()
-}
-
-/// Who is needed by whom, from who needs whom.
-pub(crate) fn turned(needs: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
-    let mut turned = vec![BTreeSet::new(); needs.len()];
-    for (at, others) in needs.iter().enumerate() {
-        for other in others {
-            turned[*other].insert(at);
-        }
-    }
-    turned
-}
-
-/// All places in their own order, but for those that wait for others.
-pub(crate) fn each_after(waits: &[BTreeSet<usize>]) -> Vec<usize> {
-    let then = turned(waits);
-    let mut waiting: Vec<usize> = waits.iter().map(BTreeSet::len).collect();
-    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|at| waiting[*at] == 0).collect();
-    let mut order = Vec::with_capacity(waits.len());
-    while let Some(at) = ready.pop_first() {
-        order.push(at);
-        for other in &then[at] {
-            waiting[*other] -= 1;
-            if waiting[*other] == 0 {
-                ready.insert(*other);
-            }
-        }
-    }
-    // Labels that were made by hand may go round in a circle.
-    let placed: HashSet<usize> = order.iter().copied().collect();
-    order.extend((0..waits.len()).filter(|at| !placed.contains(at)));
-    order
 }
