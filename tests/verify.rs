@@ -450,6 +450,16 @@ fn a_resolver_fails() {
     insta::assert_snapshot!("resolver_fails_for_all", failing("*", "SERVFAIL"));
     insta::assert_snapshot!("resolver_refuses_one", failing("slave2", "REFUSED"));
     insta::assert_snapshot!("resolver_is_silent", failing("*", ""));
+    // A name that the engine does not know any more, where it can ask nobody else.
+    insta::assert_snapshot!(
+        "resolver_knows_no_more",
+        fault(|engine| {
+            engine.stop("slave1-service_3-1");
+            let others = ["entry", "out", "4", "5"].map(|service| format!("slave1-service_{service}-1"));
+            let fails = others.map(|asker| (asker, "service_3".to_owned(), "SERVFAIL".to_owned()));
+            engine.failing.extend(fails);
+        })
+    );
 }
 
 #[test]

@@ -60,6 +60,11 @@ impl Symptom<'_> {
                     false => known.any(|addresses| addresses.iter().eq(led.iter().collect::<BTreeSet<_>>())),
                 }
             }
+            // The engine asks others about a name that it does not know: these may fail, or it may ask nobody.
+            (Check::Name { name, .. }, Seen::NoAnswer(_)) => {
+                let mut networks = asker.endpoints.iter().map(|e| e.network_id.as_str());
+                networks.all(|network| addresses(picture, network, name).is_empty())
+            }
             (Check::Port { at, .. } | Check::Touch(at), Seen::Unreachable) => !is_on(at.net),
             (Check::Port { listener, .. }, Seen::Mute) => !picture.container(*listener).is_some_and(|c| c.runs()),
             (Check::Apart(at), _) => is_on(at.net),
