@@ -58,6 +58,7 @@ fn up(desired: &Desired) -> Observed {
         name: spec.name.to_string(),
         labels: labels(&spec.request.labels),
         subnets: spec.subnet.into_iter().collect(),
+        ..ObservedNetwork::default()
     });
     let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let containers = containers.map(|spec| ObservedContainer {
@@ -65,7 +66,7 @@ fn up(desired: &Desired) -> Observed {
         name: spec.name.to_string(),
         labels: labels(&spec.body.labels),
         state: State::Running,
-        networks: spec
+        endpoints: spec
             .endpoints
             .iter()
             .map(|(network, settings)| ObservedEndpoint {

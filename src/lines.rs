@@ -1,7 +1,6 @@
 //! Output of many containers, line by line: never a line inside another, each after whose it is.
 
 use crate::cluster::ObservedContainer;
-use crate::cluster::label;
 
 /// A line this long is cut: what prints no line end must not fill the memory.
 const LONGEST: usize = 1 << 20;
@@ -58,7 +57,7 @@ impl Prefixes {
     /// For so many containers, and more that may come.
     #[must_use]
     pub fn new(containers: &[&ObservedContainer], colour: bool) -> Self {
-        let mut nodes: Vec<String> = containers.iter().map(|c| c.label(label::NODE).to_owned()).collect();
+        let mut nodes: Vec<String> = containers.iter().map(|c| c.node().to_owned()).collect();
         nodes.dedup();
         Self {
             width: containers.iter().map(|c| whose(c).len()).max().unwrap_or(0),
@@ -69,7 +68,7 @@ impl Prefixes {
 
     /// `slave1/db  | `
     pub fn of(&mut self, container: &ObservedContainer) -> String {
-        let node = container.label(label::NODE);
+        let node = container.node();
         let at = self.nodes.iter().position(|n| n == node).unwrap_or_else(|| {
             self.nodes.push(node.to_owned());
             self.nodes.len() - 1
@@ -98,7 +97,7 @@ impl Prefixes {
 /// `slave1/db`
 #[must_use]
 pub fn whose(container: &ObservedContainer) -> String {
-    format!("{}/{}", container.label(label::NODE), container.label(label::SERVICE))
+    format!("{}/{}", container.node(), container.service())
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::cluster::HostPort;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::text::plural;
 
 /// A node as it runs.
@@ -88,21 +87,21 @@ pub fn rows(
     names: &HashMap<String, Vec<String>>,
     private: &HashSet<String>,
 ) -> Vec<NodeRow> {
-    let nodes = containers.chunk_by(|a, b| a.label(label::NODE) == b.label(label::NODE));
+    let nodes = containers.chunk_by(|a, b| a.node() == b.node());
     let rows = nodes.map(|node| NodeRow {
-        node: node[0].label(label::NODE).to_owned(),
-        role: node[0].label(label::ROLE).to_owned(),
+        node: node[0].node().to_owned(),
+        role: node[0].role().to_owned(),
         services: node.iter().map(|c| service(c, names.get(&c.id), private)).collect(),
     });
     rows.collect()
 }
 
 fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
-    let mut addresses = container.networks.clone();
+    let mut addresses = container.endpoints.clone();
     // The node's own networks first, then the shared ones.
     addresses.sort_by_key(|e| !private.contains(&e.network));
     ServiceRow {
-        service: container.label(label::SERVICE).to_owned(),
+        service: container.service().to_owned(),
         container: container.name.clone(),
         state: container.state,
         health: container.health,
@@ -119,7 +118,10 @@ pub fn table(nodes: &[NodeRow]) -> String {
     let header = ["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT", "PORTS"];
     let rows = nodes.iter().flat_map(|node| {
         node.services.iter().enumerate().map(|(at, service)| {
-            let addresses: Vec<&str> = service.addresses.iter().map(|e| e.address.as_str()).collect();
+            let addresses = service.addresses.iter();
+            let addresses: Vec<String> = addresses
+                .map(|e| e.address.map_or_else(String::new, |a| a.to_string()))
+                .collect();
             [
                 if at == 0 { node.node.clone() } else { String::new() },
                 service.service.clone(),

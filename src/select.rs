@@ -122,7 +122,7 @@ fn found<'a>(targets: &[Target], containers: &'a [ObservedContainer]) -> (Vec<&'
     }
     let chosen = containers.iter().zip(chosen).filter(|(_, chosen)| *chosen);
     let mut chosen: Vec<&ObservedContainer> = chosen.map(|(c, _)| c).collect();
-    chosen.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+    chosen.sort_by_cached_key(|c| (natural(c.node()), natural(c.service())));
     (chosen, faults)
 }
 
@@ -139,11 +139,11 @@ pub fn one_a_node<'a>(
     if target.service.is_some() {
         return Ok(chosen);
     }
-    let nodes = chosen.chunk_by(|a, b| a.label(label::NODE) == b.label(label::NODE));
+    let nodes = chosen.chunk_by(|a, b| a.node() == b.node());
     let entries = nodes.map(|node| {
         entry(node).ok_or_else(|| {
-            let name = node[0].label(label::NODE);
-            let services: Vec<&str> = node.iter().map(|c| c.label(label::SERVICE)).collect();
+            let name = node[0].node();
+            let services: Vec<&str> = node.iter().map(|c| c.service()).collect();
             vec![NoMatch {
                 message: format!("which service of `{name}`? none is its one entry"),
                 hint: format!(
@@ -160,10 +160,10 @@ pub fn one_a_node<'a>(
 /// The container that a node's name leads to, as far as labels tell.
 fn entry<'a>(node: &[&'a ObservedContainer]) -> Option<&'a ObservedContainer> {
     let names = |c: &ObservedContainer| -> Vec<String> {
-        let names = c.label(label::NAMES).split(' ').filter(|n| !n.is_empty());
+        let names = c.entry_names();
         names.map(str::to_owned).collect()
     };
-    let named = |c: &&&ObservedContainer| names(c).iter().any(|n| n == c.label(label::NODE));
+    let named = |c: &&&ObservedContainer| names(c).iter().any(|n| n == c.node());
     if let Some(entry) = node.iter().find(named) {
         return Some(entry);
     }
@@ -210,8 +210,8 @@ impl Target {
         let Some(service) = &self.service else {
             return Ok(found);
         };
-        let known: BTreeSet<&str> = found.iter().map(|at| containers[*at].label(label::SERVICE)).collect();
-        found.retain(|at| service.matches(containers[*at].label(label::SERVICE)));
+        let known: BTreeSet<&str> = found.iter().map(|at| containers[*at].service()).collect();
+        found.retain(|at| service.matches(containers[*at].service()));
         if !found.is_empty() {
             return Ok(found);
         }
@@ -238,7 +238,7 @@ impl Target {
         let (nodes, roles, services) = (all(label::NODE), all(label::ROLE), all(label::SERVICE));
         let container = containers.iter().find(|c| c.name == text);
         let near = match container {
-            Some(c) => Some(format!("{}/{}", c.label(label::NODE), c.label(label::SERVICE))),
+            Some(c) => Some(format!("{}/{}", c.node(), c.service())),
             None if self.service.is_none() && services.contains(&text.as_str()) => Some(format!("*/{text}")),
             None if self.node.is_plain() => {
                 // `slave12` where there are ten is no slip of the finger that means all of them.

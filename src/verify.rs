@@ -10,7 +10,6 @@
 pub mod compare;
 pub mod expect;
 pub mod explain;
-pub mod found;
 pub mod junit;
 pub mod matrix;
 pub mod picture;

@@ -203,7 +203,7 @@ fn a_container_called_as_its_node_answers_to_that() {
     let topology = expanded(text, &Overrides::default()).expect("valid");
     let mut observed = running(&topology);
     // Engines from 25 on list each once.
-    let ends = observed.containers.iter_mut().flat_map(|c| &mut c.networks);
+    let ends = observed.containers.iter_mut().flat_map(|c| &mut c.endpoints);
     ends.filter_map(|e| e.aliases.as_mut()).for_each(|aliases| {
         aliases.sort();
         aliases.dedup();

@@ -318,17 +318,17 @@ fn names_and_networks_that_were_changed_by_hand_are_mended() {
     let desired = desired("roles: {a: {count: 2, entry: x, services: {x: {image: topogen/fake}}}}");
     let mut engine = Pretended::with(&desired);
     let inout = |c: &mut ObservedContainer| {
-        let on = c.networks.iter_mut().find(|n| n.network == "inout").expect("on it");
+        let on = c.endpoints.iter_mut().find(|n| n.network == "inout").expect("on it");
         on.aliases = Some(vec!["a2".to_owned()]);
     };
     inout(engine.container("a1-x-1"));
     let private = engine
         .container("a1-x-1")
-        .networks
+        .endpoints
         .iter()
         .find(|n| n.network != "inout")
         .cloned();
-    engine.container("a2-x-1").networks.extend(private);
+    engine.container("a2-x-1").endpoints.extend(private);
     let plan = engine.up(&desired);
     insta::assert_snapshot!("order_mended", format!("{}\n---\n{plan}", shown(&plan)));
     engine.apply(&plan);

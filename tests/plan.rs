@@ -94,7 +94,7 @@ fn what_was_changed_by_hand_is_mended() {
         .insert(label::CONFIG_HASH.to_owned(), "another".to_owned());
     engine
         .container("slave1-service_out-1")
-        .networks
+        .endpoints
         .retain(|n| n.network != "inout");
     engine.container("slave2-service_5-1").state = State::Dead;
     engine.observed.containers.retain(|c| c.name != "master-service_3-1");
@@ -107,7 +107,7 @@ fn what_was_changed_by_hand_is_mended() {
         .id = "another".to_owned();
     engine
         .container("slave2-service_entry-1")
-        .networks
+        .endpoints
         .iter_mut()
         .for_each(|n| n.network_id.clear());
     let plan = engine.up(&desired(2));
@@ -118,7 +118,7 @@ fn what_was_changed_by_hand_is_mended() {
 fn a_role_that_left_the_blueprint_is_named_and_left_alone() {
     let mut engine = Pretended::with(&desired(1));
     for container in &mut engine.observed.containers {
-        if container.label(label::NODE) == "slave1" {
+        if container.node() == "slave1" {
             container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
             container.labels.insert(label::NODE.to_owned(), "worker1".to_owned());
         }
@@ -133,6 +133,7 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
         name: name.to_owned(),
         labels: BTreeMap::from([(label::compose::PROJECT.to_owned(), project.to_owned())]),
         subnets: vec![subnet.parse().expect("a subnet")],
+        ..ObservedNetwork::default()
     };
     let observed = Observed {
         networks: vec![
@@ -410,7 +411,7 @@ proptest! {
                 }
                 1 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| {
                     c.state = State::Removing;
-                    c.networks.clear();
+                    c.endpoints.clear();
                 }),
                 2 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| c.state = State::Exited),
                 _ => {}

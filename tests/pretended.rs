@@ -105,7 +105,7 @@ impl Pretended {
             }
             Action::Disconnect { network, .. } => self
                 .container(subject)
-                .networks
+                .endpoints
                 .retain(|n| n.network != network.as_str()),
             Action::CreateNetwork(spec) => {
                 assert!(
@@ -126,6 +126,7 @@ impl Pretended {
                     name: subject.to_owned(),
                     labels,
                     subnets,
+                    ..ObservedNetwork::default()
                 });
             }
             Action::CreateContainer(spec) => {
@@ -141,7 +142,7 @@ impl Pretended {
                     name: subject.to_owned(),
                     labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
                     state: State::Created,
-                    networks: spec
+                    endpoints: spec
                         .endpoints
                         .iter()
                         .map(|(n, settings)| ObservedEndpoint {
@@ -160,10 +161,10 @@ impl Pretended {
                     aliases: settings.aliases.clone(),
                     ..self.endpoint(network.as_str())
                 };
-                self.container(subject).networks.push(endpoint);
+                self.container(subject).endpoints.push(endpoint);
             }
             Action::Start(_) => {
-                let mut networks = self.container(subject).networks.clone();
+                let mut networks = self.container(subject).endpoints.clone();
                 for on in &mut networks {
                     let network = self.endpoint(&on.network);
                     let same = on.network_id.is_empty() || on.network_id == network.network_id;
@@ -174,7 +175,7 @@ impl Pretended {
                     };
                 }
                 let container = self.container(subject);
-                container.networks = networks;
+                container.endpoints = networks;
                 container.state = State::Running;
             }
             Action::Unpause => self.container(subject).state = State::Running,
@@ -196,7 +197,7 @@ impl Pretended {
                     .observed
                     .containers
                     .iter()
-                    .find(|c| c.networks.iter().any(|n| n.network_id == *id));
+                    .find(|c| c.endpoints.iter().any(|n| n.network_id == *id));
                 assert!(on_it.is_none(), "{subject} is in use");
                 let network = self.observed.networks.iter().find(|n| n.id == *id);
                 let guests = network.map_or_else(Vec::new, |n| self.observed.guests(n));
@@ -213,7 +214,7 @@ impl Pretended {
                 id: (*name).to_owned(),
                 name: (*name).to_owned(),
                 state: State::Running,
-                networks: vec![ObservedEndpoint {
+                endpoints: vec![ObservedEndpoint {
                     network_id: network_id.to_owned(),
                     ..ObservedEndpoint::default()
                 }],

@@ -12,8 +12,8 @@ fn container(node: &str, service: &str, state: State, health: Option<Health>, ex
     let network = |network: &str, address: &str| ObservedEndpoint {
         network: network.to_owned(),
         network_id: String::new(),
-        address: address.to_owned(),
-        aliases: None,
+        address: address.parse().ok(),
+        ..ObservedEndpoint::default()
     };
     let runs = state == State::Running;
     let labels = [
@@ -21,9 +21,9 @@ fn container(node: &str, service: &str, state: State, health: Option<Health>, ex
         (label::ROLE, node.trim_end_matches(char::is_numeric)),
         (label::SERVICE, service),
     ];
-    let mut networks = vec![network(&format!("{node}_internal"), if runs { "10.0.1.2" } else { "" })];
+    let mut endpoints = vec![network(&format!("{node}_internal"), if runs { "10.0.1.2" } else { "" })];
     if service == "api" {
-        networks.insert(0, network("inout", if runs { "10.0.0.2" } else { "" }));
+        endpoints.insert(0, network("inout", if runs { "10.0.0.2" } else { "" }));
     }
     ObservedContainer {
         id: format!("id-{node}-{service}"),
@@ -32,20 +32,15 @@ fn container(node: &str, service: &str, state: State, health: Option<Health>, ex
         state,
         health,
         exit,
-        networks,
+        endpoints,
         ..ObservedContainer::default()
     }
 }
 
 fn of(containers: &[ObservedContainer]) -> Vec<NodeRow> {
-    let names = containers.iter().filter(|c| c.label(label::SERVICE) == "api");
-    let names = names
-        .map(|c| (c.id.clone(), vec![c.label(label::NODE).to_owned()]))
-        .collect();
-    let private = containers
-        .iter()
-        .map(|c| format!("{}_internal", c.label(label::NODE)))
-        .collect();
+    let names = containers.iter().filter(|c| c.service() == "api");
+    let names = names.map(|c| (c.id.clone(), vec![c.node().to_owned()])).collect();
+    let private = containers.iter().map(|c| format!("{}_internal", c.node())).collect();
     rows(&containers.iter().collect::<Vec<_>>(), &names, &private)
 }
 

@@ -156,7 +156,7 @@ fn a_service_does_not_run() {
     let unstarted = |engine: &mut Engine, name: &str| {
         engine.stop(name);
         let container = engine.container(name);
-        (container.state, container.exit_code) = (State::Created, 0);
+        (container.state, container.exit) = (State::Created, None);
     };
     insta::assert_snapshot!("unstarted", fault(|e| unstarted(e, "slave1-service_4-1")));
     insta::assert_snapshot!(
@@ -172,7 +172,8 @@ fn a_service_does_not_run() {
         fault(|engine| {
             unstarted(engine, "slave1-service_4-1");
             let error = "driver failed programming external connectivity: port is already allocated";
-            engine.container("slave1-service_4-1").error = error.to_owned();
+            let details = engine.container("slave1-service_4-1").details.as_mut();
+            details.expect("inspected").start_error = error.to_owned();
         })
     );
     insta::assert_snapshot!(
@@ -232,7 +233,7 @@ fn a_fake_is_another_one() {
 
 #[test]
 fn a_network_is_another_one() {
-    let network = |name: &'static str, change: fn(&mut topogen::verify::found::Network)| {
+    let network = |name: &'static str, change: fn(&mut topogen::cluster::ObservedNetwork)| {
         move |engine: &mut Engine| {
             let mut networks = engine.found.networks.iter_mut();
             change(networks.find(|n| n.name == name).expect("it is there"));
@@ -312,7 +313,7 @@ fn containers_are_not_those_of_the_blueprint() {
     let two = lab(2);
     insta::assert_snapshot!("more_nodes_run", shown(&Engine::of(&more).verify(&two, everything)));
     insta::assert_snapshot!("fewer_nodes_run", shown(&Engine::of(&fewer).verify(&two, everything)));
-    let gone = |node: &'static str| move |e: &mut Engine| e.found.containers.retain(|c| c.label(label::NODE) != node);
+    let gone = |node: &'static str| move |e: &mut Engine| e.found.containers.retain(|c| c.node() != node);
     insta::assert_snapshot!("first_node_gone", fault(gone("slave1")));
     insta::assert_snapshot!("only_node_of_a_role_gone", fault(gone("master")));
     let none = blueprint("{name: other, roles: {a: {services: {b: {image: topogen/fake}}}}}");
@@ -496,8 +497,8 @@ fn a_host_name_is_a_name() {
     let mut engine = Engine::of(&topology);
     // As engines do it.
     for container in &mut engine.found.containers {
-        container.hostname = container.label(label::SERVICE).to_owned();
-        let name = container.hostname.clone();
+        let name = container.service().to_owned();
+        container.details.as_mut().expect("inspected").hostname = name.clone();
         container.endpoints.iter_mut().for_each(|e| e.names.push(name.clone()));
     }
     insta::assert_snapshot!(shown(&engine.verify(&topology, everything)));
@@ -508,8 +509,8 @@ fn leaking(slaves: u32) -> Engine {
     let topology = lab(slaves);
     let mut engine = Engine::of(&topology);
     for container in &mut engine.found.containers {
-        let node = container.label(label::NODE).to_owned();
-        let service = container.label(label::SERVICE).to_owned();
+        let node = container.node().to_owned();
+        let service = container.service().to_owned();
         container.labels.retain(|key, _| !key.starts_with(label::PREFIX));
         container
             .labels

@@ -1,5 +1,7 @@
 //! The labels that topogen writes and reads. They are the only state there is.
 
+use crate::compose::Condition;
+
 /// Begins every label of topogen's own.
 pub const PREFIX: &str = "io.topogen.";
 /// The cluster a thing belongs to; without it topogen touches nothing.
@@ -54,4 +56,73 @@ pub mod compose {
     pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
     /// The directory of the project.
     pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+}
+
+/// What a container depends on, as [`compose::DEPENDS_ON`] says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DependsOn<'a> {
+    /// The service, by its key.
+    pub key: &'a str,
+    /// What it is waited for.
+    pub condition: Condition,
+    /// Whether the container restarts with it.
+    pub restart: bool,
+}
+
+impl<'a> DependsOn<'a> {
+    /// Reads the value of the label. An entry without a key is passed over, and an unknown condition is that it started,
+    /// because others may have written the label.
+    pub fn parse(value: &'a str) -> impl Iterator<Item = Self> {
+        value.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
+            let mut fields = entry.split(':');
+            Self {
+                key: fields.next().unwrap_or_default(),
+                condition: match fields.next() {
+                    Some("service_healthy") => Condition::Healthy,
+                    Some("service_completed_successfully") => Condition::Completed,
+                    _ => Condition::Started,
+                },
+                restart: fields.next() == Some("true"),
+            }
+        })
+    }
+
+    /// Writes the value of the label.
+    pub fn join(entries: impl IntoIterator<Item = Self>) -> String {
+        let entries = entries.into_iter().map(|d| {
+            let condition = match d.condition {
+                Condition::Started => "service_started",
+                Condition::Healthy => "service_healthy",
+                Condition::Completed => "service_completed_successfully",
+            };
+            format!("{}:{condition}:{}", d.key, d.restart)
+        });
+        entries.collect::<Vec<_>>().join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let entries = [
+            (Condition::Started, "db", true),
+            (Condition::Healthy, "cache", false),
+            (Condition::Completed, "migrate", false),
+        ];
+        let entries = entries.map(|(condition, key, restart)| DependsOn {
+            key,
+            condition,
+            restart,
+        });
+        let text = DependsOn::join(entries);
+        assert_eq!(
+            text,
+            "db:service_started:true,cache:service_healthy:false,migrate:service_completed_successfully:false"
+        );
+        assert_eq!(DependsOn::parse(&text).collect::<Vec<_>>(), entries);
+        assert_eq!(DependsOn::parse(",").count(), 0);
+    }
 }

@@ -10,7 +10,6 @@ use super::verbs::Found;
 use crate::cli::{Exec, Format, Which};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::console;
 use crate::engine::connect::Engine;
 use crate::engine::exec::{self, Console, Order, RunError, Stream};
@@ -251,8 +250,8 @@ struct Answer<'a> {
 impl<'a> Answer<'a> {
     fn of(container: &'a ObservedContainer) -> Self {
         Self {
-            node: container.label(label::NODE),
-            service: container.label(label::SERVICE),
+            node: container.node(),
+            service: container.service(),
             container: &container.name,
             exit: None,
             error: None,

@@ -15,7 +15,6 @@ use super::verbs::Found;
 use super::work;
 use crate::cli::{Format, Logs, Which};
 use crate::cluster::ObservedContainer;
-use crate::cluster::label;
 use crate::console;
 use crate::engine::connect::Engine;
 use crate::engine::events;
@@ -216,8 +215,8 @@ impl Printer {
         let text = if self.json {
             let object = json!({
                 "time": time().to_string(),
-                "node": container.label(label::NODE),
-                "service": container.label(label::SERVICE),
+                "node": container.node(),
+                "service": container.service(),
                 "container": container.name,
                 "stream": line.stream,
                 "line": String::from_utf8_lossy(&line.text),

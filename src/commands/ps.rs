@@ -65,12 +65,12 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
         .collect();
     let chosen = select::present(&args.targets, &found.containers);
     let known = |id: &str, endpoints: &[ObservedEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
-    let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.networks)).collect();
+    let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.endpoints)).collect();
     let private = &private;
     let new: Vec<_> = futures_util::stream::iter(unknown)
         .map(|container| async {
             let names = observe::aliases(&found.engine, container, |network| !private.contains(network)).await?;
-            Ok::<_, Fault>((container.id.clone(), (container.networks.clone(), names)))
+            Ok::<_, Fault>((container.id.clone(), (container.endpoints.clone(), names)))
         })
         .buffered(PARALLEL)
         .try_collect()

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::work;
 use crate::cli::{Source, Which};
 use crate::cluster::Desired;
-use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
@@ -52,7 +51,7 @@ async fn published(engine: &Engine, desired: &Desired) -> Result<Vec<Published>,
     let containers = containers.map_err(work::doing("look at the engine"))?;
     let mut found = Vec::new();
     for node in &desired.nodes {
-        let of_node = containers.iter().filter(|c| c.label(label::NODE) == node.name.as_str());
+        let of_node = containers.iter().filter(|c| c.node() == node.name.as_str());
         for (port, _) in of_node.flat_map(|c| &c.ports) {
             let host = match port.address {
                 any if any.is_unspecified() => engine.at().to_owned(),

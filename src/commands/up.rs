@@ -271,7 +271,7 @@ fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
     let mut lines: Vec<String> = ended
         .iter()
         .map(|c| {
-            let (node, service) = (c.label(label::NODE), c.label(label::SERVICE));
+            let (node, service) = (c.node(), c.service());
             match c.exit {
                 Some(status) => format!("{node}/{service} ended at once, with status {status}"),
                 None => format!("{node}/{service} ends and is started again and again"),

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::{load, work};
 use crate::cli::{Act, Which};
 use crate::cluster::ObservedContainer;
-use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
@@ -120,7 +119,7 @@ impl Found {
         let all = observe::containers(&self.engine, None)
             .await
             .map_err(work::doing("look at the engine"))?;
-        let names: BTreeSet<String> = all.iter().map(|c| format!("`{}`", c.label(label::CLUSTER))).collect();
+        let names: BTreeSet<String> = all.iter().map(|c| format!("`{}`", c.cluster())).collect();
         let names: Vec<String> = names.into_iter().collect();
         let mut hint = format!("`{}` brings it up", self.up);
         if !names.is_empty() {

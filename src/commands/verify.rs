@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
 use crate::cluster::ContainerSpec;
+use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
 use crate::cluster::label;
 use crate::engine::inspect;
@@ -18,7 +19,6 @@ use crate::plan::reconcile;
 use crate::select::select;
 use crate::terminal;
 use crate::verify::expect::Kinds;
-use crate::verify::found::{Container, Found};
 use crate::verify::picture::{Concern, Picture};
 use crate::verify::{Scope, report};
 
@@ -61,9 +61,9 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
 
 /// What `up` would make anew because something else is asked for now: by the container's name, what changed. `None` where
 /// `up` refuses it now, and has made some of it before.
-fn changed(loaded: &load::Loaded, found: &Found) -> Option<HashMap<String, String>> {
+fn changed(loaded: &load::Loaded, found: &Inspected) -> Option<HashMap<String, String>> {
     let cluster = &loaded.topology.cluster;
-    let is_ours = |c: &&Container| c.label(label::CLUSTER) == cluster.as_str();
+    let is_ours = |c: &&ObservedContainer| c.cluster() == cluster.as_str();
     let mut ours = found.containers.iter().filter(is_ours).peekable();
     // Else it was made by Compose, or never, and there is nothing to compare with.
     if ours.peek().is_none() {

@@ -221,7 +221,7 @@ pub(super) async fn other_clusters(engine: &Engine, cluster: &ClusterName, comma
         .map_err(doing("look at the engine"))?;
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
     for container in &all {
-        *others.entry(container.label(label::CLUSTER)).or_default() += 1;
+        *others.entry(container.cluster()).or_default() += 1;
     }
     for (name, count) in others.into_iter().filter(|(name, _)| *name != cluster.as_str()) {
         let containers = plural(count, "container");

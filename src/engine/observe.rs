@@ -17,7 +17,6 @@ use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::ObservedVolume;
-use crate::cluster::State;
 use crate::cluster::label;
 use crate::name::ClusterName;
 
@@ -32,16 +31,15 @@ const PARALLEL: usize = 16;
 /// # Errors
 /// The engine's.
 pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Result<Observed, Fault> {
-    let all = HashMap::new();
     let (containers, networks, images, volumes, host) = tokio::join!(
-        list(engine, &all),
+        all_containers(engine),
         networks(engine),
         engine.docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
         engine.docker.list_volumes(None::<ListVolumesOptions>),
         host::observed(engine, ports),
     );
     let (networks, volumes) = (networks?, volumes?.volumes.unwrap_or_default());
-    let is_ours = |c: &ObservedContainer| c.label(label::CLUSTER) == cluster.as_str();
+    let is_ours = |c: &ObservedContainer| c.cluster() == cluster.as_str();
     let (containers, foreign) = containers?.into_iter().partition(is_ours);
     let volume = |v: bollard::models::Volume| ObservedVolume {
         name: v.name,
@@ -67,6 +65,14 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
         None => label::CLUSTER.to_owned(),
     };
     list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await
+}
+
+/// Every container of the engine, running or not (`GET /containers/json`).
+///
+/// # Errors
+/// The engine's.
+pub async fn all_containers(engine: &Engine) -> Result<Vec<ObservedContainer>, Fault> {
+    list(engine, &HashMap::new()).await
 }
 
 async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedContainer>, Fault> {
@@ -123,27 +129,12 @@ async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(
         Err(fault) if fault.is_not_found() => return Ok(()),
         Err(fault) => return Err(fault),
     };
-    // The list may be older: where a container has just been killed, it runs there for a moment yet.
-    if let Some(state) = inspect
-        .state
-        .filter(|s| s.running == Some(false) && s.restarting != Some(true))
-        && container.state == State::Running
-    {
-        container.state = State::Exited;
-        container.health = None;
-        container.exit = state.exit_code.and_then(|code| i32::try_from(code).ok());
-    }
-    let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    for endpoint in &mut container.networks {
-        if let Some(observed) = networks.get(&endpoint.network) {
-            endpoint.aliases = Some(observed.aliases.clone().unwrap_or_default());
-        }
-    }
+    read::inspected(container, inspect);
     Ok(())
 }
 
-/// What `container` answers to on its networks that are `asked` for, beside its id, its own name and its key; its own name
-/// too where that is its node's.
+/// The aliases of `container` on its networks that are `asked` for, as [`ObservedContainer::chosen_aliases`] tells them from
+/// others; each once.
 ///
 /// # Errors
 /// The engine's.
@@ -152,29 +143,19 @@ pub async fn aliases(
     container: &ObservedContainer,
     asked: impl Fn(&str) -> bool,
 ) -> Result<Vec<String>, Fault> {
-    if !container.networks.iter().any(|n| asked(&n.network)) {
+    if !container.endpoints.iter().any(|n| asked(&n.network)) {
         return Ok(Vec::new());
     }
     let mut container = container.clone();
     inspect(engine, &mut container).await?;
-    Ok(told(&container, asked))
-}
-
-/// Of the aliases of `container`, those that it was told to answer to.
-fn told(container: &ObservedContainer, asked: impl Fn(&str) -> bool) -> Vec<String> {
-    let key = container.label(label::compose::SERVICE);
-    let node = container.label(label::NODE);
-    let added = |alias: &&String| {
-        container.id.starts_with(*alias) || *alias == key || (**alias == container.name && *alias != node)
-    };
-    let endpoints = container.networks.iter().filter(|n| asked(&n.network));
+    let endpoints = container.endpoints.iter().filter(|n| asked(&n.network));
     let mut names: Vec<String> = Vec::new();
-    for alias in endpoints.flat_map(|e| e.aliases.iter().flatten()).filter(|a| !added(a)) {
-        if !names.contains(alias) {
-            names.push(alias.clone());
+    for alias in endpoints.flat_map(|e| container.chosen_aliases(e).unwrap_or_default()) {
+        if !names.iter().any(|n| n == alias) {
+            names.push(alias.to_owned());
         }
     }
-    names
+    Ok(names)
 }
 
 /// The label `key` of the image `name`; `None` where there is no such image or label.
@@ -202,36 +183,4 @@ pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, 
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
     Ok(then.and_then(|then| SystemTime::now().duration_since(then).ok()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::ObservedEndpoint;
-
-    fn names(container: &str, aliases: &[&str]) -> Vec<String> {
-        let labels = [(label::NODE, "kibana"), (label::compose::SERVICE, "kibana-web")];
-        let observed = ObservedContainer {
-            id: "0123456789ab".to_owned(),
-            name: container.to_owned(),
-            labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            networks: vec![ObservedEndpoint {
-                network: "inout".to_owned(),
-                aliases: Some(aliases.iter().map(|a| (*a).to_owned()).collect()),
-                ..ObservedEndpoint::default()
-            }],
-            ..ObservedContainer::default()
-        };
-        told(&observed, |network| network == "inout")
-    }
-
-    #[test]
-    fn a_container_called_as_its_node_answers_to_the_nodes_name() {
-        let of_default_name = ["kibana-web-1", "kibana-web", "kibana", "0123456789ab"];
-        assert_eq!(names("kibana-web-1", &of_default_name), ["kibana"]);
-        // Engines up to 24 list it twice.
-        let twice = ["kibana", "kibana-web", "kibana", "0123456789ab"];
-        assert_eq!(names("kibana", &twice), ["kibana"]);
-        assert_eq!(names("kibana", &["kibana", "kibana-web"]), ["kibana"]);
-    }
 }

@@ -84,21 +84,25 @@ impl<'a> Live<'a> {
         for join in &mut service.joins {
             let ends: Vec<&ObservedEndpoint> = found
                 .iter()
-                .filter_map(|c| c.networks.iter().find(|e| e.network == join.network))
+                .filter_map(|c| c.endpoints.iter().find(|e| e.network == join.network))
                 .collect();
             join.standing = there(!found.is_empty() && ends.len() == found.len());
             // All of several containers are told the same.
-            let Some(names) = found.first().zip(ends.first()).and_then(|(c, e)| names(c, e)) else {
+            let Some(names) = found.first().zip(ends.first()).and_then(|(c, e)| c.chosen_aliases(e)) else {
                 continue;
             };
             // A container answers to its own name, whoever asked for it.
             let own = |n: &String| found.first().is_some_and(|c| c.name == *n);
-            (join.names, join.lost) = join.names.drain(..).partition(|n| names.contains(n) || own(n));
+            (join.names, join.lost) = join
+                .names
+                .drain(..)
+                .partition(|n| names.contains(&n.as_str()) || own(n));
             if !join.lost.is_empty() {
                 join.standing = Standing::Missing;
             }
+            let names = names.into_iter().map(str::to_owned);
             let more = |n: &String| !join.names.contains(n) && *n != service.name;
-            let more: Vec<String> = names.into_iter().filter(more).collect();
+            let more: Vec<String> = names.filter(more).collect();
             join.names.extend(more);
         }
     }
@@ -106,11 +110,11 @@ impl<'a> Live<'a> {
     /// Containers and private networks of the cluster that the blueprint does not say.
     fn unwanted(&mut self, graph: &mut Graph) {
         let mut containers: Vec<&ObservedContainer> = self.containers.values().copied().collect();
-        containers.sort_by_cached_key(|c| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE))));
+        containers.sort_by_cached_key(|c| (natural(c.node()), natural(c.service())));
         for container in containers {
-            let node = unwanted_node(graph, container.label(label::NODE), container.label(label::ROLE));
-            node.project = container.label(label::compose::PROJECT).to_owned();
-            let name = container.label(label::SERVICE);
+            let node = unwanted_node(graph, container.node(), container.role());
+            node.project = container.project().to_owned();
+            let name = container.service();
             let same = |s: &Service| s.standing == Standing::Unwanted && s.name == name;
             let at = node.services.iter().position(same).unwrap_or_else(|| {
                 node.services.push(Service {
@@ -169,7 +173,7 @@ impl<'a> Live<'a> {
                     continue;
                 }
                 let found = here.containers.iter().filter_map(|c| observed.get(c.name.as_str()));
-                let ends = found.flat_map(|c| c.networks.iter().map(move |e| (*c, e)));
+                let ends = found.flat_map(|c| c.endpoints.iter().map(move |e| (*c, e)));
                 let known = |name: &str| here.joins.iter().any(|j| j.network == name);
                 let others: Vec<(&ObservedContainer, &ObservedEndpoint)> =
                     ends.filter(|(_, e)| !known(&e.network)).collect();
@@ -188,8 +192,8 @@ impl<'a> Live<'a> {
                     if service.joins.iter().any(|j| j.place == place) {
                         continue;
                     }
-                    let mut names = names(container, end).unwrap_or_default();
-                    names.retain(|n| *n != service.name);
+                    let names = container.chosen_aliases(end).unwrap_or_default().into_iter();
+                    let names = names.filter(|n| *n != service.name).map(str::to_owned).collect();
                     service.joins.push(Join {
                         place,
                         network: name.to_owned(),
@@ -226,14 +230,6 @@ fn look_at(container: &mut Container, observed: &ObservedContainer) {
     container.state = Some(observed.state);
     container.health = observed.health;
     container.exit = observed.exit;
-}
-
-/// What `container` was told to answer to at `end`, beside what the engine and Compose add; nothing where nobody asked.
-fn names(container: &ObservedContainer, end: &ObservedEndpoint) -> Option<Vec<String>> {
-    let key = container.label(label::compose::SERVICE);
-    let added = |n: &&String| container.id.starts_with(*n) || **n == container.name || *n == key;
-    let names = end.aliases.as_ref()?.iter().filter(|n| !added(n));
-    Some(names.cloned().collect())
 }
 
 fn there(found: bool) -> Standing {

@@ -236,7 +236,7 @@ fn remove(
     use crate::cluster::State::Paused;
     use crate::cluster::State::Restarting;
     use crate::cluster::State::Running;
-    let node = container.label(label::NODE);
+    let node = container.node();
     let id = container.id.clone();
     let (stop, after) = match container.state {
         Running | Restarting | Paused => {
@@ -258,7 +258,7 @@ fn remove(
     let action = Action::RemoveContainer { id, volumes };
     let removed = plan.push(action, &container.name, node, cause, after);
     // What was carried over before is none of the engine's anonymous volumes any more.
-    let earlier = container.label(label::CARRIED).split(',').filter(|v| !v.is_empty());
+    let earlier = container.carried();
     let all = container.mounts.iter().map(|(volume, _)| volume.as_str());
     let own = all.filter(|v| !volumes && container::is_anonymous(v));
     let left = distinct(earlier.chain(own)).into_iter();

@@ -7,7 +7,6 @@ use super::reconcile::order;
 use super::{Action, Plan};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::compose::Condition;
 use crate::text::natural;
 use crate::toposort;
@@ -132,7 +131,7 @@ struct Doing<'a> {
 
 impl Doing<'_> {
     fn push(&self, after: Vec<usize>, plan: &mut Plan) -> usize {
-        let node = self.container.label(label::NODE);
+        let node = self.container.node();
         plan.push(
             self.action.clone(),
             &self.container.name,
@@ -167,8 +166,10 @@ fn start(todo: &[Doing<'_>], plan: &mut Plan) {
                 continue;
             };
             let needed = todo[*other].container;
-            let own =
-                dependencies(todo[at].container).find(|d| same_project(todo[at].container, needed) && d.is(needed));
+            let own = todo[at]
+                .container
+                .depends_on()
+                .find(|d| same_project(todo[at].container, needed) && needed.service_key() == d.key);
             after.push(
                 match (own.map_or(Condition::Started, |d| d.condition), needed.name.parse()) {
                     (condition @ (Condition::Healthy | Condition::Completed), Ok(name)) => {
@@ -178,7 +179,7 @@ fn start(todo: &[Doing<'_>], plan: &mut Plan) {
                                 condition,
                             };
                             let cause = format!("until it is {}", condition.word());
-                            plan.push(action, &needed.name, needed.label(label::NODE), cause, vec![started])
+                            plan.push(action, &needed.name, needed.node(), cause, vec![started])
                         })
                     }
                     _ => started,
@@ -238,52 +239,23 @@ fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [ObservedC
         let leader = *leader;
         let runs = |c: &&ObservedContainer| matches!(c.state, State::Running | State::Restarting | State::Paused);
         for container in all.iter().filter(runs) {
-            let mut needs = dependencies(container);
-            let with = same_project(container, leader) && needs.any(|d| d.restart && d.is(leader));
+            let mut needs = container.depends_on();
+            let with = same_project(container, leader) && needs.any(|d| d.restart && leader.service_key() == d.key);
             if with && !todo.iter().any(|d| d.container.id == container.id) {
                 let id = container.id.clone();
                 todo.push(Doing {
                     container,
                     action: Action::Restart { id, grace },
-                    cause: format!("`{}` restarts", leader.label(label::SERVICE)),
+                    cause: format!("`{}` restarts", leader.service()),
                 });
             }
         }
         at += 1;
     }
-    let order = |c: &ObservedContainer| (natural(c.label(label::NODE)), natural(c.label(label::SERVICE)));
+    let order = |c: &ObservedContainer| (natural(c.node()), natural(c.service()));
     todo.sort_by_cached_key(|d| order(d.container));
 }
 
-/// What a container needs of its project, as its label tells.
-struct Dependency<'a> {
-    key: &'a str,
-    condition: Condition,
-    restart: bool,
-}
-
-impl Dependency<'_> {
-    fn is(&self, container: &ObservedContainer) -> bool {
-        container.label(label::compose::SERVICE) == self.key
-    }
-}
-
-fn dependencies(container: &ObservedContainer) -> impl Iterator<Item = Dependency<'_>> {
-    let told = container.label(label::compose::DEPENDS_ON).split(',');
-    told.filter(|t| !t.is_empty()).map(|told| {
-        let mut fields = told.split(':');
-        Dependency {
-            key: fields.next().unwrap_or_default(),
-            condition: match fields.next() {
-                Some("service_healthy") => Condition::Healthy,
-                Some("service_completed_successfully") => Condition::Completed,
-                _ => Condition::Started,
-            },
-            restart: fields.next() == Some("true"),
-        }
-    })
-}
-
 fn same_project(a: &ObservedContainer, b: &ObservedContainer) -> bool {
-    a.label(label::compose::PROJECT) == b.label(label::compose::PROJECT)
+    a.project() == b.project()
 }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
 use super::picture::{Member, Picture};
+use crate::cluster::ObservedContainer;
 use crate::fake;
 use crate::probe::question::Questions;
 
@@ -211,7 +212,10 @@ impl Tables {
             nodes,
             strange: strange.into_iter().collect(),
             shared,
-            hosts: containers.map(|c| c.hostname.to_lowercase()).collect(),
+            hosts: containers
+                .filter_map(|c| c.details.as_ref())
+                .map(|d| d.hostname.to_lowercase())
+                .collect(),
         }
     }
 }
@@ -411,7 +415,7 @@ impl Picture<'_> {
     /// Whether a fake runs in a member's place, which can say who it is.
     #[must_use]
     pub fn is_fake(&self, member: usize) -> bool {
-        let there = self.container(member).is_some_and(super::found::Container::is_fake);
+        let there = self.container(member).is_some_and(ObservedContainer::is_fake);
         there && fake::is_fake(self.members[member].service)
     }
 

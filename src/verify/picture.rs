@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::found::{Container, Found};
+use crate::cluster::Inspected;
+use crate::cluster::ObservedContainer;
 use crate::cluster::arp::pairs;
-use crate::cluster::label;
 use crate::fake;
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{self, Node, Service, Topology};
@@ -40,10 +40,10 @@ impl Concern {
     /// Whether `container` has: it is of the cluster, of one of its projects, on one of its networks, or has a name that
     /// one of its containers is to have.
     #[must_use]
-    pub fn has(&self, container: &Container) -> bool {
+    pub fn has(&self, container: &ObservedContainer) -> bool {
         !container.is_helper()
-            && (container.label(label::CLUSTER) == self.cluster
-                || self.projects.contains(container.label(label::compose::PROJECT))
+            && (container.cluster() == self.cluster
+                || self.projects.contains(container.project())
                 || self.containers.contains(&container.name)
                 || container.endpoints.iter().any(|e| self.networks.contains(&e.network)))
     }
@@ -53,7 +53,7 @@ impl Concern {
 #[derive(Debug)]
 pub struct Picture<'a> {
     /// What was found.
-    pub found: &'a Found,
+    pub found: &'a Inspected,
     /// The cluster's name.
     pub cluster: &'a str,
     /// Its networks: the one of all, other shared ones, then each node's.
@@ -132,7 +132,7 @@ pub struct Joint<'a> {
 impl<'a> Picture<'a> {
     /// Find every part of `topology` in what was `found`.
     #[must_use]
-    pub fn new(topology: &'a Topology, found: &'a Found) -> Self {
+    pub fn new(topology: &'a Topology, found: &'a Inspected) -> Self {
         let mut picture = Self {
             found,
             cluster: topology.cluster.as_str(),
@@ -250,16 +250,16 @@ impl<'a> Picture<'a> {
         });
         for at in order {
             let container = &self.found.containers[at];
-            let (cluster, node) = (container.label(label::CLUSTER), container.label(label::NODE));
-            let project = container.label(label::compose::PROJECT);
+            let (cluster, node) = (container.cluster(), container.node());
+            let project = container.project();
             let of_project = cluster.is_empty() && projects.contains(project);
             if cluster != self.cluster && !of_project {
                 self.guests.push(at);
                 continue;
             }
             let members = match cluster == self.cluster {
-                true => by_node.get(&(node, container.label(label::SERVICE))),
-                false => by_project.get(&(project, container.label(label::compose::SERVICE))),
+                true => by_node.get(&(node, container.service())),
+                false => by_project.get(&(project, container.service_key())),
             };
             let Some(members) = members else {
                 self.strays.push(at);
@@ -294,7 +294,7 @@ impl<'a> Picture<'a> {
             named.sort_by_cached_key(|at| {
                 let network = &self.found.networks[*at];
                 let on_it = members().filter(|c| self.found.containers[*c].endpoint(&network.id).is_some());
-                let own = network.label(label::CLUSTER) == self.cluster;
+                let own = network.cluster() == self.cluster;
                 (std::cmp::Reverse((own, on_it.count())), network.id.clone())
             });
             let mut named = named.into_iter();
@@ -311,7 +311,7 @@ impl<'a> Picture<'a> {
 
     /// A member's container.
     #[must_use]
-    pub fn container(&self, member: usize) -> Option<&'a Container> {
+    pub fn container(&self, member: usize) -> Option<&'a ObservedContainer> {
         self.members[member].found.map(|at| &self.found.containers[at])
     }
 
@@ -343,7 +343,7 @@ impl<'a> Picture<'a> {
     /// The container that has `address`.
     #[must_use]
     pub fn holder(&self, address: Ipv4Addr) -> Option<usize> {
-        let has = |c: &Container| c.endpoints.iter().any(|e| e.address == Some(address));
+        let has = |c: &ObservedContainer| c.endpoints.iter().any(|e| e.address == Some(address));
         self.found.containers.iter().position(has)
     }
 

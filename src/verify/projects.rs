@@ -6,7 +6,9 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use super::found::{Container, Endpoint, Found};
+use crate::cluster::Inspected;
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
 use crate::probe::question::Questions;
 
@@ -18,7 +20,7 @@ const NAMES: usize = 256;
 /// Projects, and what is on their networks.
 #[derive(Debug)]
 pub struct Projects<'a> {
-    found: &'a Found,
+    found: &'a Inspected,
     names: &'a [String],
     /// By network's id and name: the containers that answer, and their addresses.
     owners: BTreeMap<(&'a str, &'a str), Vec<(usize, Ipv4Addr)>>,
@@ -38,8 +40,8 @@ struct Doubt<'a> {
 
 /// Which of `listed` containers have to do with the projects called `names`: theirs, and all on their networks.
 #[must_use]
-pub fn concern(names: &[String], listed: &[Container]) -> Vec<bool> {
-    let own = |c: &Container| is_of(names, c);
+pub fn concern(names: &[String], listed: &[ObservedContainer]) -> Vec<bool> {
+    let own = |c: &ObservedContainer| is_of(names, c);
     let networks: HashSet<&str> = listed
         .iter()
         .filter(|c| own(c))
@@ -47,27 +49,25 @@ pub fn concern(names: &[String], listed: &[Container]) -> Vec<bool> {
         .map(|e| e.network.as_str())
         .filter(|network| !NAMELESS.contains(network))
         .collect();
-    let near = |c: &Container| c.endpoints.iter().any(|e| networks.contains(e.network.as_str()));
+    let near = |c: &ObservedContainer| c.endpoints.iter().any(|e| networks.contains(e.network.as_str()));
     listed.iter().map(|c| !c.is_helper() && (own(c) || near(c))).collect()
 }
 
 /// All Compose projects of `listed` containers.
 #[must_use]
-pub fn all(listed: &[Container]) -> BTreeSet<String> {
-    let projects = listed.iter().map(|c| c.label(label::compose::PROJECT));
+pub fn all(listed: &[ObservedContainer]) -> BTreeSet<String> {
+    let projects = listed.iter().map(|c| c.project());
     projects.filter(|p| !p.is_empty()).map(str::to_owned).collect()
 }
 
-fn is_of(names: &[String], container: &Container) -> bool {
-    names
-        .iter()
-        .any(|name| name == container.label(label::compose::PROJECT))
+fn is_of(names: &[String], container: &ObservedContainer) -> bool {
+    names.iter().any(|name| name == container.project())
 }
 
 impl<'a> Projects<'a> {
     /// The projects called `names`.
     #[must_use]
-    pub fn new(names: &'a [String], found: &'a Found) -> Self {
+    pub fn new(names: &'a [String], found: &'a Inspected) -> Self {
         let mut owners: BTreeMap<(&str, &str), Vec<(usize, Ipv4Addr)>> = BTreeMap::new();
         let mut networks = HashMap::new();
         for (at, container) in found.containers.iter().enumerate() {
@@ -148,10 +148,10 @@ impl<'a> Projects<'a> {
     /// The services, by project, whose containers these are.
     fn services(&self, owners: &[(usize, Ipv4Addr)]) -> BTreeSet<(&'a str, &'a str)> {
         let service = |at: usize| {
-            let container: &'a Container = &self.found.containers[at];
-            match container.label(label::compose::PROJECT) {
+            let container: &'a ObservedContainer = &self.found.containers[at];
+            match container.project() {
                 "" => ("", container.name.as_str()),
-                project => (project, container.service()),
+                project => (project, container.service_key_or_name()),
             }
         };
         owners.iter().map(|(at, _)| service(*at)).collect()
@@ -186,7 +186,7 @@ impl<'a> Projects<'a> {
     #[must_use]
     pub fn title(&self, container: usize) -> String {
         let container = &self.found.containers[container];
-        match container.label(label::compose::PROJECT) {
+        match container.project() {
             "" => container.name.clone(),
             project => {
                 let number = container.label(label::compose::CONTAINER_NUMBER);
@@ -195,14 +195,14 @@ impl<'a> Projects<'a> {
                 } else {
                     format!("-{number}")
                 };
-                format!("{project}/{}{number}", container.service())
+                format!("{project}/{}{number}", container.service_key_or_name())
             }
         }
     }
 }
 
 /// A container's endpoints on networks with names.
-fn named(container: &Container) -> impl Iterator<Item = &Endpoint> {
-    let named = |e: &&Endpoint| !NAMELESS.contains(&e.network.as_str()) && e.address.is_some();
+fn named(container: &ObservedContainer) -> impl Iterator<Item = &ObservedEndpoint> {
+    let named = |e: &&ObservedEndpoint| !NAMELESS.contains(&e.network.as_str()) && e.address.is_some();
     container.endpoints.iter().filter(named)
 }

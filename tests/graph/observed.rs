@@ -28,6 +28,7 @@ pub(super) fn running(topology: &Topology) -> Observed {
             name: name.to_owned(),
             labels,
             subnets: Option::into_iter(subnet).collect(),
+            ..ObservedNetwork::default()
         });
     };
     for shared in [&topology.inout].into_iter().chain(&topology.shared) {
@@ -65,7 +66,7 @@ pub(super) fn running(topology: &Topology) -> Observed {
                     name: container.to_string(),
                     labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
                     state: State::Running,
-                    networks: endpoints.clone(),
+                    endpoints: endpoints.clone(),
                     ..ObservedContainer::default()
                 });
             }
@@ -96,20 +97,20 @@ pub(super) fn disturbed() -> (Topology, Observed) {
     observed.containers.retain(|c| c.name != "slave2-service_4-1");
     observed.networks.retain(|n| n.name != "slave2_internal");
     for container in observed.containers.iter_mut().filter(|c| c.name.starts_with("slave2-")) {
-        container.networks.retain(|n| n.network != "slave2_internal");
+        container.endpoints.retain(|n| n.network != "slave2_internal");
     }
     // Astray: off a network, on the one of all, on another node's, on one that is nobody's.
     container(&mut observed, "slave3-service_out-1")
-        .networks
+        .endpoints
         .retain(|n| n.network != "inout");
     container(&mut observed, "slave3-service_3-1")
-        .networks
+        .endpoints
         .push(endpoint("inout"));
     container(&mut observed, "slave3-service_4-1")
-        .networks
+        .endpoints
         .push(endpoint("slave1_internal"));
     container(&mut observed, "slave3-service_5-1")
-        .networks
+        .endpoints
         .push(endpoint("bridge"));
     // A service that left the blueprint, and a network.
     let mut left = container(&mut observed, "master-service_3-1").clone();
@@ -126,7 +127,11 @@ pub(super) fn disturbed() -> (Topology, Observed) {
     observed.networks.push(network);
     // A name that was taken away, and one that was given by hand.
     let entry = container(&mut observed, "slave3-service_entry-1");
-    let inout = entry.networks.iter_mut().find(|e| e.network == "inout").expect("inout");
+    let inout = entry
+        .endpoints
+        .iter_mut()
+        .find(|e| e.network == "inout")
+        .expect("inout");
     inout.aliases = Some(vec!["www".to_owned()]);
     container(&mut observed, "slave4-service_5-1").health = Some(Health::Unhealthy);
     for (name, networks) in [
@@ -137,7 +142,7 @@ pub(super) fn disturbed() -> (Topology, Observed) {
         observed.foreign.push(ObservedContainer {
             id: format!("id-{name}"),
             name: name.to_owned(),
-            networks: networks.iter().map(|n| endpoint(n)).collect(),
+            endpoints: networks.iter().map(|n| endpoint(n)).collect(),
             ..ObservedContainer::default()
         });
     }

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
+use topogen::cluster::Details;
+use topogen::cluster::Inspected;
+use topogen::cluster::ObservedContainer;
+use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::ObservedNetwork;
 use topogen::cluster::State;
 use topogen::cluster::label;
 use topogen::fake;
@@ -13,7 +18,6 @@ use topogen::topology::{Node, Service, Topology};
 use topogen::value::Value;
 use topogen::verify::compare::Compared;
 use topogen::verify::expect::Expectations;
-use topogen::verify::found::{Container, Endpoint, Found, Network};
 use topogen::verify::picture::Picture;
 use topogen::verify::projects::Projects;
 use topogen::verify::report::Report;
@@ -21,7 +25,7 @@ use topogen::verify::{Scope, report};
 
 /// An engine that is not there, on which `topology` was brought up.
 pub(super) struct Engine {
-    pub(super) found: Found,
+    pub(super) found: Inspected,
     /// Ports at which somebody listens, and what is said there: by container.
     pub(super) listening: BTreeMap<String, Vec<(u16, serde_json::Value)>>,
     /// Networks between which the host forwards, by name.
@@ -48,7 +52,7 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn of(topology: &Topology) -> Self {
         let mut engine = Self {
-            found: Found::default(),
+            found: Inspected::default(),
             listening: BTreeMap::new(),
             forwarded: Vec::new(),
             lost: Vec::new(),
@@ -68,7 +72,7 @@ impl Engine {
         for (network, node) in [(&topology.inout, None)].into_iter().chain(own) {
             let mut labels = BTreeMap::from([(label::CLUSTER.to_owned(), topology.cluster.to_string())]);
             labels.extend(node.map(|n| (label::NODE.to_owned(), n.name.to_string())));
-            engine.found.networks.push(Network {
+            engine.found.networks.push(ObservedNetwork {
                 id: format!("id-{}", network.name),
                 name: network.name.to_string(),
                 driver: "bridge".to_owned(),
@@ -104,16 +108,14 @@ impl Engine {
             (label::compose::SERVICE, service.key.as_str()),
             (label::compose::CONTAINER_NUMBER, &number.to_string()),
         ];
-        self.found.containers.push(Container {
+        self.found.containers.push(ObservedContainer {
             name: name.to_owned(),
             image: service.get("image").and_then(Value::scalar).unwrap_or_default(),
             labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            hostname: id[..12].to_owned(),
+            details: Some(details(&id)),
             state: State::Running,
-            exit_code: 0,
-            error: String::new(),
-            endpoints: Vec::new(),
             id,
+            ..ObservedContainer::default()
         });
         for attachment in &service.attachments {
             let network = topology.network(node, &attachment.network).expect("it is there");
@@ -161,7 +163,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn container(&mut self, name: &str) -> &mut Container {
+    pub(super) fn container(&mut self, name: &str) -> &mut ObservedContainer {
         self.found
             .containers
             .iter_mut()
@@ -191,11 +193,12 @@ impl Engine {
         names.dedup();
         // In the order in which engines ask networks, as far as it is by name.
         let place = own.endpoints.partition_point(|e| e.network.as_str() < network);
-        let endpoint = Endpoint {
+        let endpoint = ObservedEndpoint {
             network: network.to_owned(),
             network_id: format!("id-{network}"),
             address,
             names,
+            aliases: None,
         };
         own.endpoints.insert(place, endpoint);
     }
@@ -224,7 +227,7 @@ impl Engine {
     pub(super) fn stop(&mut self, container: &str) {
         let container = self.container(container);
         container.state = State::Exited;
-        container.exit_code = 137;
+        container.exit = Some(137);
         container.endpoints.iter_mut().for_each(|e| e.address = None);
     }
 
@@ -273,7 +276,7 @@ impl Engine {
         found
     }
 
-    fn contact(&self, asker: &Container, endpoint: &str) -> Contact {
+    fn contact(&self, asker: &ObservedContainer, endpoint: &str) -> Contact {
         let (address, port) = endpoint.split_once(':').expect("a port");
         let address: Ipv4Addr = address.parse().expect("an address");
         let mut all = self
@@ -284,8 +287,8 @@ impl Engine {
         let Some((target, there)) = all.find(|(_, e)| e.address == Some(address)) else {
             return Contact::Unreachable;
         };
-        let forwarded = |e: &Endpoint| self.forwarded.contains(&(e.network.clone(), there.network.clone()));
-        let near = |e: &Endpoint| e.network_id == there.network_id || forwarded(e);
+        let forwarded = |e: &ObservedEndpoint| self.forwarded.contains(&(e.network.clone(), there.network.clone()));
+        let near = |e: &ObservedEndpoint| e.network_id == there.network_id || forwarded(e);
         if !asker.endpoints.iter().any(near) {
             return Contact::Unreachable;
         }
@@ -332,17 +335,22 @@ impl Engine {
 }
 
 /// A container that is of no cluster.
-pub(super) fn stranger(name: &str) -> Container {
+pub(super) fn stranger(name: &str) -> ObservedContainer {
     let id = format!("{:0>64}", "abc");
-    Container {
+    ObservedContainer {
         name: name.to_owned(),
         image: "busybox".to_owned(),
-        labels: BTreeMap::new(),
-        hostname: id[..12].to_owned(),
+        details: Some(details(&id)),
         state: State::Running,
-        exit_code: 0,
-        error: String::new(),
-        endpoints: Vec::new(),
         id,
+        ..ObservedContainer::default()
+    }
+}
+
+/// What an inspection says of a container that was given no host name.
+fn details(id: &str) -> Details {
+    Details {
+        hostname: id[..12].to_owned(),
+        ..Details::default()
     }
 }

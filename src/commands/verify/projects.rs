@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use super::super::work;
 use super::{ask, print};
 use crate::cli::{ReportFormat, Verify};
+use crate::cluster::Inspected;
 use crate::cluster::label;
 use crate::diagnostic::nearest;
 use crate::engine::inspect;
 use crate::engine::probe::Ask;
 use crate::error::{Error, Exit};
 use crate::terminal;
-use crate::verify::found::Found;
 use crate::verify::projects::{Projects, all, concern};
 
 pub(super) async fn run(args: &Verify) -> Result<(), Error> {
@@ -58,8 +58,8 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
 }
 
 /// Labels by which the project's own `down` removes what would be left after a kill.
-fn labels(found: &Found, at: usize) -> HashMap<String, String> {
-    let project = found.containers[at].label(label::compose::PROJECT);
+fn labels(found: &Inspected, at: usize) -> HashMap<String, String> {
+    let project = found.containers[at].project();
     let labels = [
         (label::compose::PROJECT, project),
         (label::compose::SERVICE, "topogen-verify"),

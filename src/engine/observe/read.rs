@@ -1,37 +1,28 @@
 //! What the engine's lists say, in topogen's words.
 
-use crate::cluster::label;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
 use bollard::models::{
-    ContainerSummary, ContainerSummaryStateEnum, ImageSummary, MountPoint, Network, PortSummary, PortSummaryTypeEnum,
+    ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageSummary, MountPoint, Network, PortSummary,
+    PortSummaryTypeEnum,
 };
 
-use crate::cluster::Health;
-use crate::cluster::HostPort;
-use crate::cluster::ObservedContainer;
-use crate::cluster::ObservedEndpoint;
-use crate::cluster::ObservedImage;
-use crate::cluster::ObservedNetwork;
-use crate::cluster::State;
+use crate::cluster::{
+    Details, Health, HostPort, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork, State, label,
+};
 
-pub(super) fn container(summary: ContainerSummary) -> ObservedContainer {
+/// Says whether a bridge's addresses are for others too (docker network create, bridge driver options).
+const GATEWAY_MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+
+/// A container as a list says it.
+pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContainer {
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     let endpoints = summary.network_settings.and_then(|s| s.networks).unwrap_or_default();
-    let mut networks: Vec<ObservedEndpoint> = endpoints
-        .into_iter()
-        .map(|(network, endpoint)| ObservedEndpoint {
-            // Podman says the name here again.
-            network_id: endpoint.network_id.filter(|id| *id != network).unwrap_or_default(),
-            network,
-            address: endpoint.ip_address.unwrap_or_default(),
-            aliases: None,
-        })
-        .collect();
-    networks.sort_by(|a, b| a.network.cmp(&b.network));
+    let mut endpoints: Vec<ObservedEndpoint> = endpoints.into_iter().map(endpoint).collect();
+    endpoints.sort_by(|a, b| a.network.cmp(&b.network));
     let text = summary.status.unwrap_or_default();
-    let state = state(summary.state);
+    let state = State::from_word(summary.state.as_ref().map_or("", AsRef::as_ref));
     let mut ports: Vec<_> = summary.ports.into_iter().flatten().filter_map(port).collect();
     ports.sort();
     ObservedContainer {
@@ -43,10 +34,78 @@ pub(super) fn container(summary: ContainerSummary) -> ObservedContainer {
         state,
         image: summary.image.unwrap_or_default(),
         image_id: summary.image_id.unwrap_or_default(),
-        networks,
+        endpoints,
         ports,
         mounts: summary.mounts.into_iter().flatten().filter_map(mount).collect(),
+        details: None,
     }
+}
+
+/// What an inspection says of `container`, over what a list said: the list may be older, so that a container that has just
+/// been killed runs there for a moment yet.
+pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerInspectResponse) {
+    let state = inspect.state.unwrap_or_default();
+    container.state = State::from_word(state.status.as_ref().map_or("", AsRef::as_ref));
+    let ended = matches!(container.state, State::Exited | State::Restarting | State::Dead);
+    container.exit = state
+        .exit_code
+        .filter(|_| ended)
+        .and_then(|code| i32::try_from(code).ok());
+    let health = state.health.and_then(|h| h.status);
+    container.health = health
+        .filter(|_| container.state == State::Running)
+        .and_then(|status| Health::from_word(status.as_ref()));
+    let config = inspect.config.unwrap_or_default();
+    container.labels = config.labels.unwrap_or_default().into_iter().collect();
+    container.image = config.image.unwrap_or_default();
+    container.details = Some(Details {
+        hostname: config.hostname.unwrap_or_default(),
+        start_error: state.error.unwrap_or_default().trim().to_owned(),
+    });
+    let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
+    let read = |(name, settings): (String, EndpointSettings)| {
+        let aliases = settings.aliases.clone().unwrap_or_default();
+        let names = names(&settings, container);
+        ObservedEndpoint {
+            aliases: Some(aliases),
+            names,
+            ..endpoint((name, settings))
+        }
+    };
+    let mut endpoints: Vec<ObservedEndpoint> = networks.into_iter().map(read).collect();
+    endpoints.sort_by(|a, b| a.network.cmp(&b.network));
+    container.endpoints = endpoints;
+}
+
+fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint {
+    ObservedEndpoint {
+        // Podman says the name here again.
+        network_id: settings.network_id.filter(|id| *id != network).unwrap_or_default(),
+        network,
+        address: settings.ip_address.and_then(|a| a.parse().ok()),
+        aliases: None,
+        names: Vec::new(),
+    }
+}
+
+/// Every name by which the engine's resolver knows `container` at an endpoint. Engines from 25 on say all of them; before,
+/// those that they do not say are the container's own and the start of its id.
+fn names(settings: &EndpointSettings, container: &ObservedContainer) -> Vec<String> {
+    let said = settings.dns_names.as_ref().filter(|names| !names.is_empty());
+    let mut names: Vec<String> = match said {
+        Some(names) => names.clone(),
+        None => {
+            let given = [container.name.clone(), container.id.chars().take(12).collect()];
+            given
+                .into_iter()
+                .chain(settings.aliases.clone().unwrap_or_default())
+                .collect()
+        }
+    };
+    names.iter_mut().for_each(|name| *name = name.to_lowercase());
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// `Up 3 seconds (healthy)`: before API 1.52 the list says it in its text only.
@@ -93,24 +152,15 @@ fn mount(mount: MountPoint) -> Option<(String, String)> {
     Some((name, mount.destination?))
 }
 
-fn state(state: Option<ContainerSummaryStateEnum>) -> State {
-    use ContainerSummaryStateEnum as Engine;
-    match state {
-        Some(Engine::RUNNING) => State::Running,
-        Some(Engine::PAUSED) => State::Paused,
-        Some(Engine::RESTARTING) => State::Restarting,
-        Some(Engine::EXITED | Engine::STOPPING) => State::Exited,
-        Some(Engine::REMOVING) => State::Removing,
-        Some(Engine::DEAD) => State::Dead,
-        Some(Engine::CREATED | Engine::EMPTY) | None => State::Created,
-    }
-}
-
-pub(super) fn network(network: Network) -> ObservedNetwork {
+pub(in crate::engine) fn network(network: Network) -> ObservedNetwork {
     let configs = network.ipam.and_then(|i| i.config).unwrap_or_default();
+    let mode = network.options.as_ref().and_then(|o| o.get(GATEWAY_MODE));
     ObservedNetwork {
+        routed: matches!(mode.map(String::as_str), Some("routed" | "nat-unprotected")),
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
+        driver: network.driver.unwrap_or_default(),
+        internal: network.internal.unwrap_or_default(),
         labels: network.labels.unwrap_or_default().into_iter().collect(),
         subnets: configs.into_iter().filter_map(|c| c.subnet?.parse().ok()).collect(),
     }

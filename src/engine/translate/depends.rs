@@ -6,6 +6,7 @@ use indexmap::map::Entry;
 
 use super::{Translation, read};
 use crate::cluster::Dependency;
+use crate::cluster::label::DependsOn;
 use crate::compose::Condition;
 use crate::name::ContainerName;
 use crate::topology::Service;
@@ -43,8 +44,11 @@ impl Waits {
 
     /// Compose's label: `db:service_healthy:false`, and so on.
     pub(super) fn label(&self) -> String {
-        let one = |(key, wait): (&String, &Wait)| format!("{key}:{}:{}", word(wait.condition), wait.restart);
-        self.0.iter().map(one).collect::<Vec<_>>().join(",")
+        DependsOn::join(self.0.iter().map(|(key, wait)| DependsOn {
+            key,
+            condition: wait.condition,
+            restart: wait.restart,
+        }))
     }
 
     /// The same with what the label leaves out, for the hash: how many containers a service has is no part of it.
@@ -53,15 +57,6 @@ impl Waits {
         waits
             .map(|(key, w)| (key.as_str(), w.condition, w.required, w.restart))
             .collect()
-    }
-}
-
-/// The Compose specification's word.
-fn word(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Started => "service_started",
-        Condition::Healthy => "service_healthy",
-        Condition::Completed => "service_completed_successfully",
     }
 }
 

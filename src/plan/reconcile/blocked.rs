@@ -12,7 +12,6 @@ use crate::cluster::HostPort;
 use crate::cluster::ObservedContainer;
 use crate::cluster::Pull;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::fake;
 use crate::plan::conflict::Conflict;
 
@@ -70,7 +69,7 @@ impl Up<'_> {
         {
             return Some(Conflict::ForeignContainer {
                 name: foreign.name.clone(),
-                project: foreign.label(label::compose::PROJECT).to_owned(),
+                project: foreign.project().to_owned(),
             });
         }
         let image = spec.image();
@@ -81,9 +80,7 @@ impl Up<'_> {
             .into_iter()
             .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
         let ours = self.observed.containers.iter().find(|c| Some(&c.name) == by.as_ref());
-        let orphan = ours
-            .filter(|c| self.is_orphan(c))
-            .map(|c| c.label(label::ROLE).to_owned());
+        let orphan = ours.filter(|c| self.is_orphan(c)).map(|c| c.role().to_owned());
         Some(Conflict::PortTaken {
             container: spec.name.to_string(),
             port,

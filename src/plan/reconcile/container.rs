@@ -49,7 +49,7 @@ impl<'a> Up<'a> {
             return Some(cause);
         }
         for (network, _) in &spec.endpoints {
-            let on = observed.networks.iter().find(|n| n.network == network.as_str());
+            let on = observed.endpoints.iter().find(|n| n.network == network.as_str());
             let Some((on, planned)) = on.zip(self.networks.get(network.as_str())) else {
                 continue;
             };
@@ -133,7 +133,7 @@ impl<'a> Up<'a> {
             let mut named = self.named.get(name).into_iter().flatten();
             named.any(|n| n.is_of(&self.desired.cluster))
         };
-        let on = observed.networks.iter().map(|n| n.network.as_str());
+        let on = observed.endpoints.iter().map(|n| n.network.as_str());
         let extras: Vec<&str> = on.filter(is_own).collect();
         for extra in extras {
             if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
@@ -153,11 +153,11 @@ impl<'a> Up<'a> {
                 .networks
                 .get(network.as_str())
                 .map_or_else(Vec::new, |n| n.ready.clone());
-            let cause = match observed.networks.iter().find(|n| n.network == network.as_str()) {
+            let cause = match observed.endpoints.iter().find(|n| n.network == network.as_str()) {
                 None => format!("not on `{network}`"),
                 Some(on) => {
                     let desired = settings.aliases.clone().unwrap_or_default();
-                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&desired, a, spec, observed)) else {
+                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&desired, a, observed)) else {
                         continue;
                     };
                     let cause = format!("on `{network}` it {cause}");
@@ -179,19 +179,11 @@ impl<'a> Up<'a> {
     }
 }
 
-/// How the names that a container answers to are not those it should, where they are not. The engine adds its id, its name
-/// and its host's.
-fn misnamed(
-    desired: &[String],
-    found: &[String],
-    spec: &ContainerSpec,
-    observed: &ObservedContainer,
-) -> Option<String> {
+/// How the names that a container answers to are not those it should, where they are not.
+fn misnamed(desired: &[String], found: &[String], observed: &ObservedContainer) -> Option<String> {
     let missing = desired.iter().filter(|w| !found.contains(w) && **w != observed.name);
     let missing: Vec<String> = missing.cloned().collect();
-    let host = spec.body.hostname.as_deref();
-    let added = |name: &str| observed.id.starts_with(name) || name == observed.name || Some(name) == host;
-    let extra = found.iter().filter(|f| !desired.contains(f) && !added(f));
+    let extra = found.iter().filter(|f| !desired.contains(f) && !observed.is_given(f));
     let extra: Vec<String> = extra.cloned().collect();
     match (missing.is_empty(), extra.is_empty()) {
         (true, true) => None,

@@ -34,10 +34,10 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
             .push(network);
     }
     let mut containers: Vec<&ObservedContainer> = observed.containers.iter().collect();
-    containers.sort_by_cached_key(|c| natural(c.label(label::NODE)));
+    containers.sort_by_cached_key(|c| natural(c.node()));
     let mut left: HashMap<&str, usize> = HashMap::new();
     for container in &containers {
-        *left.entry(container.label(label::NODE)).or_default() += 1;
+        *left.entry(container.node()).or_default() += 1;
     }
     let members = Members::of(&observed.containers);
     let mut stopped: HashMap<&str, usize> = HashMap::new();
@@ -59,7 +59,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
         let (stop, at) = remove(&mut plan, container, CAUSE, after, &[]);
         stopped.insert(&container.id, stop);
         removed.insert(&container.id, at);
-        let node = container.label(label::NODE);
+        let node = container.node();
         if let Some(count) = left.get_mut(node) {
             *count -= 1;
             // A node's networks go while other nodes' containers still stop.

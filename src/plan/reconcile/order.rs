@@ -10,7 +10,6 @@ use crate::cluster::DesiredNode;
 use crate::cluster::HostPort;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::compose::Condition;
 use crate::name::RoleName;
 use crate::plan::Action;
@@ -250,19 +249,15 @@ pub(crate) fn needs(containers: &[&ObservedContainer]) -> Vec<BTreeSet<usize>> {
     let mut by_service: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut by_role: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, container) in containers.iter().enumerate() {
-        let project = container.label(label::compose::PROJECT);
-        let service = container.label(label::compose::SERVICE);
+        let project = container.project();
+        let service = container.service_key();
         by_service.entry((project, service)).or_default().push(at);
-        by_role.entry(container.label(label::ROLE)).or_default().push(at);
+        by_role.entry(container.role()).or_default().push(at);
     }
     let all = containers.iter().enumerate().map(|(at, container)| {
-        let project = container.label(label::compose::PROJECT);
-        let keys = container.label(label::compose::DEPENDS_ON).split(',');
-        let keys = keys.filter_map(|d| by_service.get(&(project, d.split(':').next()?)));
-        let roles = container
-            .label(label::AFTER)
-            .split(',')
-            .filter_map(|role| by_role.get(role));
+        let project = container.project();
+        let keys = container.depends_on().filter_map(|d| by_service.get(&(project, d.key)));
+        let roles = container.after().filter_map(|role| by_role.get(role));
         keys.chain(roles)
             .flatten()
             .copied()

@@ -12,7 +12,7 @@ use crate::text::quoted;
 impl<'a> Up<'a> {
     /// Whether its role left the blueprint, and nothing that is desired has its name.
     pub(super) fn is_orphan(&self, container: &ObservedContainer) -> bool {
-        let role = container.label(label::ROLE);
+        let role = container.role();
         !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
     }
 
@@ -24,14 +24,14 @@ impl<'a> Up<'a> {
     pub(super) fn surplus_containers(&mut self) {
         let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
         for container in &self.observed.containers {
-            let role = container.label(label::ROLE);
+            let role = container.role();
             let orphan = self.is_orphan(container);
             if orphan && !self.options.remove_orphans {
                 *orphans.entry(role).or_default() += 1;
             } else if orphan {
                 self.goes(container, format!("role `{role}` is not in the blueprint"));
             } else if !self.specs.contains_key(container.name.as_str()) {
-                let (node, service) = (container.label(label::NODE), container.label(label::SERVICE));
+                let (node, service) = (container.node(), container.service());
                 let mut specs = self.specs.values();
                 let cause = match self.is_desired(node) {
                     true if specs.any(|s| s.node.as_str() == node && s.service.as_str() == service) => {

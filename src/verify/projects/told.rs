@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::found::Container;
 use super::super::report::{Consequence, Finding, Kind, NodeReport, Proved, Report, ServiceReport, listed};
 use super::{Doubt, Projects, is_of, named};
-use crate::cluster::label;
+use crate::cluster::ObservedContainer;
 use crate::probe::question::Answers;
 use crate::probe::question::Questions;
 use crate::text::natural;
@@ -93,10 +92,7 @@ impl Projects<'_> {
                     .join(", "),
             ),
         };
-        let mut projects: Vec<&str> = all
-            .iter()
-            .map(|(at, _)| self.found.containers[*at].label(label::compose::PROJECT))
-            .collect();
+        let mut projects: Vec<&str> = all.iter().map(|(at, _)| self.found.containers[*at].project()).collect();
         projects.dedup();
         Finding {
             kind: Kind::Shape,
@@ -113,10 +109,11 @@ impl Projects<'_> {
     }
 
     fn cause(&self, name: &str, networks: &[&str], owners: &[(usize, Ipv4Addr)]) -> String {
-        let all = |is: &dyn Fn(&Container) -> bool| owners.iter().all(|(at, _)| is(&self.found.containers[*at]));
+        let all =
+            |is: &dyn Fn(&ObservedContainer) -> bool| owners.iter().all(|(at, _)| is(&self.found.containers[*at]));
         let on = listed(networks);
         match networks {
-            [_] if all(&|c| c.service().eq_ignore_ascii_case(name)) => {
+            [_] if all(&|c| c.service_key_or_name().eq_ignore_ascii_case(name)) => {
                 format!("its key is an alias on {on}: Compose makes each service's key one on every network it joins")
             }
             [_] if all(&|c| c.is_hostname(name)) => {
@@ -152,7 +149,7 @@ impl Projects<'_> {
 
     fn words(&self, led: &[Ipv4Addr]) -> String {
         let holder = |address: &Ipv4Addr| {
-            let has = |c: &Container| c.endpoints.iter().any(|e| e.address == Some(*address));
+            let has = |c: &ObservedContainer| c.endpoints.iter().any(|e| e.address == Some(*address));
             self.found.containers.iter().position(has)
         };
         match led {
@@ -192,8 +189,8 @@ impl Projects<'_> {
         let container = &self.found.containers[**first];
         Some(Finding {
             kind: Kind::Names,
-            node: Some(container.label(label::compose::PROJECT).to_owned()),
-            subject: Some(container.service().to_owned()),
+            node: Some(container.project().to_owned()),
+            subject: Some(container.service_key_or_name().to_owned()),
             expected: format!("`{name}` leads where the engine's own tables say"),
             observed: consequence.line(),
             cause: "the engine's names are out of step with its containers: `docker restart` those concerned"
@@ -232,8 +229,8 @@ impl Projects<'_> {
         let container = &self.found.containers[at];
         Finding {
             kind: Kind::Names,
-            node: Some(container.label(label::compose::PROJECT).to_owned()),
-            subject: Some(container.service().to_owned()),
+            node: Some(container.project().to_owned()),
+            subject: Some(container.service_key_or_name().to_owned()),
             expected: "can be asked from inside".to_owned(),
             observed: reason.to_owned(),
             cause: "it ended, or the engine is busy: ask again".to_owned(),
@@ -268,9 +265,9 @@ impl Projects<'_> {
         }
         let node = |project: &String| {
             let containers = self.found.containers.iter().enumerate();
-            let own = containers.filter(|(_, c)| c.label(label::compose::PROJECT) == project.as_str());
+            let own = containers.filter(|(_, c)| c.project() == project.as_str());
             let services = own.map(|(at, container)| ServiceReport {
-                service: container.service().to_owned(),
+                service: container.service_key_or_name().to_owned(),
                 container: Some(container.name.clone()),
                 answers: counts.get(&at).copied().unwrap_or_default(),
             });

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::super::found::Container;
 use super::super::picture::Picture;
 use super::super::report::listed;
 use super::{About, Place, Shape, Told, node_list};
+use crate::cluster::ObservedContainer;
 use crate::cluster::State;
-use crate::cluster::label;
 use crate::fake;
 use crate::text::Natural;
 use crate::text::natural;
@@ -120,9 +119,9 @@ impl Shape {
         self.push(Place::cluster(None), told, About::Members(members));
     }
 
-    fn state(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
+    fn state(&mut self, picture: &Picture<'_>, member: usize, container: &ObservedContainer) {
         let name = &container.name;
-        let code = container.exit_code;
+        let code = container.exit.unwrap_or_default();
         let unstarted = format!(
             "its start failed, what it waits for is not well, or whoever made it was interrupted: {}, or says why not",
             picture.remedy()
@@ -137,11 +136,11 @@ impl Shape {
                 format!("ended with {code} and is started again"),
                 format!("it cannot stay up: `docker logs {name}` says why"),
             ),
-            State::Created | State::Exited | State::Dead if !container.error.is_empty() => (
+            State::Created | State::Exited | State::Dead if !container.start_error().is_empty() => (
                 "could not be started".to_owned(),
                 format!(
                     "the engine says: {}; once that is put right, {}",
-                    container.error,
+                    container.start_error(),
                     picture.remedy()
                 ),
             ),
@@ -164,13 +163,13 @@ impl Shape {
         self.push(Place::member(picture, member), told, About::Members(vec![member]));
     }
 
-    fn name(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
+    fn name(&mut self, picture: &Picture<'_>, member: usize, container: &ObservedContainer) {
         let service = picture.members[member].service;
         let expected = picture.members[member].name.as_str();
         let project = picture.nodes[picture.members[member].node].project.as_str();
         // Compose 1 joins what Compose 2 hyphenates, and both leave gaps in their numbers.
         let by_compose = ["-", "_"].map(|s| format!("{project}{s}{}{s}{}", service.key, container.number()));
-        let free = container.label(label::CLUSTER).is_empty() && !service.container_named;
+        let free = container.cluster().is_empty() && !service.container_named;
         let right = container.name == expected || (free && by_compose.contains(&container.name));
         if right || picture.is_of_other_files(member) {
             return;
@@ -313,8 +312,8 @@ impl Shape {
         for ((_, _, node), containers) in known {
             for at in containers {
                 let container = &picture.found.containers[at];
-                let service = match container.label(label::SERVICE) {
-                    "" => container.service(),
+                let service = match container.service() {
+                    "" => container.service_key_or_name(),
                     service => service,
                 };
                 let cause = "the blueprint changed since, or it was made by hand under these labels";
@@ -359,9 +358,9 @@ impl Shape {
 }
 
 /// The node that a container says it is of, else its project.
-fn stray_node(container: &Container) -> &str {
-    match container.label(label::NODE) {
-        "" => container.label(label::compose::PROJECT),
+fn stray_node(container: &ObservedContainer) -> &str {
+    match container.node() {
+        "" => container.project(),
         node => node,
     }
 }
@@ -371,7 +370,7 @@ impl Picture<'_> {
     /// its own.
     pub(super) fn is_of_other_files(&self, member: usize) -> bool {
         let service = self.members[member].service;
-        let other = |c: &Container| c.label(label::CLUSTER).is_empty() && c.service() != service.key.as_str();
+        let other = |c: &ObservedContainer| c.cluster().is_empty() && c.service_key_or_name() != service.key.as_str();
         self.container(member).is_some_and(other)
     }
 
@@ -394,7 +393,7 @@ impl Picture<'_> {
     /// Whether Compose made some of it.
     pub(super) fn is_by_compose(&self) -> bool {
         let mut members = 0..self.members.len();
-        members.any(|m| self.container(m).is_some_and(|c| c.label(label::CLUSTER).is_empty()))
+        members.any(|m| self.container(m).is_some_and(|c| c.cluster().is_empty()))
     }
 
     /// The nodes of which nothing is there.
@@ -431,7 +430,7 @@ impl Picture<'_> {
 
     /// Whether a container is of one of the blueprint's roles, as far as its labels say.
     fn is_of_a_role(&self, container: usize) -> bool {
-        let role = self.found.containers[container].label(label::ROLE);
+        let role = self.found.containers[container].role();
         role.is_empty() || self.roles.iter().any(|r| r.as_str() == role)
     }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::super::found::{Container, Endpoint};
 use super::super::picture::Picture;
 use super::super::report::listed;
 use super::{About, Place, Shape, Told};
+use crate::cluster::ObservedContainer;
+use crate::cluster::ObservedEndpoint;
 use crate::text::plural;
 use crate::value::Value;
 
@@ -34,7 +35,7 @@ impl Shape {
         picture: &Picture<'_>,
         member: usize,
         which: usize,
-        container: &Container,
+        container: &ObservedContainer,
         surplus: &mut Surplus,
     ) {
         let joint = &picture.members[member].joints[which];
@@ -85,7 +86,7 @@ impl Shape {
     }
 
     /// The address that a service asks for (Compose specification, services, `ipv4_address`).
-    fn address(&mut self, picture: &Picture<'_>, member: usize, which: usize, endpoint: &Endpoint) {
+    fn address(&mut self, picture: &Picture<'_>, member: usize, which: usize, endpoint: &ObservedEndpoint) {
         let joint = &picture.members[member].joints[which];
         let desired = joint.attachment.options.get("ipv4_address").and_then(Value::scalar);
         let desired: Option<Ipv4Addr> = desired.and_then(|text| text.parse().ok());
@@ -102,9 +103,9 @@ impl Shape {
     }
 
     /// Networks that a member is on and is not to be.
-    fn elsewhere(&mut self, picture: &Picture<'_>, member: usize, container: &Container) {
+    fn elsewhere(&mut self, picture: &Picture<'_>, member: usize, container: &ObservedContainer) {
         let joints = &picture.members[member].joints;
-        let desired = |e: &&Endpoint| {
+        let desired = |e: &&ObservedEndpoint| {
             let mut names = joints.iter().map(|j| picture.nets[j.net].network.name.as_str());
             names.any(|name| name == e.network)
         };
@@ -243,7 +244,7 @@ impl Shape {
 
 impl Picture<'_> {
     /// A container's endpoint on a network of the picture; by name where it has never run and the engine says no id.
-    fn endpoint<'c>(&self, container: &'c Container, net: usize) -> Option<&'c Endpoint> {
+    fn endpoint<'c>(&self, container: &'c ObservedContainer, net: usize) -> Option<&'c ObservedEndpoint> {
         let name = self.nets[net].network.name.as_str();
         let id = self.net_id(net)?;
         container.endpoints.iter().find(|e| match e.network_id.as_str() {
@@ -282,7 +283,7 @@ impl Picture<'_> {
         let network = &self.nets[net].network.name;
         let is_key = |member: &usize| {
             self.container(*member)
-                .is_some_and(|c| c.service().eq_ignore_ascii_case(name))
+                .is_some_and(|c| c.service_key_or_name().eq_ignore_ascii_case(name))
         };
         if members.iter().all(is_key) {
             return format!("its key is an alias on `{network}`");

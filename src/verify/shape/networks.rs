@@ -2,10 +2,9 @@
 
 use ipnet::Ipv4Net;
 
-use super::super::found::Network;
 use super::super::picture::Picture;
 use super::{About, Place, Shape, Told};
-use crate::cluster::label;
+use crate::cluster::ObservedNetwork;
 use crate::value::Value;
 
 impl Shape {
@@ -45,7 +44,7 @@ impl Shape {
         self.push(Place::net(picture, at), told, About::Net(at));
     }
 
-    fn network(&mut self, picture: &Picture<'_>, at: usize, network: &Network) {
+    fn network(&mut self, picture: &Picture<'_>, at: usize, network: &ObservedNetwork) {
         let net = &picture.nets[at];
         if !net.twins.is_empty() {
             let told = Told::new(
@@ -73,7 +72,7 @@ impl Shape {
         self.subnets(picture, at, network);
     }
 
-    fn subnets(&mut self, picture: &Picture<'_>, at: usize, network: &Network) {
+    fn subnets(&mut self, picture: &Picture<'_>, at: usize, network: &ObservedNetwork) {
         let net = &picture.nets[at];
         let (desired, chosen): (Vec<Ipv4Net>, bool) = match net.network.subnet {
             Some(subnet) => (vec![subnet], true),
@@ -85,7 +84,7 @@ impl Shape {
         }
         let size = |subnets: &[Ipv4Net]| subnets.iter().map(Ipv4Net::prefix_len).collect::<Vec<_>>();
         // `up` takes another of the same size where somebody has the planned one.
-        let moved = chosen && !network.label(label::CLUSTER).is_empty() && size(&desired) == size(&network.subnets);
+        let moved = chosen && !network.cluster().is_empty() && size(&desired) == size(&network.subnets);
         if moved {
             let (name, observed, desired) = (&net.network.name, list(&network.subnets), list(&desired));
             self.notes
@@ -119,11 +118,11 @@ impl Shape {
         let is_node = |name: &str| picture.nodes.iter().any(|n| n.name.as_str() == name);
         let is_one = |name: &str| picture.nets.iter().any(|n| n.network.name.as_str() == name);
         for network in &picture.found.networks {
-            let node = network.label(label::NODE);
-            let own = network.label(label::CLUSTER) == picture.cluster;
+            let node = network.node();
+            let own = network.cluster() == picture.cluster;
             let of_stray = !is_node(node) && {
                 let mut strays = picture.strays.iter().map(|at| &picture.found.containers[*at]);
-                strays.any(|c| c.label(label::NODE) == node)
+                strays.any(|c| c.node() == node)
             };
             if !own || is_one(&network.name) || of_stray {
                 continue;
