@@ -16,9 +16,10 @@ use std::sync::Arc;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
 use super::fault::Fault;
-use choose::{Choice, Machine};
+use choose::{By, Choice, Machine};
 use host::Host;
-use transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite};
+use transport::{Dial, Stream, Transport};
 
 pub use unanswered::no_answer;
 
@@ -61,6 +62,34 @@ impl Engine {
     /// It does not answer.
     pub async fn to(choice: Choice) -> Result<Self, ConnectError> {
         let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &Fault::lost(&error)))?;
+        Self::through(transport, choice).await
+    }
+
+    /// Connects over connections that `dial` opens, one for each request, and agrees on a version: for an engine that is
+    /// reached in none of the ways of [`Host`], such as one inside this process. The engine counts as the one at `host`:
+    /// by it messages name it, and decide whether its clock and its ports are this machine's.
+    ///
+    /// # Errors
+    /// `dial` fails, or what it reaches does not answer as an engine does.
+    pub async fn over<D, F, S>(host: Host, dial: D) -> Result<Self, ConnectError>
+    where
+        D: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let choice = Choice {
+            host,
+            by: By::Nobody(Vec::new()),
+            tls: None,
+        };
+        let dial: Box<Dial> = Box::new(move || {
+            let opening = dial();
+            Box::pin(async move { Ok(Box::new(opening.await?) as Box<dyn Stream>) })
+        });
+        Self::through(Transport::over(dial), choice).await
+    }
+
+    async fn through(transport: Transport, choice: Choice) -> Result<Self, ConnectError> {
         let transport = Arc::new(transport);
         let sending = Arc::clone(&transport);
         let send = move |request: BollardRequest| {

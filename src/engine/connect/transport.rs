@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bollard::BollardRequest;
 use bollard::errors::Error;
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderValue};
@@ -35,7 +36,7 @@ impl<B> Carries for Request<B> {
 type Body = <BollardRequest as Carries>::Body;
 
 /// What a connection is to HTTP.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// The way to an engine.
@@ -51,14 +52,23 @@ pub(super) struct Transport {
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
 }
 
+/// Opens one more connection.
+pub(super) type Dial = dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync;
+
 enum Way {
     Unix(PathBuf),
     Tcp(String, u16),
     Tls(String, u16, TlsConnector, ServerName<'static>),
     Ssh(Ssh),
+    Given(Box<Dial>),
 }
 
 impl Transport {
+    /// Over connections that the caller opens.
+    pub(super) fn over(dial: Box<Dial>) -> Self {
+        Self::by(Way::Given(dial), HeaderValue::from_static("docker"))
+    }
+
     /// To the engine that is meant.
     ///
     /// # Errors
@@ -85,13 +95,17 @@ impl Transport {
                 format!("{name}:{port}")
             };
         }
-        Ok(Self {
+        Ok(Self::by(way, HeaderValue::try_from(host).map_err(io::Error::other)?))
+    }
+
+    fn by(way: Way, name: HeaderValue) -> Self {
+        Self {
             way,
-            name: HeaderValue::try_from(host).map_err(io::Error::other)?,
+            name,
             version: OnceLock::new(),
             heard: OnceLock::new(),
             idle: Arc::default(),
-        })
+        }
     }
 
     /// From now on ask in this version of the API (Engine API, "Versioning").
@@ -165,13 +179,14 @@ impl Transport {
                 Box::new(connector.connect(server.clone(), tcp(name, *port).await?).await?)
             }
             Way::Ssh(ssh) => Box::new(ssh.dial().await?),
+            Way::Given(dial) => dial().await?,
         })
     }
 
     /// Use the connection again once its answer is read. Not one that is had for nothing: an engine that is going down
     /// takes no new ones, and answers on old ones what it had better not.
     fn keep(&self, mut sender: SendRequest<Body>) {
-        if let Way::Unix(_) | Way::Tcp(..) = self.way {
+        if let Way::Unix(_) | Way::Tcp(..) | Way::Given(_) = self.way {
             return;
         }
         let idle = Arc::clone(&self.idle);
