@@ -10,7 +10,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 
 use serde_json::json;
 
-use super::network::{connect, drop_stale_endpoints, one_network};
+use super::network::{connect, drop_namesakes, one_network_each};
 use super::{PAUSE, SETTLING, Setting, TRIES};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
@@ -68,9 +68,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
                 tokio::time::sleep(PAUSE).await;
             }
             Err(Fault::Ambiguous(_)) if tries < TRIES => {
-                for (network, _) in &spec.endpoints {
-                    one_network(network.as_str(), setting).await?;
-                }
+                one_network_each(spec, setting).await?;
                 tokio::time::sleep(PAUSE).await;
             }
             Err(fault) => return Err(fault),
@@ -172,12 +170,10 @@ pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
         .await
         .map_err(Fault::from)
     {
-        Err(Fault::EndpointExists(_)) => {
-            for (network, _) in &spec.endpoints {
-                drop_stale_endpoints(network.as_str(), docker).await?;
-            }
-            Ok(docker.start_container(spec.name.as_str(), None).await?)
-        }
-        other => other,
+        Err(Fault::EndpointExists(_)) => drop_namesakes(spec, docker).await?,
+        // Engines up to 24 look for networks by their names only when a container starts.
+        Err(Fault::Ambiguous(_)) => one_network_each(spec, setting).await?,
+        other => return other,
     }
+    Ok(docker.start_container(spec.name.as_str(), None).await?)
 }

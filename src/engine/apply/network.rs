@@ -2,6 +2,7 @@
 
 use bollard::Docker;
 use bollard::models::{Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
+use bollard::query_parameters::RenameContainerOptionsBuilder;
 
 use super::container::inspect;
 use super::{PAUSE, Setting, TRIES, gone};
@@ -84,6 +85,14 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
     Ok(())
 }
 
+/// The same for each network that the container of `spec` joins.
+pub(super) async fn one_network_each(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
+    for (network, _) in &spec.endpoints {
+        one_network(network.as_str(), setting).await?;
+    }
+    Ok(())
+}
+
 /// `DELETE /networks/{id}`.
 pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Fault> {
     for tries in 0.. {
@@ -114,7 +123,7 @@ async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Fault> {
 }
 
 /// Take off a network what the engine has left there of containers that are no more.
-pub(super) async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
+async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
     let inspect = match docker.inspect_network(id, None).await.map_err(Fault::from) {
         Err(fault) if fault.is_not_found() => return Ok(()),
         other => other?,
@@ -132,6 +141,21 @@ pub(super) async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Take off the networks of `spec` what the engine has left there under its container's name. For as long as there is a
+/// container of that name, the engine takes the name for the container, and would take that one off: so the container is
+/// called something else in the meantime (`POST /containers/{id}/rename`).
+pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
+    let (own, other) = (spec.name.as_str(), format!("{}-renamed", spec.name));
+    let name = |name: &str| RenameContainerOptionsBuilder::new().name(name).build();
+    docker.rename_container(own, name(&other)).await?;
+    let mut dropped = Ok(());
+    for (network, _) in &spec.endpoints {
+        dropped = dropped.and(drop_stale_endpoints(network.as_str(), docker).await);
+    }
+    docker.rename_container(&other, name(own)).await?;
+    dropped
 }
 
 /// `POST /networks/{id}/connect`, once more where what the engine takes for the container is left of a killed client.
@@ -157,7 +181,7 @@ pub(super) async fn connect(
             {
                 return Ok(());
             }
-            drop_stale_endpoints(network.as_str(), docker).await?;
+            drop_namesakes(spec, docker).await?;
             let stale = NetworkDisconnectRequest {
                 container: container.to_owned(),
                 force: Some(true),

@@ -107,7 +107,7 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool
 async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Fault> {
     let mut last = setting.looks.0.lock().await;
     if let Some((when, look)) = &*last
-        && *when >= begun
+        && *when > begun
         && when.elapsed() < LOOK / 2
     {
         return Ok(look.clone());
