@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apply;
 mod cli;
 mod compose_files;
 mod connect;
 mod documents;
+mod engine;
 mod examples;
 mod fuzz;
 mod gate;
 mod graph;
 mod invalid;
 mod keys;
+mod observe;
 mod order;
 mod plan;
 mod pretended;
@@ -26,4 +29,5 @@ mod terminal;
 mod translate;
 mod verbs;
 mod verify;
+mod whole;
 mod writing;
