@@ -208,9 +208,14 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("docker.sock")
+    }
+
     /// What `DOCKER_HOST` is to be.
     pub(crate) fn host(&self) -> String {
-        format!("unix://{}", self.directory.path().join("docker.sock").display())
+        format!("unix://{}", self.path().display())
     }
 }
 

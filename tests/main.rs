@@ -26,6 +26,7 @@ mod roster;
 mod round_trip;
 mod support;
 mod terminal;
+mod transcript;
 mod translate;
 mod verbs;
 mod verify;

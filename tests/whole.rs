@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::engine::{Call, EngineDouble, Socket};
 use crate::support::{stderr, stdout};
+use crate::transcript::transcript;
 
 const BLUEPRINT: &str = r#"
 name: lab
@@ -29,6 +30,21 @@ fn topogen(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Output {
     }
     command.env("NO_COLOR", "1").env("DOCKER_HOST", socket.host());
     command.output().expect("topogen runs")
+}
+
+/// The double answers what engines of its kind were seen to answer.
+#[test]
+fn the_double_is_as_the_engines_are() {
+    for (double, api, expected) in [
+        (EngineDouble::v20(), "1.41", include_str!("transcripts/v20.txt")),
+        (EngineDouble::v28(), "1.51", include_str!("transcripts/v28.txt")),
+    ] {
+        let double = double.with_image("redis:7");
+        let socket = double.listen();
+        let found = transcript(&socket.path(), api, "redis:7", "lab");
+        assert_eq!(found, expected);
+        assert_eq!(double.state().left(), [""; 0]);
+    }
 }
 
 #[test]

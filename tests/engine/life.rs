@@ -34,7 +34,7 @@ pub(super) async fn stop(double: &EngineDouble, asked: &str, grace: Option<i64>)
         let (id, run) = (container.id.clone(), container.runs);
         let ends = state.signal(at, signal);
         if ends {
-            state.end(at, 0, Ended::Stopped);
+            state.end(at, if signal == 9 { 137 } else { 0 }, Ended::Stopped);
         }
         (id, run, grace, ends)
     };

@@ -10,6 +10,7 @@ mod compose;
 mod connect;
 mod converge;
 mod documents;
+mod double;
 mod examples;
 mod faults;
 mod graph;
@@ -21,6 +22,9 @@ mod restart;
 mod translate;
 mod verbs;
 mod verify;
+
+#[path = "../transcript.rs"]
+mod transcript;
 
 use std::process::ExitCode;
 
@@ -100,6 +104,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         lab::fake_is_small,
     ),
     ("lab::a_fake_answers_udp_too", Needs::Engine, lab::fake_udp),
+    ("double::the_engine_is_as_its_double", Needs::Engine, double::is_true),
     ("graph::live_says_how_the_cluster_stands", Needs::Engine, graph::live),
     (
         "faults::what_is_foreign_survives_down",
