@@ -52,11 +52,10 @@ fn expanded(blueprint: &Blueprint, sources: &Sources, nodes: u32) -> Topology {
 
 /// All that is desired, as an engine shows it where it is up.
 fn up(desired: &Desired) -> Observed {
-    let labels = |labels: &Option<HashMap<String, String>>| labels.clone().unwrap_or_default().into_iter().collect();
     let networks = desired.networks().map(|spec| ObservedNetwork {
         id: format!("id-{}", spec.name),
         name: spec.name.to_string(),
-        labels: labels(&spec.request.labels),
+        labels: spec.labels.clone(),
         subnets: spec.subnet.into_iter().collect(),
         ..ObservedNetwork::default()
     });
@@ -64,15 +63,15 @@ fn up(desired: &Desired) -> Observed {
     let containers = containers.map(|spec| ObservedContainer {
         id: format!("id-{}", spec.name),
         name: spec.name.to_string(),
-        labels: labels(&spec.body.labels),
+        labels: spec.labels.clone(),
         state: State::Running,
         endpoints: spec
             .endpoints
             .iter()
-            .map(|(network, settings)| ObservedEndpoint {
-                network: network.to_string(),
-                network_id: format!("id-{network}"),
-                aliases: settings.aliases.clone(),
+            .map(|endpoint| ObservedEndpoint {
+                network: endpoint.network.to_string(),
+                network_id: format!("id-{}", endpoint.network),
+                aliases: Some(endpoint.aliases.clone()),
                 ..ObservedEndpoint::default()
             })
             .collect(),

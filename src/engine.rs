@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod logs;
 pub mod observe;
 pub mod probe;
+pub mod request;
 pub mod settle;
 pub mod translate;
 mod verbs;

@@ -206,7 +206,8 @@ pub fn ports(definition: &Map) -> Vec<String> {
         .filter_map(|v| compose::ports::exposed(&v.scalar()?).ok());
     let published = items("ports").iter().filter_map(|v| compose::ports::read(v).ok());
     let mut found: Vec<String> = Vec::new();
-    for port in exposed.chain(published).flat_map(|p| p.targets().collect::<Vec<_>>()) {
+    let targets = exposed.chain(published).flat_map(|port| port.targets());
+    for port in targets.map(|port| port.to_string()) {
         if !found.contains(&port) {
             found.push(port);
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use topogen::compose::{CONFIG_KEYS, NETWORK_KEYS, SERVICE_KEYS, SERVICE_NETWORK_KEYS};
+use topogen::engine::request;
 use topogen::topology::expand::Overrides;
 
 use crate::translate::ENV;
@@ -404,7 +405,7 @@ roles:
     let desired = desired.map_err(|problems| problems.render(&sources, false))?;
     let containers = desired.nodes[0].containers.iter().filter(|c| c.service.as_str() == "x");
     let containers = containers.map(|c| {
-        let mut body = json!(c.body);
+        let mut body = json!(request::container(c));
         // What it says of itself says nothing of what is done about it.
         for told in [
             "io.topogen.definition",
@@ -416,15 +417,20 @@ roles:
         json!([
             c.name,
             body,
-            c.endpoints,
+            c.endpoints.iter().map(request::endpoint).collect::<Vec<_>>(),
             c.after,
             c.files,
             c.platform,
             format!("{:?}", c.pull)
         ])
     });
-    let networks = desired.networks().map(|n| json!([n.name, n.request, n.external]));
-    let volumes = desired.volumes.iter().map(|v| json!([v.name, v.request, v.external]));
+    let networks = desired
+        .networks()
+        .map(|n| json!([n.name, request::network(n), n.external]));
+    let volumes = desired
+        .volumes
+        .iter()
+        .map(|v| json!([v.name, request::volume(v), v.external]));
     Ok(containers.chain(networks).chain(volumes).collect())
 }
 

@@ -376,15 +376,19 @@ roles:
         networks: {internal: {}, inout: {priority: "{{ vars.first }}"}}
 "#;
     let desired = of(text, &Overrides::default());
-    assert_eq!(desired.inout.request.internal, Some(true));
-    let labels = desired.inout.request.labels.clone().unwrap_or_default();
+    assert_eq!(desired.inout.internal, Some(true));
+    let labels = &desired.inout.labels;
     assert_eq!(labels[label::compose::NETWORK], "inout", "topogen's own labels win");
     assert_eq!(labels["team"], "lab");
     let container = &desired.nodes[0].containers[0];
-    let command = container.body.cmd.clone().unwrap_or_default();
+    let command = container.config.command.clone().unwrap_or_default();
     assert_eq!(command, ["run", "--colour=#fff", "#", "no comment"]);
-    assert_eq!(container.body.stop_timeout, None);
-    assert_eq!(container.endpoints[0].0.as_str(), "inout", "the higher priority first");
+    assert_eq!(container.config.stop_timeout, None);
+    assert_eq!(
+        container.endpoints[0].network.as_str(),
+        "inout",
+        "the higher priority first"
+    );
 }
 
 proptest! {

@@ -95,7 +95,7 @@ impl Pretended {
                 );
                 self.observed.volumes.push(ObservedVolume {
                     name: subject.to_owned(),
-                    labels: spec.request.labels.clone().unwrap_or_default().into_iter().collect(),
+                    labels: spec.labels.clone(),
                 });
             }
             Action::RemoveVolume => {
@@ -120,7 +120,7 @@ impl Pretended {
                         "{other}"
                     );
                 }
-                let labels = spec.request.labels.clone().unwrap_or_default().into_iter().collect();
+                let labels = spec.labels.clone();
                 self.observed.networks.push(ObservedNetwork {
                     id,
                     name: subject.to_owned(),
@@ -140,15 +140,15 @@ impl Pretended {
                 let container = ObservedContainer {
                     id: self.id(),
                     name: subject.to_owned(),
-                    labels: spec.body.labels.clone().unwrap_or_default().into_iter().collect(),
+                    labels: spec.labels.clone(),
                     state: State::Created,
                     endpoints: spec
                         .endpoints
                         .iter()
-                        .map(|(n, settings)| ObservedEndpoint {
+                        .map(|e| ObservedEndpoint {
                             network_id: String::new(),
-                            aliases: settings.aliases.clone(),
-                            ..self.endpoint(n.as_str())
+                            aliases: Some(e.aliases.clone()),
+                            ..self.endpoint(e.network.as_str())
                         })
                         .collect(),
                     ..ObservedContainer::default()
@@ -156,10 +156,10 @@ impl Pretended {
                 self.observed.containers.push(container);
             }
             Action::Connect { container, endpoint } => {
-                let (network, settings) = &container.endpoints[*endpoint];
+                let desired = &container.endpoints[*endpoint];
                 let endpoint = ObservedEndpoint {
-                    aliases: settings.aliases.clone(),
-                    ..self.endpoint(network.as_str())
+                    aliases: Some(desired.aliases.clone()),
+                    ..self.endpoint(desired.network.as_str())
                 };
                 self.container(subject).endpoints.push(endpoint);
             }

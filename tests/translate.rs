@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use topogen::cluster::Desired;
+use topogen::engine::request;
 use topogen::topology::expand::Overrides;
 
 use crate::support::{desired, refused};
@@ -20,7 +21,7 @@ fn service(keys: &str) -> Desired {
 
 /// How the container of a service with these `keys` is to be run.
 fn host(keys: &str) -> Json {
-    json!(service(keys).nodes[0].containers[0].body.host_config)
+    json!(request::container(&service(keys).nodes[0].containers[0]).host_config)
 }
 
 fn pretty(value: &Json) -> String {
@@ -84,7 +85,7 @@ roles:
 "#;
     let desired = of(text);
     let volume = |v: &topogen::cluster::VolumeSpec| {
-        let mut request = json!(v.request);
+        let mut request = json!(request::volume(v));
         request["Labels"]["com.docker.compose.version"].take();
         request["Labels"]["io.topogen.config-hash"].take();
         request.sort_all_objects();
@@ -158,7 +159,7 @@ roles:
         labels: [over=own]
 "#;
     let desired = desired(text, &Overrides::default(), ENV);
-    let body = &desired.nodes[1].containers[0].body;
+    let body = request::container(&desired.nodes[1].containers[0]);
     assert_eq!(
         body.env.clone().unwrap_or_default(),
         [
@@ -193,12 +194,32 @@ fn a_changed_file_makes_another_container() {
     let hash = |content| {
         let desired = desired(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
         let container = &desired.nodes[0].containers[0];
-        let labels = container.body.labels.clone().unwrap_or_default();
-        (container.hash.clone(), labels["io.topogen.definition"].clone())
+        (
+            container.hash.clone(),
+            container.labels["io.topogen.definition"].clone(),
+        )
     };
     assert_ne!(hash("A=1").0, hash("A=2").0);
     assert_ne!(hash("A=1").1, hash("A=2").1);
     assert_eq!(hash("A=1").0, hash("# note\nA=1").0);
+}
+
+/// A hash is over what is said, in no order of a map's making: who says the same twice keeps what runs.
+#[test]
+fn the_same_words_make_the_same_container() {
+    let keys = r#"
+        environment: {A: 1, B: 2, C: 3}, labels: {d: 4, e: 5, f: 6}, sysctls: {g: 7, h: 8, i: 9},
+        logging: {options: {j: 1, k: 2, l: 3}}, tmpfs: [/m, /n, /o], volumes: [{type: volume, target: /p, volume: {labels: {q: 1, r: 2}}}],
+        networks: {internal: {driver_opts: {s: 1, t: 2, u: 3}}}
+    "#;
+    let hash = || service(keys).nodes[0].containers[0].hash.clone();
+    let first = hash();
+    assert_eq!(first.len(), 64);
+    for _ in 0..8 {
+        assert_eq!(hash(), first);
+    }
+    let plain = service("init: true").nodes[0].containers[0].hash.clone();
+    assert_ne!(plain, first);
 }
 
 #[test]
@@ -241,7 +262,7 @@ roles:
         containers.find(|c| c.service.as_str() == name).expect("a container")
     };
     let side = container("side");
-    let host = json!(side.body.host_config);
+    let host = json!(request::container(side).host_config);
     assert_eq!(host["NetworkMode"], "container:lab-a-db-1");
     assert_eq!(host["PidMode"], "container:lab-a-main-1");
     assert_eq!(host["IpcMode"], "container:lab-a-main-1");
@@ -257,8 +278,7 @@ roles:
     };
     assert_eq!(after("side"), ["lab-a-db-1 started true", "lab-a-main-1 started true"]);
     assert_eq!(after("main"), ["lab-a-db-1 healthy true"]);
-    let label =
-        |name: &str| container(name).body.labels.clone().unwrap_or_default()["com.docker.compose.depends_on"].clone();
+    let label = |name: &str| container(name).labels["com.docker.compose.depends_on"].clone();
     assert_eq!(label("side"), "a-db:service_started:true,main:service_started:true");
     assert_eq!(label("main"), "a-db:service_healthy:true");
     assert_eq!(label("db"), "");
@@ -273,12 +293,17 @@ roles:
         "other:cache",
     ];
     assert_eq!(
-        container("linked").endpoints[0].1.links.clone().unwrap_or_default(),
+        request::endpoint(&container("linked").endpoints[0])
+            .links
+            .unwrap_or_default(),
         links
     );
     assert!(container("linked").joined.is_empty());
     let bridged = container("bridged");
-    assert_eq!(json!(bridged.body.host_config)["Links"][0], "lab-a-main-1:www");
+    assert_eq!(
+        json!(request::container(bridged).host_config)["Links"][0],
+        "lab-a-main-1:www"
+    );
     assert_eq!(
         json!(bridged.joined),
         json!(["lab-a-main-1"]),
@@ -362,7 +387,7 @@ fn values_reach_the_engine_as_compose_sends_them() {
     );
     let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";
     let desired = desired(text, &Overrides::default(), ENV);
-    let secure = json!(desired.nodes[0].containers[0].body.host_config);
+    let secure = json!(request::container(&desired.nodes[0].containers[0]).host_config);
     let options = [
         "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
         "no-new-privileges",
@@ -374,16 +399,12 @@ fn values_reach_the_engine_as_compose_sends_them() {
         (&json!([]), &json!([]))
     );
     let both = service("expose: [\"80\", \"81-82/udp\"], ports: [\"8080:80\", \"83\"]");
-    let exposed = both.nodes[0].containers[0]
-        .body
-        .exposed_ports
-        .clone()
-        .unwrap_or_default();
-    assert_eq!(exposed, ["80/tcp", "81/udp", "82/udp", "83/tcp"]);
+    let exposed = request::container(&both.nodes[0].containers[0]).exposed_ports;
+    assert_eq!(exposed.unwrap_or_default(), ["80/tcp", "81/udp", "82/udp", "83/tcp"]);
     let addressed = service(
         "mac_address: \"02:42:ac:11:00:02\", networks: {internal: {interface_name: eth7, driver_opts: {a: 1}}}",
     );
-    let endpoint = &addressed.nodes[0].containers[0].endpoints[0].1;
+    let endpoint = request::endpoint(&addressed.nodes[0].containers[0].endpoints[0]);
     assert_eq!(endpoint.mac_address.as_deref(), Some("02:42:ac:11:00:02"));
     assert_eq!(
         json!(endpoint.driver_opts),
@@ -483,15 +504,14 @@ roles:
         ["a2-front-1", "a2-web-1", "a2-web-2", "a2-web-3", "a2-side-1"]
     );
     let node = &desired.nodes[0];
-    let label = |at: usize, key: &str| node.containers[at].body.labels.clone().unwrap_or_default()[key].clone();
+    let label = |at: usize, key: &str| node.containers[at].labels[key].clone();
     assert_eq!(label(2, "com.docker.compose.container-number"), "2");
     assert_eq!(label(1, "io.topogen.definition"), label(2, "io.topogen.definition"));
-    let aliases = node.containers[2].endpoints[0].1.aliases.clone().unwrap_or_default();
-    assert_eq!(aliases, ["a1-web-2", "web"]);
+    assert_eq!(node.containers[2].endpoints[0].aliases, ["a1-web-2", "web"]);
     let front = &node.containers[0];
     let after: Vec<&str> = front.after.iter().map(|d| d.container.as_str()).collect();
     assert_eq!(after, ["a1-web-1", "a1-web-2"], "none waits for what is no container");
-    let links = front.endpoints[0].1.links.clone().unwrap_or_default();
+    let links = request::endpoint(&front.endpoints[0]).links.unwrap_or_default();
     assert!(links.contains(&"a1-web-2:web".to_owned()), "{links:?}");
     assert_eq!(json!(node.containers[3].joined), json!(["a1-web-1"]));
     let restarts = |at: usize| node.containers[at].after.iter().map(|d| d.restart).collect::<Vec<_>>();
@@ -571,7 +591,7 @@ roles:
 "#;
     let desired = of(text);
     let mounts = |at: usize| {
-        let host = json!(desired.nodes[0].containers[at].body.host_config);
+        let host = json!(request::container(&desired.nodes[0].containers[at]).host_config);
         let targets = host["Mounts"]
             .as_array()
             .into_iter()

@@ -11,14 +11,12 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use bollard::models::{
-    ContainerCreateBody, ExecConfig, ExecStartConfig, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
-    NetworkingConfig,
-};
+use bollard::models::{ContainerCreateBody, ExecConfig, ExecStartConfig, NetworkConnectRequest, NetworkingConfig};
 use tokio::sync::Notify;
 use topogen::cluster::ContainerSpec;
 use topogen::cluster::Desired;
 use topogen::cluster::NetworkSpec;
+use topogen::engine::request;
 
 use crate::children::interrupted;
 use crate::wire::{Call, Place, Wire};
@@ -58,7 +56,10 @@ pub(crate) fn up(desired: &Desired, api: (usize, usize), of: impl Fn(&str) -> bo
             jobs.push(job(vec![network(spec)?], Vec::new()));
         }
         for spec in &node.containers {
-            let after = spec.endpoints.iter().filter_map(|(n, _)| made.get(n.as_str()).copied());
+            let after = spec
+                .endpoints
+                .iter()
+                .filter_map(|e| made.get(e.network.as_str()).copied());
             jobs.push(job(container(spec, api)?, after.collect()));
         }
     }
@@ -137,20 +138,8 @@ fn job(calls: Vec<Call>, after: Vec<usize>) -> Job {
 }
 
 fn network(spec: &NetworkSpec) -> Result<Call> {
-    let mut request = NetworkCreateRequest {
-        name: spec.name.to_string(),
-        ..spec.request.clone()
-    };
-    if let Some(subnet) = spec.subnet {
-        request.ipam = Some(Ipam {
-            config: Some(vec![IpamConfig {
-                subnet: Some(subnet.to_string()),
-                ..IpamConfig::default()
-            }]),
-            ..Ipam::default()
-        });
-    }
-    Ok(Call::post("/networks/create", Some(serde_json::to_string(&request)?)))
+    let body = serde_json::to_string(&request::network(spec))?;
+    Ok(Call::post("/networks/create", Some(body)))
 }
 
 /// Create, connect to what the create call cannot take, start.
@@ -159,20 +148,21 @@ fn container(spec: &ContainerSpec, api: (usize, usize)) -> Result<Vec<Call>> {
     anyhow::ensure!(spec.files.is_empty(), "the floor uploads no files");
     let at_once = if api >= (1, 44) { spec.endpoints.len() } else { 1 };
     let (created, connected) = spec.endpoints.split_at(at_once.min(spec.endpoints.len()));
+    let created = created.iter().map(|e| (e.network.to_string(), request::endpoint(e)));
     let body = ContainerCreateBody {
         networking_config: Some(NetworkingConfig {
-            endpoints_config: Some(created.iter().map(|(n, s)| (n.to_string(), s.clone())).collect()),
+            endpoints_config: Some(created.collect()),
         }),
-        ..spec.body.clone()
+        ..request::container(spec)
     };
     let create = format!("/containers/create?name={}", spec.name);
     let mut calls = vec![Call::post(create, Some(serde_json::to_string(&body)?))];
-    for (network, settings) in connected {
+    for endpoint in connected {
         let request = NetworkConnectRequest {
             container: spec.name.to_string(),
-            endpoint_config: Some(settings.clone()),
+            endpoint_config: Some(request::endpoint(endpoint)),
         };
-        let path = format!("/networks/{network}/connect");
+        let path = format!("/networks/{}/connect", endpoint.network);
         calls.push(Call::post(path, Some(serde_json::to_string(&request)?)));
     }
     calls.push(Call::post(format!("/containers/{}/start", spec.name), None));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
-use crate::cluster::Desired;
+use crate::cluster::{Desired, MountSource};
 use crate::diagnostic::{Kind, Problem, Problems};
 use crate::engine::translate;
 use crate::error::Error;
@@ -87,13 +87,13 @@ fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
 
 /// What is mounted from this machine, by its name a file, and not there. A directory is made on purpose.
 fn missing_files(desired: &Desired) -> BTreeSet<String> {
-    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
-    let hosts = containers.filter_map(|c| c.body.host_config.as_ref());
-    let sources = hosts
-        .flat_map(|h| h.binds.iter().flatten())
-        .filter_map(|b| b.split(':').next());
+    let mounts = desired.containers().flat_map(|c| &c.config.mounts);
+    let paths = mounts.filter_map(|m| match &m.source {
+        MountSource::Bind(bind) if bind.create => Some(bind.path.as_str()),
+        _ => None,
+    });
     let is_file = |path: &&str| Path::new(path).extension().is_some() && !Path::new(path).exists();
-    sources
+    paths
         .filter(|s| s.starts_with('/'))
         .filter(is_file)
         .map(str::to_owned)

@@ -27,19 +27,13 @@ pub(super) async fn reach(engine: &Engine, desired: &Desired, source: &Source) -
 /// The first node that has a name on the shared network.
 fn entrance(desired: &Desired) -> Option<Entrance> {
     let network = &desired.inout.name;
-    desired.nodes.iter().flat_map(|n| &n.containers).find_map(|container| {
-        let (_, endpoint) = container.endpoints.iter().find(|(n, _)| n == network)?;
-        let name = endpoint
-            .aliases
-            .as_ref()?
-            .iter()
-            .find(|a| *a == container.node.as_str())?;
-        let ports = container.body.exposed_ports.iter().flatten();
+    desired.containers().find_map(|container| {
+        let mut aliases = container.aliases(network).iter();
+        let name = aliases.find(|a| *a == container.node.as_str())?;
+        let ports = container.config.exposed.iter().flatten();
         Some(Entrance {
             name: name.clone(),
-            port: ports
-                .min_by_key(|p| p.split('/').next().and_then(|n| n.parse::<u16>().ok()))
-                .cloned(),
+            port: ports.min_by_key(|p| p.number).map(ToString::to_string),
             network: network.to_string(),
         })
     })

@@ -157,7 +157,12 @@ fn made_anew(plan: &Plan) -> impl Iterator<Item = String> {
 /// For how long back it matters which containers were told to end: a little longer than the slowest may take to.
 fn window(desired: &Desired) -> Duration {
     let containers = desired.nodes.iter().flat_map(|n| &n.containers);
-    let graces = containers.map(|c| c.body.stop_timeout.and_then(|t| u64::try_from(t).ok()).unwrap_or(GRACE));
+    let graces = containers.map(|c| {
+        c.config
+            .stop_timeout
+            .and_then(|t| u64::try_from(t).ok())
+            .unwrap_or(GRACE)
+    });
     Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
 }
 

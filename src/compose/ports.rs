@@ -1,6 +1,9 @@
 //! Ports as Compose writes them: `ports`, short and long, and `expose` (Compose specification, services).
 
+use std::fmt;
 use std::net::IpAddr;
+
+use serde::Serialize;
 
 use crate::diagnostic::nearest;
 use crate::text::decimal;
@@ -26,8 +29,8 @@ pub struct Port {
     pub published: Option<(u16, u16)>,
     /// The host's address; `None` for all of them.
     pub address: Option<IpAddr>,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
+    /// What is spoken there.
+    pub protocol: Protocol,
 }
 
 impl Port {
@@ -38,9 +41,48 @@ impl Port {
             .filter(|(first, last)| last - first == self.target.1 - self.target.0)
     }
 
-    /// Each of the container's ports as the engine names it, `80/tcp`.
-    pub fn targets(&self) -> impl Iterator<Item = String> {
-        (self.target.0..=self.target.1).map(|port| format!("{port}/{}", self.protocol))
+    /// Each of the container's ports.
+    pub fn targets(&self) -> impl Iterator<Item = ContainerPort> + use<> {
+        let protocol = self.protocol;
+        (self.target.0..=self.target.1).map(move |number| ContainerPort { number, protocol })
+    }
+}
+
+/// A port of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct ContainerPort {
+    /// Its number, 1 to 65535.
+    pub number: u16,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// As the engine names it, `80/tcp`.
+impl fmt::Display for ContainerPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.protocol)
+    }
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Protocol {
+    /// SCTP.
+    Sctp,
+    /// TCP, where nothing is said.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// As the Compose specification and the engine write it.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
     }
 }
 
@@ -119,9 +161,12 @@ fn long(map: &Map) -> Result<Port, PortError> {
 }
 
 fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<Port, String> {
-    if !["tcp", "udp", "sctp"].contains(&protocol) {
-        return Err(format!("expected `tcp`, `udp` or `sctp`, found `{protocol}`"));
-    }
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        other => return Err(format!("expected `tcp`, `udp` or `sctp`, found `{other}`")),
+    };
     let address = match address {
         "" => None,
         text => Some(
@@ -142,7 +187,7 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
         target,
         published,
         address,
-        protocol: protocol.to_owned(),
+        protocol,
     })
 }
 

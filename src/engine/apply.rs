@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::connect::Engine;
 use super::fault::Fault;
-use super::verbs;
+use super::{request, verbs};
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
 use crate::plan::schedule::{Outcome, Schedule};
@@ -145,7 +145,7 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
         Action::LoadImage => image::load_image(setting.engine, subject).await,
         Action::PullImage { platform } => image::pull_image(subject, platform.as_deref(), at, setting).await,
         Action::CreateNetwork(spec) => network::create_network(spec, setting).await,
-        Action::CreateVolume(spec) => Ok(docker.create_volume(spec.request.clone()).await.map(drop)?),
+        Action::CreateVolume(spec) => Ok(docker.create_volume(request::volume(spec)).await.map(drop)?),
         Action::CreateContainer(spec) => create_container(spec, setting).await,
         Action::Disconnect { id, network } => {
             let request = NetworkDisconnectRequest {

@@ -1,4 +1,4 @@
-//! A topology in the engine's words: what `up` will ask for, or why it cannot.
+//! A topology as what one engine is to have: what `up` will ask for, or why it cannot.
 //!
 //! Every service key is either translated here or refused by its path, before anything is touched.
 
@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod host;
 mod image;
+mod mount;
 pub mod needs;
 mod network;
 mod read;
@@ -16,24 +17,18 @@ mod resources;
 mod security;
 mod volume;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
-use serde::Serialize;
 use serde_json::json;
 
-use crate::cluster::ContainerSpec;
-use crate::cluster::Desired;
-use crate::cluster::DesiredNode;
-use crate::cluster::FileSpec;
-use crate::cluster::Pull;
-use crate::cluster::label;
-use crate::compose::Condition;
+use crate::cluster::{
+    ContainerConfig, ContainerLink, ContainerSpec, Desired, DesiredNode, FileSpec, NetworkMode, Pull, label,
+};
 use crate::compose::ConfigKind;
-use crate::compose::ports;
+use crate::compose::ports::{self, ContainerPort};
 use crate::diagnostic::{Problem, Problems};
-use crate::name::{ContainerName, NetworkName};
+use crate::name::ContainerName;
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
 use depends::{Link, Shares, Waits};
@@ -106,7 +101,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Proble
 }
 
 /// Labels of the user's, who cannot say topogen's own: by those it knows what it may touch.
-fn user_labels(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
+fn user_labels(value: &Value, path: &str, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let labels = read::strings(value, path, faults);
     not_ours(labels.keys(), path, faults);
     labels
@@ -136,10 +131,11 @@ struct Translation<'a> {
 /// What all containers of a service have in common.
 #[derive(Default)]
 struct Draft {
-    body: ContainerCreateBody,
-    host: HostConfig,
+    config: ContainerConfig,
+    /// Whose network they have, where it is not one of their own.
+    network_mode: Option<NetworkMode>,
     links: Vec<Link>,
-    external_links: Vec<String>,
+    external_links: Vec<ContainerLink>,
     shares: Shares,
     volumes: Vec<String>,
     files: Vec<FileSpec>,
@@ -147,16 +143,15 @@ struct Draft {
     platform: Option<String>,
 }
 
-/// What makes a container another one where it changes.
-#[derive(Serialize)]
-struct Compared<'a> {
-    name: &'a ContainerName,
-    body: &'a ContainerCreateBody,
-    endpoints: &'a [(NetworkName, EndpointSettings)],
-    after: Vec<(&'a str, Condition, bool, bool)>,
-    joined: &'a [ContainerName],
-    platform: Option<&'a str>,
-    files: &'a [FileSpec],
+/// The same when all of it is known, with what is said of it together.
+struct Common {
+    draft: Draft,
+    config: Arc<ContainerConfig>,
+    waits: Waits,
+    /// Labels that are a part of what is compared.
+    labels: BTreeMap<String, String>,
+    /// Those that are told only.
+    told: Vec<(&'static str, String)>,
 }
 
 impl Translation<'_> {
@@ -181,7 +176,7 @@ impl Translation<'_> {
         for (key, value) in definition.iter() {
             self.key(key, value, &mut draft);
         }
-        if draft.body.image.as_deref().unwrap_or_default().is_empty() {
+        if draft.config.image.is_empty() {
             let path = format!("roles.{}.services.{}", self.node.role, self.service.name);
             self.faults.push(
                 &path,
@@ -190,36 +185,44 @@ impl Translation<'_> {
             );
         }
         if let Some(deploy) = self.service.get("deploy") {
-            resources::deploy(deploy, &mut draft.host, &self.path("deploy"), &mut self.faults);
+            resources::deploy(deploy, &mut draft.config, &self.path("deploy"), &mut self.faults);
         }
         self.make_room(&mut draft);
-        draft.body.env = self.environment();
+        draft.config.environment = self.environment();
         let waits = self.waits(&draft.links, &draft.shares);
         let mut labels = self.own_labels();
         labels.extend(self.labels(&waits));
-        let told = self.told_labels(&draft.files);
+        let common = Common {
+            config: Arc::new(std::mem::take(&mut draft.config)),
+            waits,
+            labels,
+            told: self.told_labels(&draft.files),
+            draft,
+        };
         let containers = (1..).zip(self.service.containers());
-        let containers = containers.map(|(number, name)| self.container(number, name, &draft, &waits, &labels, &told));
+        let containers = containers.map(|(number, name)| self.container(number, name, &common));
         containers.map(Arc::new).collect()
     }
 
     /// One key of the service.
     fn key(&mut self, key: &str, value: &Value, draft: &mut Draft) {
         let path = self.path(key);
-        let Draft { body, host, .. } = draft;
+        let config = &mut draft.config;
         match key {
-            "image" => body.image = read::text(value, &path, &mut self.faults),
-            "command" => body.cmd = self.words(key, value),
-            "entrypoint" => body.entrypoint = self.words(key, value),
+            "image" => config.image = read::text(value, &path, &mut self.faults).unwrap_or_default(),
+            "command" => config.command = self.words(key, value),
+            "entrypoint" => config.entrypoint = self.words(key, value),
             "expose" => {
                 let exposed = self.exposed(value);
-                body.exposed_ports.get_or_insert_default().extend(exposed);
+                config.exposed.get_or_insert_default().extend(exposed);
             }
-            "stop_signal" => body.stop_signal = read::text(value, &path, &mut self.faults),
-            "stop_grace_period" => body.stop_timeout = self.grace(value),
-            "network_mode" | "pid" | "ipc" => self.namespace(key, value, host, &mut draft.shares),
-            "volumes_from" => self.volumes_from(value, host, &mut draft.shares),
-            "volumes" => draft.volumes = self.volumes(value, host),
+            "stop_signal" => config.stop_signal = read::text(value, &path, &mut self.faults),
+            "stop_grace_period" => config.stop_timeout = self.grace(value),
+            "network_mode" => draft.network_mode = self.network_mode(value, &mut draft.shares),
+            "pid" => config.namespaces.pid = self.pid_mode(value, &mut draft.shares),
+            "ipc" => config.namespaces.ipc = self.ipc_mode(value, &mut draft.shares),
+            "volumes_from" => self.volumes_from(value, config, &mut draft.shares),
+            "volumes" => draft.volumes = self.volumes(value, config),
             "links" => draft.links = self.links(value),
             "external_links" => draft.external_links = self.external_links(value),
             "configs" => draft.files.extend(self.files(ConfigKind::Config, value)),
@@ -233,12 +236,12 @@ impl Translation<'_> {
             "scale" => {}
             // What `docker compose up` shows of a service while it waits: `up` here waits for nobody's output.
             "attach" => {}
-            "security_opt" => self.security(value, host),
+            "security_opt" => self.security(value, &mut config.security),
             key if key.starts_with("x-") => {}
             key => {
                 let faults = &mut self.faults;
                 let known =
-                    host::set(key, value, body, host, &path, faults) || resources::set(key, value, host, &path, faults);
+                    host::set(key, value, config, &path, faults) || resources::set(key, value, config, &path, faults);
                 // `build`, `provider`, `models` and the like: what Compose does itself, or other programs for it.
                 if !known {
                     faults.refuse(&path);
@@ -248,61 +251,49 @@ impl Translation<'_> {
     }
 
     /// The container `number` of the service, from 1.
-    fn container(
-        &mut self,
-        number: u32,
-        name: ContainerName,
-        draft: &Draft,
-        waits: &Waits,
-        labels: &HashMap<String, String>,
-        told: &[(&str, String)],
-    ) -> ContainerSpec {
-        let mut body = draft.body.clone();
-        let mut host = draft.host.clone();
+    fn container(&mut self, number: u32, name: ContainerName, common: &Common) -> ContainerSpec {
+        let Common { draft, waits, .. } = common;
         let mut joined = draft.shares.joined.clone();
-        let links = self.linked(number, draft);
+        let mut links = self.linked(number, draft);
         let endpoints = self.endpoints(&name, &links);
-        if host.network_mode.is_none() {
-            let mode = endpoints.first().map(|(network, _)| network.to_string());
-            host.network_mode = Some(mode.unwrap_or_else(|| "none".to_owned()));
-        } else if !links.is_empty() {
-            // There the engine itself leads the way, and to what is there.
-            joined.extend(self.linked_containers(draft));
-            host.links = Some(links);
-        }
-        body.host_config = Some(host);
-        let mut labels = labels.clone();
-        labels.insert(label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
-        body.labels = Some(labels);
-        let compared = Compared {
-            name: &name,
-            body: &body,
-            endpoints: &endpoints,
-            after: waits.fingerprint(),
-            joined: &joined,
-            platform: draft.platform.as_deref(),
-            files: &draft.files,
+        let network_mode = match (&draft.network_mode, endpoints.first()) {
+            (Some(mode), _) => {
+                // There the engine itself leads the way, and to what is there.
+                if !links.is_empty() {
+                    joined.extend(self.linked_containers(draft));
+                }
+                mode.clone()
+            }
+            (None, first) => {
+                links.clear();
+                first.map_or(NetworkMode::None, |e| NetworkMode::Network(e.network.to_string()))
+            }
         };
-        let hash = self.faults.hash(&compared);
-        let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, hash.clone()));
-        let told = told.iter().cloned().chain(hashes);
-        body.labels
-            .get_or_insert_default()
-            .extend(told.map(|(key, value)| (key.to_owned(), value)));
-        ContainerSpec {
+        let mut labels = common.labels.clone();
+        labels.insert(label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
+        let mut spec = ContainerSpec {
             name,
             node: self.node.name.clone(),
             service: self.service.name.clone(),
+            labels,
+            network_mode,
             endpoints,
+            links,
             after: self.dependencies(waits, &draft.shares),
             joined,
             volumes: draft.volumes.clone(),
+            carried: Vec::new(),
             pull: draft.pull,
             platform: draft.platform.clone(),
             files: draft.files.clone(),
-            body,
-            hash,
-        }
+            config: common.config.clone(),
+            hash: String::new(),
+        };
+        spec.hash = self.faults.hash(&(&spec, waits.fingerprint()));
+        let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, spec.hash.clone()));
+        let told = common.told.iter().cloned().chain(hashes);
+        spec.labels.extend(told.map(|(key, value)| (key.to_owned(), value)));
+        spec
     }
 
     /// The service in the blueprint's words, of files' contents a part of their digests: for people to see what changed.
@@ -390,7 +381,7 @@ impl Translation<'_> {
         }
     }
 
-    fn exposed(&mut self, value: &Value) -> Vec<String> {
+    fn exposed(&mut self, value: &Value) -> Vec<ContainerPort> {
         let mut found = Vec::new();
         let path = self.path("expose");
         for item in read::texts(value, &path, &mut self.faults) {

@@ -1,7 +1,7 @@
 //! What the blueprint says, as a picture shows it.
 
 use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
-use crate::compose::ports::{self, Port};
+use crate::compose::ports::{self, Port, Protocol};
 use crate::fake;
 use crate::topology::{self, Topology};
 use crate::value::Value;
@@ -123,8 +123,8 @@ fn ports(service: &topology::Service) -> Vec<String> {
     };
     let shown = |port: Port| {
         let offered = port.published.map_or_else(String::new, |p| range(p) + ":");
-        let protocol = match port.protocol.as_str() {
-            "tcp" => String::new(),
+        let protocol = match port.protocol {
+            Protocol::Tcp => String::new(),
             other => format!("/{other}"),
         };
         format!("{offered}{}{protocol}", range(port.target))

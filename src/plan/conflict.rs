@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::cluster::HostPort;
-use crate::compose::ports;
+use crate::compose::ports::{self, Protocol};
 use crate::diagnostic::Span;
 use crate::text::quoted;
 use crate::topology::{Service, Topology};
@@ -120,7 +120,9 @@ impl Conflict {
                     let range = asked
                         .taken()
                         .is_some_and(|(first, last)| (first..=last).contains(&port.port));
-                    range && (asked.protocol == "udp") == port.udp && asked.address.is_none_or(|a| a == port.address)
+                    range
+                        && (asked.protocol == Protocol::Udp) == port.udp
+                        && asked.address.is_none_or(|a| a == port.address)
                 };
                 let items = service.get("ports").and_then(Value::as_list).unwrap_or_default();
                 let at = items.iter().position(takes);

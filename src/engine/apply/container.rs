@@ -1,11 +1,9 @@
 //! Containers: made, joined to all their networks, given their files, started.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bollard::Docker;
-use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, NetworkingConfig,
-};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 
 use serde_json::json;
@@ -16,6 +14,7 @@ use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::fault::{Fault, reason};
+use crate::engine::request;
 
 /// `POST /containers/create`, joined to all its networks before it starts.
 pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
@@ -25,15 +24,11 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
     } else {
         1
     };
-    let endpoints: HashMap<String, EndpointSettings> = spec
-        .endpoints
-        .iter()
-        .take(at_once)
-        .map(|(network, settings)| (network.to_string(), settings.clone()))
-        .collect();
-    let mut body = spec.body.clone();
+    let endpoints = spec.endpoints.iter().take(at_once);
+    let endpoints = endpoints.map(|e| (e.network.to_string(), request::endpoint(e)));
+    let mut body = request::container(spec);
     body.networking_config = Some(NetworkingConfig {
-        endpoints_config: Some(endpoints),
+        endpoints_config: Some(endpoints.collect()),
     });
     let docker = telling_mac_address(spec, &body, engine);
     let mut tries = 0;
@@ -84,10 +79,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
 /// The client that makes a container of `body`: engines before API 1.44 are told of a MAC address beside its networks, for
 /// which the client has no word any more.
 fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine: &Engine) -> Docker {
-    let address = spec
-        .endpoints
-        .first()
-        .and_then(|(_, settings)| settings.mac_address.as_ref());
+    let address = spec.endpoints.first().and_then(|e| e.mac_address.as_ref());
     let Some(address) = address.filter(|_| !engine.creates_with_all_networks()) else {
         return engine.docker.clone();
     };
@@ -132,7 +124,7 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
         return Ok(());
     }
     // Where nothing can be written but on volumes, the engine wants to be told of those.
-    let read_only = spec.body.host_config.as_ref().and_then(|h| h.readonly_rootfs) == Some(true);
+    let read_only = spec.is_read_only();
     let failed = |error: std::io::Error| Fault::Own(reason(&error));
     let mut archives: BTreeMap<&str, tar::Builder<Vec<u8>>> = BTreeMap::new();
     for file in &spec.files {

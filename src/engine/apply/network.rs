@@ -1,7 +1,7 @@
 //! Networks: made where they are free, removed when nobody is on them any more.
 
 use bollard::Docker;
-use bollard::models::{Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
+use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 
 use super::container::inspect;
@@ -10,33 +10,24 @@ use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
 use crate::engine::fault::Fault;
-use crate::engine::observe;
+use crate::engine::{observe, request};
 use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
 pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Fault> {
     let docker = &setting.engine.docker;
-    let mut subnet = spec.subnet;
-    let mut alternatives = subnet.zip(setting.layout).map(|(s, layout)| layout.alternatives(s));
+    let mut spec = spec.clone();
+    let mut alternatives = spec
+        .subnet
+        .zip(setting.layout)
+        .map(|(s, layout)| layout.alternatives(s));
     loop {
-        let request = NetworkCreateRequest {
-            ipam: match subnet {
-                Some(subnet) => Some(Ipam {
-                    config: Some(vec![IpamConfig {
-                        subnet: Some(subnet.to_string()),
-                        ..IpamConfig::default()
-                    }]),
-                    ..Ipam::default()
-                }),
-                None => spec.request.ipam.clone(),
-            },
-            ..spec.request.clone()
-        };
+        let request = request::network(&spec);
         match docker.create_network(request).await.map_err(Fault::from) {
             Ok(_) if setting.engine.network_names_are_unique() => return Ok(()),
             Ok(_) => return one_network(spec.name.as_str(), setting).await,
             // Then it is the one that a killed `up`, or another one, made.
-            Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(spec, setting).await? => return Ok(()),
+            Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(&spec, setting).await? => return Ok(()),
             Err(fault @ Fault::PoolOverlaps(_)) => {
                 let Some(alternatives) = &mut alternatives else {
                     return Err(fault);
@@ -44,7 +35,7 @@ pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) ->
                 let networks = observe::networks(setting.engine).await?;
                 let taken: Subnets = networks.into_iter().flat_map(|n| n.subnets).collect();
                 let free = alternatives.find(|s| !taken.meets(s));
-                subnet = Some(free.ok_or(fault)?);
+                spec.subnet = Some(free.ok_or(fault)?);
             }
             Err(fault) => return Err(fault),
         }
@@ -87,8 +78,8 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
 
 /// The same for each network that the container of `spec` joins.
 pub(super) async fn one_network_each(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
-    for (network, _) in &spec.endpoints {
-        one_network(network.as_str(), setting).await?;
+    for endpoint in &spec.endpoints {
+        one_network(endpoint.network.as_str(), setting).await?;
     }
     Ok(())
 }
@@ -151,8 +142,8 @@ pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Res
     let name = |name: &str| RenameContainerOptionsBuilder::new().name(name).build();
     docker.rename_container(own, name(&other)).await?;
     let mut dropped = Ok(());
-    for (network, _) in &spec.endpoints {
-        dropped = dropped.and(drop_stale_endpoints(network.as_str(), docker).await);
+    for endpoint in &spec.endpoints {
+        dropped = dropped.and(drop_stale_endpoints(endpoint.network.as_str(), docker).await);
     }
     docker.rename_container(&other, name(own)).await?;
     dropped
@@ -166,10 +157,11 @@ pub(super) async fn connect(
     setting: &Setting<'_>,
 ) -> Result<(), Fault> {
     let docker = &setting.engine.docker;
-    let (network, settings) = &spec.endpoints[at];
+    let endpoint = &spec.endpoints[at];
+    let network = &endpoint.network;
     let request = || NetworkConnectRequest {
         container: container.to_owned(),
-        endpoint_config: Some(settings.clone()),
+        endpoint_config: Some(request::endpoint(endpoint)),
     };
     let connected = docker.connect_network(network.as_str(), request()).await;
     match connected.map_err(Fault::from) {

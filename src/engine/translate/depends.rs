@@ -1,12 +1,11 @@
 //! What a container waits for, and what it shares with others of its node.
 
-use bollard::models::HostConfig;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use super::{Translation, read};
-use crate::cluster::Dependency;
 use crate::cluster::label::DependsOn;
+use crate::cluster::{ContainerConfig, ContainerLink, Dependency, IpcMode, NetworkMode, PidMode, VolumesFrom};
 use crate::compose::Condition;
 use crate::name::ContainerName;
 use crate::topology::Service;
@@ -84,6 +83,14 @@ impl Shares {
             self.joined.push(container);
         }
     }
+}
+
+/// A namespace that is not a container's own.
+enum Namespace {
+    /// That of this container, by name or id.
+    Container(String),
+    /// What a word says: the host's, none, …
+    Word(String),
 }
 
 impl Translation<'_> {
@@ -180,53 +187,77 @@ impl Translation<'_> {
     }
 
     /// `external_links`, each with the name it gives.
-    pub(super) fn external_links(&mut self, value: &Value) -> Vec<String> {
+    pub(super) fn external_links(&mut self, value: &Value) -> Vec<ContainerLink> {
         let links = read::texts(value, &self.path("external_links"), &mut self.faults);
-        let named = |text: String| match text.contains(':') {
-            true => text,
-            false => format!("{text}:{text}"),
+        let named = |text: String| {
+            let (container, alias) = text.split_once(':').unwrap_or((&text, &text));
+            ContainerLink {
+                container: container.to_owned(),
+                alias: alias.to_owned(),
+            }
         };
         links.into_iter().map(named).collect()
     }
 
-    /// `network_mode`, `pid` or `ipc`: a namespace that is not the container's own, but the host's, another's or none.
-    pub(super) fn namespace(&mut self, key: &str, value: &Value, host: &mut HostConfig, shares: &mut Shares) {
+    /// `network_mode`: `None` for a network of its own.
+    pub(super) fn network_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<NetworkMode> {
+        Some(match self.namespace("network_mode", value, shares)? {
+            Namespace::Container(container) => NetworkMode::Container(container),
+            Namespace::Word(word) => match word.as_str() {
+                "none" => NetworkMode::None,
+                "host" => NetworkMode::Host,
+                _ => NetworkMode::Network(word),
+            },
+        })
+    }
+
+    /// `pid`: `None` for processes of its own.
+    pub(super) fn pid_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<PidMode> {
+        Some(match self.namespace("pid", value, shares)? {
+            Namespace::Container(container) => PidMode::Container(container),
+            Namespace::Word(word) => match word.as_str() {
+                "host" => PidMode::Host,
+                _ => return self.no_namespace("pid", &["host"], value),
+            },
+        })
+    }
+
+    /// `ipc`: `None` for what the engine does by itself.
+    pub(super) fn ipc_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<IpcMode> {
+        Some(match self.namespace("ipc", value, shares)? {
+            Namespace::Container(container) => IpcMode::Container(container),
+            Namespace::Word(word) => match word.as_str() {
+                "host" => IpcMode::Host,
+                "none" => IpcMode::None,
+                "private" => IpcMode::Private,
+                "shareable" => IpcMode::Shareable,
+                _ => return self.no_namespace("ipc", &["host", "none", "private", "shareable"], value),
+            },
+        })
+    }
+
+    /// What `network_mode`, `pid` or `ipc` say; `None` where that is nothing, or a service that has no container.
+    fn namespace(&mut self, key: &str, value: &Value, shares: &mut Shares) -> Option<Namespace> {
         let path = self.path(key);
-        let Some(text) = read::text(value, &path, &mut self.faults).filter(|t| !t.is_empty()) else {
-            return;
+        let text = read::text(value, &path, &mut self.faults).filter(|t| !t.is_empty())?;
+        let container = match text.split_once(':') {
+            Some(("service", service)) => self.shared_service(service, true, &path, shares)?,
+            Some(("container", container)) => self.shared_container(container, shares),
+            _ => return Some(Namespace::Word(text)),
         };
-        let mode = match text.split_once(':') {
-            Some(("service", service)) => self.shared_service(service, true, &path, shares),
-            Some(("container", container)) => Some(self.shared_container(container, shares)),
-            _ if key == "network_mode" => return host.network_mode = Some(text),
-            _ => {
-                let known: &[&str] = if key == "pid" {
-                    &["host"]
-                } else {
-                    &["host", "none", "private", "shareable"]
-                };
-                if !known.contains(&text.as_str()) {
-                    let words: Vec<String> = known.iter().map(|w| format!("`{w}`")).collect();
-                    let expected = format!("{}, `service:NAME` or `container:NAME`", words.join(", "));
-                    return self.faults.wrong(&path, &expected, value);
-                }
-                match key {
-                    "pid" => host.pid_mode = Some(text),
-                    _ => host.ipc_mode = Some(text),
-                }
-                return;
-            }
-        };
-        let mode = mode.map(|container| format!("container:{container}"));
-        match key {
-            "network_mode" => host.network_mode = mode,
-            "pid" => host.pid_mode = mode,
-            _ => host.ipc_mode = mode,
-        }
+        Some(Namespace::Container(container))
+    }
+
+    /// Say that `value` is none of the words `known` for a namespace, nor another container.
+    fn no_namespace<T>(&mut self, key: &str, known: &[&str], value: &Value) -> Option<T> {
+        let words: Vec<String> = known.iter().map(|w| format!("`{w}`")).collect();
+        let expected = format!("{}, `service:NAME` or `container:NAME`", words.join(", "));
+        self.faults.wrong(&self.path(key), &expected, value);
+        None
     }
 
     /// `volumes_from`: `SERVICE[:MODE]` or `container:NAME[:MODE]`.
-    pub(super) fn volumes_from(&mut self, value: &Value, host: &mut HostConfig, shares: &mut Shares) {
+    pub(super) fn volumes_from(&mut self, value: &Value, config: &mut ContainerConfig, shares: &mut Shares) {
         let path = self.path("volumes_from");
         for (at, text) in read::texts(value, &path, &mut self.faults).iter().enumerate() {
             let path = format!("{path}[{at}]");
@@ -245,11 +276,10 @@ impl Translation<'_> {
                     .because(&path, &format!("expected `ro` or `rw`, found `{mode}`"));
             }
             let Some(container) = container else { continue };
-            let from = match mode {
-                "" => container,
-                mode => format!("{container}:{mode}"),
-            };
-            host.volumes_from.get_or_insert_default().push(from);
+            config.volumes_from.push(VolumesFrom {
+                container,
+                mode: Some(mode.to_owned()).filter(|m| !m.is_empty()),
+            });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The environment and the labels of a container, and the files that add to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
@@ -21,9 +21,9 @@ struct Named {
 }
 
 impl Translation<'_> {
-    /// `KEY=VALUE` lines: what the files of `env_file` say, later ones over earlier ones, and `environment` over all. A
-    /// key alone takes away a variable of the image's.
-    pub(super) fn environment(&mut self) -> Option<Vec<String>> {
+    /// What the files of `env_file` say, later ones over earlier ones, and `environment` over all. A key alone takes away a
+    /// variable of the image's.
+    pub(super) fn environment(&mut self) -> Option<IndexMap<String, Option<String>>> {
         let (own, files) = (self.service.get("environment"), self.service.get("env_file"));
         if own.is_none() && files.is_none() {
             return None;
@@ -40,16 +40,12 @@ impl Translation<'_> {
         }
         let mut all: IndexMap<String, Option<String>> = found.into_iter().map(|(k, v)| (k, Some(v))).collect();
         all.extend(own);
-        let line = |(key, value): (String, Option<String>)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => key,
-        };
-        Some(all.into_iter().map(line).collect())
+        Some(all)
     }
 
     /// What the files of `label_file` say, later ones over earlier ones, and `labels` over all.
-    pub(super) fn own_labels(&mut self) -> HashMap<String, String> {
-        let mut labels = HashMap::new();
+    pub(super) fn own_labels(&mut self) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::new();
         for file in self.pair_files("label_file", self.service.get("label_file")) {
             let mut found = Pairs::new();
             let result = self.pairs_of(&file, &mut found, &|name| labels.get(name).cloned());

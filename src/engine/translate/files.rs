@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use bollard::models::{HostConfig, Mount, MountType, MountVolumeOptions};
-
 use super::{Draft, Translation};
-use crate::cluster::FileSpec;
-use crate::cluster::label;
+use crate::cluster::{ContainerConfig, FileSpec, Mount, MountSource};
 use crate::compose::CONFIG_KEYS;
 use crate::compose::ConfigKind;
 use crate::diagnostic::Problem;
@@ -18,12 +15,12 @@ impl Translation<'_> {
     /// Files are copied in before the container starts. Where they could not be written then, or would be hidden when it
     /// runs, their directory becomes a volume of its own.
     pub(super) fn make_room(&mut self, draft: &mut Draft) {
-        let Draft { host, files, .. } = draft;
-        let read_only = host.readonly_rootfs == Some(true);
+        let Draft { config, files, .. } = draft;
+        let read_only = config.security.read_only == Some(true);
         let mut made: Vec<String> = Vec::new();
         for file in files.iter() {
             let (directory, _) = file.place();
-            let (covered, hidden) = cover(host, directory);
+            let (covered, hidden) = cover(config, directory);
             if made.iter().any(|m| m == directory) || !(hidden || (read_only && !covered)) {
                 continue;
             }
@@ -41,19 +38,12 @@ impl Translation<'_> {
             }
             made.push(directory.to_owned());
         }
-        let mounts = made.into_iter().map(|directory| Mount {
-            typ: Some(MountType::VOLUME),
-            target: Some(directory),
-            volume_options: Some(MountVolumeOptions {
-                labels: Some([(label::FILES.to_owned(), String::new())].into()),
-                ..MountVolumeOptions::default()
-            }),
-            ..Mount::default()
-        });
-        let mounts: Vec<Mount> = mounts.collect();
-        if !mounts.is_empty() {
-            host.mounts.get_or_insert_default().extend(mounts);
-        }
+        config.mounts.extend(made.into_iter().map(|target| Mount {
+            target,
+            read_only: false,
+            consistency: None,
+            source: MountSource::Files,
+        }));
     }
 
     /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
@@ -133,13 +123,11 @@ impl Translation<'_> {
 
 /// What `directory` lies on: whether on a volume, or something of the host; and whether on a tmpfs, which is empty each
 /// time. The mount nearest to it counts.
-fn cover(host: &HostConfig, directory: &str) -> (bool, bool) {
-    let binds = host.binds.iter().flatten().filter_map(|b| b.split(':').nth(1));
-    let mounts = host.mounts.iter().flatten();
-    let mounts = mounts.filter_map(|m| Some((m.target.as_deref()?, m.typ == Some(MountType::TMPFS))));
-    let tmpfs = host.tmpfs.iter().flatten().map(|(path, _)| (path.as_str(), true));
-    let all = binds.map(|b| (b, false)).chain(mounts).chain(tmpfs);
-    let above = all.filter(|(target, _)| {
+fn cover(config: &ContainerConfig, directory: &str) -> (bool, bool) {
+    let mounts = config.mounts.iter();
+    let mounts = mounts.map(|m| (m.target.as_str(), matches!(m.source, MountSource::Tmpfs { .. })));
+    let tmpfs = config.tmpfs.iter().flatten().map(|(path, _)| (path.as_str(), true));
+    let above = mounts.chain(tmpfs).filter(|(target, _)| {
         let below = directory.strip_prefix(target.trim_end_matches('/'));
         below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });

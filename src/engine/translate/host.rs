@@ -1,70 +1,60 @@
-//! Service keys that say how a container is run: each a field or two of `POST /containers/create`.
-//!
-//! What a key means is the Compose specification's (services); how the engine wants it, the Engine API's.
+//! Service keys that say how a container is run (Compose specification, services).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigIsolationEnum,
-    HostConfigLogConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
-};
 
 use super::faults::Faults;
 use super::{needs, read};
+use crate::cluster::{
+    CgroupMode, ContainerConfig, ExtraHost, HealthCheck, Isolation, Logging, PortChoice, PublishedPort,
+    RestartCondition, RestartPolicy, Ulimit,
+};
 use crate::compose::ports;
 use crate::value::Value;
 
 /// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
-pub(super) fn set(
-    key: &str,
-    value: &Value,
-    body: &mut ContainerCreateBody,
-    host: &mut HostConfig,
-    path: &str,
-    faults: &mut Faults<'_>,
-) -> bool {
+pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) -> bool {
     match key {
-        "user" => body.user = read::text(value, path, faults),
-        "working_dir" => body.working_dir = read::text(value, path, faults),
-        "hostname" => body.hostname = read::text(value, path, faults),
-        "domainname" => body.domainname = read::text(value, path, faults),
-        "tty" => body.tty = read::boolean(value, path, faults),
-        "stdin_open" => body.open_stdin = read::boolean(value, path, faults),
-        "healthcheck" => body.healthcheck = healthcheck(value, path, faults),
-        "ports" => published(value, body, host, path, faults),
-        "restart" => host.restart_policy = restart(value, path, faults),
-        "init" => host.init = read::boolean(value, path, faults),
-        "read_only" => host.readonly_rootfs = read::boolean(value, path, faults),
-        "privileged" => host.privileged = read::boolean(value, path, faults),
-        "cap_add" => host.cap_add = Some(capabilities(value, path, faults)),
-        "cap_drop" => host.cap_drop = Some(capabilities(value, path, faults)),
-        "group_add" => host.group_add = Some(read::texts(value, path, faults)),
-        "dns" => host.dns = Some(read::texts(value, path, faults)),
-        "dns_opt" => host.dns_options = Some(read::texts(value, path, faults)),
-        "dns_search" => host.dns_search = Some(read::texts(value, path, faults)),
-        "extra_hosts" => host.extra_hosts = Some(extra_hosts(value, path, faults)),
-        "sysctls" => host.sysctls = Some(read::strings(value, path, faults)),
-        "storage_opt" => host.storage_opt = Some(read::strings(value, path, faults)),
+        "user" => config.user = read::text(value, path, faults),
+        "working_dir" => config.working_dir = read::text(value, path, faults),
+        "hostname" => config.hostname = read::text(value, path, faults),
+        "domainname" => config.domainname = read::text(value, path, faults),
+        "tty" => config.tty = read::boolean(value, path, faults),
+        "stdin_open" => config.stdin_open = read::boolean(value, path, faults),
+        "healthcheck" => config.healthcheck = healthcheck(value, path, faults),
+        "ports" => published(value, config, path, faults),
+        "restart" => config.restart = restart(value, path, faults),
+        "init" => config.init = read::boolean(value, path, faults),
+        "read_only" => config.security.read_only = read::boolean(value, path, faults),
+        "privileged" => config.security.privileged = read::boolean(value, path, faults),
+        "cap_add" => config.security.added_capabilities = Some(capabilities(value, path, faults)),
+        "cap_drop" => config.security.dropped_capabilities = Some(capabilities(value, path, faults)),
+        "group_add" => config.security.groups = Some(read::texts(value, path, faults)),
+        "dns" => config.resolver.servers = Some(read::texts(value, path, faults)),
+        "dns_opt" => config.resolver.options = Some(read::texts(value, path, faults)),
+        "dns_search" => config.resolver.search = Some(read::texts(value, path, faults)),
+        "extra_hosts" => config.resolver.hosts = Some(extra_hosts(value, path, faults)),
+        "sysctls" => config.security.sysctls = Some(read::strings(value, path, faults)),
+        "storage_opt" => config.storage_options = Some(read::strings(value, path, faults)),
         "annotations" => {
             faults.since(needs::DOCKER_24, path);
-            host.annotations = Some(read::strings(value, path, faults));
+            config.annotations = Some(read::strings(value, path, faults));
         }
-        "ulimits" => host.ulimits = ulimits(value, path, faults),
-        "tmpfs" => host.tmpfs = Some(tmpfs(value, path, faults)),
-        "logging" => host.log_config = logging(value, path, faults),
-        "runtime" => host.runtime = read::text(value, path, faults),
-        "userns_mode" => host.userns_mode = read::text(value, path, faults),
+        "ulimits" => config.limits.ulimits = ulimits(value, path, faults),
+        "tmpfs" => config.tmpfs = Some(tmpfs(value, path, faults)),
+        "logging" => config.logging = logging(value, path, faults),
+        "runtime" => config.runtime = read::text(value, path, faults),
+        "userns_mode" => config.namespaces.user = read::text(value, path, faults),
         "uts" => match value.scalar().as_deref() {
             None | Some("") => {}
-            Some("host") => host.uts_mode = Some("host".to_owned()),
+            Some("host") => config.namespaces.host_uts = true,
             _ => faults.wrong(path, "`host`", value),
         },
-        "isolation" => host.isolation = isolation(value, path, faults),
-        "cgroup" => host.cgroupns_mode = cgroup(value, path, faults),
-        "shm_size" => host.shm_size = read::bytes(value, path, faults),
-        "oom_kill_disable" => host.oom_kill_disable = read::boolean(value, path, faults),
-        "oom_score_adj" => host.oom_score_adj = read::integer(value, path, faults),
+        "isolation" => config.namespaces.isolation = isolation(value, path, faults),
+        "cgroup" => config.namespaces.cgroup = cgroup(value, path, faults),
+        "shm_size" => config.limits.shared_memory = read::bytes(value, path, faults),
+        "oom_kill_disable" => config.limits.oom_kill_disabled = read::boolean(value, path, faults),
+        "oom_score_adj" => config.limits.oom_score = read::integer(value, path, faults),
         _ => return false,
     }
     true
@@ -80,8 +70,8 @@ const HEALTHCHECK: &[&str] = &[
     "retries",
 ];
 
-fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HealthConfig> {
-    let mut health = HealthConfig::default();
+fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HealthCheck> {
+    let mut health = HealthCheck::default();
     for (key, value) in read::map(value, path, faults)? {
         let at = &*format!("{path}.{key}");
         match &**key {
@@ -116,15 +106,9 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
     Some(health)
 }
 
-fn published(
-    value: &Value,
-    body: &mut ContainerCreateBody,
-    host: &mut HostConfig,
-    path: &str,
-    faults: &mut Faults<'_>,
-) {
-    let exposed = body.exposed_ports.get_or_insert_default();
-    let bindings = host.port_bindings.get_or_insert_default();
+fn published(value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) {
+    let exposed = config.exposed.get_or_insert_default();
+    let published = config.published.get_or_insert_default();
     for item in read::list(value, path, faults) {
         let port = match ports::read(item) {
             Ok(port) => port,
@@ -133,24 +117,19 @@ fn published(
                 continue;
             }
         };
-        for (at, target) in (0u16..).zip(port.targets()) {
-            if !exposed.contains(&target) {
-                exposed.push(target.clone());
+        for (at, container) in (0u16..).zip(port.targets()) {
+            if !exposed.contains(&container) {
+                exposed.push(container);
             }
-            let host_port = match (port.taken(), port.published) {
-                (Some((first, _)), _) => (first + at).to_string(),
-                (None, Some((first, last))) => format!("{first}-{last}"),
-                (None, None) => String::new(),
-            };
-            let binding = PortBinding {
-                host_ip: port.address.map(|a| a.to_string()),
-                host_port: Some(host_port),
-            };
-            bindings
-                .entry(target)
-                .or_default()
-                .get_or_insert_default()
-                .push(binding);
+            published.push(PublishedPort {
+                container,
+                address: port.address,
+                host: match (port.taken(), port.published) {
+                    (Some((first, _)), _) => PortChoice::Exactly(first + at),
+                    (None, Some((first, last))) => PortChoice::From(first, last),
+                    (None, None) => PortChoice::Any,
+                },
+            });
         }
     }
 }
@@ -160,11 +139,11 @@ pub(super) fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opt
     let (name, count) = text
         .split_once(':')
         .map_or((text.as_str(), None), |(n, c)| (n, Some(c)));
-    let name = match name {
-        "" | "no" | "false" | "none" => RestartPolicyNameEnum::NO,
-        "always" | "any" => RestartPolicyNameEnum::ALWAYS,
-        "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
-        "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
+    let condition = match name {
+        "" | "no" | "false" | "none" => RestartCondition::No,
+        "always" | "any" => RestartCondition::Always,
+        "unless-stopped" => RestartCondition::UnlessStopped,
+        "on-failure" => RestartCondition::OnFailure,
         _ => {
             let known = "`no`, `always`, `unless-stopped` or `on-failure[:times]`";
             faults.wrong(path, known, value);
@@ -176,17 +155,19 @@ pub(super) fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opt
         faults.wrong(path, "a number of times after `on-failure:`", value);
     }
     Some(RestartPolicy {
-        name: Some(name),
-        maximum_retry_count: times.and_then(Result::ok),
+        condition,
+        max_retries: times.and_then(Result::ok),
     })
 }
 
-/// `HOST:ADDRESS` for the engine, from `HOST:ADDRESS`, `HOST=ADDRESS`, or a map of hosts; an IPv6 address may stand in
-/// brackets.
-fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
+/// `HOST:ADDRESS`, `HOST=ADDRESS`, or a map of hosts; an IPv6 address may stand in brackets.
+fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ExtraHost> {
     let entry = |host: &str, address: &str| {
         let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
-        format!("{host}:{}", bare.unwrap_or(address))
+        ExtraHost {
+            name: host.to_owned(),
+            address: bare.unwrap_or(address).to_owned(),
+        }
     };
     let mut hosts = Vec::new();
     match value {
@@ -220,12 +201,12 @@ fn capabilities(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<Strin
     names
 }
 
-fn isolation(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConfigIsolationEnum> {
+fn isolation(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Isolation> {
     match value.scalar().as_deref() {
         None | Some("") => None,
-        Some("default") => Some(HostConfigIsolationEnum::DEFAULT),
-        Some("process") => Some(HostConfigIsolationEnum::PROCESS),
-        Some("hyperv") => Some(HostConfigIsolationEnum::HYPERV),
+        Some("default") => Some(Isolation::Default),
+        Some("process") => Some(Isolation::Process),
+        Some("hyperv") => Some(Isolation::HyperV),
         _ => {
             faults.wrong(path, "`default`, or on Windows `process` or `hyperv`", value);
             None
@@ -233,7 +214,7 @@ fn isolation(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostC
     }
 }
 
-fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<ResourcesUlimits>> {
+fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Ulimit>> {
     let mut limits = Vec::new();
     for (name, value) in read::map(value, path, faults)? {
         let at = &*format!("{path}.{name}");
@@ -254,8 +235,8 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Res
                 (both, both)
             }
         };
-        limits.push(ResourcesUlimits {
-            name: Some(name.to_string()),
+        limits.push(Ulimit {
+            name: name.to_string(),
             soft,
             hard,
         });
@@ -263,7 +244,7 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Res
     Some(limits)
 }
 
-fn tmpfs(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
+fn tmpfs(value: &Value, path: &str, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let split = |text: String| match text.split_once(':') {
         Some((path, options)) => (path.to_owned(), options.to_owned()),
         None => (text, String::new()),
@@ -271,23 +252,23 @@ fn tmpfs(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, 
     read::texts(value, path, faults).into_iter().map(split).collect()
 }
 
-fn logging(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConfigLogConfig> {
-    let mut log = HostConfigLogConfig::default();
+fn logging(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Logging> {
+    let mut log = Logging::default();
     for (key, value) in read::map(value, path, faults)? {
         let at = &*format!("{path}.{key}");
         match &**key {
-            "driver" => log.typ = read::text(value, at, faults),
-            "options" => log.config = Some(read::strings(value, at, faults)),
+            "driver" => log.driver = read::text(value, at, faults),
+            "options" => log.options = Some(read::strings(value, at, faults)),
             _ => faults.unknown(key, at, &["driver", "options"]),
         }
     }
     Some(log)
 }
 
-fn cgroup(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<HostConfigCgroupnsModeEnum> {
+fn cgroup(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<CgroupMode> {
     match value.scalar().as_deref() {
-        Some("host") => Some(HostConfigCgroupnsModeEnum::HOST),
-        Some("private") => Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        Some("host") => Some(CgroupMode::Host),
+        Some("private") => Some(CgroupMode::Private),
         _ => {
             faults.wrong(path, "`host` or `private`", value);
             None

@@ -1,17 +1,13 @@
 //! Networks in the engine's words, and whether they have room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
-use ipnet::Ipv4Net;
 use serde_json::json;
 
 use super::faults::{Faults, Findings};
 use super::{needs, read, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
-use crate::cluster::Desired;
-use crate::cluster::NetworkSpec;
-use crate::cluster::label;
+use crate::cluster::{Desired, Ipam, NetworkSpec, Pool, label};
 use crate::diagnostic::{Problem, Problems};
 use crate::name::NetworkName;
 use crate::topology::expand::BRIDGE_PORTS;
@@ -25,11 +21,20 @@ pub(super) fn network(
     network: &Network,
     findings: &mut Findings,
 ) -> NetworkSpec {
-    let mut labels = HashMap::new();
-    let mut request = NetworkCreateRequest {
-        name: network.name.to_string(),
-        driver: Some("bridge".to_owned()),
-        ..NetworkCreateRequest::default()
+    let mut spec = NetworkSpec {
+        name: network.name.clone(),
+        node: node.map(|n| n.name.clone()),
+        external: network.external,
+        subnet: network.subnet,
+        driver: "bridge".to_owned(),
+        internal: None,
+        attachable: None,
+        ipv4: None,
+        ipv6: None,
+        driver_options: None,
+        ipam: None,
+        labels: BTreeMap::new(),
+        hash: String::new(),
     };
     let path = match (node, network.key.as_str()) {
         (_, key @ (INTERNAL | INOUT)) => key.to_owned(),
@@ -41,47 +46,41 @@ pub(super) fn network(
     for (key, value) in network.options.iter() {
         let at = format!("{path}.{key}");
         match &**key {
-            "driver" => request.driver = read::text(value, &at, faults).or(request.driver),
-            "internal" => request.internal = read::boolean(value, &at, faults),
-            "attachable" => request.attachable = read::boolean(value, &at, faults),
+            "driver" => spec.driver = read::text(value, &at, faults).unwrap_or(spec.driver),
+            "internal" => spec.internal = read::boolean(value, &at, faults),
+            "attachable" => spec.attachable = read::boolean(value, &at, faults),
             "enable_ipv4" => {
-                request.enable_ipv4 = read::boolean(value, &at, faults);
+                spec.ipv4 = read::boolean(value, &at, faults);
                 // Older engines cannot do without, so `true` says nothing new.
-                if request.enable_ipv4 == Some(false) {
+                if spec.ipv4 == Some(false) {
                     faults.value_since(needs::DOCKER_28, &at);
                 }
             }
-            "enable_ipv6" => request.enable_ipv6 = read::boolean(value, &at, faults),
-            "driver_opts" => request.options = Some(read::strings(value, &at, faults)),
-            "labels" => labels = user_labels(value, &at, faults).into_iter().collect(),
-            "ipam" => request.ipam = ipam(value, &at, faults),
+            "enable_ipv6" => spec.ipv6 = read::boolean(value, &at, faults),
+            "driver_opts" => spec.driver_options = Some(read::strings(value, &at, faults)),
+            "labels" => spec.labels = user_labels(value, &at, faults),
+            "ipam" => spec.ipam = ipam(value, &at, faults),
             key if key.starts_with("x-") => {}
             _ => faults.refuse(&at),
         }
     }
+    let labels = &mut spec.labels;
     labels.insert(label::CLUSTER.to_owned(), topology.cluster.to_string());
     labels.insert(label::compose::NETWORK.to_owned(), network.key.to_string());
     if let Some(node) = node {
         labels.insert(label::NODE.to_owned(), node.name.to_string());
         labels.insert(label::compose::PROJECT.to_owned(), node.project.to_string());
     }
-    request.labels = Some(labels.clone());
     // Where a subnet lies may differ from engine to engine; that it is large enough may not.
-    let hash = faults.hash(&(&request, network.subnet.map(|s| s.prefix_len())));
-    labels.insert(label::CONFIG_HASH.to_owned(), hash.clone());
-    let definition = json!({"options": network.options, "subnet size": network.subnet.map(|s| s.prefix_len())});
+    let size = network.subnet.map(|s| s.prefix_len());
+    spec.hash = faults.hash(&(&spec, size));
+    let labels = &mut spec.labels;
+    labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
+    let definition = json!({"options": network.options, "subnet size": size});
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());
     // Past the hash: another topogen is no reason to make anything anew.
     labels.insert(label::compose::VERSION.to_owned(), version());
-    request.labels = Some(labels);
-    NetworkSpec {
-        name: network.name.clone(),
-        node: node.map(|n| n.name.clone()),
-        external: network.external,
-        subnet: network.subnet,
-        request,
-        hash,
-    }
+    spec
 }
 
 /// `ipam` of a network (Compose specification, top-level `networks`).
@@ -102,7 +101,7 @@ fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
                 Value::List(pools) => {
                     let pools = pools.iter().enumerate();
                     let pool = |(n, value)| pool(value, &format!("{at}[{n}]"), faults);
-                    ipam.config = Some(pools.map(pool).collect());
+                    ipam.pools = Some(pools.map(pool).collect());
                 }
                 Value::Null => {}
                 other => faults.wrong(&at, "a list", other),
@@ -114,8 +113,8 @@ fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
 }
 
 /// An item of `ipam.config`.
-fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
-    let mut pool = IpamConfig::default();
+fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> Pool {
+    let mut pool = Pool::default();
     let Some(map) = value.as_map() else {
         faults.wrong(path, "a map", value);
         return pool;
@@ -124,9 +123,9 @@ fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
         let at = format!("{path}.{key}");
         match &**key {
             "subnet" => pool.subnet = read::text(value, &at, faults),
-            "ip_range" => pool.ip_range = read::text(value, &at, faults),
+            "ip_range" => pool.range = read::text(value, &at, faults),
             "gateway" => pool.gateway = read::text(value, &at, faults),
-            "aux_addresses" => pool.auxiliary_addresses = Some(read::strings(value, &at, faults)),
+            "aux_addresses" => pool.reserved = Some(read::strings(value, &at, faults)),
             key => {
                 let known = &["subnet", "ip_range", "gateway", "aux_addresses"];
                 faults.unknown(key, &at, known);
@@ -139,19 +138,15 @@ fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> IpamConfig {
 /// Refuse what does not fit: the engine would only say so when a network is full, and some nodes stand half done.
 pub(super) fn bridges_have_room(desired: &Desired, problems: &mut Problems) {
     let mut joined: HashMap<&NetworkName, usize> = HashMap::new();
-    for container in desired.nodes.iter().flat_map(|n| &n.containers) {
-        for (network, _) in &container.endpoints {
-            *joined.entry(network).or_default() += 1;
-        }
+    for endpoint in desired.containers().flat_map(|c| &c.endpoints) {
+        *joined.entry(&endpoint.network).or_default() += 1;
     }
     for network in desired.networks() {
-        if network.external || network.request.driver.as_deref() != Some("bridge") {
+        if network.external || network.driver != "bridge" {
             continue;
         }
         let count = joined.get(&network.name).copied().unwrap_or_default();
-        let pools = network.request.ipam.as_ref().and_then(|i| i.config.as_ref());
-        let own = || pools?.iter().find_map(|p| p.subnet.as_ref()?.parse::<Ipv4Net>().ok());
-        let subnet = network.subnet.or_else(own);
+        let subnet = network.subnet.or_else(|| network.fixed_subnets().next());
         // Its network, broadcast and gateway addresses are taken.
         let addresses = subnet.map(|s| (1usize << (32 - s.prefix_len())).saturating_sub(3));
         let problem = |room: usize, what: String| {

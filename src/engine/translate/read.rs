@@ -1,7 +1,7 @@
 //! Readers of single values, which templates and `${…}` may have made texts: what has another shape than Compose asks
 //! for is a problem by its path, and never dropped.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::faults::Faults;
 use crate::value::{Map, Value};
@@ -86,7 +86,7 @@ pub(super) fn pairs(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<(
 }
 
 /// The same as a map, blank where there is no value.
-pub(super) fn strings(value: &Value, path: &str, faults: &mut Faults<'_>) -> HashMap<String, String> {
+pub(super) fn strings(value: &Value, path: &str, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let pairs = pairs(value, path, faults).into_iter();
     pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
 }

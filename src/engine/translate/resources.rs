@@ -1,48 +1,53 @@
 //! What a container may use: processors, memory, devices (Compose specification, services, and Compose Deploy
 //! Specification).
 
-use bollard::models::{
-    DeviceMapping, DeviceRequest, HostConfig, ResourcesBlkioWeightDevice, RestartPolicy, RestartPolicyNameEnum,
-    ThrottleDevice,
-};
-
 use super::faults::Faults;
 use super::host::restart;
 use super::read;
+use crate::cluster::{
+    BlockIo, ContainerConfig, DeviceMapping, DeviceRate, DeviceRequest, DeviceWeight, Devices, Limits,
+    RestartCondition, RestartPolicy,
+};
 use crate::diagnostic::Problem;
 use crate::value::{Map, Value};
 
 /// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
-pub(super) fn set(key: &str, value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) -> bool {
+pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) -> bool {
+    let ContainerConfig {
+        limits,
+        block_io,
+        devices: own_devices,
+        ..
+    } = config;
     match key {
-        "devices" => devices(value, host, path, faults),
-        "device_cgroup_rules" => host.device_cgroup_rules = Some(read::texts(value, path, faults)),
-        "gpus" => host
-            .device_requests
+        "devices" => devices(value, own_devices, path, faults),
+        "device_cgroup_rules" => own_devices.cgroup_rules = Some(read::texts(value, path, faults)),
+        "gpus" => own_devices
+            .requests
             .get_or_insert_default()
             .extend(gpus(value, path, faults)),
-        "cgroup_parent" => host.cgroup_parent = read::text(value, path, faults),
-        "mem_limit" => host.memory = read::bytes(value, path, faults),
-        "mem_reservation" => host.memory_reservation = read::bytes(value, path, faults),
-        "memswap_limit" => host.memory_swap = read::bytes(value, path, faults),
-        "mem_swappiness" => host.memory_swappiness = read::integer(value, path, faults),
-        "pids_limit" => host.pids_limit = read::integer(value, path, faults),
-        "cpus" => host.nano_cpus = nano(value, path, faults),
-        "cpu_count" => host.cpu_count = read::integer(value, path, faults),
-        "cpu_percent" => host.cpu_percent = read::integer(value, path, faults),
-        "cpu_shares" => host.cpu_shares = read::integer(value, path, faults),
-        "cpu_period" => host.cpu_period = microseconds(value, path, faults),
-        "cpu_quota" => host.cpu_quota = microseconds(value, path, faults),
-        "cpu_rt_period" => host.cpu_realtime_period = microseconds(value, path, faults),
-        "cpu_rt_runtime" => host.cpu_realtime_runtime = microseconds(value, path, faults),
-        "cpuset" => host.cpuset_cpus = read::text(value, path, faults),
-        "blkio_config" => blkio(value, host, path, faults),
+        "cgroup_parent" => limits.cgroup_parent = read::text(value, path, faults),
+        "mem_limit" => limits.memory = read::bytes(value, path, faults),
+        "mem_reservation" => limits.memory_reservation = read::bytes(value, path, faults),
+        "memswap_limit" => limits.memory_and_swap = read::bytes(value, path, faults),
+        "mem_swappiness" => limits.swappiness = read::integer(value, path, faults),
+        "pids_limit" => limits.pids = read::integer(value, path, faults),
+        "cpus" => limits.nano_cpus = nano(value, path, faults),
+        "cpu_count" => limits.cpu_count = read::integer(value, path, faults),
+        "cpu_percent" => limits.cpu_percent = read::integer(value, path, faults),
+        "cpu_shares" => limits.cpu_shares = read::integer(value, path, faults),
+        "cpu_period" => limits.cpu_period = microseconds(value, path, faults),
+        "cpu_quota" => limits.cpu_quota = microseconds(value, path, faults),
+        "cpu_rt_period" => limits.realtime_period = microseconds(value, path, faults),
+        "cpu_rt_runtime" => limits.realtime_runtime = microseconds(value, path, faults),
+        "cpuset" => limits.cpuset = read::text(value, path, faults),
+        "blkio_config" => blkio(value, block_io, path, faults),
         _ => return false,
     }
     true
 }
 
-fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+fn devices(value: &Value, devices: &mut Devices, path: &str, faults: &mut Faults<'_>) {
     // `vendor/class=name`: of the container device interface, which is asked for otherwise.
     let mut interfaces = Vec::new();
     for (at, item) in read::list(value, path, faults).iter().enumerate() {
@@ -60,10 +65,10 @@ fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults
             }
         };
         match source.unwrap_or_default() {
-            source if source.starts_with('/') => host.devices.get_or_insert_default().push(DeviceMapping {
-                path_in_container: Some(target.unwrap_or_else(|| source.clone())),
-                path_on_host: Some(source),
-                cgroup_permissions: Some(permissions.unwrap_or_else(|| "rwm".to_owned())),
+            source if source.starts_with('/') => devices.mapped.push(DeviceMapping {
+                container: target.unwrap_or_else(|| source.clone()),
+                host: source,
+                permissions: permissions.unwrap_or_else(|| "rwm".to_owned()),
             }),
             source if source.contains('/') && source.contains('=') && target.is_none_or(|t| t == source) => {
                 interfaces.push(source);
@@ -74,9 +79,9 @@ fn devices(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults
         }
     }
     if !interfaces.is_empty() {
-        host.device_requests.get_or_insert_default().push(DeviceRequest {
+        devices.requests.get_or_insert_default().push(DeviceRequest {
             driver: Some("cdi".to_owned()),
-            device_ids: Some(interfaces),
+            ids: Some(interfaces),
             ..DeviceRequest::default()
         });
     }
@@ -89,9 +94,9 @@ fn gpus(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest
         requests(value, path, faults)
     };
     for request in &mut found {
-        let capabilities = request.capabilities.get_or_insert_with(|| vec![Vec::new()]);
-        for all_of in capabilities.iter_mut().filter(|c| !c.iter().any(|c| c == "gpu")) {
-            all_of.push("gpu".to_owned());
+        let capabilities = request.capabilities.get_or_insert_default();
+        if !capabilities.iter().any(|c| c == "gpu") {
+            capabilities.push("gpu".to_owned());
         }
     }
     found
@@ -117,9 +122,8 @@ fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
             "driver" => request.driver = read::text(value, at, faults),
             "count" if value.scalar().as_deref() == Some("all") => request.count = Some(-1),
             "count" => request.count = read::integer(value, at, faults),
-            "device_ids" => request.device_ids = Some(read::texts(value, at, faults)),
-            // All of them together.
-            "capabilities" => request.capabilities = Some(vec![read::texts(value, at, faults)]),
+            "device_ids" => request.ids = Some(read::texts(value, at, faults)),
+            "capabilities" => request.capabilities = Some(read::texts(value, at, faults)),
             "options" => request.options = Some(read::strings(value, at, faults)),
             _ => {
                 let known = &["driver", "count", "device_ids", "capabilities", "options"];
@@ -127,7 +131,7 @@ fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
             }
         }
     }
-    if request.count.is_none() && request.device_ids.is_none() {
+    if request.count.is_none() && request.ids.is_none() {
         request.count = Some(-1);
     }
     request
@@ -155,34 +159,34 @@ const BLKIO: &[&str] = &[
     "device_write_iops",
 ];
 
-fn blkio(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+fn blkio(value: &Value, block_io: &mut BlockIo, path: &str, faults: &mut Faults<'_>) {
     let Some(map) = read::map(value, path, faults) else {
         return;
     };
     for (key, value) in map {
         let at = &*format!("{path}.{key}");
         match &**key {
-            "weight" => host.blkio_weight = read::integer(value, at, faults).and_then(|n| u16::try_from(n).ok()),
+            "weight" => block_io.weight = read::integer(value, at, faults).and_then(|n| u16::try_from(n).ok()),
             "weight_device" => {
                 let mut devices = Vec::new();
                 for (path, weight) in of_devices(value, "weight", at, faults, read::integer) {
                     let weight = weight.and_then(|n| usize::try_from(n).ok());
-                    devices.push(ResourcesBlkioWeightDevice { path, weight });
+                    devices.push(DeviceWeight { path, weight });
                 }
-                host.blkio_weight_device = Some(devices);
+                block_io.device_weights = Some(devices);
             }
-            "device_read_bps" => host.blkio_device_read_bps = Some(rates(value, at, faults)),
-            "device_write_bps" => host.blkio_device_write_bps = Some(rates(value, at, faults)),
-            "device_read_iops" => host.blkio_device_read_iops = Some(rates(value, at, faults)),
-            "device_write_iops" => host.blkio_device_write_iops = Some(rates(value, at, faults)),
+            "device_read_bps" => block_io.read_bytes = Some(rates(value, at, faults)),
+            "device_write_bps" => block_io.write_bytes = Some(rates(value, at, faults)),
+            "device_read_iops" => block_io.read_operations = Some(rates(value, at, faults)),
+            "device_write_iops" => block_io.write_operations = Some(rates(value, at, faults)),
             _ => faults.unknown(key, at, BLKIO),
         }
     }
 }
 
-fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ThrottleDevice> {
+fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRate> {
     let devices = of_devices(value, "rate", path, faults, read::bytes);
-    let throttle = |(path, rate)| ThrottleDevice { path, rate };
+    let throttle = |(path, rate)| DeviceRate { path, rate };
     devices.into_iter().map(throttle).collect()
 }
 
@@ -219,7 +223,7 @@ const DEPLOY: &[&str] = &[
 ];
 
 /// `deploy`, as far as it is about containers of one engine: over what the service says itself.
-pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+pub(super) fn deploy(value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) {
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
         let at = &*format!("{path}.{key}");
         match &**key {
@@ -227,13 +231,13 @@ pub(super) fn deploy(value: &Value, host: &mut HostConfig, path: &str, faults: &
                 for (key, value) in read::map(value, at, faults).into_iter().flatten() {
                     let at = &*format!("{at}.{key}");
                     match &**key {
-                        "limits" => limits(value, host, at, faults),
-                        "reservations" => reservations(value, host, at, faults),
+                        "limits" => limits(value, &mut config.limits, at, faults),
+                        "reservations" => reservations(value, config, at, faults),
                         key => faults.unknown(key, at, &["limits", "reservations"]),
                     }
                 }
             }
-            "restart_policy" => host.restart_policy = restart_policy(value, at, faults).or(host.restart_policy.take()),
+            "restart_policy" => config.restart = restart_policy(value, at, faults).or(config.restart),
             // Counted when the blueprint was expanded.
             "replicas" => {}
             // How Swarm spreads and updates services, which Compose leaves to Swarm too.
@@ -249,14 +253,14 @@ fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<
     let mut policy = match map.get("condition") {
         Some(condition) => restart(condition, &at("condition"), faults)?,
         None => RestartPolicy {
-            name: Some(RestartPolicyNameEnum::ALWAYS),
-            maximum_retry_count: None,
+            condition: RestartCondition::Always,
+            max_retries: None,
         },
     };
     for (key, value) in map {
         let at = at(key);
         match &**key {
-            "max_attempts" => policy.maximum_retry_count = read::integer(value, &at, faults),
+            "max_attempts" => policy.max_retries = read::integer(value, &at, faults),
             // How Swarm paces it; the engine has a pace of its own.
             "condition" | "delay" | "window" => {}
             key => {
@@ -265,7 +269,7 @@ fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<
             }
         }
     }
-    if policy.maximum_retry_count.is_some() && policy.name != Some(RestartPolicyNameEnum::ON_FAILURE) {
+    if policy.max_retries.is_some() && policy.condition != RestartCondition::OnFailure {
         let at = at("max_attempts");
         let problem = Problem::general(format!("`{at}`: the engine counts attempts after failures only"));
         faults.push(&at, problem.hint("say when: condition: on-failure"));
@@ -273,20 +277,20 @@ fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<
     Some(policy)
 }
 
-fn limits(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+fn limits(value: &Value, limits: &mut Limits, path: &str, faults: &mut Faults<'_>) {
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
         let at = &*format!("{path}.{key}");
         match &**key {
-            "cpus" => over(&mut host.nano_cpus, nano(value, at, faults), "cpus", at, faults),
+            "cpus" => over(&mut limits.nano_cpus, nano(value, at, faults), "cpus", at, faults),
             "memory" => over(
-                &mut host.memory,
+                &mut limits.memory,
                 read::bytes(value, at, faults),
                 "mem_limit",
                 at,
                 faults,
             ),
             "pids" => over(
-                &mut host.pids_limit,
+                &mut limits.pids,
                 read::integer(value, at, faults),
                 "pids_limit",
                 at,
@@ -297,7 +301,7 @@ fn limits(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<
     }
 }
 
-fn reservations(value: &Value, host: &mut HostConfig, path: &str, faults: &mut Faults<'_>) {
+fn reservations(value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) {
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
         let at = &*format!("{path}.{key}");
         match &**key {
@@ -305,10 +309,17 @@ fn reservations(value: &Value, host: &mut HostConfig, path: &str, faults: &mut F
             "cpus" | "generic_resources" => {}
             "memory" => {
                 let bytes = read::bytes(value, at, faults);
-                over(&mut host.memory_reservation, bytes, "mem_reservation", at, faults);
+                over(
+                    &mut config.limits.memory_reservation,
+                    bytes,
+                    "mem_reservation",
+                    at,
+                    faults,
+                );
             }
-            "devices" => host
-                .device_requests
+            "devices" => config
+                .devices
+                .requests
                 .get_or_insert_default()
                 .extend(requests(value, at, faults)),
             key => {

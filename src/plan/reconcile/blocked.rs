@@ -3,9 +3,6 @@
 //! What every node of a role runs into stops `up` before the first change. What only some of them run into keeps back
 //! those containers, and what depends on them.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
-
 use super::{Decision, Up};
 use crate::cluster::ContainerSpec;
 use crate::cluster::HostPort;
@@ -76,7 +73,8 @@ impl Up<'_> {
         if made && spec.pull == Pull::Never && image != fake::image_name() && self.observed.image(image).is_none() {
             return Some(Conflict::MissingImage { name: image.to_owned() });
         }
-        let (port, by) = published(spec)
+        let (port, by) = spec
+            .host_ports()
             .into_iter()
             .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
         let ours = self.observed.containers.iter().find(|c| Some(&c.name) == by.as_ref());
@@ -106,29 +104,4 @@ impl Up<'_> {
         let listens = |p: &&HostPort| p.excludes(&port) && !own.iter().any(|o| o.excludes(p));
         self.observed.host.ports.iter().find(listens).map(|_| None)
     }
-}
-
-/// The ports of the host that a container asks for by number.
-pub(super) fn published(spec: &ContainerSpec) -> Vec<HostPort> {
-    let bindings: HashMap<String, _> = spec
-        .body
-        .host_config
-        .as_ref()
-        .and_then(|h| h.port_bindings.clone())
-        .unwrap_or_default();
-    let mut ports = Vec::new();
-    for (own, bindings) in bindings {
-        for binding in bindings.into_iter().flatten() {
-            let address = binding.host_ip.and_then(|ip| ip.parse().ok());
-            if let Some(port) = binding.host_port.and_then(|p| p.parse::<u16>().ok()).filter(|p| *p > 0) {
-                ports.push(HostPort {
-                    address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-                    port,
-                    udp: own.ends_with("/udp"),
-                });
-            }
-        }
-    }
-    ports.sort_unstable();
-    ports
 }

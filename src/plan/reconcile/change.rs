@@ -19,14 +19,14 @@ const LONGEST: usize = 48;
 /// Why what was made with `labels` is to be made anew as `spec`; `None` where it may stay.
 #[must_use]
 pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Option<String> {
-    let now = spec.body.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
+    let now = spec.labels.get(label::DEFINITION);
     let same = labels.get(label::CONFIG_HASH) == Some(&spec.hash);
     (!same).then(|| cause(labels.get(label::DEFINITION), now))
 }
 
 /// Why `observed` is to be made anew as `spec`.
 pub(super) fn of_network(observed: &ObservedNetwork, spec: &NetworkSpec) -> String {
-    let now = spec.request.labels.as_ref().and_then(|l| l.get(label::DEFINITION));
+    let now = spec.labels.get(label::DEFINITION);
     cause(observed.labels.get(label::DEFINITION), now)
 }
 

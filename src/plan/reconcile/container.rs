@@ -48,7 +48,7 @@ impl<'a> Up<'a> {
         if let Some(cause) = self.other_image(spec, observed) {
             return Some(cause);
         }
-        for (network, _) in &spec.endpoints {
+        for network in spec.endpoints.iter().map(|e| &e.network) {
             let on = observed.endpoints.iter().find(|n| n.network == network.as_str());
             let Some((on, planned)) = on.zip(self.networks.get(network.as_str())) else {
                 continue;
@@ -119,7 +119,10 @@ impl<'a> Up<'a> {
 
     /// What must be done before `spec` can join its networks.
     fn networks_ready(&self, spec: &ContainerSpec) -> Vec<usize> {
-        let networks = spec.endpoints.iter().filter_map(|(n, _)| self.networks.get(n.as_str()));
+        let networks = spec
+            .endpoints
+            .iter()
+            .filter_map(|e| self.networks.get(e.network.as_str()));
         networks.flat_map(|n| n.ready.iter().copied()).collect()
     }
 
@@ -136,7 +139,7 @@ impl<'a> Up<'a> {
         let on = observed.endpoints.iter().map(|n| n.network.as_str());
         let extras: Vec<&str> = on.filter(is_own).collect();
         for extra in extras {
-            if spec.endpoints.iter().any(|(n, _)| n.as_str() == extra) || spec.endpoints.is_empty() {
+            if spec.endpoints.iter().any(|e| e.network.as_str() == extra) || spec.endpoints.is_empty() {
                 continue;
             }
             if let Ok(network) = extra.parse() {
@@ -148,7 +151,8 @@ impl<'a> Up<'a> {
                 operations.push(self.plan.push(action, name, node, cause, Vec::new()));
             }
         }
-        for (at, (network, settings)) in spec.endpoints.iter().enumerate() {
+        for (at, endpoint) in spec.endpoints.iter().enumerate() {
+            let network = &endpoint.network;
             let mut after: Vec<usize> = self
                 .networks
                 .get(network.as_str())
@@ -156,8 +160,8 @@ impl<'a> Up<'a> {
             let cause = match observed.endpoints.iter().find(|n| n.network == network.as_str()) {
                 None => format!("not on `{network}`"),
                 Some(on) => {
-                    let desired = settings.aliases.clone().unwrap_or_default();
-                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(&desired, a, observed)) else {
+                    let desired = &endpoint.aliases;
+                    let Some(cause) = on.aliases.as_ref().and_then(|a| misnamed(desired, a, observed)) else {
                         continue;
                     };
                     let cause = format!("on `{network}` it {cause}");

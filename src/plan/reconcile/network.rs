@@ -131,9 +131,7 @@ impl<'a> Up<'a> {
 
     /// The subnets that the blueprint itself gives a network are nobody else's: none can be put in their place.
     fn fixed_subnets_are_free(&mut self, spec: &NetworkSpec) {
-        let pools = spec.request.ipam.iter().flat_map(|i| i.config.iter().flatten());
-        let fixed: Vec<Ipv4Net> = pools.filter_map(|p| p.subnet.as_ref()?.parse().ok()).collect();
-        for subnet in fixed {
+        for subnet in spec.fixed_subnets() {
             if let Some((taken, by)) = self.holder(subnet) {
                 self.conflict(Conflict::SubnetTaken {
                     name: spec.name.to_string(),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::blocked::published;
 use super::{Decision, Up, distinct};
 use crate::cluster::ContainerSpec;
 use crate::cluster::DesiredNode;
@@ -133,7 +132,7 @@ impl<'a> Up<'a> {
                 .filter(move |(port, _)| port.excludes(&desired))
                 .map(|(_, at)| *at)
         };
-        published(spec).into_iter().flat_map(freed).collect()
+        spec.host_ports().into_iter().flat_map(freed).collect()
     }
 
     /// Stop a container that runs, because one that it is to be started again with is started: that operation, and why.

@@ -47,8 +47,8 @@ impl Up<'_> {
         let containers = self.desired.nodes.iter().flat_map(|n| &n.containers);
         let all = containers.clone().count();
         let mut joined: HashMap<&str, usize> = HashMap::new();
-        for (network, _) in containers.flat_map(|c| &c.endpoints) {
-            *joined.entry(network.as_str()).or_default() += 1;
+        for endpoint in containers.flat_map(|c| &c.endpoints) {
+            *joined.entry(endpoint.network.as_str()).or_default() += 1;
         }
         self.plan
             .notes

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::{Node, Service, Topology};
 use super::Expansion;
-use crate::compose::ports::{self, Port};
+use crate::compose::ports::{self, Port, Protocol};
 use crate::diagnostic::{Problem, Span};
 use crate::value::Value;
 use crate::yaml::Yaml;
@@ -25,7 +25,7 @@ impl Expansion<'_> {
     /// Two containers cannot listen on one port of the host.
     pub(super) fn host_ports_have_one_owner(&mut self, topology: &Topology) {
         // By protocol and address; an item without an address takes those of both families.
-        let mut asked: BTreeMap<(String, IpAddr), Vec<Asked<'_>>> = BTreeMap::new();
+        let mut asked: BTreeMap<(Protocol, IpAddr), Vec<Asked<'_>>> = BTreeMap::new();
         let mut wrong = HashSet::new();
         for (node, service) in topology
             .nodes
@@ -77,7 +77,7 @@ impl Expansion<'_> {
                     None => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
                 };
                 for family in families {
-                    asked.entry((protocol.clone(), family)).or_default().push(Asked {
+                    asked.entry((protocol, family)).or_default().push(Asked {
                         node,
                         service,
                         first,
@@ -95,7 +95,7 @@ impl Expansion<'_> {
             let mut widest: Option<Asked<'_>> = None;
             for this in list {
                 if let Some(other) = widest.filter(|o| o.last >= this.first) {
-                    self.taken_twice(&other, this, protocol, &mut told);
+                    self.taken_twice(&other, this, *protocol, &mut told);
                 }
                 widest = widest.filter(|o| o.last > this.last).or(Some(*this));
             }
@@ -103,19 +103,19 @@ impl Expansion<'_> {
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
             };
-            let Some(everywhere) = asked.get(&(protocol.clone(), all)).filter(|_| *address != all) else {
+            let Some(everywhere) = asked.get(&(*protocol, all)).filter(|_| *address != all) else {
                 continue;
             };
             for this in list {
                 let at = everywhere.partition_point(|o| o.first <= this.last);
                 if let Some(other) = everywhere[..at].last().filter(|o| o.last >= this.first) {
-                    self.taken_twice(other, this, protocol, &mut told);
+                    self.taken_twice(other, this, *protocol, &mut told);
                 }
             }
         }
     }
 
-    fn taken_twice(&mut self, one: &Asked<'_>, two: &Asked<'_>, protocol: &str, told: &mut HashSet<(Span, Span)>) {
+    fn taken_twice(&mut self, one: &Asked<'_>, two: &Asked<'_>, protocol: Protocol, told: &mut HashSet<(Span, Span)>) {
         let place = |a: &Asked<'_>| self.port_place(a.node, a.service, a.item);
         let (mut one, mut two, mut first, mut second) = (one, two, place(one), place(two));
         if first > second {

@@ -1,0 +1,219 @@
+//! A container to be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{ContainerConfig, EndpointSpec, FileSpec, HostPort, MountSource, label, unsaid};
+use crate::compose::Condition;
+use crate::name::{ContainerName, NetworkName, NodeName, ServiceName};
+
+/// A container to be.
+///
+/// Its hash is over what is serialized: all but what is skipped here, and what it waits for. Nothing said is nothing
+/// serialized, so that a topogen that knows more keys recreates no container that has none of them.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContainerSpec {
+    /// Its name in the engine.
+    pub name: ContainerName,
+    /// Its node; the hash is over its label.
+    #[serde(skip)]
+    pub node: NodeName,
+    /// Its service; the hash is over its label.
+    #[serde(skip)]
+    pub service: ServiceName,
+    /// Its labels, topogen's and Compose's own among them.
+    pub labels: BTreeMap<String, String>,
+    /// Whose network it has.
+    pub network_mode: NetworkMode,
+    /// The networks it joins, in the order in which Compose would give them; none where it has no network of its own.
+    #[serde(skip_serializing_if = "unsaid")]
+    pub endpoints: Vec<EndpointSpec>,
+    /// Names for other containers on a network where the engine itself resolves them, such as the default bridge; those
+    /// on networks of its own are its endpoints'.
+    #[serde(skip_serializing_if = "unsaid")]
+    pub links: Vec<ContainerLink>,
+    /// Containers that it waits for before it starts.
+    #[serde(skip)]
+    pub after: Vec<Dependency>,
+    /// Containers that must be there before it is made, because it shares something of theirs: it is recreated with them.
+    #[serde(skip_serializing_if = "unsaid")]
+    pub joined: Vec<ContainerName>,
+    /// The named volumes it mounts, by their names in the engine; the hash is over its mounts.
+    #[serde(skip)]
+    pub volumes: Vec<String>,
+    /// Anonymous volumes of the container that it replaces. They are not what the blueprint says, so no part of the hash.
+    #[serde(skip)]
+    pub carried: Vec<CarriedVolume>,
+    /// When its image is fetched.
+    #[serde(skip)]
+    pub pull: Pull,
+    /// The platform that its image is asked for, as `linux/arm64`; `None`: the engine's own.
+    #[serde(skip_serializing_if = "unsaid")]
+    pub platform: Option<String>,
+    /// Files that are put into it before it starts.
+    #[serde(skip_serializing_if = "unsaid")]
+    pub files: Vec<FileSpec>,
+    /// What it has in common with all containers of its service.
+    pub config: Arc<ContainerConfig>,
+    /// SHA-256 in hexadecimal, over all of the above that is compared.
+    #[serde(skip)]
+    pub hash: String,
+}
+
+impl ContainerSpec {
+    /// Its image.
+    #[must_use]
+    pub fn image(&self) -> &str {
+        &self.config.image
+    }
+
+    /// What it answers to on `network`; empty where it is not on it.
+    #[must_use]
+    pub fn aliases(&self, network: &NetworkName) -> &[String] {
+        let endpoint = self.endpoints.iter().find(|e| e.network == *network);
+        endpoint.map_or(&[], |e| &e.aliases)
+    }
+
+    /// Whether it takes a port of the host, by number or one that the engine chooses.
+    #[must_use]
+    pub fn publishes(&self) -> bool {
+        self.config.published.as_ref().is_some_and(|ports| !ports.is_empty())
+    }
+
+    /// The ports of the host that it takes by number, in order.
+    #[must_use]
+    pub fn host_ports(&self) -> Vec<HostPort> {
+        let published = self.config.published.iter().flatten();
+        let mut ports: Vec<HostPort> = published.filter_map(|p| p.host_port()).collect();
+        ports.sort_unstable();
+        ports
+    }
+
+    /// Whether nothing can be written in it but where it mounts something.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.config.security.read_only == Some(true)
+    }
+
+    /// Where it mounts something that has a name or a place, in the container.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        let named = |source: &MountSource| !matches!(source, MountSource::Anonymous(_));
+        let mounts = self.config.mounts.iter().filter(|m| named(&m.source));
+        let mounts = mounts.map(|m| m.target.as_str());
+        let tmpfs = self.config.tmpfs.iter().flatten().map(|(path, _)| path.as_str());
+        mounts.chain(tmpfs).map(str::to_owned).collect()
+    }
+
+    /// The same, taking over the anonymous `volumes` of a container that it replaces: name, and where. Its hash is over
+    /// what the blueprint says, so it stays.
+    #[must_use]
+    pub fn carrying(&self, volumes: &[(String, String)]) -> Self {
+        let mut spec = self.clone();
+        let taken_over = |target: &str| volumes.iter().any(|(_, t)| t == target);
+        Arc::make_mut(&mut spec.config)
+            .mounts
+            .retain(|m| !(matches!(m.source, MountSource::Anonymous(_)) && taken_over(&m.target)));
+        let carried = volumes.iter().map(|(volume, target)| CarriedVolume {
+            volume: volume.clone(),
+            target: target.clone(),
+        });
+        spec.carried.extend(carried);
+        let names: Vec<&str> = volumes.iter().map(|(name, _)| name.as_str()).collect();
+        spec.labels.insert(label::CARRIED.to_owned(), names.join(","));
+        spec
+    }
+}
+
+/// Whose network a container has (Compose specification, services, `network_mode`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum NetworkMode {
+    /// Nobody's: it has none.
+    None,
+    /// The host's.
+    Host,
+    /// That of the container of this name or id.
+    Container(String),
+    /// A network of this name, `bridge` and `default` among them, which Compose calls the first of those it joins.
+    Network(String),
+}
+
+/// As the engine and the Compose specification write it.
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Host => f.write_str("host"),
+            Self::Container(container) => write!(f, "container:{container}"),
+            Self::Network(network) => f.write_str(network),
+        }
+    }
+}
+
+/// A name under which one container reaches another (Compose specification, services, `links` and `external_links`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerLink {
+    /// The other container, by name.
+    pub container: String,
+    /// The name that it has here.
+    pub alias: String,
+}
+
+/// As the engine and the Compose specification write it.
+impl fmt::Display for ContainerLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.container, self.alias)
+    }
+}
+
+/// An anonymous volume that a container takes over from the one it replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedVolume {
+    /// The name that the engine gave it.
+    pub volume: String,
+    /// Where it is mounted, a path in the container.
+    pub target: String,
+}
+
+/// A container that another one waits for (Compose specification, services, `depends_on`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dependency {
+    /// Its name.
+    pub container: ContainerName,
+    /// What it is waited for.
+    pub condition: Condition,
+    /// Whether the other cannot start without it.
+    pub required: bool,
+    /// Whether the other is started again when it is.
+    pub restart: bool,
+}
+
+impl Dependency {
+    /// On `container`, that it has started.
+    #[must_use]
+    pub fn started(container: ContainerName) -> Self {
+        Self {
+            container,
+            condition: Condition::Started,
+            required: true,
+            restart: false,
+        }
+    }
+}
+
+/// When an image is fetched (Compose specification, services, `pull_policy`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// At each `up`.
+    Always,
+    /// Never.
+    Never,
+    /// Where it is not on the engine.
+    #[default]
+    Missing,
+    /// At an `up` that finds it fetched more than so many seconds ago.
+    Every(u64),
+}

@@ -1,0 +1,159 @@
+//! What is to be, in the engine's words: the bodies of its calls.
+//!
+//! Here and nowhere else does a specification become a request. Each is taken apart by all its fields, so that a new one
+//! that nobody asks the engine for does not compile.
+
+mod host;
+mod mount;
+mod network;
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{ContainerCreateBody, HealthConfig, VolumeCreateRequest};
+
+use crate::cluster::{ContainerConfig, ContainerSpec, HealthCheck, VolumeSpec};
+pub use network::{endpoint, network};
+
+/// The body of `POST /containers/create`, the networks that the container joins aside: how many of them one call takes
+/// depends on the engine.
+#[must_use]
+pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
+    let ContainerSpec {
+        // In the call's query.
+        name: _,
+        platform: _,
+        // In its labels.
+        node: _,
+        service: _,
+        hash: _,
+        // What is done before this call or after it.
+        endpoints: _,
+        after: _,
+        joined: _,
+        volumes: _,
+        pull: _,
+        files: _,
+        labels,
+        network_mode,
+        links,
+        carried,
+        config,
+    } = spec;
+    let mut host = host::host(config);
+    host.network_mode = Some(network_mode.to_string());
+    host.links = said(links).map(|links| links.iter().map(ToString::to_string).collect());
+    if !carried.is_empty() {
+        let binds = host.binds.get_or_insert_default();
+        binds.extend(carried.iter().map(|c| format!("{}:{}", c.volume, c.target)));
+    }
+    let ContainerConfig {
+        image,
+        command,
+        entrypoint,
+        environment,
+        user,
+        working_dir,
+        hostname,
+        domainname,
+        tty,
+        stdin_open,
+        stop_signal,
+        stop_timeout,
+        healthcheck,
+        exposed,
+        // How it is run, which is the host's part of the body.
+        init: _,
+        restart: _,
+        logging: _,
+        runtime: _,
+        storage_options: _,
+        annotations: _,
+        published: _,
+        namespaces: _,
+        resolver: _,
+        security: _,
+        limits: _,
+        block_io: _,
+        devices: _,
+        mounts: _,
+        tmpfs: _,
+        volumes_from: _,
+    } = &**config;
+    let variable = |(name, value): (&String, &Option<String>)| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name.clone(),
+    };
+    ContainerCreateBody {
+        image: Some(image.clone()),
+        cmd: command.clone(),
+        entrypoint: entrypoint.clone(),
+        env: environment.as_ref().map(|all| all.iter().map(variable).collect()),
+        user: user.clone(),
+        working_dir: working_dir.clone(),
+        hostname: hostname.clone(),
+        domainname: domainname.clone(),
+        tty: *tty,
+        open_stdin: *stdin_open,
+        stop_signal: stop_signal.clone(),
+        stop_timeout: *stop_timeout,
+        healthcheck: healthcheck.as_ref().map(health),
+        exposed_ports: exposed
+            .as_ref()
+            .map(|ports| ports.iter().map(ToString::to_string).collect()),
+        labels: Some(pairs(labels)),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The body of `POST /volumes/create`.
+#[must_use]
+pub fn volume(spec: &VolumeSpec) -> VolumeCreateRequest {
+    let VolumeSpec {
+        name,
+        // In its labels.
+        node: _,
+        hash: _,
+        // Of one that is, nothing is asked.
+        external: _,
+        driver,
+        driver_options,
+        labels,
+    } = spec;
+    VolumeCreateRequest {
+        name: Some(name.clone()),
+        driver: driver.clone(),
+        driver_opts: driver_options.as_ref().map(pairs),
+        labels: Some(pairs(labels)),
+        ..VolumeCreateRequest::default()
+    }
+}
+
+fn health(check: &HealthCheck) -> HealthConfig {
+    let HealthCheck {
+        test,
+        interval,
+        timeout,
+        retries,
+        start_period,
+        start_interval,
+    } = check;
+    HealthConfig {
+        test: test.clone(),
+        interval: *interval,
+        timeout: *timeout,
+        retries: *retries,
+        start_period: *start_period,
+        start_interval: *start_interval,
+    }
+}
+
+/// A map as the client wants it.
+fn pairs(map: &BTreeMap<String, String>) -> HashMap<String, String> {
+    map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// A list that is asked for only where there is something in it.
+fn said<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
+}
