@@ -3,6 +3,7 @@
 //! Reading is `parse` (shape), then `validate` (what must agree with what). Values stay as written, with their
 //! places; they become a [`crate::topology::Topology`] in [`crate::topology::expand`].
 
+mod allow;
 mod document;
 pub mod dotenv;
 pub mod interpolate;
@@ -21,6 +22,7 @@ use crate::diagnostic::{FileId, Problems, Sources, Span, Spanned};
 use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
 use crate::yaml::{Entry, Node};
 
+pub use allow::Lint;
 pub use document::ReadFile;
 pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
@@ -49,6 +51,8 @@ pub struct Blueprint {
     pub addresses: Addresses,
     /// `roles:`, in the order written.
     pub roles: Vec<Role>,
+    /// `x-topogen: {allow: […]}`: the lints that it silences.
+    pub allow: Vec<Lint>,
 }
 
 /// Where the subnets of networks come from.
@@ -101,6 +105,8 @@ pub struct Role {
     pub configs: Vec<Config>,
     /// `overrides:` of single nodes.
     pub overrides: Vec<Override>,
+    /// `x-topogen: {allow: […]}` of the role: the lints that it silences for itself.
+    pub allow: Vec<Lint>,
 }
 
 /// A network that a role declares.

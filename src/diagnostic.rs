@@ -169,6 +169,8 @@ pub struct Problem {
     pub hint: Option<String>,
     /// What is at fault.
     pub kind: Kind,
+    /// The code of the lint that found it: then it is a warning, which a blueprint may silence.
+    pub code: Option<&'static str>,
 }
 
 impl Problem {
@@ -180,6 +182,7 @@ impl Problem {
             label: String::new(),
             hint: None,
             kind: Kind::Source,
+            code: None,
         }
     }
 
@@ -191,6 +194,7 @@ impl Problem {
             label: String::new(),
             hint: None,
             kind: Kind::Source,
+            code: None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! - [`yaml`] and [`blueprint`] read what the user wrote, with the place of everything, and collect every
 //!   [`diagnostic::Problem`] in it.
 //! - [`topology::expand`] makes every node, network, service and name of it, and holds what it promises about them.
+//! - [`lint`] says what of it is right and may yet not do what was meant.
 //! - [`render`] writes a node as a Compose file and puts files where they go.
 //! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
 //!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
@@ -33,6 +34,7 @@ pub mod error;
 pub mod fake;
 pub mod graph;
 pub mod lines;
+pub mod lint;
 pub mod name;
 mod parallel;
 pub mod plan;

@@ -5,9 +5,7 @@
 
 pub mod address;
 pub mod expand;
-mod hostnames;
 pub mod outside;
-mod unanswered;
 pub mod written;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,9 +15,9 @@ use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use crate::blueprint::Lint;
 use crate::compose::Condition;
 use crate::compose::ConfigKind;
-use crate::diagnostic::Problem;
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -48,6 +46,9 @@ pub struct Topology {
     /// How the pool is cut into subnets; `None` where the engine chooses them.
     #[serde(skip)]
     pub layout: Option<address::Layout>,
+    /// The lints that the blueprint silences: in one role, or `None` for everywhere.
+    #[serde(skip)]
+    pub allowed: Vec<(Lint, Option<RoleName>)>,
     /// What its services take from outside it; nothing until that was looked at.
     #[serde(skip)]
     pub outside: Outside,
@@ -240,34 +241,11 @@ impl Topology {
         services.map(|s| s.replicas as usize).sum()
     }
 
-    /// What is legal to write and yet cannot run as it is.
+    /// Whether the blueprint allows what `lint` finds: everywhere, or in `role`.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let driver = self.inout.options.get("driver").and_then(Value::scalar);
-        let bridge = !self.inout.external && driver.is_none_or(|d| d == "bridge");
-        let services = self.nodes.iter().flat_map(|n| &n.services);
-        let joined = services.filter(|s| s.joins(&self.inout.key)).count();
-        let room = self
-            .inout
-            .subnet
-            .map_or(usize::MAX, |s| address::Layout::room(s.prefix_len()));
-        let room = room.min(expand::BRIDGE_PORTS);
-        if !bridge || joined <= room {
-            return Vec::new();
-        }
-        vec![format!(
-            "{joined} containers join `{}`, which has room for {room}: `up` would refuse it",
-            self.inout.name
-        )]
-    }
-
-    /// What is legal and most likely not what was meant: names of hosts that several have, names asked for that lead nowhere.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<Problem> {
-        let nodes: HashMap<&str, &Node> = self.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
-        let mut doubts = self.hostnames(&nodes);
-        doubts.extend(self.unanswered(&nodes));
-        doubts
+    pub fn allows(&self, lint: Lint, role: Option<&RoleName>) -> bool {
+        let covers = |of: &Option<RoleName>| of.is_none() || of.as_ref() == role;
+        self.allowed.iter().any(|(allowed, of)| *allowed == lint && covers(of))
     }
 
     /// The network that a service of `node` knows as `key`.

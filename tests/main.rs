@@ -14,6 +14,7 @@ mod gate;
 mod graph;
 mod invalid;
 mod keys;
+mod lint;
 mod observe;
 mod order;
 mod plan;

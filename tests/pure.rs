@@ -18,6 +18,8 @@ const PURE: &[&str] = &[
     "graph.rs",
     "graph",
     "lines.rs",
+    "lint.rs",
+    "lint",
     "name.rs",
     "plan.rs",
     "plan",

@@ -350,7 +350,7 @@ fn more_than_a_bridge_takes_is_a_warning_where_nothing_runs() {
     let directory = tempfile::tempdir().expect("a directory");
     let text = "roles: {slave: {count: 1024, entry: app, services: {app: {image: i}}}}\n";
     fs::write(directory.path().join("topogen.yaml"), text).expect("a file");
-    let warning = "warning: 1024 containers join `inout`, which has room for 1021: `up` would refuse it\n";
+    let warning = "warning[T001]: 1024 containers join `inout`, which has room for 1021: `up` would refuse it\n";
     for arguments in [&["check"][..], &["render", "--check"], &["render"]] {
         let output = topogen(directory.path(), arguments);
         assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));

@@ -17,6 +17,7 @@ use super::MAX_COUNT;
 use super::Override;
 use super::Role;
 use super::Service;
+use super::allow;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
@@ -31,7 +32,7 @@ use network::{network_options, networks, private_options, with_shared_default};
 use service::service;
 
 /// The keys of a blueprint.
-pub const TOP_KEYS: &[&str] = &["name", "vars", "inout", "internal", "addresses", "roles"];
+pub const TOP_KEYS: &[&str] = &["name", "vars", "inout", "internal", "addresses", "roles", allow::KEY];
 /// The keys of a role.
 pub const ROLE_KEYS: &[&str] = &[
     "count",
@@ -47,6 +48,7 @@ pub const ROLE_KEYS: &[&str] = &[
     "volumes",
     "networks",
     "overrides",
+    allow::KEY,
 ];
 /// The keys of one of a role's `overrides`.
 pub const OVERRIDE_KEYS: &[&str] = &["services", "vars"];
@@ -70,6 +72,7 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let addresses = tree.get("addresses").and_then(|n| addresses(n, problems));
     let inout = tree.get("inout").and_then(|n| network_options(n, problems));
     let internal = tree.get("internal").and_then(|n| private_options(n, problems));
+    let allow = allow::allow(tree, false, problems);
     let Some(roles) = tree.get("roles") else {
         problems.push(
             Problem::at(
@@ -96,6 +99,7 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
         internal,
         addresses: addresses.unwrap_or_else(default_addresses),
         roles,
+        allow,
     })
 }
 
@@ -106,7 +110,7 @@ fn default_addresses() -> Addresses {
     }
 }
 
-fn map<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Option<&'a [Entry]> {
+pub(super) fn map<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Option<&'a [Entry]> {
     match &node.value {
         Yaml::Map(entries) => Some(entries),
         _ => {
@@ -125,7 +129,7 @@ const ELSEWHERE: [(&str, &str); 4] = [
     ("depends_on", "after"),
 ];
 
-fn known_keys(entries: &[Entry], known: &[&str], what: &str, problems: &mut Problems) {
+pub(super) fn known_keys(entries: &[Entry], known: &[&str], what: &str, problems: &mut Problems) {
     for entry in entries {
         if !known.contains(&entry.key.as_str()) && !entry.key.starts_with("x-") {
             let problem = Problem::at(entry.key_span, format!("unknown key `{}` in {what}", entry.key));
@@ -259,6 +263,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
             .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, problems, reader.variables)),
         volumes: section("volumes", problems),
         extensions: extensions(&document),
+        allow: allow::allow(node, true, problems),
         beside: Arc::new(dotenv),
         inactive,
         left_out: left_out.into(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::Lint;
 use crate::compose::SERVICE_KEYS;
 
 /// A topogen blueprint: roles of services, how many of each, which are the ways in and out.
@@ -26,6 +27,10 @@ pub struct Blueprint {
     addresses: Option<Addresses>,
     /// The roles, by name.
     roles: BTreeMap<String, Role>,
+    /// What is said to topogen alone.
+    #[serde(rename = "x-topogen", default)]
+    #[schemars(schema_with = "topogen")]
+    topogen: Option<Value>,
 }
 
 /// Where subnets come from.
@@ -88,6 +93,10 @@ struct Role {
     networks: Option<BTreeMap<String, Value>>,
     /// What single nodes have otherwise, by their name.
     overrides: Option<BTreeMap<String, Override>>,
+    /// What is said to topogen alone, of this role.
+    #[serde(rename = "x-topogen", default)]
+    #[schemars(schema_with = "topogen_of_a_role")]
+    topogen: Option<Value>,
 }
 
 /// What one node has otherwise.
@@ -122,6 +131,29 @@ fn after(_: &mut SchemaGenerator) -> Schema {
         "type": ["string", "array", "object", "null"],
         "items": {"type": "string"},
         "additionalProperties": {"enum": ["started", "healthy"]},
+    })
+}
+
+fn topogen(_: &mut SchemaGenerator) -> Schema {
+    allow(|_| true)
+}
+
+fn topogen_of_a_role(_: &mut SchemaGenerator) -> Schema {
+    allow(Lint::is_of_a_role)
+}
+
+/// The lints that can be silenced: one, or a list.
+fn allow(which: impl Fn(Lint) -> bool) -> Schema {
+    let lints = Lint::ALL.into_iter().filter(|lint| which(*lint));
+    let codes: Vec<&str> = lints.map(Lint::code).collect();
+    let description = "Lints that are silenced: `check` says their codes.";
+    json_schema!({
+        "type": ["object", "null"],
+        "properties": {"allow": {
+            "description": description,
+            "anyOf": [{"enum": codes}, {"type": "array", "items": {"enum": codes}}],
+        }},
+        "additionalProperties": false,
     })
 }
 

@@ -9,6 +9,8 @@ use crate::cluster::{Desired, MountSource};
 use crate::diagnostic::{Kind, Problem, Problems};
 use crate::engine::translate;
 use crate::error::Error;
+use crate::lint::{self, Lint, Subject};
+use crate::name::RoleName;
 use crate::terminal;
 use crate::text::plural;
 
@@ -22,12 +24,14 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
             Ok(Known {
                 loaded,
                 refused,
-                missing,
+                mounts,
             }),
             Format::Table,
         ) => {
             let topology = &loaded.topology;
-            load::warn(loaded);
+            let is_there = |path: &str| Path::new(path).exists();
+            let found = lint::look(&Subject::new(topology).mounting(mounts, &is_there));
+            load::warn_of(&found, &loaded.sources, "");
             terminal::line(&format!(
                 "ok: {}, {}, {}",
                 plural(topology.roles.len(), "role"),
@@ -35,16 +39,9 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
                 plural(topology.services(), "service")
             ));
             // Valid for `render`; what the engine is not to be asked for is better known before `up`.
-            let refused = match topology.warnings().is_empty() {
-                true => refused.as_slice(),
-                false => &[],
-            };
+            let full = found.iter().any(|p| p.code == Some(Lint::FullNetwork.code()));
+            let refused = if full { &[] } else { refused.as_slice() };
             load::warn_of(refused, &loaded.sources, "`topogen up` refuses it: ");
-            for path in missing {
-                terminal::line(&format!(
-                    "warning: `{path}` is not there: the engine would make a directory of that name"
-                ));
-            }
             return Ok(());
         }
     };
@@ -57,15 +54,15 @@ struct Known {
     loaded: Loaded,
     /// What `up` alone refuses.
     refused: Vec<Problem>,
-    /// Files that are mounted and not there.
-    missing: BTreeSet<String>,
+    /// What is mounted from this machine, and by which role.
+    mounts: BTreeSet<(String, RoleName)>,
 }
 
 /// What is to be said of a blueprint that is right; what `render` would write down and Compose refuse is wrong: keys and values below those that
 /// the blueprint itself reads.
 fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
     let translated = translate::translate(&loaded.topology, &loaded.origin);
-    let missing = translated.as_ref().map(missing_files).unwrap_or_default();
+    let mounts = translated.as_ref().map(mounts).unwrap_or_default();
     let problems = translated.as_ref().err().map(Problems::sorted).unwrap_or_default();
     let (mistakes, refused): (Vec<&Problem>, Vec<&Problem>) =
         problems.into_iter().partition(|p| p.kind == Kind::Compose);
@@ -74,7 +71,7 @@ fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
         return Ok(Known {
             loaded,
             refused,
-            missing,
+            mounts,
         });
     }
     let mut problems = Problems::default();
@@ -85,17 +82,15 @@ fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
     })
 }
 
-/// What is mounted from this machine, by its name a file, and not there. A directory is made on purpose.
-fn missing_files(desired: &Desired) -> BTreeSet<String> {
-    let mounts = desired.containers().flat_map(|c| &c.config.mounts);
-    let paths = mounts.filter_map(|m| match &m.source {
-        MountSource::Bind(bind) if bind.create => Some(bind.path.as_str()),
+/// What containers mount from this machine and its engine would make, by path, and by which role.
+fn mounts(desired: &Desired) -> BTreeSet<(String, RoleName)> {
+    let of_nodes = desired.nodes.iter().flat_map(|node| {
+        let mounts = node.containers.iter().flat_map(|c| &c.config.mounts);
+        mounts.map(move |mount| (mount, &node.role))
+    });
+    let bound = of_nodes.filter_map(|(mount, role)| match &mount.source {
+        MountSource::Bind(bind) if bind.create => Some((bind.path.clone(), role.clone())),
         _ => None,
     });
-    let is_file = |path: &&str| Path::new(path).extension().is_some() && !Path::new(path).exists();
-    paths
-        .filter(|s| s.starts_with('/'))
-        .filter(is_file)
-        .map(str::to_owned)
-        .collect()
+    bound.collect()
 }

@@ -14,6 +14,7 @@ use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
 use crate::engine::translate::Origin;
 use crate::error::Error;
 use crate::fake;
+use crate::lint::{self, Lint, Subject};
 use crate::name::ClusterName;
 use crate::terminal;
 use crate::topology::expand::{self, Overrides};
@@ -102,17 +103,16 @@ fn expanded(
     Ok(topology)
 }
 
-/// Say what cannot run as it is, where it is not about to run.
+/// Say what is right and may yet not do what was meant, where it is not about to run.
 pub(super) fn warn(loaded: &Loaded) {
-    for warning in loaded.topology.warnings() {
-        terminal::line(&format!("warning: {warning}"));
-    }
-    warn_doubts(loaded);
+    warn_of(&lint::look(&Subject::new(&loaded.topology)), &loaded.sources, "");
 }
 
-/// Say what is legal and most likely not what was meant.
-pub(super) fn warn_doubts(loaded: &Loaded) {
-    warn_of(&loaded.topology.doubts(), &loaded.sources, "");
+/// The same where it is about to run, which refuses by itself what the engine has no room for.
+pub(super) fn warn_of_doubts(loaded: &Loaded) {
+    let mut found = lint::look(&Subject::new(&loaded.topology));
+    found.retain(|problem| problem.code != Some(Lint::FullNetwork.code()));
+    warn_of(&found, &loaded.sources, "");
 }
 
 /// Say each of `problems` with its place and `what` before it, and what to do after the last that it is the same for.
@@ -124,7 +124,8 @@ pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
         .collect();
     for (at, problem) in problems.iter().enumerate() {
         let place = sources.place_of(problem.place);
-        terminal::line(&format!("warning: {place}{what}{}", problem.message));
+        let code = problem.code.map_or_else(String::new, |code| format!("[{code}]"));
+        terminal::line(&format!("warning{code}: {place}{what}{}", problem.message));
         let hint = problem.hint.as_deref();
         if let Some(text) = hint.filter(|_| last.get(&hint) == Some(&at)) {
             terminal::line(&format!("hint: {text}"));

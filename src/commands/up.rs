@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
             });
         }
     };
-    load::warn_doubts(&loaded);
+    load::warn_of_doubts(&loaded);
     let engine = work::connect().await?;
     let beyond = desired.beyond(engine.api);
     if !beyond.is_empty() {

@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
         return projects::run(args).await;
     }
     let loaded = load::topology(&args.source)?;
-    load::warn_doubts(&loaded);
+    load::warn_of_doubts(&loaded);
     let topology = &loaded.topology;
     let engine = work::connect().await?;
     terminal::doing("looking at the engine");

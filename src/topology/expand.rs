@@ -17,9 +17,9 @@ use super::address::{AddressError, Layout};
 use super::outside::Outside;
 use super::written::Written;
 use super::{Network, RoleOrder, Topology};
-use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Role, interpolate};
+use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Lint, Role, interpolate};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
-use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName};
+use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName, RoleName};
 use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
@@ -229,6 +229,7 @@ impl Expansion<'_> {
             shared: std::mem::take(&mut self.shared),
             nodes,
             layout: self.layout,
+            allowed: self.allowed(),
             outside: Outside::default(),
         };
         // Of nodes that could not be made nothing is said; what the others share is wrong without them too. Not so where a
@@ -253,6 +254,14 @@ impl Expansion<'_> {
             })
         });
         order.collect()
+    }
+
+    /// The lints that the blueprint silences.
+    fn allowed(&self) -> Vec<(Lint, Option<RoleName>)> {
+        let everywhere = self.blueprint.allow.iter().map(|lint| (*lint, None));
+        let roles = self.blueprint.roles.iter();
+        let in_roles = roles.flat_map(|r| r.allow.iter().map(|lint| (*lint, Some(r.name.value.clone()))));
+        everywhere.chain(in_roles).collect()
     }
 
     fn layout(&mut self) -> Option<Layout> {

@@ -1,15 +1,16 @@
-//! Names of nodes that services are told to ask for, and that lead nowhere from where they are.
+//! T003: a service is told to ask for a name that leads nowhere from where it is.
 //!
 //! Legal to write, since nobody knows what a service does with its texts, and the mistake that costs the most time: all runs,
 //! and one asks for ever.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Attachment, ConfigSource, Node, Service, Topology};
+use super::{Finding, Subject};
 use crate::blueprint::INOUT;
 use crate::diagnostic::Problem;
 use crate::name::NetworkKey;
 use crate::text::decimal;
+use crate::topology::{Attachment, ConfigSource, Node, Service};
 use crate::value::Value;
 
 /// Keys of a service whose texts tell it whom to ask.
@@ -30,54 +31,55 @@ struct Told {
 
 /// A service that may ask for others, and what it is part of.
 struct Asker<'t> {
-    topology: &'t Topology,
-    nodes: &'t HashMap<&'t str, &'t Node>,
+    subject: &'t Subject<'t>,
     /// Nodes of each role that are read.
     read: &'t HashMap<&'t str, Vec<&'t Node>>,
     node: &'t Node,
     service: &'t Service,
 }
 
-impl Topology {
-    /// Where a service is told to ask for a node, or for a service of another role, that cannot be found by that name from
-    /// where the service is.
-    #[must_use]
-    pub(super) fn unanswered(&self, by_name: &HashMap<&str, &Node>) -> Vec<Problem> {
-        let mut read: HashMap<&str, Vec<&Node>> = HashMap::new();
-        for node in &self.nodes {
-            let of_role = read.entry(node.role.as_str()).or_default();
-            match of_role.len() {
-                0..=READ => of_role.push(node),
-                _ => of_role[READ] = node,
-            }
+/// Where a service is told to ask for a node, or for a service of another role, that cannot be found by that name from
+/// where the service is.
+pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
+    let topology = subject.topology;
+    let mut read: HashMap<&str, Vec<&Node>> = HashMap::new();
+    for node in &topology.nodes {
+        let of_role = read.entry(node.role.as_str()).or_default();
+        match of_role.len() {
+            0..=READ => of_role.push(node),
+            _ => of_role[READ] = node,
         }
-        let mut found = Vec::new();
-        let mut told: HashSet<(&str, &str, &str, String)> = HashSet::new();
-        let nodes = self.roles.iter().filter_map(|role| read.get(role.as_str())).flatten();
-        for (node, service) in nodes.flat_map(|node| node.services.iter().map(move |s| (*node, s))) {
-            let asker = Asker {
-                topology: self,
-                nodes: by_name,
-                read: &read,
-                node,
-                service,
-            };
-            if service.replicas == 0 || OTHER_WAYS.iter().any(|key| service.get(key).is_some()) {
-                continue;
-            }
-            for Told { path, text } in texts(node, service) {
-                for name in hosts(&text) {
-                    if let Some((role, mut problem)) = asker.looks_for(name)
-                        && told.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
-                    {
-                        problem.place = service.written.place(&path);
-                        found.push(problem);
-                    }
+    }
+    let mut found = Vec::new();
+    let mut told: HashSet<(&str, &str, &str, String)> = HashSet::new();
+    let nodes = topology
+        .roles
+        .iter()
+        .filter_map(|role| read.get(role.as_str()))
+        .flatten();
+    for (node, service) in nodes.flat_map(|node| node.services.iter().map(move |s| (*node, s))) {
+        let asker = Asker {
+            subject,
+            read: &read,
+            node,
+            service,
+        };
+        if service.replicas == 0 || OTHER_WAYS.iter().any(|key| service.get(key).is_some()) {
+            continue;
+        }
+        for Told { path, text } in texts(node, service) {
+            for name in hosts(&text) {
+                if let Some((role, mut problem)) = asker.looks_for(name)
+                    && told.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
+                {
+                    problem.place = service.written.place(&path);
+                    let role = Some(node.role.clone());
+                    found.push(Finding { problem, role });
                 }
             }
         }
-        found
     }
+    found
 }
 
 impl<'t> Asker<'t> {
@@ -87,7 +89,7 @@ impl<'t> Asker<'t> {
         if name == self.node.name.as_str() || self.node.services.iter().any(|s| answers(s, name, |_| true)) {
             return None;
         }
-        match self.nodes.get(name) {
+        match self.subject.nodes.get(name) {
             Some(asked) => self.looks_for_node(asked),
             None => self.looks_for_other(name),
         }
@@ -138,13 +140,17 @@ impl<'t> Asker<'t> {
             Some(asked) => Some((asked.role.as_str(), self.out_of_reach(name))),
             None => self.service_elsewhere(name).or_else(|| self.node_that_is_not(name)),
         }?;
-        let heard = self.topology.nodes.iter().any(|n| self.hears(n, name));
+        let heard = self.subject.topology.nodes.iter().any(|n| self.hears(n, name));
         (!heard).then_some(found)
     }
 
     /// The nodes that are read, by role.
     fn roles(&self) -> impl Iterator<Item = &'t Vec<&'t Node>> + Clone {
-        self.topology.roles.iter().filter_map(|r| self.read.get(r.as_str()))
+        self.subject
+            .topology
+            .roles
+            .iter()
+            .filter_map(|r| self.read.get(r.as_str()))
     }
 
     /// A service of another role, or one that its own leaves out of its Compose files.
@@ -181,7 +187,7 @@ impl<'t> Asker<'t> {
         };
         // `es01` of `es1` to `es9`; of more, the names that they had cannot all be kept so.
         let number = name[stem.len()..].trim_start_matches('0');
-        let meant = self.nodes.get(format!("{stem}{number}").as_str());
+        let meant = self.subject.nodes.get(format!("{stem}{number}").as_str());
         let few = name.len() == stem.len() + 2 && last.name.as_str().len() == stem.len() + 1;
         let hint = match meant {
             Some(node) if few => format!(
@@ -199,8 +205,8 @@ impl<'t> Asker<'t> {
     fn hears(&self, other: &Node, name: &str) -> bool {
         let joined = |key: &NetworkKey| {
             let attachments = self.service.attachments.iter().filter(|a| a.shared);
-            let mut names = attachments.filter_map(|a| self.topology.shared_network(self.node, &a.network));
-            let its = self.topology.shared_network(other, key).map(|n| &n.name);
+            let mut names = attachments.filter_map(|a| self.subject.topology.shared_network(self.node, &a.network));
+            let its = self.subject.topology.shared_network(other, key).map(|n| &n.name);
             names.any(|network| Some(&network.name) == its)
         };
         other

@@ -1,0 +1,88 @@
+//! What a blueprint allows that would be a warning: `x-topogen: {allow: [T003]}`.
+
+use super::parse::{known_keys, map};
+use crate::diagnostic::{Problem, Problems};
+use crate::yaml::{Node, Yaml};
+
+/// The key of what a blueprint says to topogen alone.
+pub(super) const KEY: &str = "x-topogen";
+
+/// A rule that looks for what is right to write and may yet not do what was meant; `lint` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lint {
+    /// More containers join the shared network than it has room for.
+    FullNetwork,
+    /// A `hostname` is a name on a shared network, where another container has it.
+    Hostname,
+    /// A service is told to ask for a name that leads nowhere from where it is.
+    Unanswered,
+    /// A file is mounted from this machine that is not there.
+    MissingFile,
+}
+
+impl Lint {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 4] = [Self::FullNetwork, Self::Hostname, Self::Unanswered, Self::MissingFile];
+
+    /// Its code, which never comes to mean another rule.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::FullNetwork => "T001",
+            Self::Hostname => "T002",
+            Self::Unanswered => "T003",
+            Self::MissingFile => "T004",
+        }
+    }
+
+    /// Whether what it finds is a single role's, which may allow it for itself.
+    #[must_use]
+    pub fn is_of_a_role(self) -> bool {
+        self != Self::FullNetwork
+    }
+}
+
+/// What the `x-topogen` of `owner` allows; `in_role` where that is a role.
+pub(super) fn allow(owner: &Node, in_role: bool, problems: &mut Problems) -> Vec<Lint> {
+    let Some(node) = owner.get(KEY) else {
+        return Vec::new();
+    };
+    let Some(entries) = map(node, "`x-topogen`", problems) else {
+        return Vec::new();
+    };
+    known_keys(entries, &["allow"], "`x-topogen`", problems);
+    let codes = match node.get("allow") {
+        None => &[][..],
+        Some(Node {
+            value: Yaml::List(codes),
+            ..
+        }) => codes,
+        Some(one) => std::slice::from_ref(one),
+    };
+    codes.iter().filter_map(|code| lint(code, in_role, problems)).collect()
+}
+
+fn lint(node: &Node, in_role: bool, problems: &mut Problems) -> Option<Lint> {
+    let Some(code) = node.scalar() else {
+        problems.push(
+            Problem::at(node.span, "`allow` is a list of lints")
+                .label(format!("found {}", node.kind()))
+                .hint("x-topogen: {allow: [T003]}"),
+        );
+        return None;
+    };
+    let Some(lint) = Lint::ALL.into_iter().find(|lint| lint.code() == code) else {
+        let known = Lint::ALL.iter().map(|lint| lint.code());
+        let problem = Problem::at(node.span, format!("unknown lint `{code}`"));
+        problems.push(problem.did_you_mean(&code, known));
+        return None;
+    };
+    if in_role && !lint.is_of_a_role() {
+        problems.push(
+            Problem::at(node.span, format!("`{code}` is no matter of one role"))
+                .hint("allow it at the top of the blueprint"),
+        );
+        return None;
+    }
+    Some(lint)
+}
