@@ -44,7 +44,7 @@ impl Lint {
 
 /// What the `x-topogen` of `owner` allows; `in_role` where that is a role.
 pub(super) fn allow(owner: &Node, in_role: bool, problems: &mut Problems) -> Vec<Lint> {
-    let Some(node) = owner.get(KEY) else {
+    let Some(node) = owner.get(KEY).filter(|n| n.value != Yaml::Null) else {
         return Vec::new();
     };
     let Some(entries) = map(node, "`x-topogen`", problems) else {

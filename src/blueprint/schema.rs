@@ -62,23 +62,29 @@ enum Engine {
 #[allow(dead_code)]
 struct Role {
     /// How many nodes, 0 to 10000; absent for the one node that is called as its role.
+    #[serde(default)]
     #[schemars(schema_with = "count")]
     count: Option<u32>,
     /// Template of a node's name, such as `w-{{ index }}`.
     node: Option<String>,
     /// The service by which nodes are entered under their name, or a map of services to names.
+    #[serde(default)]
     #[schemars(schema_with = "entry")]
     entry: Option<String>,
     /// The services that reach the other nodes and answer to no name there.
+    #[serde(default)]
     #[schemars(schema_with = "one_or_many")]
     exit: Option<String>,
     /// The roles that are up before any of its containers starts: one, a list, or a map to `started` or `healthy`.
+    #[serde(default)]
     #[schemars(schema_with = "after")]
     after: Option<String>,
     /// Compose files to take the role from, later ones over earlier ones.
+    #[serde(default)]
     #[schemars(schema_with = "one_or_many")]
     compose: Option<String>,
     /// Services, in Compose's words.
+    #[serde(default)]
     #[schemars(schema_with = "services")]
     services: Option<Value>,
     /// Variables for templates, over those of the blueprint.
@@ -105,6 +111,7 @@ struct Role {
 #[allow(dead_code)]
 struct Override {
     /// Services, merged over the role's by Compose's rules.
+    #[serde(default)]
     #[schemars(schema_with = "services")]
     services: Option<Value>,
     /// Variables, over the role's.
@@ -207,6 +214,9 @@ mod tests {
                 .and_then(Value::as_object)
                 .cloned()
                 .unwrap_or_default();
+            let required = pointer.replace("properties", "required");
+            let wanted = (pointer == "/properties").then(|| json!(["roles"]));
+            assert_eq!(schema.pointer(&required), wanted.as_ref(), "{required}");
             let mut keys: Vec<&str> = properties.keys().map(String::as_str).collect();
             let mut known = known.to_vec();
             keys.sort_unstable();
