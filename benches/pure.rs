@@ -34,6 +34,7 @@ fn blueprint(sources: &mut Sources) -> Blueprint {
     let none = |_: &str| None;
     let inputs = Inputs {
         read: &|path| Err(format!("{path}: the built-in blueprint has no files")),
+        read_within: &|path| Err(format!("{path}: the built-in blueprint has no files")),
         base: "/",
         profiles: &[],
     };

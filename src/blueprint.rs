@@ -161,6 +161,9 @@ pub struct Override {
 pub struct Inputs<'a> {
     /// Reads a file named by a path relative to the blueprint's directory.
     pub read: &'a ReadFile<'a>,
+    /// Reads one in the same way that must lie there or below, also once all symbolic links are followed: else it fails with
+    /// [`LEADS_OUT`](crate::topology::outside::LEADS_OUT).
+    pub read_within: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute.
     pub base: &'a str,
     /// Profiles whose services take part.
@@ -234,6 +237,7 @@ impl Blueprint {
             sources,
             variables,
             read: inputs.read,
+            read_within: inputs.read_within,
             base: inputs.base,
             profiles: Vec::new(),
             beside: HashMap::new(),

@@ -39,6 +39,7 @@ pub mod name;
 mod parallel;
 pub mod plan;
 pub mod probe;
+mod read;
 pub mod render;
 pub mod roster;
 pub mod select;

@@ -20,6 +20,7 @@ mod order;
 mod plan;
 mod pretended;
 mod pure;
+mod reading;
 mod recipes;
 mod render;
 mod robust;

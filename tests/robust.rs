@@ -48,12 +48,14 @@ fn survive(text: &str) -> Option<Topology> {
     let file = sources.add("topogen.yaml", text);
     let none = |_: &str| None;
     let mut variables = Variables::new(&none);
+    let read = |path: &str| match path.rsplit('.').next() {
+        Some("j2") => Ok(b"{{ node.name }}\n".to_vec()),
+        Some("yml" | "yaml") => Ok(b"services: {app: {image: i}}\n".to_vec()),
+        _ => Err("no such file".to_owned()),
+    };
     let inputs = Inputs {
-        read: &|path| match path.rsplit('.').next() {
-            Some("j2") => Ok(b"{{ node.name }}\n".to_vec()),
-            Some("yml" | "yaml") => Ok(b"services: {app: {image: i}}\n".to_vec()),
-            _ => Err("no such file".to_owned()),
-        },
+        read: &read,
+        read_within: &read,
         base: "/blueprint",
         profiles: &[],
     };

@@ -35,6 +35,12 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A pipe with a name, which nobody opens.
+pub(crate) fn fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a fifo");
+}
+
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
@@ -89,6 +95,7 @@ pub(crate) fn read(text: &str, overrides: &Overrides, files: &[(&str, &str)]) ->
     };
     let inputs = Inputs {
         read: &read,
+        read_within: &read,
         base: "/blueprint",
         profiles: &[],
     };

@@ -267,6 +267,7 @@ pub(crate) fn desired(cluster: &str, slaves: u32) -> Result<Desired> {
     let none = |_: &str| None;
     let inputs = Inputs {
         read: &|path| Err(format!("{path}: the built-in blueprint has no files")),
+        read_within: &|path| Err(format!("{path}: the built-in blueprint has no files")),
         base: "/",
         profiles: &[],
     };

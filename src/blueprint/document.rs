@@ -11,6 +11,7 @@ use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
+use crate::topology::outside::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 pub(crate) use paths::join;
 use paths::{field, parent};
 
@@ -18,10 +19,13 @@ use paths::{field, parent};
 const FILE_KEYS: &[&str] = &[
     "version", "name", "services", "networks", "volumes", "configs", "secrets",
 ];
+/// What to do about a file that lies elsewhere.
+const ONE_DIRECTORY: &str = "a blueprint and what it gives to containers live in one directory: copy the file there";
 /// The most services that may extend one another.
 const MAX_EXTENDS: usize = 32;
 
-/// Reads a file named by a path relative to the blueprint's directory.
+/// Reads a file named by a path relative to the blueprint's directory, or says in few words why it does not. How much is
+/// read of one at most is the reader's to settle.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 
 /// What reading needs.
@@ -32,6 +36,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) variables: &'a mut Variables<'v>,
     /// Where files come from.
     pub(super) read: &'a ReadFile<'a>,
+    /// Where those come from that must lie in the blueprint's directory.
+    pub(super) read_within: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute: what host paths are put behind.
     pub(super) base: &'a str,
     /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the role that is being read.
@@ -54,30 +60,24 @@ impl Reader<'_, '_> {
         let reason = match whole.as_bytes() {
             [b'/', ..] => "is an absolute path",
             [b'.', b'.', ..] if whole == ".." || whole.starts_with("../") => "lies outside the blueprint's directory",
-            _ => return self.content(whole, path, span),
+            _ => return self.content(self.read_within, whole, path, span),
         };
-        self.problems.push(
-            Problem::at(span, format!("`{path}` {reason}"))
-                .hint("a blueprint and what it gives to containers live in one directory: copy the file there"),
-        );
+        self.problems
+            .push(Problem::at(span, format!("`{path}` {reason}")).hint(ONE_DIRECTORY));
         None
     }
 
     /// The content of the file `whole`, written as `path`.
-    fn content(&mut self, whole: String, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
-        match (self.read)(&whole) {
-            Ok(bytes) if bytes.len() > yaml::MAX_BYTES => {
-                self.problems.push(
-                    Problem::at(span, format!("`{whole}` is too large"))
-                        .label(format!("{} MiB are read at most", yaml::MAX_BYTES >> 20)),
-                );
-                None
-            }
+    fn content(&mut self, read: &ReadFile<'_>, whole: String, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
+        match read(&whole) {
             Ok(bytes) => Some((whole, bytes)),
             Err(reason) => {
                 let shown = if whole.is_empty() { path } else { whole.as_str() };
-                self.problems
-                    .push(Problem::at(span, format!("cannot read `{shown}`: {reason}")));
+                let problem = Problem::at(span, format!("cannot read `{shown}`: {reason}"));
+                self.problems.push(match reason == LEADS_OUT {
+                    true => problem.hint(ONE_DIRECTORY),
+                    false => problem,
+                });
                 None
             }
         }
@@ -186,13 +186,28 @@ impl Reader<'_, '_> {
     /// The `.env` beside a Compose file that is not beside the blueprint, whose own is known already.
     fn dotenv(&mut self, directory: &str, span: Span) -> HashMap<String, String> {
         let path = format!("{directory}/.env");
-        let text = match directory {
-            "" => None,
-            _ => (self.read)(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok()),
+        let read = match directory {
+            "" => Ok(Vec::new()),
+            _ => (self.read)(&path),
+        };
+        let text = match read.map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => {
+                let message = format!("cannot read `{path}`: not UTF-8 text");
+                self.problems.push(Problem::at(span, message));
+                return HashMap::new();
+            }
+            // Compose too passes over a directory of that name.
+            Err(reason) if [NO_FILE, IS_DIRECTORY].contains(&reason.as_str()) => return HashMap::new(),
+            Err(reason) => {
+                let message = format!("cannot read `{path}`: {reason}");
+                self.problems.push(Problem::at(span, message));
+                return HashMap::new();
+            }
         };
         let mut found = dotenv::Pairs::new();
         let outside = |name: &str| self.variables.get(name);
-        if let Err(fault) = dotenv::parse(text.as_deref().unwrap_or_default(), &mut found, &outside) {
+        if let Err(fault) = dotenv::parse(&text, &mut found, &outside) {
             self.problems.push(
                 Problem::at(span, format!("`{path}`: {fault}"))
                     .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
@@ -215,7 +230,7 @@ impl Reader<'_, '_> {
 
     fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
         // A Compose file may lie wherever it does: it belongs to another project, as often as not.
-        let (whole, bytes) = self.content(join(directory, path), path, span)?;
+        let (whole, bytes) = self.content(self.read, join(directory, path), path, span)?;
         let (whole, file) = self.decoded(whole, bytes)?;
         let mut tree = match yaml::parse(self.sources.text(file), file) {
             Ok(tree) => tree,

@@ -1,7 +1,6 @@
 //! From the command line to a topology.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +15,10 @@ use crate::error::Error;
 use crate::fake;
 use crate::lint::{self, Lint, Subject};
 use crate::name::ClusterName;
+use crate::read::{self, ReadError};
 use crate::terminal;
+use crate::topology::Topology;
 use crate::topology::expand::{self, Overrides};
-use crate::topology::{Topology, outside};
 use crate::yaml;
 
 /// The blueprint that is looked for in the working directory.
@@ -52,7 +52,7 @@ pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
             }
             fake::identify(&mut topology);
             let directory = PathBuf::from(&origin.directory);
-            let read = |path: &str| bytes(&directory.join(path)).map_err(|e| reason(&e));
+            let read = |path: &str| in_words(read::file(&directory.join(path), yaml::MAX_BYTES));
             topology.look_outside(&read, &environment);
             Ok(Loaded {
                 topology,
@@ -74,7 +74,8 @@ fn expanded(
     let lookup = |name: &str| environment.get(name).cloned();
     let mut variables = Variables::new(&lookup);
     let directory = PathBuf::from(&origin.directory);
-    let read = |path: &str| bytes(&directory.join(path)).map_err(|e| reason(&e));
+    let read = |path: &str| in_words(read::file(&directory.join(path), yaml::MAX_BYTES));
+    let read_within = |path: &str| in_words(read::within(&directory, path, yaml::MAX_BYTES));
     let mut profiles = source.profile.clone();
     if profiles.is_empty() {
         let named = environment.get("COMPOSE_PROFILES").map_or("", String::as_str);
@@ -82,6 +83,7 @@ fn expanded(
     }
     let inputs = Inputs {
         read: &read,
+        read_within: &read_within,
         base: &origin.directory,
         profiles: &profiles,
     };
@@ -146,7 +148,8 @@ fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, Str
     };
     for path in files {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{shown}`"))?;
+        let bytes = read::named(&path, yaml::MAX_BYTES).with_context(|| format!("cannot read `{shown}`"))?;
+        let text = String::from_utf8(bytes).with_context(|| format!("cannot read `{shown}`"))?;
         dotenv::parse(&text, &mut found, &|name| own.get(name).cloned()).map_err(|fault| Error::InTheWay {
             messages: vec![format!("`{shown}`: {fault}")],
             hints: vec!["a comment begins with `#`, a value with blanks at its ends needs quotes".to_owned()],
@@ -214,11 +217,11 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
         }
     };
     let shown = path.display().to_string();
-    let bytes = match bytes(path) {
+    let bytes = match read::named(path, yaml::MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             return Err(invalid(
-                format!("cannot read `{shown}`: {}", reason(&error)),
+                format!("cannot read `{shown}`: {error}"),
                 "a blueprint is a YAML file",
             ));
         }
@@ -240,12 +243,9 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     Ok((sources, file, origin))
 }
 
-/// What is in a file, up to a byte past the most that is read: a device has no end.
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = yaml::MAX_BYTES as u64 + 1;
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// What was read, or in few words why nothing was.
+fn in_words(read: Result<Vec<u8>, ReadError>) -> Result<Vec<u8>, String> {
+    read.map_err(|error| error.to_string())
 }
 
 /// A file that is no blueprint at all.
@@ -255,16 +255,6 @@ fn invalid(message: String, hint: &str) -> Error {
     Error::Blueprint {
         problems,
         sources: Sources::default(),
-    }
-}
-
-/// Why a file cannot be read, in few words.
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => outside::NO_FILE.to_owned(),
-        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
     }
 }
 

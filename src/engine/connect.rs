@@ -16,6 +16,8 @@ use std::sync::Arc;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
 use super::fault::Fault;
+use crate::read::{self, ReadError};
+use crate::yaml::MAX_BYTES;
 use choose::{By, Choice, Machine};
 use host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -166,10 +168,11 @@ impl Machine for Here {
     }
 
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        match read::file(path, MAX_BYTES) {
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(ReadError::Io(error)) => Err(error),
+            Err(other) => Err(io::Error::other(other.to_string())),
         }
     }
 

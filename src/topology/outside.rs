@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{Service, Topology};
 use crate::compose::seccomp_profile;
 use crate::value::Value;
-use crate::yaml::MAX_BYTES;
 
 /// What was found outside.
 #[derive(Debug, Clone, Default)]
@@ -47,10 +46,8 @@ impl Topology {
         let services = self.nodes.iter().flat_map(|n| &n.services);
         let paths: BTreeSet<String> = services.flat_map(|s| [pair_files(s), profiles(s)].concat()).collect();
         for path in paths {
-            let content = read(&path).and_then(|bytes| match bytes.len() {
-                ..=MAX_BYTES => String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()),
-                _ => Err(format!("too large: {} MiB are read at most", MAX_BYTES >> 20)),
-            });
+            let content =
+                read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()));
             self.outside.files.insert(path, content.map(Arc::from));
         }
     }
@@ -58,6 +55,10 @@ impl Topology {
 
 /// Why there is nothing in a file that is not there.
 pub const NO_FILE: &str = "no such file";
+/// Why there is nothing in a directory.
+pub const IS_DIRECTORY: &str = "it is a directory";
+/// Why a file is not read that must lie in the blueprint's directory.
+pub const LEADS_OUT: &str = "symbolic links lead from it out of the blueprint's directory";
 
 /// The files of `env_file` and `label_file`, short and long.
 #[must_use]

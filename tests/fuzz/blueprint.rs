@@ -24,6 +24,7 @@ pub(crate) fn survive(bytes: &[u8]) {
     let mut variables = Variables::new(&none);
     let inputs = Inputs {
         read: &|_| Ok(bytes.to_vec()),
+        read_within: &|_| Ok(bytes.to_vec()),
         base: "/blueprint",
         profiles: &[],
     };
