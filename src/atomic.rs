@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Write `content` to the file that a user named `path`, as [`replace`] does. A symbolic link is followed and stays one; what
+/// Write `content` to the file that a user named `path`, as [`replace`] does, with `mode` less the umask. A symbolic link is followed and stays one; what
 /// is no regular file, a pipe or `/dev/stdout`, cannot be replaced: it is written to.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's.
-pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     let mut file = match new_file(parent, mode) {
@@ -34,15 +34,14 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
         other => other?,
     };
     file.write_all(content)?;
-    // What the umask took away, the mode asked for gives back.
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
 
 fn new_file(parent: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(".topogen-")
+        // Not as `render` calls what is unfinished, which its next run removes.
+        .prefix(".topogen.")
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(parent)
 }

@@ -2,3 +2,5 @@
 
 pub mod compose;
 pub mod files;
+mod manifest;
+pub mod output;

@@ -158,8 +158,9 @@ pub enum ConfigSource {
     File {
         /// Its path there.
         path: String,
-        /// What it may be done with, as in chmod(1).
-        mode: u32,
+        /// The mode that the blueprint asks for, as in chmod(1); none where it leaves it to [`ConfigSource::MODE`].
+        #[serde(serialize_with = "or_usual")]
+        mode: Option<u32>,
         /// What is in it.
         #[serde(serialize_with = "lossy")]
         content: Arc<[u8]>,
@@ -174,6 +175,15 @@ pub enum ConfigSource {
     },
     /// Provided by others, in Compose's words.
     External(Value),
+}
+
+impl ConfigSource {
+    /// The mode of a file where the blueprint asks for none, as in chmod(1) (Compose specification, services, `configs`).
+    pub const MODE: u32 = 0o444;
+}
+
+fn or_usual<S: serde::Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(mode.unwrap_or(ConfigSource::MODE))
 }
 
 fn lossy<S: serde::Serializer>(content: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -24,6 +24,7 @@ const PURE: &[&str] = &[
     "plan.rs",
     "plan",
     "render/compose.rs",
+    "render/manifest.rs",
     "roster.rs",
     "select.rs",
     "select",

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Context;
+use rustix::fs::Mode;
 
 use super::load;
 use crate::cli::{Render, TopologyFormat};
@@ -10,6 +11,7 @@ use crate::error::Error;
 use crate::fake;
 use crate::parallel;
 use crate::render::files::File;
+use crate::render::output::{Output, OutputError};
 use crate::render::{compose, files};
 use crate::terminal;
 use crate::text::natural;
@@ -24,14 +26,25 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(&topology).context("cannot print the topology")?;
         return Ok(terminal::data(&format!("{text}\n")).context("cannot print")?);
     }
-    let files = files(&topology)?;
+    let umask = umask();
+    let files = files(&topology, umask)?;
     if args.output.as_os_str() == "-" {
         return print(&files);
     }
     let shown = args.output.display();
-    let changes = files::compare(&args.output, &files).with_context(|| format!("cannot read `{shown}`"))?;
+    let mut output = match args.check {
+        true => Output::open(&args.output),
+        false => Output::create(&args.output),
+    }
+    .map_err(in_the_way)?;
+    output.lock(!args.check, || {
+        terminal::note(&format!(
+            "another `topogen render` is at work in `{shown}`: waiting for it"
+        ));
+    });
+    let changes = files::compare(&output, &files, 0o644 & !umask).map_err(in_the_way)?;
     if args.check {
-        let difference = changes.difference().with_context(|| format!("cannot read `{shown}`"))?;
+        let difference = changes.difference().map_err(in_the_way)?;
         return match changes.write.len() + changes.remove.len() {
             0 => Ok(()),
             count => {
@@ -55,7 +68,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     }
     let (written, gone) = (changes.write.len(), projects(&changes.remove, &files));
     let removed = changes.remove.len();
-    changes.make().with_context(|| format!("cannot write to `{shown}`"))?;
+    changes.make().map_err(in_the_way)?;
     terminal::line(&format!(
         "{} in `{shown}`: {} written, {removed} removed, {} unchanged",
         plural(topology.nodes.len(), "project"),
@@ -70,6 +83,20 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     }
     terminal::line(&next(&topology, &shown.to_string()));
     Ok(())
+}
+
+fn in_the_way(error: OutputError) -> Error {
+    Error::InTheWay {
+        messages: vec![error.to_string()],
+        hints: error.hint().map(str::to_owned).into_iter().collect(),
+    }
+}
+
+/// What new files may not allow, as in umask(2), which tells only whoever sets it.
+fn umask() -> u32 {
+    let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(umask);
+    umask.bits()
 }
 
 /// The projects that `removed` files leave with none of `files`.
@@ -97,9 +124,10 @@ fn print(files: &[File]) -> Result<(), Error> {
     Ok(terminal::data(text.strip_suffix("---\n").unwrap_or(&text)).context("cannot print")?)
 }
 
-/// The Compose file of each node, and the files of its configs.
-fn files(topology: &Topology) -> Result<Vec<File>, Error> {
-    let of_nodes = parallel::each(&topology.nodes, |node| of_node(topology, node));
+/// The Compose file of each node, and the files of its configs. `umask` takes its share of every mode that the blueprint does
+/// not ask for.
+fn files(topology: &Topology, umask: u32) -> Result<Vec<File>, Error> {
+    let of_nodes = parallel::each(&topology.nodes, |node| of_node(topology, node, umask));
     let mut files = Vec::with_capacity(topology.nodes.len());
     for of_node in of_nodes {
         files.extend(of_node?);
@@ -107,19 +135,19 @@ fn files(topology: &Topology) -> Result<Vec<File>, Error> {
     Ok(files)
 }
 
-fn of_node(topology: &Topology, node: &Node) -> Result<Vec<File>, Error> {
+fn of_node(topology: &Topology, node: &Node, umask: u32) -> Result<Vec<File>, Error> {
     let text = compose::file(topology, node).with_context(|| format!("cannot write `{}` as YAML", node.name))?;
     let mut files = vec![File {
         path: format!("{}/{}", node.project, compose::FILE_NAME),
         content: text.into_bytes().into(),
-        mode: 0o644,
+        mode: 0o644 & !umask,
     }];
     for config in &node.configs {
         if let ConfigSource::File { path, mode, content } = &config.source {
             files.push(File {
                 path: format!("{}/{path}", node.project),
                 content: content.clone(),
-                mode: *mode,
+                mode: mode.unwrap_or(ConfigSource::MODE & !umask),
             });
         }
     }

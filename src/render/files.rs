@@ -2,21 +2,17 @@
 //!
 //! A manifest in the directory records what was written there. Nothing else is ever overwritten or removed.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::atomic;
+use super::manifest::{self, FilePath, Hashes, MANIFEST, Manifest};
+use super::output::{Found, Output, OutputError, split};
 use crate::digest::sha256;
 use crate::parallel;
 
-/// The manifest's name.
-pub const MANIFEST: &str = ".topogen.json";
+/// The most bytes that are read of a file to compare it, where what is rendered is not larger itself.
+const MAX_BYTES: usize = 64 << 20;
 
 /// One file to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +25,15 @@ pub struct File {
     pub mode: u32,
 }
 
-/// What was written earlier.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Manifest {
-    /// The layout of this file.
-    version: u32,
-    /// Path, and the hashes that the file may have: two while a render is under way.
-    files: BTreeMap<String, Vec<String>>,
-}
-
 /// What writing would do.
 #[derive(Debug)]
 pub struct Changes<'a> {
-    directory: &'a Path,
+    output: &'a Output,
     manifest: Manifest,
     files: &'a [File],
     hashes: Vec<String>,
+    /// The mode of the manifest, as in chmod(1).
+    manifest_mode: u32,
     /// Places in `files` of those that are not there as they should be.
     pub write: Vec<usize>,
     /// Files of an earlier render that are no longer rendered.
@@ -53,58 +42,60 @@ pub struct Changes<'a> {
     pub blocked: Vec<(PathBuf, &'static str)>,
 }
 
-/// Compare `files` with what is in `directory`.
+/// Compare `files` with what is in `output`. The manifest is to have `manifest_mode`, as in chmod(1).
 ///
 /// # Errors
-/// A file or the manifest that cannot be read.
-pub fn compare<'a>(directory: &'a Path, files: &'a [File]) -> io::Result<Changes<'a>> {
-    let manifest = read_manifest(directory)?;
+/// A link or a file in place of a directory, a manifest that topogen did not write, and what cannot be read.
+pub fn compare<'a>(output: &'a Output, files: &'a [File], manifest_mode: u32) -> Result<Changes<'a>, OutputError> {
+    let manifest = read_manifest(output)?;
     let mut changes = Changes {
-        directory,
+        output,
         files,
         hashes: parallel::each(files, |f| sha256(&f.content)),
+        manifest_mode,
         write: Vec::new(),
         remove: Vec::new(),
         blocked: Vec::new(),
         manifest,
     };
     for (at, file) in files.iter().enumerate() {
-        let path = directory.join(&file.path);
-        let Some(found) = read(&path)? else {
-            changes.write.push(at);
-            continue;
+        let recorded = changes.manifest.files.get(file.path.as_str());
+        let reason = match output.read(&file.path, MAX_BYTES.max(file.content.len()))? {
+            Found::Nothing => None,
+            Found::File { content, mode } if *content == *file.content => match mode == file.mode {
+                true => continue,
+                false => None,
+            },
+            Found::File { content, .. } => why_not_ours(recorded, &content),
+            Found::Other(what) => Some(what),
         };
-        if *found == *file.content && has_mode(&path, file.mode) {
+        changes.write.push(at);
+        changes.blocked.extend(reason.map(|why| (output.join(&file.path), why)));
+    }
+    let rendered: HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
+    for (path, hashes) in &changes.manifest.files {
+        let path = path.as_str();
+        if rendered.contains(path) {
             continue;
         }
-        changes.write.push(at);
-        match changes.manifest.files.get(&file.path) {
-            _ if *found == *file.content => {}
-            None => changes.blocked.push((path, "was not written by topogen")),
-            Some(hashes) if !hashes.contains(&sha256(&found)) => {
-                changes.blocked.push((path, "was changed since it was rendered"))
-            }
-            Some(_) => {}
-        }
-    }
-    let rendered: std::collections::HashSet<&str> = files.iter().map(|f| f.path.as_str()).collect();
-    for (path, hashes) in changes
-        .manifest
-        .files
-        .iter()
-        .filter(|(p, _)| !rendered.contains(p.as_str()))
-    {
-        match read(&directory.join(path))? {
-            Some(found) if !hashes.contains(&sha256(&found)) => {
-                changes
-                    .blocked
-                    .push((directory.join(path), "was changed since it was rendered"));
-                changes.remove.push(path.clone());
-            }
-            Some(_) | None => changes.remove.push(path.clone()),
-        }
+        let reason = match output.read(path, MAX_BYTES)? {
+            Found::Nothing => None,
+            Found::File { content, .. } => why_not_ours(Some(hashes), &content),
+            Found::Other(what) => Some(what),
+        };
+        changes.remove.push(path.to_owned());
+        changes.blocked.extend(reason.map(|why| (output.join(path), why)));
     }
     Ok(changes)
+}
+
+/// Why a file is not one that topogen wrote, where it is none.
+fn why_not_ours(recorded: Option<&Hashes>, content: &[u8]) -> Option<&'static str> {
+    match recorded {
+        None => Some("was not written by topogen"),
+        Some(hashes) if !hashes.contain(&sha256(content)) => Some("was changed since it was rendered"),
+        Some(_) => None,
+    }
 }
 
 impl Changes<'_> {
@@ -112,95 +103,86 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn difference(&self) -> io::Result<String> {
+    pub fn difference(&self) -> Result<String, OutputError> {
         let mut text = String::new();
-        let written = self
-            .write
-            .iter()
-            .map(|at| (self.files[*at].path.as_str(), Some(&self.files[*at].content)));
-        for (path, new) in written.chain(self.remove.iter().map(|path| (path.as_str(), None))) {
-            let old = read(&self.directory.join(path))?.unwrap_or_default();
+        let written = self.write.iter().map(|at| &self.files[*at]);
+        let written = written.map(|f| (f.path.as_str(), Some(f)));
+        for (path, file) in written.chain(self.remove.iter().map(|path| (path.as_str(), None))) {
+            let content = file.map_or(&[][..], |f| &f.content);
+            let (old, mode) = match self.output.read(path, MAX_BYTES.max(content.len()))? {
+                Found::File { content, mode } => (content, Some(mode)),
+                Found::Nothing | Found::Other(_) => (Vec::new(), None),
+            };
+            if let (Some(file), Some(mode)) = (file, mode.filter(|_| *old == *content)) {
+                text.push_str(&format!("{path}: mode {mode:04o} becomes {:04o}\n", file.mode));
+            }
             let old = String::from_utf8_lossy(&old);
-            let new = String::from_utf8_lossy(new.map_or(&[][..], |c| c));
+            let new = String::from_utf8_lossy(content);
             let diff = similar::TextDiff::from_lines(old.as_ref(), new.as_ref());
             text.push_str(&diff.unified_diff().header(path, path).to_string());
         }
         Ok(text)
     }
 
-    /// Make them. A crash at any moment leaves whole files and a manifest that knows all of them.
+    /// Make them. A crash at any moment leaves whole files, a manifest that knows all of them, and perhaps unfinished ones,
+    /// which the next render removes.
     ///
     /// # Errors
     /// The file system's.
-    pub fn make(mut self) -> io::Result<()> {
-        fs::create_dir_all(self.directory)?;
+    pub fn make(mut self) -> Result<(), OutputError> {
+        self.sweep()?;
         for at in &self.write {
-            let hashes = self.manifest.files.entry(self.files[*at].path.clone()).or_default();
-            hashes.push(self.hashes[*at].clone());
+            self.manifest.add(&self.files[*at].path, &self.hashes[*at]);
         }
         if !self.write.is_empty() || !self.remove.is_empty() {
             self.write_manifest()?;
         }
         let written = parallel::each(&self.write, |at| {
             let file = &self.files[*at];
-            atomic::replace(&self.directory.join(&file.path), &file.content, file.mode)
+            self.output.write(&file.path, &file.content, file.mode)
         });
-        written.into_iter().collect::<io::Result<()>>()?;
+        written.into_iter().collect::<Result<(), _>>()?;
         for path in &self.remove {
-            let path = self.directory.join(path);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            // Only where nothing else is in them.
-            for parent in path.ancestors().skip(1).take_while(|p| *p != self.directory) {
-                let _ = fs::remove_dir(parent);
-            }
+            self.output.remove(path)?;
         }
-        let kept = self.files.iter().zip(&self.hashes);
-        self.manifest.files = kept.map(|(f, h)| (f.path.clone(), vec![h.clone()])).collect();
+        self.manifest = Manifest::default();
+        for (file, hash) in self.files.iter().zip(&self.hashes) {
+            self.manifest.add(&file.path, hash);
+        }
         self.write_manifest()
     }
 
-    fn write_manifest(&mut self) -> io::Result<()> {
-        self.manifest.version = 1;
-        let mut text = serde_json::to_vec_pretty(&self.manifest)?;
-        text.push(b'\n');
-        let path = self.directory.join(MANIFEST);
-        if read(&path)?.as_deref() == Some(text.as_slice()) {
-            return Ok(());
+    /// Remove what renders that were killed left: they had recorded beforehand where they were about to write.
+    fn sweep(&self) -> Result<(), OutputError> {
+        let recorded = self.manifest.files.keys().map(FilePath::as_str);
+        let paths = self.files.iter().map(|f| f.path.as_str()).chain(recorded);
+        let mut directories: BTreeSet<Vec<&str>> = paths.map(|path| split(path).0).collect();
+        directories.insert(Vec::new());
+        let directories: Vec<Vec<&str>> = directories.into_iter().collect();
+        let swept = parallel::each(&directories, |names| self.output.sweep(names));
+        swept.into_iter().collect()
+    }
+
+    fn write_manifest(&self) -> Result<(), OutputError> {
+        let text = self.manifest.text().map_err(|error| OutputError::Manifest {
+            path: self.output.join(MANIFEST),
+            reason: error.to_string(),
+        })?;
+        match self.output.read(MANIFEST, manifest::MAX_BYTES)? {
+            Found::File { content, .. } if content == text => Ok(()),
+            _ => self.output.write(MANIFEST, &text, self.manifest_mode),
         }
-        atomic::replace(&path, &text, 0o644)
     }
 }
 
-fn has_mode(path: &Path, mode: u32) -> bool {
-    fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o7777 == mode)
-}
-
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn read_manifest(directory: &Path) -> io::Result<Manifest> {
-    let path = directory.join(MANIFEST);
-    let Some(text) = read(&path)? else {
-        return Ok(Manifest::default());
+fn read_manifest(output: &Output) -> Result<Manifest, OutputError> {
+    let wrong = |reason: String| OutputError::Manifest {
+        path: output.join(MANIFEST),
+        reason,
     };
-    let manifest: Manifest = serde_json::from_slice(&text)
-        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))?;
-    let escapes = |p: &String| {
-        Path::new(p)
-            .components()
-            .any(|c| !matches!(c, std::path::Component::Normal(_)))
-    };
-    if let Some(path) = manifest.files.keys().find(|p| escapes(p)) {
-        let message = format!("{MANIFEST} names a file outside its directory: {path}");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    match output.read(MANIFEST, manifest::MAX_BYTES)? {
+        Found::Nothing => Ok(Manifest::default()),
+        Found::File { content, .. } => Manifest::parse(&content).map_err(wrong),
+        Found::Other(what) => Err(wrong(format!("it {what}"))),
     }
-    Ok(manifest)
 }

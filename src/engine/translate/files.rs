@@ -71,8 +71,10 @@ impl Translation<'_> {
                 }
             }
             let (mode, content) = match &config.source {
-                ConfigSource::File { mode, content, .. } => (*mode, content.clone()),
-                ConfigSource::Environment { value: Some(value), .. } => (0o444, Arc::from(value.as_bytes())),
+                ConfigSource::File { mode, content, .. } => (mode.unwrap_or(ConfigSource::MODE), content.clone()),
+                ConfigSource::Environment { value: Some(value), .. } => {
+                    (ConfigSource::MODE, Arc::from(value.as_bytes()))
+                }
                 ConfigSource::Environment { name, .. } => {
                     self.wrong(
                         kind.section(),

@@ -38,8 +38,8 @@ impl Expansion<'_> {
         })
     }
 
-    /// The mode that services ask for: one file has one.
-    fn mode_of(&mut self, role: &Role, config: &blueprint::Config) -> Option<u32> {
+    /// The mode that services ask for, where any does: one file has one. None of it all where what they ask for is wrong.
+    fn mode_of(&mut self, role: &Role, config: &blueprint::Config) -> Option<Option<u32>> {
         let mut mode: Option<u32> = None;
         let of_nodes = role.overrides.iter().flat_map(|o| &o.services);
         for service in role.services.iter().chain(of_nodes) {
@@ -76,7 +76,7 @@ impl Expansion<'_> {
                 mode = Some(asked);
             }
         }
-        Some(mode.unwrap_or(0o444))
+        Some(mode)
     }
 
     pub(super) fn configs(&mut self, compiled: &CompiledRole<'_>, scope: &Scope) -> Option<Vec<Config>> {
