@@ -302,7 +302,7 @@ pub struct Logs {
     /// Nodes, roles or services [default: the whole cluster]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<Target>,
-    /// Go on with what is printed from now on, also by containers that start later
+    /// Go on with what is printed from now on, also by containers that start later, until the cluster is gone
     #[arg(short, long)]
     pub follow: bool,
     /// Lines to begin with, of each container [default: all]

@@ -1,16 +1,16 @@
 //! The Docker Engine as a target: what topogen asks of it, and what it finds there.
 
 pub mod apply;
+pub mod changes;
 pub mod connect;
-pub mod events;
+pub mod drift;
 pub mod exec;
 pub mod fault;
-pub mod happened;
 pub mod inspect;
 pub mod logs;
 pub mod observe;
 pub mod probe;
 pub mod request;
-pub mod settle;
+pub mod stops;
 pub mod translate;
 mod verbs;

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use topogen::cluster::State;
-use topogen::engine::{observe, settle};
+use topogen::engine::observe;
+use topogen::engine::stops::{SignalHistory, wait_for_stops};
 
 use crate::engine::cluster::Cluster;
 use crate::engine::{Call, EngineDouble, Program, Version};
@@ -115,18 +116,18 @@ async fn a_stop_in_flight_is_found_and_waited_for() {
         let cluster = up(&double).await;
         stopped_by_somebody_gone(&cluster, A).await;
         let name = &cluster.desired.cluster;
-        let told = settle::told(&cluster.engine, name, Duration::from_secs(12)).await;
+        let history = SignalHistory::read(&cluster.engine, name, Duration::from_secs(12)).await;
         let id = double.state().container(A).id().to_owned();
-        assert_eq!(told.running.keys().collect::<Vec<_>>(), [&id]);
+        assert_eq!(history.running.keys().collect::<Vec<_>>(), [&id]);
         assert!(
-            settle::settle(&cluster.engine, name, &told)
+            wait_for_stops(&cluster.engine, name, &history)
                 .await
                 .expect("the engine answers")
         );
         assert_eq!(double.state().container(A).status(), "exited");
-        let told = settle::told(&cluster.engine, name, Duration::from_secs(12)).await;
-        assert!(told.running.is_empty());
-        assert!(told.ended.contains(&id));
+        let history = SignalHistory::read(&cluster.engine, name, Duration::from_secs(12)).await;
+        assert!(history.running.is_empty());
+        assert!(history.exited.contains(&id));
     }
 }
 
@@ -136,10 +137,10 @@ async fn a_signal_that_stops_nothing_is_not_waited_for() {
     let cluster = up(&double).await;
     double.state().kill(A, "USR1").expect("it runs");
     let name = &cluster.desired.cluster;
-    let told = settle::told(&cluster.engine, name, Duration::from_secs(12)).await;
-    assert_eq!(told.running.len(), 1);
+    let history = SignalHistory::read(&cluster.engine, name, Duration::from_secs(12)).await;
+    assert_eq!(history.running.len(), 1);
     assert!(
-        !settle::settle(&cluster.engine, name, &told)
+        !wait_for_stops(&cluster.engine, name, &history)
             .await
             .expect("the engine answers")
     );
@@ -155,8 +156,8 @@ async fn events_that_break_off_leave_what_they_had_told() {
     double.state().kill(A, "TERM").expect("it runs");
     double.state().kill(other, "TERM").expect("it runs");
     double.on(Call::Events).cut_after(1);
-    let told = settle::told(&cluster.engine, &cluster.desired.cluster, Duration::from_secs(12)).await;
-    assert_eq!((told.running.len(), told.ended.len()), (1, 0));
+    let history = SignalHistory::read(&cluster.engine, &cluster.desired.cluster, Duration::from_secs(12)).await;
+    assert_eq!((history.running.len(), history.exited.len()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,8 +167,8 @@ async fn an_engine_that_tells_no_events_is_not_waited_for() {
     double.state().kill(A, "TERM").expect("it runs");
     double.on(Call::Events).hang();
     let begun = tokio::time::Instant::now();
-    let told = settle::told(&cluster.engine, &cluster.desired.cluster, Duration::from_secs(12)).await;
-    assert!(told.running.is_empty() && told.ended.is_empty());
+    let history = SignalHistory::read(&cluster.engine, &cluster.desired.cluster, Duration::from_secs(12)).await;
+    assert!(history.running.is_empty() && history.exited.is_empty());
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 

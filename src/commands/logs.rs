@@ -3,43 +3,51 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use bollard::models::EventMessage;
-use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::verbs::Found;
-use super::work;
+use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Logs, Which};
 use crate::cluster::ObservedContainer;
 use crate::console;
+use crate::engine::changes::{Change, ContainerEvent, Notice, Subscription, Topic};
 use crate::engine::connect::Engine;
-use crate::engine::events;
 use crate::engine::fault::Fault;
 use crate::engine::logs::{Ask, Line, Merged, follow, lines};
+use crate::engine::observe;
 use crate::error::{Error, Exit};
 use crate::lines::{Prefixes, whose};
-use crate::{select, terminal};
+use crate::select::{self, Target};
+use crate::terminal;
 
 /// Lines on their way from those who follow to the one who prints.
 const ON_THE_WAY: usize = 1024;
+/// The time between two looks at whether the cluster is gone.
+const LOOK: Duration = Duration::from_millis(500);
+/// How many looks in a row must find nothing of the cluster: `up` may remove all of it before it creates it again.
+const GONE: u32 = 4;
 
 pub(super) async fn run(args: &Logs) -> Result<(), Error> {
-    let found = Found::look(&Which {
+    let mut found = Found::look(&Which {
         name: args.name.clone(),
         file: args.file.clone(),
     })
     .await?;
+    let changes = match args.follow {
+        true => Some(found.subscribe(Topic::ContainersOf(&found.cluster.clone())).await?),
+        false => None,
+    };
     let chosen = found.select(|all| select::select(&args.targets, all)).await?;
     console::many_files();
     let mut printer = Printer::new(args, &chosen);
     let work = async {
-        match args.follow {
-            false => past(&found, &chosen, args, &mut printer).await.map(drop),
-            true => all(&found, &chosen, args, &mut printer).await,
+        match changes {
+            None => past(&found, &chosen, args, &mut printer).await.map(drop),
+            Some(changes) => all(&found, &chosen, changes, args, &mut printer).await,
         }
     };
     let result = tokio::select! {
@@ -58,17 +66,20 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
     error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What was printed so far, in the order of time; for each container the time of its last line.
+/// Shows what was printed so far, in the order of time. Returns the time of each container's last line, none where it has
+/// printed nothing.
 async fn past(
     found: &Found,
     chosen: &[&ObservedContainer],
     args: &Logs,
     printer: &mut Printer,
 ) -> Result<Vec<Option<SystemTime>>, Error> {
+    let shows_none = args.tail == Some(0);
     let ask = Ask {
         since: args.since,
         until: args.until,
-        tail: args.tail,
+        // The last line is asked for also where it is not shown: what comes after it is new.
+        tail: args.tail.map(|n| n.max(1)),
         ..Ask::default()
     };
     let mut last = vec![None; chosen.len()];
@@ -77,6 +88,9 @@ async fn past(
     while let Some((at, line)) = merged.next().await {
         if let Ok(line) = &line {
             last[at] = Some(line.time);
+            if shows_none {
+                continue;
+            }
         }
         printer.show(chosen[at], line)?;
     }
@@ -84,29 +98,25 @@ async fn past(
     Ok(last)
 }
 
-/// What was printed so far and what will be, until nothing is left that could print.
-async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer: &mut Printer) -> Result<(), Error> {
-    // Before anything is read: what starts meanwhile is not to be missed.
-    let (happened, mut happenings) = mpsc::unbounded_channel();
-    let mut source = Box::pin(events::of(&found.engine, &["container"]));
-    tokio::spawn(async move {
-        while let Some(event) = source.next().await {
-            if happened.send(event).is_err() {
-                break;
-            }
-        }
-    });
+/// Shows what was printed so far and what will be, until nothing of the cluster is left on the engine.
+async fn all(
+    found: &Found,
+    chosen: &[&ObservedContainer],
+    mut changes: Subscription,
+    args: &Logs,
+    printer: &mut Printer,
+) -> Result<(), Error> {
     let last = past(found, chosen, args, printer).await?;
-    let mut followers = Followers::new(&found.engine);
+    let mut followers = Followers::new(&found.engine, &args.targets);
     for (container, after) in chosen.iter().zip(last) {
         let ask = Ask {
             after,
             since: args.since,
-            tail: args.tail.filter(|_| after.is_none()),
             ..Ask::default()
         };
         followers.add((*container).clone(), ask);
     }
+    let mut is_lost = false;
     loop {
         tokio::select! {
             Some((container, line)) = followers.lines.recv() => {
@@ -117,19 +127,51 @@ async fn all(found: &Found, chosen: &[&ObservedContainer], args: &Logs, printer:
                 }
                 printer.flush()?;
             }
-            happening = happenings.recv() => match happening {
-                Some(Ok(event)) => followers.take(event, found, args),
-                Some(Err(error)) => return Err(work::doing("look at the engine")(error)),
-                None => return Err(Error::Other(anyhow::anyhow!("the engine hung up"))),
+            notice = changes.next() => match notice {
+                Notice::Change(change) => followers.take(change),
+                Notice::Lost(reason) => {
+                    is_lost = true;
+                    terminal::line(&lost_engine(&reason));
+                }
+                Notice::Resumed => {
+                    is_lost = false;
+                    terminal::line(FOUND_AGAIN);
+                    match observe::containers(&found.engine, Some(&found.cluster)).await {
+                        Ok(containers) => followers.compare(&containers),
+                        Err(error) => match changes.reason_of_loss().await {
+                            Some(reason) => {
+                                is_lost = true;
+                                terminal::line(&lost_engine(&reason));
+                            }
+                            None => return Err(work::doing("look at the engine")(error)),
+                        },
+                    }
+                }
             },
-            None = followers.tasks.join_next() => return Ok(()),
+            Some(_) = followers.tasks.join_next() => {}
+            () = gone(found), if followers.tasks.is_empty() && !is_lost => return Ok(()),
         }
     }
 }
 
+/// Returns when nothing of the cluster is on the engine. That `up` recreates what is followed is not enough: for a moment
+/// no container may be left, but the cluster's networks stay.
+async fn gone(found: &Found) {
+    let mut looks = 0;
+    while looks < GONE {
+        tokio::time::sleep(LOOK).await;
+        let containers = observe::containers(&found.engine, Some(&found.cluster)).await;
+        let networks = observe::networks(&found.engine).await;
+        let is_gone = containers.is_ok_and(|c| c.is_empty())
+            && networks.is_ok_and(|n| !n.iter().any(|n| n.is_of(&found.cluster)));
+        looks = if is_gone { looks + 1 } else { 0 };
+    }
+}
+
 /// Those who follow a container each.
-struct Followers {
+struct Followers<'a> {
     engine: Engine,
+    targets: &'a [Target],
     tasks: JoinSet<()>,
     /// By container: told of every start.
     starts: HashMap<String, watch::Sender<()>>,
@@ -137,11 +179,12 @@ struct Followers {
     lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, Fault>)>,
 }
 
-impl Followers {
-    fn new(engine: &Engine) -> Self {
+impl<'a> Followers<'a> {
+    fn new(engine: &Engine, targets: &'a [Target]) -> Self {
         let (sender, lines) = mpsc::channel(ON_THE_WAY);
         Self {
             engine: engine.clone(),
+            targets,
             tasks: JoinSet::new(),
             starts: HashMap::new(),
             sender,
@@ -162,19 +205,30 @@ impl Followers {
         self.tasks.spawn(work);
     }
 
-    /// A container that starts is followed again, or for the first time; one that is gone no more.
-    fn take(&mut self, event: EventMessage, found: &Found, args: &Logs) {
-        let action = event.action.unwrap_or_default();
-        let Some(container) = event.actor.and_then(|a| events::container(a, &found.cluster)) else {
-            return;
-        };
-        match (action.as_str(), self.starts.get(&container.id)) {
-            ("destroy", _) => drop(self.starts.remove(&container.id)),
-            ("start", Some(start)) => drop(start.send(())),
-            ("start", None) if !select::present(&args.targets, std::slice::from_ref(&container)).is_empty() => {
-                self.add(container, Ask::default());
-            }
+    /// Follows a container that starts, again or for the first time, and one that is removed no more.
+    fn take(&mut self, change: Change) {
+        let Change::Container(change) = change else { return };
+        match change.event {
+            ContainerEvent::Removed => drop(self.starts.remove(&change.id)),
+            ContainerEvent::Started => self.follow(change.started()),
             _ => {}
+        }
+    }
+
+    /// Does the same for all that may have started and been removed while the engine was lost; `containers` are those that
+    /// are there.
+    fn compare(&mut self, containers: &[ObservedContainer]) {
+        self.starts.retain(|id, _| containers.iter().any(|c| c.id == *id));
+        for container in containers {
+            self.follow(container.clone());
+        }
+    }
+
+    fn follow(&mut self, container: ObservedContainer) {
+        match self.starts.get(&container.id) {
+            Some(start) => drop(start.send(())),
+            None if select::present(self.targets, std::slice::from_ref(&container)).is_empty() => {}
+            None => self.add(container, Ask::default()),
         }
     }
 }

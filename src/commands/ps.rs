@@ -4,19 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use bollard::models::EventMessage;
-use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
 use super::verbs::Found;
-use super::work;
+use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Ps};
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
-use crate::engine::events;
+use crate::engine::changes::{Change, ContainerEvent, Notice, Subscription, Topic};
 use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::error::{Error, Exit};
+use crate::name::ClusterName;
 use crate::roster::{self, NodeRow};
 use crate::{console, select, terminal};
 
@@ -83,43 +83,66 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
     Ok(roster::rows(&chosen, &names, private))
 }
 
-/// Show it, and again whenever it has changed, until asked to end.
+/// Shows the nodes, and shows them again whenever they have changed, until asked to end. While the engine is lost the last
+/// known nodes stay shown, with the reason.
 async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
-    let mut happenings = Box::pin(events::of(&found.engine, &["container", "network"]));
+    let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
     let screen = on_terminal.then(console::Screen::new);
     let mut sizes = if on_terminal { console::sizes() } else { None };
     let mut end = Box::pin(console::asked_to_end());
     let mut shown: Option<Vec<NodeRow>> = None;
+    let mut lost: Option<String> = None;
     let result = loop {
-        let now = match nodes(args, found, names).await {
-            Ok(now) => now,
-            Err(error) => break Err(work::doing("look at the engine")(error)),
-        };
-        let size = sizes.as_mut().map(|s| *s.borrow_and_update());
-        if let Some(screen) = &screen {
-            let (rows, columns) = size.unwrap_or((24, 80));
-            screen.show(&roster::screen(found.cluster.as_str(), &now, rows, columns));
-        } else if shown.as_ref() != Some(&now) && !show(args, &now, shown.is_some())? {
-            return Ok(());
+        if lost.is_none() {
+            match nodes(args, found, names).await {
+                Ok(now) => {
+                    let is_new = shown.as_ref() != Some(&now);
+                    if screen.is_none() && is_new && !show(args, &now, shown.is_some())? {
+                        return Ok(());
+                    }
+                    shown = Some(now);
+                }
+                Err(error) => match changes.reason_of_loss().await {
+                    Some(reason) => lost = Some(reason),
+                    None => break Err(work::doing("look at the engine")(error)),
+                },
+            }
         }
-        shown = Some(now);
-        let looked = tokio::select! {
-            result = happened(&mut happenings) => result,
-            () = resized(&mut sizes) => Ok(()),
-            () = tokio::time::sleep(SELDOM) => Ok(()),
+        let size = sizes.as_mut().map(|s| *s.borrow_and_update());
+        match (&screen, &shown, &lost) {
+            (Some(screen), Some(nodes), _) => {
+                let (rows, columns) = size.unwrap_or((24, 80));
+                screen.show(&roster::screen(&title(found, lost.as_deref()), nodes, rows, columns));
+            }
+            (None, _, Some(reason)) => terminal::line(&lost_engine(reason)),
+            _ => {}
+        }
+        let was_lost = lost.is_some();
+        tokio::select! {
+            () = visible(&mut changes, &found.cluster, &mut lost) => {}
+            () = resized(&mut sizes) => {}
+            () = tokio::time::sleep(SELDOM), if lost.is_none() => {}
             () = &mut end => break Err(Error::Shown(Exit::Interrupted)),
         };
         // All that happens at once is one change.
         tokio::time::sleep(PAUSE).await;
-        while happenings.next().now_or_never().is_some_and(|event| event.is_some()) {}
-        let again = match looked {
-            Ok(()) => observe::containers(&found.engine, Some(&found.cluster)).await,
-            Err(error) => Err(error),
-        };
-        match again {
+        while visible(&mut changes, &found.cluster, &mut lost)
+            .now_or_never()
+            .is_some()
+        {}
+        if lost.is_some() {
+            continue;
+        }
+        if was_lost && screen.is_none() {
+            terminal::line(FOUND_AGAIN);
+        }
+        match observe::containers(&found.engine, Some(&found.cluster)).await {
             Ok(containers) => found.containers = containers,
-            Err(error) => break Err(work::doing("look at the engine")(error)),
+            Err(error) => match changes.reason_of_loss().await {
+                Some(reason) => lost = Some(reason),
+                None => break Err(work::doing("look at the engine")(error)),
+            },
         }
     };
     let stays = screen.is_some();
@@ -130,16 +153,31 @@ async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Er
     result
 }
 
-/// Returns when something happens that may show.
-async fn happened(happenings: &mut (impl Stream<Item = Result<EventMessage, Fault>> + Unpin)) -> Result<(), Fault> {
+/// The cluster, as the title of the screen names it.
+fn title(found: &Found, lost: Option<&str>) -> String {
+    match lost {
+        None => found.cluster.to_string(),
+        Some(reason) => format!("{} as last seen, the engine is lost ({reason})", found.cluster),
+    }
+}
+
+/// Returns when something happens that may show in what is shown of `cluster`, or when the engine is lost or found again;
+/// `lost` then holds why it is lost.
+async fn visible(changes: &mut Subscription, cluster: &ClusterName, lost: &mut Option<String>) {
     loop {
-        let event = happenings
-            .next()
-            .await
-            .unwrap_or_else(|| Err(Fault::Own("it hung up".to_owned())))?;
-        // Health checks are commands: what they find is told beside.
-        if !event.action.is_some_and(|a| a.starts_with("exec_")) {
-            return Ok(());
+        match changes.next().await {
+            Notice::Lost(reason) => {
+                *lost = Some(reason);
+                return;
+            }
+            Notice::Resumed => {
+                *lost = None;
+                return;
+            }
+            Notice::Change(Change::Container(change)) if !change.is_of(cluster) => {}
+            // Health checks are such visits, and the change of health that comes of one is told by itself.
+            Notice::Change(Change::Container(change)) if change.event == ContainerEvent::Visited => {}
+            Notice::Change(_) => return,
         }
     }
 }

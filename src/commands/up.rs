@@ -16,9 +16,9 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
-use crate::engine::happened;
+use crate::engine::drift;
 use crate::engine::observe;
-use crate::engine::settle;
+use crate::engine::stops::{SignalHistory, wait_for_stops};
 use crate::engine::translate;
 use crate::engine::translate::Origin;
 use crate::error::Error;
@@ -93,7 +93,7 @@ pub(super) async fn run(args: &Up) -> Result<(), Error> {
         gone.extend(nodes_taken_away(&plan, &desired));
         anew.extend(made_anew(&plan));
         work::carry_out(&plan, &desired.cluster, &engine, desired.layout, deadline, &args.work).await?;
-        if happened::only(&plan, &desired.cluster, &engine, begun).await {
+        if drift::is_ruled_out(&plan, &desired.cluster, &engine, begun).await {
             break;
         }
         let now = work::look_back(&engine, &desired.cluster).await?;
@@ -172,10 +172,10 @@ async fn looked(engine: &Engine, desired: &Desired, window: Duration) -> Result<
     let looking = || work::doing("look at the engine");
     terminal::doing("looking at the engine");
     let look = || observe::observe(engine, &desired.cluster, desired.host_ports());
-    let (observed, told) = tokio::join!(look(), settle::told(engine, &desired.cluster, window));
+    let (observed, history) = tokio::join!(look(), SignalHistory::read(engine, &desired.cluster, window));
     let mut observed = observed.map_err(looking())?;
-    let settled = settle::settle(engine, &desired.cluster, &told).await;
-    if settled.map_err(looking())? {
+    let waited = wait_for_stops(engine, &desired.cluster, &history).await;
+    if waited.map_err(looking())? {
         observed = look().await.map_err(looking())?;
     }
     let needed = work::makes_fakes(desired, &observed);
@@ -214,13 +214,9 @@ async fn were_stopped(ended: &[&ObservedContainer], engine: &Engine, desired: &D
     if ended.is_empty() {
         return false;
     }
-    let told = settle::told(
-        engine,
-        &desired.cluster,
-        window + Duration::from_millis(terminal::elapsed()),
-    )
-    .await;
-    ended.iter().any(|c| told.ended.contains(&c.id))
+    let window = window + Duration::from_millis(terminal::elapsed());
+    let history = SignalHistory::read(engine, &desired.cluster, window).await;
+    ended.iter().any(|c| history.exited.contains(&c.id))
 }
 
 /// That the cluster is another blueprint's, and would become this one's. One whose file is gone was moved.

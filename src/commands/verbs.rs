@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{load, work};
 use crate::cli::{Act, Which};
 use crate::cluster::ObservedContainer;
+use crate::engine::changes::{Subscription, Topic};
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
@@ -101,6 +102,16 @@ impl Found {
             containers,
             up: which.command("up"),
         })
+    }
+
+    /// Subscribes to changes on the engine and observes the cluster again, so that nothing between the two is missed.
+    pub(super) async fn subscribe(&mut self, topic: Topic<'_>) -> Result<Subscription, Error> {
+        let subscription = Subscription::open(&self.engine, topic).await;
+        let subscription = subscription.map_err(work::doing("look at the engine"))?;
+        self.containers = observe::containers(&self.engine, Some(&self.cluster))
+            .await
+            .map_err(work::doing("look at the engine"))?;
+        Ok(subscription)
     }
 
     /// What `choose` chooses; an error of usage where it finds nothing, or nothing is there.

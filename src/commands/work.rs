@@ -238,6 +238,14 @@ pub(super) fn doing(what: &str) -> impl FnOnce(Fault) -> Error + use<'_> {
     move |source| Error::Engine { doing, source }
 }
 
+/// What is said when an engine that is followed is lost, for that reason.
+pub(super) fn lost_engine(reason: &str) -> String {
+    format!("lost the engine ({reason}): trying to reach it again")
+}
+
+/// What is said when it answers again.
+pub(super) const FOUND_AGAIN: &str = "the engine answers again";
+
 /// How often it is looked and planned anew, where what was planned for has changed when all is done.
 pub(super) const LOOKS: u32 = 3;
 

@@ -23,6 +23,7 @@ use host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
 use transport::{Dial, Stream, Transport};
 
+pub(super) use transport::head_of;
 pub use unanswered::no_answer;
 
 /// Seconds to wait for one answer: creating a container takes long on a loaded machine.

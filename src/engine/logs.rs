@@ -11,6 +11,7 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::{Stream as Source, StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::connect::Engine;
 use super::exec::Stream;
@@ -18,6 +19,10 @@ use super::fault::Fault;
 use super::observe::read;
 use crate::cluster::ObservedContainer;
 use crate::lines::trimmed;
+
+/// How long is waited before the lines of a container are asked for again when the connection broke, unless the container
+/// starts before.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A point in time as people say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,8 +223,8 @@ impl Merged {
     }
 }
 
-/// Give the lines of `container` to `out` as they come, again whenever it has started anew, until `starts` is closed or
-/// nobody listens.
+/// Gives the lines of `container` to `out` as they come, again whenever it has started anew, until it is removed, `starts`
+/// is closed or nobody listens. Where the connection breaks it goes on after the last line as soon as the engine answers.
 pub async fn follow(
     engine: Engine,
     container: Arc<ObservedContainer>,
@@ -232,21 +237,28 @@ pub async fn follow(
         // A start from now on is news.
         starts.borrow_and_update();
         let mut lines = lines(&engine, &container.id, ask);
+        let mut is_broken = false;
         while let Some(line) = lines.next().await {
             match &line {
                 Ok(line) => ask.after = Some(line.time),
-                // Gone with all it said.
+                // It was removed, with all that it printed.
                 Err(fault) if fault.is_not_found() => return,
-                Err(_) => {}
+                Err(Fault::Lost(..)) => {
+                    is_broken = true;
+                    break;
+                }
+                Err(_) => {
+                    // Nobody may be listening any more.
+                    let _ = out.send((container, line)).await;
+                    return;
+                }
             }
-            let failed = line.is_err();
-            if out.send((container.clone(), line)).await.is_err() || failed {
+            if out.send((container.clone(), line)).await.is_err() {
                 return;
             }
         }
-        // What came before has been given.
-        ask.tail = None;
-        if starts.changed().await.is_err() {
+        let wait = if is_broken { RETRY } else { Duration::MAX };
+        if let Ok(Err(_)) = timeout(wait, starts.changed()).await {
             return;
         }
     }

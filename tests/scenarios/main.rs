@@ -273,6 +273,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         verbs::logs_follow,
     ),
     (
+        "verbs::logs_follow_what_is_recreated_and_repeat_nothing",
+        Needs::Engine,
+        verbs::logs_follow_the_new_one,
+    ),
+    (
         "verbs::ps_shows_health_exit_codes_and_ports",
         Needs::Engine,
         verbs::ps_health,

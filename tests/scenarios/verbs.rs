@@ -470,11 +470,39 @@ pub(crate) fn logs_follow() {
     cluster.must("up", &["-q"]);
     assert_eq!(follower.line(), "w2/db | w2/db: exposes no port, waits");
     assert_eq!(follower.interrupt(), Some(130));
-    // When all that is followed is gone there is nothing left to wait for.
+    // When all of the cluster is gone there is nothing left to wait for.
     let mut follower = Follower::new(&cluster, &["logs", "-f", "w1"]);
     follower.line();
     cluster.must("down", &["-q"]);
     assert_eq!(follower.child.wait().expect("it ends").code(), Some(0));
+}
+
+/// A container that is recreated is followed under its new id, though for a while there is none; and what was printed before
+/// the beginning is not shown when it starts again.
+pub(crate) fn logs_follow_the_new_one() {
+    let cluster = up(BLUEPRINT);
+    let old = wait("it speaks", || printed(&cluster, &["w1/db"]).pop());
+    let mut follower = Follower::new(&cluster, &["logs", "-f", "--tail", "0", "--format", "json", "w1/db"]);
+    let time = |line: &str| -> String {
+        let line: Json = serde_json::from_str(line).expect("JSON");
+        line["time"].as_str().expect("a time").to_owned()
+    };
+    // Until it follows, what is printed is not shown.
+    let first = wait("it follows", || {
+        cluster.must("restart", &["-q", "-t", "0", "w1/db"]);
+        follower.lines.recv_timeout(Duration::from_secs(2)).ok()
+    });
+    cluster.must("restart", &["-q", "-t", "0", "w1/db"]);
+    let mut times = vec![old.1, time(&first)];
+    docker(&["rm", "-f", &cluster.container("w1", "db")]);
+    fs::write(cluster.path().join("topogen.yaml"), BLUEPRINT).unwrap();
+    cluster.must("up", &["-q"]);
+    let new = wait("the new one speaks", || printed(&cluster, &["w1/db"]).pop());
+    while times.last() != Some(&new.1) {
+        times.push(time(&follower.line()));
+    }
+    assert!(times.is_sorted_by(|a, b| a < b), "no line twice: {times:?}");
+    assert_eq!(follower.interrupt(), Some(130));
 }
 
 pub(crate) fn ps_health() {

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bollard::BollardRequest;
 use bollard::errors::Error;
 use futures_util::future::BoxFuture;
+use futures_util::{Stream as Source, StreamExt};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderValue};
@@ -38,6 +41,23 @@ type Body = <BollardRequest as Carries>::Body;
 /// What a connection is to HTTP.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+tokio::task_local! {
+    /// Whether the head of the answer has come that [`head_of`] waits for.
+    static HEAD: Arc<AtomicBool>;
+}
+
+/// Waits until the head of the answer has come that `stream` is the body of, and gives the first item where it came along.
+/// Bollard sends the request when the stream is first polled, and tells nothing of the head.
+pub(in crate::engine) async fn head_of<S: Source + Unpin>(stream: &mut S) -> Option<S::Item> {
+    let head = Arc::new(AtomicBool::new(false));
+    let has_come = Arc::clone(&head);
+    let first = std::future::poll_fn(|context| match stream.poll_next_unpin(context) {
+        Poll::Pending if has_come.load(Ordering::Relaxed) => Poll::Ready(None),
+        polled => polled,
+    });
+    HEAD.scope(head, first).await
+}
 
 /// The way to an engine.
 pub(super) struct Transport {
@@ -146,6 +166,8 @@ impl Transport {
             match sender.try_send_request(request).await {
                 Ok(answer) => {
                     self.hear(&answer);
+                    // Nobody may be waiting for it.
+                    let _ = HEAD.try_with(|head| head.store(true, Ordering::Relaxed));
                     self.keep(sender);
                     return Ok(answer);
                 }
