@@ -24,7 +24,7 @@ use anyhow::Context;
 
 use crate::cli::Command;
 use crate::error::Error;
-use crate::plan::verbs::Verb;
+use crate::plan::verbs::NodeVerb;
 
 /// Carry out `command`.
 pub(crate) fn run(command: Command) -> Result<(), Error> {
@@ -41,18 +41,18 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Ps(args) => block_on(ps::run(&args)),
         Command::Logs(args) => block_on(logs::run(&args)),
         Command::Exec(args) => block_on(exec::run(&args)),
-        Command::Stop(args) => block_on(verbs::run(&Verb::Stop(args.timeout), &args.act)),
-        Command::Start(args) => block_on(verbs::run(&Verb::Start, &args)),
+        Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act)),
+        Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args)),
         Command::Restart(args) => {
-            let verb = Verb::Restart {
+            let verb = NodeVerb::Restart {
                 grace: args.timeout,
                 alone: args.no_deps,
             };
             block_on(verbs::run(&verb, &args.act))
         }
-        Command::Kill(args) => block_on(verbs::run(&Verb::Kill(args.signal), &args.act)),
-        Command::Pause(args) => block_on(verbs::run(&Verb::Pause, &args)),
-        Command::Unpause(args) => block_on(verbs::run(&Verb::Unpause, &args)),
+        Command::Kill(args) => block_on(verbs::run(&NodeVerb::Kill(args.signal), &args.act)),
+        Command::Pause(args) => block_on(verbs::run(&NodeVerb::Pause, &args)),
+        Command::Unpause(args) => block_on(verbs::run(&NodeVerb::Unpause, &args)),
         Command::Verify(args) => block_on(verify::run(&args)),
         Command::Image(args) => image::run(&args),
         Command::Probe(args) => block_on(probe::run(&args)),

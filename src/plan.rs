@@ -1,154 +1,19 @@
 //! What is to be done, as data: operations, what each waits for, and why each is there.
 
+pub mod action;
 pub mod conflict;
 pub mod event;
 pub mod reconcile;
 pub mod schedule;
 pub mod verbs;
 
-use crate::text::plural;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::cluster::ContainerSpec;
-use crate::cluster::NetworkSpec;
-use crate::cluster::VolumeSpec;
-use crate::compose::Condition;
-use crate::name::{ContainerName, NetworkName};
-use conflict::Conflict;
-
-/// What to do.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Give the engine the fake image.
-    LoadImage,
-    /// Fetch an image from its registry.
-    PullImage {
-        /// Its platform, as `linux/arm64`; `None`: the engine's own.
-        platform: Option<String>,
-    },
-    /// Make a network.
-    CreateNetwork(Arc<NetworkSpec>),
-    /// Make a volume.
-    CreateVolume(Arc<VolumeSpec>),
-    /// Make a container and join it to all its networks.
-    CreateContainer(Arc<ContainerSpec>),
-    /// Take a container off one of its networks.
-    Disconnect {
-        /// The engine's id of the container.
-        id: String,
-        /// The network's name.
-        network: NetworkName,
-    },
-    /// Join a container that is there to one of its networks.
-    Connect {
-        /// The container to be.
-        container: Arc<ContainerSpec>,
-        /// Which of its endpoints.
-        endpoint: usize,
-    },
-    /// Put its configs into a container and start it.
-    Start(Arc<ContainerSpec>),
-    /// Start a container that has run before.
-    StartAgain {
-        /// The engine's id.
-        id: String,
-    },
-    /// Freeze a container.
-    Pause {
-        /// The engine's id.
-        id: String,
-    },
-    /// Let a frozen container go on.
-    Unpause,
-    /// Wait until all of these are as they should be.
-    Await {
-        /// Their names.
-        containers: Vec<ContainerName>,
-        /// As they should be.
-        condition: Condition,
-    },
-    /// Nothing can be done, and why: it stands in the plan so that what depends on it is left out and it is told of.
-    Blocked(Conflict),
-    /// Stop a container.
-    Stop {
-        /// The engine's id.
-        id: String,
-        /// Seconds that it is given; its own grace period where `None`.
-        grace: Option<u32>,
-    },
-    /// Stop a container, if it runs, and start it.
-    Restart {
-        /// The engine's id.
-        id: String,
-        /// Seconds that it is given; its own grace period where `None`.
-        grace: Option<u32>,
-    },
-    /// Send a signal to a container.
-    Kill {
-        /// The engine's id.
-        id: String,
-        /// The signal, `SIGKILL`.
-        signal: String,
-    },
-    /// Remove a container that has stopped.
-    RemoveContainer {
-        /// The engine's id.
-        id: String,
-        /// Whether its anonymous volumes go with it; its successor takes them over where not.
-        volumes: bool,
-    },
-    /// Remove a network.
-    RemoveNetwork {
-        /// The engine's id.
-        id: String,
-    },
-    /// Remove a volume and what is in it.
-    RemoveVolume,
-}
-
-impl Action {
-    /// The verb and the kind of thing: `create container`.
-    #[must_use]
-    pub fn words(&self) -> &'static str {
-        match self {
-            Self::LoadImage => "load image",
-            Self::PullImage { .. } => "pull image",
-            Self::CreateNetwork(_) => "create network",
-            Self::CreateVolume(_) => "create volume",
-            Self::CreateContainer(_) | Self::Blocked(_) => "create container",
-            Self::Disconnect { .. } => "disconnect container",
-            Self::Connect { .. } => "connect container",
-            Self::Start(_) | Self::StartAgain { .. } => "start container",
-            Self::Pause { .. } => "pause container",
-            Self::Unpause => "unpause container",
-            Self::Await { containers, .. } if containers.len() == 1 => "await container",
-            Self::Await { .. } => "await role",
-            Self::Stop { .. } => "stop container",
-            Self::Restart { .. } => "restart container",
-            Self::Kill { signal, .. } if signal == "SIGKILL" => "kill container",
-            Self::Kill { .. } => "signal container",
-            Self::RemoveContainer { .. } => "remove container",
-            Self::RemoveNetwork { .. } => "remove network",
-            Self::RemoveVolume => "remove volume",
-        }
-    }
-
-    /// The same when it is done: `created container`.
-    #[must_use]
-    pub fn past(&self) -> String {
-        let (verb, noun) = self.words().split_once(' ').unwrap_or((self.words(), ""));
-        let past = match verb {
-            "stop" => "stopped".to_owned(),
-            verb if verb.ends_with('e') => format!("{verb}d"),
-            verb => format!("{verb}ed"),
-        };
-        format!("{past} {noun}")
-    }
-}
+use crate::text::plural;
+pub use action::{Action, Kind, Verb};
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -157,8 +22,8 @@ pub struct Operation {
     pub action: Action,
     /// The name of what it is done to.
     pub subject: String,
-    /// The node it is done for; empty for the cluster's own.
-    pub node: String,
+    /// The node it is done for, as the blueprint or else a label names it; `None` for what is the cluster's own.
+    pub node: Option<String>,
     /// Why.
     pub cause: String,
     /// Operations, by their place in the plan, that must be done before. Always earlier ones.
@@ -169,17 +34,17 @@ pub struct Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.action.words(), self.subject, self.cause)
+        write!(f, "{} {}: {}", self.action, self.subject, self.cause)
     }
 }
 
 /// An operation as other programs read it.
 #[derive(Serialize)]
 struct OperationJson<'a> {
-    operation: &'a str,
+    operation: String,
     subject: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    node: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
     cause: &'a str,
     after: &'a [usize],
     #[serde(skip_serializing_if = "<[usize]>::is_empty")]
@@ -189,9 +54,9 @@ struct OperationJson<'a> {
 impl Serialize for Operation {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         OperationJson {
-            operation: self.action.words(),
+            operation: self.action.to_string(),
             subject: &self.subject,
-            node: &self.node,
+            node: self.node.as_deref(),
             cause: &self.cause,
             after: &self.after,
             after_any: &self.after_any,
@@ -203,15 +68,15 @@ impl Serialize for Operation {
 /// What people want to know of a plan: what becomes of each thing, however many operations that takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change<'a> {
-    /// What becomes of it: `create`, `recreate`, `start`, `remove`, …
-    pub verb: &'static str,
-    /// The kind of thing: `network`, `container`, …
-    pub kind: &'static str,
+    /// What becomes of it.
+    pub verb: Verb,
+    /// The kind of thing.
+    pub kind: Kind,
     /// Its name.
     pub subject: &'a str,
-    /// The node it belongs to; empty for the cluster's own.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub node: &'a str,
+    /// The node it belongs to; `None` for what is the cluster's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<&'a str>,
     /// Why.
     pub cause: &'a str,
 }
@@ -245,7 +110,7 @@ impl Serialize for Plan {
         let changes = self.changes();
         let mut counts = BTreeMap::new();
         for change in &changes {
-            *counts.entry(change.verb).or_default() += 1;
+            *counts.entry(change.verb.as_str()).or_default() += 1;
         }
         PlanJson {
             changes,
@@ -258,19 +123,19 @@ impl Serialize for Plan {
 }
 
 impl Plan {
-    /// Add an operation; its place in the plan.
+    /// Add an operation, for `node` where it is for one; its place in the plan.
     pub(crate) fn push(
         &mut self,
         action: Action,
         subject: &str,
-        node: &str,
+        node: Option<&str>,
         cause: impl Into<String>,
         after: Vec<usize>,
     ) -> usize {
         self.operations.push(Operation {
             action,
             subject: subject.to_owned(),
-            node: node.to_owned(),
+            node: node.map(str::to_owned),
             cause: cause.into(),
             after,
             after_any: Vec::new(),
@@ -288,56 +153,49 @@ impl Plan {
     /// removed was stopped, without a word.
     #[must_use]
     pub fn changes(&self) -> Vec<Change<'_>> {
-        let key = |o: &'_ Operation| {
-            let (verb, kind) = o.action.words().split_once(' ').unwrap_or_default();
-            (verb, kind)
-        };
-        let mut made: HashSet<(&str, &str)> = HashSet::new();
-        let mut gone: HashMap<(&str, &str), &str> = HashMap::new();
+        let mut created: HashSet<(Kind, &str)> = HashSet::new();
+        let mut removed: HashMap<(Kind, &str), &str> = HashMap::new();
         let mut stopped: HashSet<&str> = HashSet::new();
         let mut started: HashSet<&str> = HashSet::new();
         let mut disconnected: HashMap<&str, &str> = HashMap::new();
         let mut connected: HashSet<&str> = HashSet::new();
         for operation in &self.operations {
-            let (verb, kind) = key(operation);
-            match verb {
-                "create" => drop(made.insert((kind, &operation.subject))),
-                "remove" => drop(gone.insert((kind, &operation.subject), &operation.cause)),
-                "stop" => drop(stopped.insert(&operation.subject)),
-                "connect" => drop(connected.insert(&operation.subject)),
-                "start" => drop(started.insert(&operation.subject)),
-                "disconnect" => drop(disconnected.insert(&operation.subject, &operation.cause)),
+            let (subject, cause) = (operation.subject.as_str(), operation.cause.as_str());
+            let of = (operation.action.kind(), subject);
+            match operation.action.verb() {
+                Verb::Create => drop(created.insert(of)),
+                Verb::Remove => drop(removed.insert(of, cause)),
+                Verb::Stop => drop(stopped.insert(subject)),
+                Verb::Start => drop(started.insert(subject)),
+                Verb::Connect => drop(connected.insert(subject)),
+                Verb::Disconnect => drop(disconnected.insert(subject, cause)),
                 _ => {}
             }
         }
         let mut changes: Vec<Change<'_>> = Vec::new();
         for operation in &self.operations {
-            let (verb, kind) = key(operation);
-            let subject = operation.subject.as_str();
+            let (kind, subject, cause) = (operation.action.kind(), operation.subject.as_str(), &operation.cause);
             let of = (kind, subject);
-            let (verb, cause) = match verb {
-                "create" => match gone.get(&of) {
-                    Some(cause) if !matches!(operation.action, Action::Blocked(_)) => ("recreate", *cause),
-                    _ => (verb, operation.cause.as_str()),
+            let (verb, cause) = match operation.action.verb() {
+                Verb::Create => match removed.get(&of) {
+                    Some(cause) if !matches!(operation.action, Action::Blocked(_)) => (Verb::Recreate, *cause),
+                    _ => (Verb::Create, cause.as_str()),
                 },
-                "remove" if made.contains(&of) => continue,
-                "stop" if gone.contains_key(&of) => continue,
-                "stop" if started.contains(subject) => ("restart", operation.cause.as_str()),
-                "start" | "connect" if made.contains(&of) => continue,
-                "start" if stopped.contains(subject) => continue,
-                "connect" => (
-                    "connect",
-                    disconnected.get(subject).copied().unwrap_or(&operation.cause),
-                ),
-                "disconnect" if connected.contains(subject) => continue,
-                "await" => continue,
-                verb => (verb, operation.cause.as_str()),
+                Verb::Remove if created.contains(&of) => continue,
+                Verb::Stop if removed.contains_key(&of) => continue,
+                Verb::Stop if started.contains(subject) => (Verb::Restart, cause.as_str()),
+                Verb::Start | Verb::Connect if created.contains(&of) => continue,
+                Verb::Start if stopped.contains(subject) => continue,
+                Verb::Connect => (Verb::Connect, disconnected.get(subject).copied().unwrap_or(cause)),
+                Verb::Disconnect if connected.contains(subject) => continue,
+                Verb::Await => continue,
+                verb => (verb, cause.as_str()),
             };
             changes.push(Change {
                 verb,
                 kind,
                 subject,
-                node: &operation.node,
+                node: operation.node.as_deref(),
                 cause,
             });
         }
@@ -347,9 +205,9 @@ impl Plan {
     /// How many of what: `create 3 networks, start 5 containers`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let mut counts: Vec<(&str, &str, usize)> = Vec::new();
+        let mut counts: Vec<(Verb, Kind, usize)> = Vec::new();
         for change in self.changes() {
-            let same = |(v, k, _): &&mut (&str, &str, usize)| *v == change.verb && *k == change.kind;
+            let same = |(verb, kind, _): &&mut (Verb, Kind, usize)| *verb == change.verb && *kind == change.kind;
             match counts.iter_mut().find(same) {
                 Some((.., n)) => *n += 1,
                 None => counts.push((change.verb, change.kind, 1)),
@@ -363,7 +221,7 @@ impl Plan {
         }
         let parts: Vec<String> = counts
             .iter()
-            .map(|(verb, kind, n)| format!("{verb} {}", plural(*n, kind)))
+            .map(|(verb, kind, n)| format!("{verb} {}", plural(*n, kind.as_str())))
             .collect();
         parts.join(", ")
     }
@@ -379,4 +237,9 @@ impl fmt::Display for Plan {
         }
         write!(f, "{}", self.counts())
     }
+}
+
+/// The node that a label names; `None` where it names none, as on what is the cluster's own.
+fn named(node: &str) -> Option<&str> {
+    (!node.is_empty()).then_some(node)
 }

@@ -10,7 +10,7 @@ use topogen::cluster::State;
 use topogen::cluster::label;
 use topogen::engine::translate::{Origin, translate};
 use topogen::plan::reconcile::Options;
-use topogen::plan::{Action, Plan, reconcile};
+use topogen::plan::{Action, Kind, Plan, reconcile};
 
 use crate::pretended::{Pretended, ready};
 
@@ -238,7 +238,7 @@ fn a_role_that_outgrows_its_subnets_gets_larger_ones() {
     let networks: Vec<String> = plan
         .operations
         .iter()
-        .filter(|o| o.action.words().contains("network"))
+        .filter(|o| o.action.kind() == Kind::Network)
         .map(|o| {
             let after = o.after.iter().map(|at| &plan.operations[*at]);
             let after = after.filter(|o| matches!(o.action, Action::RemoveNetwork { .. }));

@@ -9,7 +9,7 @@ use topogen::engine::translate::{Origin, translate};
 use topogen::plan::event::Event;
 use topogen::plan::reconcile::Options;
 use topogen::plan::schedule::Schedule;
-use topogen::plan::{Action, Operation, Plan, reconcile};
+use topogen::plan::{Action, Operation, Plan, Verb, reconcile};
 use topogen::terminal::layout::{ASCII, Glyphs, Size, UNICODE, frame};
 use topogen::terminal::line::{Line, Tint};
 use topogen::terminal::paint::Painter;
@@ -118,12 +118,12 @@ fn shown(state: &State, columns: usize, rows: usize, now: u64, glyphs: &Glyphs) 
     format!("{columns}×{rows}, {} lines\n{}", lines.len(), lines.join("\n"))
 }
 
-/// An operation of `node` that waits for the ones at `after`.
+/// An operation of `node`, of none where that is empty, that waits for the ones at `after`.
 fn operation(action: Action, subject: &str, node: &str, after: &[usize]) -> Operation {
     Operation {
         action,
         subject: subject.to_owned(),
-        node: node.to_owned(),
+        node: (!node.is_empty()).then(|| node.to_owned()),
         cause: "of the test".to_owned(),
         after: after.to_vec(),
         after_any: Vec::new(),
@@ -223,13 +223,13 @@ fn fifty_slaves() {
 
 #[test]
 fn what_failed_stays_in_sight() {
-    let one: fn(&Operation) -> bool =
-        |o| o.subject.ends_with("slave7-service_4-1") && o.action.words() == "start container";
+    let one: fn(&Operation) -> bool = |o| o.subject.ends_with("slave7-service_4-1") && o.action.verb() == Verb::Start;
     let every_third: fn(&Operation) -> bool = |o| {
-        let number: Option<usize> = o.node.strip_prefix("slave").and_then(|n| n.parse().ok());
-        number.is_some_and(|n| n % 3 == 0) && o.action.words() == "start container"
+        let node = o.node.as_deref().unwrap_or_default();
+        let number: Option<usize> = node.strip_prefix("slave").and_then(|n| n.parse().ok());
+        number.is_some_and(|n| n % 3 == 0) && o.action.verb() == Verb::Start
     };
-    let networks: fn(&Operation) -> bool = |o| o.action.words() == "create network" && !o.node.is_empty();
+    let networks: fn(&Operation) -> bool = |o| matches!(o.action, Action::CreateNetwork(_)) && o.node.is_some();
     let parts = [
         ("one of ten", Run::up(10).failing(one).steps(130).shown(80, 24)),
         ("one of fifty", Run::up(50).failing(one).steps(280).shown(80, 24)),
@@ -241,7 +241,7 @@ fn what_failed_stays_in_sight() {
         ),
         (
             "with the shared network",
-            Run::up(50).failing(|o| o.node.is_empty()).steps(1000).shown(80, 12),
+            Run::up(50).failing(|o| o.node.is_none()).steps(1000).shown(80, 12),
         ),
         (
             "and stopping",

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use topogen::cluster::ObservedContainer;
 use topogen::cluster::State;
 use topogen::cluster::label;
-use topogen::plan::verbs::{self, Verb};
+use topogen::plan::Verb;
+use topogen::plan::verbs::{self, NodeVerb};
 use topogen::select::{self, NoMatch, Target};
 
 use crate::support::{stderr, stdout, topogen};
@@ -174,7 +175,7 @@ fn a_command_runs_in_the_entry_of_a_node() {
 }
 
 /// The plan of `verb` for `words` of `all`, as a person reads it, and what each operation waits for.
-fn shown(verb: &Verb, words: &str, all: &[ObservedContainer]) -> String {
+fn shown(verb: &NodeVerb, words: &str, all: &[ObservedContainer]) -> String {
     let chosen = select::select(&targets(words), all).expect("found");
     match verbs::plan(verb, &chosen, all) {
         Ok(plan) => {
@@ -183,7 +184,7 @@ fn shown(verb: &Verb, words: &str, all: &[ObservedContainer]) -> String {
                 let before = operation.after.iter().chain(&operation.after_any);
                 let after: Vec<String> = before
                     .map(|at| match &plan.operations[*at] {
-                        o if o.action.words().starts_with("await") => format!("{}'s being so", o.subject),
+                        o if o.action.verb() == Verb::Await => format!("{}'s being so", o.subject),
                         o => o.subject.clone(),
                     })
                     .collect();
@@ -199,19 +200,19 @@ fn shown(verb: &Verb, words: &str, all: &[ObservedContainer]) -> String {
     }
 }
 
-const VERBS: fn() -> Vec<Verb> = || {
+const VERBS: fn() -> Vec<NodeVerb> = || {
     vec![
-        Verb::Stop(None),
-        Verb::Stop(Some(3)),
-        Verb::Start,
-        Verb::Restart {
+        NodeVerb::Stop(None),
+        NodeVerb::Stop(Some(3)),
+        NodeVerb::Start,
+        NodeVerb::Restart {
             grace: None,
             alone: false,
         },
-        Verb::Kill("SIGKILL".to_owned()),
-        Verb::Kill("SIGHUP".to_owned()),
-        Verb::Pause,
-        Verb::Unpause,
+        NodeVerb::Kill("SIGKILL".to_owned()),
+        NodeVerb::Kill("SIGHUP".to_owned()),
+        NodeVerb::Pause,
+        NodeVerb::Unpause,
     ]
 };
 
@@ -244,16 +245,19 @@ fn each_verb_acts_on_what_is_in_another_state() {
 #[test]
 fn what_depends_stops_first_and_starts_last() {
     let mut all = cluster();
-    let text = shown(&Verb::Stop(None), "head worker[1-2]", &all);
+    let text = shown(&NodeVerb::Stop(None), "head worker[1-2]", &all);
     all.iter_mut().for_each(|c| c.state = State::Exited);
-    let text = format!("stop\n{text}start\n{}", shown(&Verb::Start, "head worker[1-2]", &all));
+    let text = format!(
+        "stop\n{text}start\n{}",
+        shown(&NodeVerb::Start, "head worker[1-2]", &all)
+    );
     insta::assert_snapshot!(text);
 }
 
 #[test]
 fn what_restarts_with_another_follows() {
     let mut all = cluster();
-    let restart = |alone| Verb::Restart { grace: None, alone };
+    let restart = |alone| NodeVerb::Restart { grace: None, alone };
     let mut text = format!(
         "both that depend\n{}",
         shown(&restart(false), "*/store head/db head/cache", &all[..7])
@@ -283,7 +287,7 @@ fn labels_that_make_a_circle_are_no_reason_to_leave_out() {
     for verb in VERBS() {
         let chosen: Vec<&ObservedContainer> = all.iter().collect();
         let plan = verbs::plan(&verb, &chosen, &all).expect("all are fit");
-        let desired = if matches!(verb, Verb::Start | Verb::Unpause) {
+        let desired = if matches!(verb, NodeVerb::Start | NodeVerb::Unpause) {
             0
         } else {
             3
@@ -371,7 +375,7 @@ proptest! {
         // Of each operation, all that must have ended before it.
         let mut before: Vec<HashSet<usize>> = Vec::new();
         for (at, operation) in plan.operations.iter().enumerate() {
-            let awaits = operation.action.words().starts_with("await");
+            let awaits = operation.action.verb() == Verb::Await;
             prop_assert!(awaits || places.insert(operation.subject.as_str(), at).is_none(), "{} twice", operation);
             let direct = operation.after.iter().chain(&operation.after_any);
             prop_assert!(direct.clone().all(|b| *b < at), "{} waits for a later one", operation);
@@ -382,9 +386,9 @@ proptest! {
                 continue;
             };
             let waits = match verb {
-                Verb::Start | Verb::Restart { .. } => before[*a].contains(b) && !before[*b].contains(a),
-                Verb::Stop(_) => before[*b].contains(a) && !before[*a].contains(b),
-                Verb::Kill(_) | Verb::Pause | Verb::Unpause => before[*a].is_empty() && before[*b].is_empty(),
+                NodeVerb::Start | NodeVerb::Restart { .. } => before[*a].contains(b) && !before[*b].contains(a),
+                NodeVerb::Stop(_) => before[*b].contains(a) && !before[*a].contains(b),
+                NodeVerb::Kill(_) | NodeVerb::Pause | NodeVerb::Unpause => before[*a].is_empty() && before[*b].is_empty(),
             };
             prop_assert!(waits, "{:?}: {} and {}\n{}", verb, needing, needed, plan);
         }

@@ -131,9 +131,8 @@ fn nodes_taken_away(plan: &Plan, desired: &Desired) -> impl Iterator<Item = Stri
         .iter()
         .filter(|o| matches!(o.action, Action::RemoveContainer { .. }));
     removals
-        .map(|o| &o.node)
+        .filter_map(|o| o.node.clone())
         .filter(move |n| !stay.contains(n.as_str()))
-        .cloned()
 }
 
 /// The containers that `plan` replaces.

@@ -13,7 +13,7 @@ use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::Action;
-use crate::plan::verbs::{self, Unfit, Verb};
+use crate::plan::verbs::{self, NodeVerb, Unfit};
 use crate::select::{self, NoMatch};
 use crate::terminal;
 use crate::terminal::words::span;
@@ -23,10 +23,10 @@ use crate::text::plural;
 /// Containers that stop at once, unless it is said how many.
 const STOPPING: u16 = 64;
 
-pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
+pub(super) async fn run(verb: &NodeVerb, args: &Act) -> Result<(), Error> {
     let _shown = terminal::begin(&args.work);
     let mut found = Found::look(&args.which).await?;
-    if let Verb::Start = verb {
+    if let NodeVerb::Start = verb {
         let inspected = observe::inspect_all(&found.engine, &mut found.containers).await;
         inspected.map_err(work::doing("look at the engine"))?;
     }
@@ -53,7 +53,7 @@ pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
         return Ok(());
     }
     let mut work = args.work.clone();
-    if let Verb::Stop(_) | Verb::Restart { .. } = verb {
+    if let NodeVerb::Stop(_) | NodeVerb::Restart { .. } = verb {
         // It is the containers that take their time, not the engine.
         work.parallel = work.parallel.or(Some(STOPPING));
     }
@@ -63,7 +63,10 @@ pub(super) async fn run(verb: &Verb, args: &Act) -> Result<(), Error> {
             .iter()
             .filter(|o| !matches!(o.action, Action::Await { .. }))
     };
-    let nodes = acted().map(|o| o.node.as_str()).collect::<BTreeSet<&str>>().len();
+    let nodes = acted()
+        .filter_map(|o| o.node.as_deref())
+        .collect::<BTreeSet<&str>>()
+        .len();
     let containers = acted().count();
     let counts = format!("{} of {}", plural(containers, "container"), plural(nodes, "node"));
     let text = format!("{}: {counts}, in {}", verb.done(), span(terminal::elapsed()));

@@ -115,7 +115,7 @@ fn sum_up(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
         .iter()
         .map(|(at, reason)| {
             let operation = &plan.operations[*at];
-            format!("{} {}: {reason}", operation.action.words(), operation.subject)
+            format!("{} {}: {reason}", operation.action, operation.subject)
         })
         .collect();
     let done = plural(outcome.done.len(), "operation");
@@ -191,26 +191,24 @@ fn incomplete(plan: &Plan, outcome: &Outcome) -> Vec<String> {
         .chain(outcome.skipped.iter().copied());
     let mut at: Vec<usize> = failed.collect();
     at.sort_unstable();
-    let nodes: IndexSet<&str> = at.iter().map(|at| plan.operations[*at].node.as_str()).collect();
-    nodes
+    let nodes: IndexSet<&str> = at
         .iter()
-        .filter(|n| !n.is_empty())
-        .map(|n| format!("`{n}`"))
-        .collect()
+        .filter_map(|at| plan.operations[*at].node.as_deref())
+        .collect();
+    nodes.iter().map(|n| format!("`{n}`")).collect()
 }
 
 /// The nodes for which some operations were done, and not all.
 fn unfinished(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut counts: IndexMap<&str, (usize, usize)> = IndexMap::new();
-    for operation in &plan.operations {
-        counts.entry(&operation.node).or_default().0 += 1;
+    let node = |at: usize| plan.operations[at].node.as_deref();
+    for node in (0..plan.operations.len()).filter_map(node) {
+        counts.entry(node).or_default().0 += 1;
     }
-    for at in &outcome.done {
-        counts.entry(&plan.operations[*at].node).or_default().1 += 1;
+    for node in outcome.done.iter().filter_map(|at| node(*at)) {
+        counts.entry(node).or_default().1 += 1;
     }
-    let begun = counts
-        .iter()
-        .filter(|(node, (all, done))| !node.is_empty() && *done > 0 && done < all);
+    let begun = counts.iter().filter(|(_, (all, done))| *done > 0 && done < all);
     begun.map(|(node, _)| format!("`{node}`")).collect()
 }
 
@@ -281,7 +279,7 @@ pub(super) async fn refresh_images(engine: &Engine, desired: &Desired, work: &cl
             let action = Action::PullImage {
                 platform: spec.platform.clone(),
             };
-            plan.push(action, spec.image(), "", cause, Vec::new());
+            plan.push(action, spec.image(), None, cause, Vec::new());
         }
     }
     match plan.is_empty() {
@@ -334,9 +332,9 @@ mod tests {
     fn images_that_cannot_be_had_for_one_reason_are_one_error() {
         let mut plan = Plan::default();
         for image in ["a", "b", "c"] {
-            plan.push(Action::PullImage { platform: None }, image, "", "missing", Vec::new());
+            plan.push(Action::PullImage { platform: None }, image, None, "missing", Vec::new());
         }
-        plan.push(Action::Unpause, "x", "n", "paused", vec![0]);
+        plan.push(Action::Unpause, "x", Some("n"), "paused", vec![0]);
         let outcome = Outcome {
             failed: [(0, "no such host"), (1, "no such host"), (2, "denied")]
                 .map(|(at, reason)| (at, reason.to_owned()))
@@ -360,11 +358,11 @@ mod tests {
     fn an_interrupt_names_what_is_half_done() {
         let mut plan = Plan::default();
         for (node, subject) in [
-            ("", "inout"),
-            ("a", "a-x-1"),
-            ("b", "b-x-1"),
-            ("b", "b-y-1"),
-            ("c", "c-x-1"),
+            (None, "inout"),
+            (Some("a"), "a-x-1"),
+            (Some("b"), "b-x-1"),
+            (Some("b"), "b-y-1"),
+            (Some("c"), "c-x-1"),
         ] {
             plan.push(Action::Unpause, subject, node, "paused", Vec::new());
         }

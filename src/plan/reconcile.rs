@@ -21,7 +21,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::conflict::Conflict;
-use super::{Action, Plan};
+use super::{Action, Plan, named};
 use crate::cluster::ContainerSpec;
 use crate::cluster::Desired;
 use crate::cluster::HostPort;
@@ -81,8 +81,8 @@ pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<P
 
 /// A network that the plan deals with.
 struct PlannedNetwork {
-    /// The engine's id; empty where it is yet to be made.
-    id: String,
+    /// The engine's id; `None` where it is yet to be created.
+    id: Option<String>,
     /// Operations that must be done before a container can join it.
     ready: Vec<usize>,
 }
@@ -236,7 +236,7 @@ fn remove(
     use crate::cluster::State::Paused;
     use crate::cluster::State::Restarting;
     use crate::cluster::State::Running;
-    let node = container.node();
+    let node = named(container.node());
     let id = container.id.clone();
     let (stop, after) = match container.state {
         Running | Restarting | Paused => {
@@ -269,7 +269,7 @@ fn remove(
 }
 
 fn remove_network(plan: &mut Plan, network: &ObservedNetwork, cause: &str, after: Vec<usize>) -> usize {
-    let node = network.labels.get(label::NODE).map_or("", String::as_str);
+    let node = named(network.node());
     let action = Action::RemoveNetwork { id: network.id.clone() };
     plan.push(action, &network.name, node, cause, after)
 }

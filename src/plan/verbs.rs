@@ -4,16 +4,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::reconcile::order;
-use super::{Action, Plan};
+use super::{Action, Plan, named};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::compose::Condition;
 use crate::text::natural;
 use crate::toposort;
 
-/// What is asked.
+/// What a person asks of containers; what is then done to each is a [`Verb`](super::Verb).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verb {
+pub enum NodeVerb {
     /// To end, within so many seconds, within its own grace period where `None`.
     Stop(Option<u32>),
     /// To run again.
@@ -33,7 +33,7 @@ pub enum Verb {
     Unpause,
 }
 
-impl Verb {
+impl NodeVerb {
     /// The command.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -88,7 +88,7 @@ pub enum Unfit {
 ///
 /// # Errors
 /// Every container that only `up` can bring to run.
-pub fn plan(verb: &Verb, chosen: &[&ObservedContainer], all: &[ObservedContainer]) -> Result<Plan, Vec<Unfit>> {
+pub fn plan(verb: &NodeVerb, chosen: &[&ObservedContainer], all: &[ObservedContainer]) -> Result<Plan, Vec<Unfit>> {
     let mut plan = Plan::default();
     let mut unfit = Vec::new();
     let mut todo: Vec<Doing<'_>> = Vec::new();
@@ -107,13 +107,13 @@ pub fn plan(verb: &Verb, chosen: &[&ObservedContainer], all: &[ObservedContainer
     if !unfit.is_empty() {
         return Err(unfit);
     }
-    if let Verb::Restart { grace, alone: false } = verb {
+    if let NodeVerb::Restart { grace, alone: false } = verb {
         follow(*grace, &mut todo, all);
     }
     match verb {
-        Verb::Stop(_) => stop(&todo, &mut plan),
-        Verb::Start | Verb::Restart { .. } => start(&todo, &mut plan),
-        Verb::Kill(_) | Verb::Pause | Verb::Unpause => {
+        NodeVerb::Stop(_) => stop(&todo, &mut plan),
+        NodeVerb::Start | NodeVerb::Restart { .. } => start(&todo, &mut plan),
+        NodeVerb::Kill(_) | NodeVerb::Pause | NodeVerb::Unpause => {
             for doing in &todo {
                 doing.push(Vec::new(), &mut plan);
             }
@@ -131,7 +131,7 @@ struct Doing<'a> {
 
 impl Doing<'_> {
     fn push(&self, after: Vec<usize>, plan: &mut Plan) -> usize {
-        let node = self.container.node();
+        let node = named(self.container.node());
         plan.push(
             self.action.clone(),
             &self.container.name,
@@ -179,7 +179,7 @@ fn start(todo: &[Doing<'_>], plan: &mut Plan) {
                                 condition,
                             };
                             let cause = format!("until it is {}", condition.word());
-                            plan.push(action, &needed.name, needed.node(), cause, vec![started])
+                            plan.push(action, &needed.name, named(needed.node()), cause, vec![started])
                         })
                     }
                     _ => started,
@@ -202,33 +202,33 @@ enum Step {
     Unfit(Unfit),
 }
 
-fn step(verb: &Verb, container: &ObservedContainer) -> Step {
+fn step(verb: &NodeVerb, container: &ObservedContainer) -> Step {
     use State::{Created, Dead, Exited, Paused, Removing, Restarting, Running};
     let name = || container.name.clone();
     let id = container.id.clone();
     let asked = |action| Step::Do(action, "asked for".to_owned());
     match (verb, container.state) {
         (_, Removing) => Step::Note(format!("container `{}` is on its way out", container.name)),
-        (Verb::Start | Verb::Restart { .. }, Created) => Step::Unfit(Unfit::NeverStarted(name())),
-        (Verb::Start | Verb::Restart { .. }, Dead) => Step::Unfit(Unfit::Dead(name())),
-        (Verb::Start, Exited) => Step::Do(Action::StartAgain { id }, "stopped".to_owned()),
-        (Verb::Start | Verb::Unpause, Paused) => Step::Do(Action::Unpause, "paused".to_owned()),
-        (Verb::Start, Running | Restarting) => Step::Nothing,
-        (Verb::Restart { grace, .. }, _) => asked(Action::Restart { id, grace: *grace }),
-        (Verb::Stop(grace), Running | Restarting | Paused) => asked(Action::Stop { id, grace: *grace }),
-        (Verb::Kill(signal), Running | Restarting | Paused) => {
+        (NodeVerb::Start | NodeVerb::Restart { .. }, Created) => Step::Unfit(Unfit::NeverStarted(name())),
+        (NodeVerb::Start | NodeVerb::Restart { .. }, Dead) => Step::Unfit(Unfit::Dead(name())),
+        (NodeVerb::Start, Exited) => Step::Do(Action::StartAgain { id }, "stopped".to_owned()),
+        (NodeVerb::Start | NodeVerb::Unpause, Paused) => Step::Do(Action::Unpause, "paused".to_owned()),
+        (NodeVerb::Start, Running | Restarting) => Step::Nothing,
+        (NodeVerb::Restart { grace, .. }, _) => asked(Action::Restart { id, grace: *grace }),
+        (NodeVerb::Stop(grace), Running | Restarting | Paused) => asked(Action::Stop { id, grace: *grace }),
+        (NodeVerb::Kill(signal), Running | Restarting | Paused) => {
             let signal = signal.clone();
             let cause = format!("{signal} asked for");
             Step::Do(Action::Kill { id, signal }, cause)
         }
-        (Verb::Pause, Running | Restarting) => asked(Action::Pause { id }),
-        (Verb::Pause, Created | Exited | Dead) => {
+        (NodeVerb::Pause, Running | Restarting) => asked(Action::Pause { id }),
+        (NodeVerb::Pause, Created | Exited | Dead) => {
             let state = container.state.word();
             Step::Note(format!("container `{}` does not run: {state}", container.name))
         }
-        (Verb::Pause, Paused)
-        | (Verb::Stop(_) | Verb::Kill(_), Created | Exited | Dead)
-        | (Verb::Unpause, Created | Running | Restarting | Exited | Dead) => Step::Nothing,
+        (NodeVerb::Pause, Paused)
+        | (NodeVerb::Stop(_) | NodeVerb::Kill(_), Created | Exited | Dead)
+        | (NodeVerb::Unpause, Created | Running | Restarting | Exited | Dead) => Step::Nothing,
     }
 }
 

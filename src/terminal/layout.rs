@@ -247,21 +247,14 @@ fn in_flight(running: &[Running]) -> String {
         } else {
             text.push_str(if text.is_empty() { "" } else { "; " });
             text.push_str(&one.verb);
-            text.push_str(if one.name.is_empty() { "" } else { " " });
+            text.push_str(if one.name.is_some() { " " } else { "" });
             verb = Some(&one.verb);
         }
-        text.push_str(&one.name);
-        match (one.progress.as_str(), one.name.as_str()) {
-            ("", _) => {}
-            (progress, "") => {
-                text.push_str(": ");
-                text.push_str(progress);
-            }
-            (progress, _) => {
-                text.push_str(" (");
-                text.push_str(progress);
-                text.push(')');
-            }
+        text.push_str(one.name.as_deref().unwrap_or_default());
+        match (&one.progress, &one.name) {
+            (None, _) => {}
+            (Some(progress), None) => text.push_str(&format!(": {progress}")),
+            (Some(progress), Some(_)) => text.push_str(&format!(" ({progress})")),
         }
     }
     text

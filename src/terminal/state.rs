@@ -54,10 +54,10 @@ pub struct Running {
     at: usize,
     /// What is done: `start`.
     pub verb: String,
-    /// To what, in words that suffice in its row; may be empty.
-    pub name: String,
-    /// How far it has got; may be empty.
-    pub progress: String,
+    /// To what, in words that suffice in its row; `None` where the row says it.
+    pub name: Option<String>,
+    /// How far it has got; `None` until something is said of that.
+    pub progress: Option<String>,
 }
 
 /// How a row stands.
@@ -154,7 +154,7 @@ impl State {
             }
             Event::Progress { text, .. } => {
                 if let Some(running) = row.running.iter_mut().find(|r| r.at == at) {
-                    text.clone_into(&mut running.progress);
+                    running.progress = Some(text.to_owned());
                 }
             }
             Event::Done { .. } => row.done += 1,
@@ -192,22 +192,19 @@ impl State {
 
 /// Its node, else what it is done to: the shared network, an image.
 fn row_name(operation: &Operation) -> &str {
-    match operation.node.as_str() {
-        "" => &operation.subject,
-        node => node,
-    }
+    operation.node.as_ref().unwrap_or(&operation.subject)
 }
 
 fn running(at: usize, operation: &Operation) -> Running {
     let (verb, name) = words::parts(operation);
     let progress = match operation.action {
-        Action::Await { .. } => operation.cause.clone(),
-        _ => String::new(),
+        Action::Await { .. } => Some(operation.cause.clone()),
+        _ => None,
     };
     Running {
         at,
-        verb: verb.to_owned(),
-        name: name.to_owned(),
+        verb,
+        name: name.map(str::to_owned),
         progress,
     }
 }

@@ -2,42 +2,41 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::Operation;
 use crate::plan::event::Event;
+use crate::plan::{Kind, Operation};
 use crate::text::plural;
 
 /// `create container slave1-service_3-1`.
 #[must_use]
 pub fn whole(operation: &Operation) -> String {
-    format!("{} {}", operation.action.words(), operation.subject)
+    format!("{} {}", operation.action, operation.subject)
 }
 
 /// What is done and to what, in the row of its node: `start`, `service_3`; `create network`, `internal`. The second is
-/// empty where the row says it already.
+/// `None` where the row says it already.
 #[must_use]
-pub fn parts(operation: &Operation) -> (&'static str, &str) {
-    let words = operation.action.words();
-    let (subject, node) = (operation.subject.as_str(), operation.node.as_str());
-    if node.is_empty() {
-        return (words, "");
-    }
-    // `lab-slave3-service_2-1`: the project is said by the row, and there is one of it.
-    let own = subject.split_once(node).map_or("", |(_, rest)| rest);
-    let own = own.strip_prefix(['-', '_']).unwrap_or_default();
-    let Some(verb) = words.strip_suffix(" container") else {
-        return (words, if own.is_empty() { subject } else { own });
+pub fn parts(operation: &Operation) -> (String, Option<&str>) {
+    let (action, subject) = (&operation.action, operation.subject.as_str());
+    let Some(node) = &operation.node else {
+        return (action.to_string(), None);
     };
-    match own.strip_suffix("-1").unwrap_or(own) {
-        "" => (verb, subject),
-        own => (verb, own),
-    }
+    // `lab-slave3-service_2-1`: the project is said by the row, and there is one of it.
+    let own = subject.split_once(node.as_str()).map_or("", |(_, rest)| rest);
+    let own = own.strip_prefix(['-', '_']).unwrap_or_default();
+    let (what, own) = match action.kind() {
+        Kind::Container => (action.verb().to_string(), own.strip_suffix("-1").unwrap_or(own)),
+        _ => (action.to_string(), own),
+    };
+    (what, Some(if own.is_empty() { subject } else { own }))
 }
 
 /// The same as one: `start service_3`.
 #[must_use]
 pub fn short(operation: &Operation) -> String {
-    let (verb, name) = parts(operation);
-    format!("{verb} {name}").trim_end().to_owned()
+    match parts(operation) {
+        (what, Some(name)) => format!("{what} {name}"),
+        (what, None) => what,
+    }
 }
 
 /// What a line says of `event`; nothing of what only begins, goes on or is not begun: the end says how much that is.
@@ -46,8 +45,8 @@ pub fn told(event: Event<'_>) -> Option<String> {
     match event {
         Event::Started { .. } | Event::Progress { .. } | Event::Skipped { .. } => None,
         Event::Done { operation, .. } => {
-            let (done, cause) = (operation.action.past(), &operation.cause);
-            Some(format!("{done} {} ({cause})", operation.subject))
+            let (done, kind) = (operation.action.verb().past(), operation.action.kind());
+            Some(format!("{done} {kind} {} ({})", operation.subject, operation.cause))
         }
         Event::Failed { operation, reason, .. } => {
             // In the engine's words, which may hold anything.
@@ -75,9 +74,9 @@ pub fn json(event: Event<'_>) -> Value {
     let mut object = json!({
         "state": state,
         "at": at,
-        "operation": operation.action.words(),
+        "operation": operation.action.to_string(),
         "subject": operation.subject,
-        "node": operation.node,
+        "node": operation.node.as_deref().unwrap_or_default(),
         "cause": operation.cause,
     });
     if let Some(reason) = reason {

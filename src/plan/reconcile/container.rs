@@ -54,8 +54,11 @@ impl<'a> Up<'a> {
                 continue;
             };
             // The engine says the id only of networks that the container has run on.
-            let gone = planned.id.is_empty() || (!on.network_id.is_empty() && on.network_id != planned.id);
-            if gone {
+            let other = planned
+                .id
+                .as_ref()
+                .is_none_or(|id| !on.network_id.is_empty() && on.network_id != *id);
+            if other {
                 return Some(format!("network `{network}` is another one now"));
             }
         }
@@ -114,7 +117,7 @@ impl<'a> Up<'a> {
         after.dedup();
         let action = Action::CreateContainer(spec.clone());
         self.plan
-            .push(action, spec.name.as_str(), spec.node.as_str(), cause, after)
+            .push(action, spec.name.as_str(), Some(spec.node.as_str()), cause, after)
     }
 
     /// What must be done before `spec` can join its networks.
@@ -131,7 +134,7 @@ impl<'a> Up<'a> {
     fn join(&mut self, spec: &'a Arc<ContainerSpec>, observed: &'a ObservedContainer) -> Vec<usize> {
         // The engine joins a container to its networks when it starts, by their names: each must be there once.
         let mut operations = self.networks_ready(spec);
-        let (name, node) = (spec.name.as_str(), spec.node.as_str());
+        let (name, node) = (spec.name.as_str(), Some(spec.node.as_str()));
         let is_own = |name: &&str| {
             let mut named = self.named.get(name).into_iter().flatten();
             named.any(|n| n.is_of(&self.desired.cluster))

@@ -12,7 +12,7 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
 use crate::name::ClusterName;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, named};
 use crate::text::Natural;
 use crate::text::natural;
 
@@ -97,7 +97,7 @@ fn volumes(cluster: &ClusterName, observed: &Observed, too: bool, removed: &Hash
         let mounts = |c: &&ObservedContainer| c.mounts.iter().any(|(name, _)| *name == volume.name);
         let on_it = observed.containers.iter().filter(mounts);
         let after = on_it.filter_map(|c| removed.get(c.id.as_str()).copied()).collect();
-        let node = volume.labels.get(label::NODE).map_or("", String::as_str);
+        let node = named(volume.labels.get(label::NODE).map_or("", String::as_str));
         plan.push(Action::RemoveVolume, &volume.name, node, CAUSE, after);
     }
 }

@@ -19,7 +19,7 @@ impl<'a> Up<'a> {
             let image = spec.image();
             if image == fake::image_name() {
                 if !self.options.fake_ready && self.fake.is_none() {
-                    self.fake = Some(self.plan.push(Action::LoadImage, image, "", "not found", Vec::new()));
+                    self.fake = Some(self.plan.push(Action::LoadImage, image, None, "not found", Vec::new()));
                 }
                 continue;
             }
@@ -33,7 +33,7 @@ impl<'a> Up<'a> {
             let action = Action::PullImage {
                 platform: spec.platform.clone(),
             };
-            let at = self.plan.push(action, image, "", "not found", Vec::new());
+            let at = self.plan.push(action, image, None, "not found", Vec::new());
             self.pulls.insert((image, platform), at);
         }
     }

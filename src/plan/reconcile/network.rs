@@ -10,6 +10,7 @@ use crate::cluster::NetworkSpec;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
+use crate::name::NodeName;
 use crate::plan::Action;
 use crate::plan::conflict::Conflict;
 use crate::topology::address::{Subnets, overlap};
@@ -29,7 +30,7 @@ impl<'a> Up<'a> {
                     project: foreign.labels.get(label::compose::PROJECT).cloned().unwrap_or_default(),
                 });
             }
-            let id = foreign.id.clone();
+            let id = Some(foreign.id.clone());
             self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
             return;
         }
@@ -67,7 +68,7 @@ impl<'a> Up<'a> {
                 self.subnets.remove(subnet);
             }
         }
-        let id = kept.map_or_else(String::new, |k| k.id.clone());
+        let id = kept.map(|k| k.id.clone());
         self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
     }
 
@@ -79,7 +80,7 @@ impl<'a> Up<'a> {
         let Some(planned) = self.networks.get_mut(name) else {
             return;
         };
-        if !planned.id.is_empty() {
+        if planned.id.is_some() {
             planned.ready = after;
             return;
         }
@@ -110,10 +111,16 @@ impl<'a> Up<'a> {
             }
             None => self.fixed_subnets_are_free(&spec),
         }
-        let node = spec.node.as_ref().map_or("", |n| n.as_str()).to_owned();
-        let made = self.plan.push(Action::CreateNetwork(spec), name, &node, cause, after);
-        let (id, ready) = (String::new(), vec![made]);
-        self.networks.insert(name, PlannedNetwork { id, ready });
+        let node = spec.node.clone();
+        let node = node.as_ref().map(NodeName::as_str);
+        let made = self.plan.push(Action::CreateNetwork(spec), name, node, cause, after);
+        self.networks.insert(
+            name,
+            PlannedNetwork {
+                id: None,
+                ready: vec![made],
+            },
+        );
     }
 
     /// `subnet`, or where that is taken the first free one of its size that no network of the cluster waits for.

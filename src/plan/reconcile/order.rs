@@ -61,7 +61,9 @@ impl<'a> Up<'a> {
             Some(Decision::Blocked(conflict)) => {
                 let (conflict, cause) = (conflict.clone(), format!("cannot be: {conflict}"));
                 let blocked = Action::Blocked(conflict);
-                let at = self.plan.push(blocked, name, node.name.as_str(), cause, Vec::new());
+                let at = self
+                    .plan
+                    .push(blocked, name, Some(node.name.as_str()), cause, Vec::new());
                 self.started.insert(name, at);
                 return;
             }
@@ -119,7 +121,7 @@ impl<'a> Up<'a> {
         }
         after.sort_unstable();
         after.dedup();
-        let at = self.plan.push(action, name, node.name.as_str(), cause, after);
+        let at = self.plan.push(action, name, Some(node.name.as_str()), cause, after);
         self.plan.operations[at].after_any = after_any;
         self.started.insert(name, at);
     }
@@ -150,7 +152,7 @@ impl<'a> Up<'a> {
         };
         let at = self
             .plan
-            .push(stop, spec.name.as_str(), spec.node.as_str(), cause.clone(), after);
+            .push(stop, spec.name.as_str(), Some(spec.node.as_str()), cause.clone(), after);
         Some((at, cause))
     }
 
@@ -175,7 +177,7 @@ impl<'a> Up<'a> {
         };
         let cause = format!("until it is {}", condition.word());
         let after = started.into_iter().collect();
-        let at = self.plan.push(action, name, spec.node.as_str(), cause, after);
+        let at = self.plan.push(action, name, Some(spec.node.as_str()), cause, after);
         self.awaits.insert((name, condition), at);
         Some(at)
     }
@@ -201,7 +203,9 @@ impl<'a> Up<'a> {
             [one] => self.specs.get(one.as_str()),
             _ => None,
         };
-        let (subject, node) = one.map_or((role.as_str(), ""), |spec| (spec.name.as_str(), spec.node.as_str()));
+        let (subject, node) = one.map_or((role.as_str(), None), |spec| {
+            (spec.name.as_str(), Some(spec.node.as_str()))
+        });
         let action = Action::Await { containers, condition };
         Some(self.plan.push(action, subject, node, cause, after))
     }

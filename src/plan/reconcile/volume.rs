@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::Up;
 use crate::cluster::VolumeSpec;
 use crate::cluster::label;
+use crate::name::NodeName;
 use crate::plan::Action;
 use crate::plan::conflict::Conflict;
 
 impl<'a> Up<'a> {
     pub(super) fn volume(&mut self, spec: &'a Arc<VolumeSpec>) {
         let name = spec.name.as_str();
-        let node = spec.node.as_ref().map_or("", |n| n.as_str());
+        let node = spec.node.as_ref().map(NodeName::as_str);
         match self.observed.volumes.iter().find(|v| v.name == name) {
             Some(_) if spec.external => {}
             Some(observed) if !observed.is_of(&self.desired.cluster) => self.plan.notes.push(format!(
