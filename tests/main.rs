@@ -17,6 +17,7 @@ mod keys;
 mod lint;
 mod observe;
 mod order;
+mod orders;
 mod output;
 mod plan;
 mod pretended;

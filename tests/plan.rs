@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
 use topogen::cluster::Desired;
 use topogen::cluster::Observed;
 use topogen::cluster::ObservedNetwork;
@@ -389,82 +388,4 @@ roles:
         "inout",
         "the higher priority first"
     );
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    /// Killed at any moment of anything, whatever the blueprint was, the next `up` converges and the next `down`
-    /// leaves nothing.
-    #[test]
-    fn any_interruption_converges(
-        steps in prop::collection::vec((0u32..5, 0usize..4, 0.0f64..1.0, 0usize..4, 0usize..30), 1..5),
-        last in 0u32..5,
-        edition in 0usize..4,
-    ) {
-        let mut engine = Pretended::default();
-        for (slaves, edition, share, mishap, which) in steps {
-            let plan = engine.up(&edited(slaves, edition));
-            let count = (plan.operations.len() as f64 * share) as usize;
-            engine.some(&plan, count);
-            let observed = &mut engine.observed;
-            match mishap {
-                0 => {
-                    let network = observed.networks.get(which).map(|n| n.name.clone());
-                    engine.duplicate(&network.unwrap_or_default());
-                }
-                1 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| {
-                    c.state = State::Removing;
-                    c.endpoints.clear();
-                }),
-                2 => observed.containers.iter_mut().skip(which).take(1).for_each(|c| c.state = State::Exited),
-                _ => {}
-            }
-        }
-        let desired = edited(last, edition);
-        engine.apply(&engine.up(&desired));
-        prop_assert_eq!(engine.observed.containers.len(), 3 + 5 * last as usize);
-        prop_assert!(engine.observed.containers.iter().all(|c| c.state == State::Running));
-        prop_assert!(engine.up(&desired).is_empty());
-        engine.apply(&reconcile::down(&desired.cluster, &engine.observed, false));
-        prop_assert!(engine.observed.containers.is_empty() && engine.observed.networks.is_empty());
-    }
-
-    /// What an operation waits for is all that it needs: a plan that is carried out from its end, as far as that lets it,
-    /// gets to the same cluster as one that is carried out from its start.
-    #[test]
-    fn plans_can_be_followed_from_the_end(
-        before in (0u32..5, 0usize..4),
-        share in 0.0f64..=1.0,
-        after in (0u32..5, 0usize..4),
-    ) {
-        let mut engine = Pretended::default();
-        let first = engine.up(&edited(before.0, before.1));
-        engine.some(&first, (first.operations.len() as f64 * share) as usize);
-        let desired = edited(after.0, after.1);
-        let plan = engine.up(&desired);
-        from_the_end(&mut engine, &plan);
-        prop_assert!(engine.observed.containers.iter().all(|c| c.state == State::Running));
-        prop_assert!(engine.up(&desired).is_empty(), "{}", engine.up(&desired));
-        let plan = reconcile::down(&desired.cluster, &engine.observed, false);
-        from_the_end(&mut engine, &plan);
-        prop_assert!(engine.observed.containers.is_empty() && engine.observed.networks.is_empty());
-    }
-}
-
-/// Carries out, again and again, the last operation that waits for nothing any more: the admissible order that is farthest
-/// from the written one.
-fn from_the_end(engine: &mut Pretended, plan: &Plan) {
-    let mut left: Vec<usize> = (0..plan.operations.len()).collect();
-    let free = |left: &[usize]| {
-        left.iter().rposition(|at| {
-            let operation = &plan.operations[*at];
-            let mut before = operation.after.iter().chain(&operation.after_any);
-            !before.any(|b| left.contains(b))
-        })
-    };
-    while let Some(next) = free(&left) {
-        engine.operate(&plan.operations[left.remove(next)]);
-    }
-    assert!(left.is_empty(), "{} operations wait for one another", left.len());
 }

@@ -1,16 +1,24 @@
-//! An engine that does what it is told, and nothing that it should not be told.
+//! An engine that does what it is told, and refuses what a real engine refuses, so that an operation that comes too
+//! early shows. Where a real engine would put up with what topogen never means to ask of it (to remove a container that
+//! runs, to create what is there), this one refuses as well.
 
 use std::collections::BTreeMap;
 
+use topogen::cluster::ContainerSpec;
 use topogen::cluster::Desired;
+use topogen::cluster::Health;
 use topogen::cluster::Observed;
 use topogen::cluster::ObservedContainer;
 use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::ObservedImage;
 use topogen::cluster::ObservedNetwork;
 use topogen::cluster::ObservedVolume;
 use topogen::cluster::State;
+use topogen::compose::Condition;
+use topogen::fake;
 use topogen::plan::reconcile::Options;
 use topogen::plan::{Action, Operation, Plan, reconcile};
+use topogen::topology::address::overlap;
 
 /// With the fake image on the engine.
 pub(crate) fn ready() -> Options {
@@ -20,11 +28,22 @@ pub(crate) fn ready() -> Options {
     }
 }
 
+/// What an engine says no with.
+type Refusal = String;
+
 /// An engine that does what it is told, and nothing that it should not be told.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Pretended {
     pub(crate) observed: Observed,
+    /// Whether the fake image is not there.
+    no_fake: bool,
+    /// When each container was started last, by its name: a number that grows.
+    pub(crate) starts: BTreeMap<String, u64>,
     ids: u64,
+}
+
+fn refuse<T>(reason: impl Into<Refusal>) -> Result<T, Refusal> {
+    Err(reason.into())
 }
 
 impl Pretended {
@@ -34,8 +53,19 @@ impl Pretended {
         engine
     }
 
+    pub(crate) fn without_fake() -> Self {
+        Self {
+            no_fake: true,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn up(&self, desired: &Desired) -> Plan {
-        reconcile::up(desired, &self.observed, &ready()).unwrap_or_else(|c| panic!("{c:?}"))
+        let options = Options {
+            fake_ready: !self.no_fake,
+            ..Options::default()
+        };
+        reconcile::up(desired, &self.observed, &options).unwrap_or_else(|c| panic!("{c:?}"))
     }
 
     pub(crate) fn id(&mut self) -> String {
@@ -43,23 +73,23 @@ impl Pretended {
         format!("id{}", self.ids)
     }
 
+    /// All of `plan`, in the order in which it is written.
     pub(crate) fn apply(&mut self, plan: &Plan) {
-        self.some(plan, plan.operations.len());
-    }
-
-    /// The first `count` operations, as an `up` that is killed would leave them.
-    pub(crate) fn some(&mut self, plan: &Plan, count: usize) {
-        for operation in &plan.operations[..count] {
-            self.operate(operation);
+        for operation in &plan.operations {
+            self.operate(operation)
+                .unwrap_or_else(|refusal| panic!("{operation}: {refusal}"));
         }
     }
 
     pub(crate) fn container(&mut self, name: &str) -> &mut ObservedContainer {
-        self.observed
-            .containers
-            .iter_mut()
+        self.find(name).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    fn find(&mut self, name: &str) -> Result<&mut ObservedContainer, Refusal> {
+        let mut containers = self.observed.containers.iter_mut();
+        containers
             .find(|c| c.name == name)
-            .unwrap_or_else(|| panic!("no container {name}"))
+            .ok_or_else(|| format!("no such container: {name}"))
     }
 
     /// A second network of the same name and making, as two `up` at once can leave on engines up to 24.
@@ -74,25 +104,46 @@ impl Pretended {
 
     /// The network `network`, which must be there once; the engine says its id once a container has run on it.
     pub(crate) fn endpoint(&self, network: &str) -> ObservedEndpoint {
-        let same: Vec<&ObservedNetwork> = self.observed.networks.iter().filter(|n| n.name == network).collect();
-        assert_eq!(same.len(), 1, "`{network}` must be there once");
-        ObservedEndpoint {
-            network: network.to_owned(),
-            network_id: same[0].id.clone(),
-            ..ObservedEndpoint::default()
+        self.joined(network).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    fn joined(&self, network: &str) -> Result<ObservedEndpoint, Refusal> {
+        let mut same = self.observed.networks.iter().filter(|n| n.name == network);
+        match (same.next(), same.next()) {
+            (Some(one), None) => Ok(ObservedEndpoint {
+                network: network.to_owned(),
+                network_id: one.id.clone(),
+                ..ObservedEndpoint::default()
+            }),
+            (None, _) => refuse(format!("network {network} not found")),
+            (Some(_), Some(_)) => refuse(format!("network {network} is ambiguous")),
         }
     }
 
-    pub(crate) fn operate(&mut self, operation: &Operation) {
+    /// Carry out `operation`, or say why not.
+    pub(crate) fn operate(&mut self, operation: &Operation) -> Result<(), Refusal> {
         let subject = operation.subject.as_str();
         match &operation.action {
-            Action::LoadImage | Action::PullImage { .. } | Action::Await { .. } => {}
-            Action::Blocked(_) => {}
+            Action::LoadImage => self.no_fake = false,
+            Action::PullImage { .. } => {
+                let id = self.id();
+                self.observed.images.push(ObservedImage {
+                    id,
+                    tags: vec![subject.to_owned(), format!("{subject}:latest")],
+                    digests: Vec::new(),
+                    fake: false,
+                });
+            }
+            Action::Await { containers, condition } => {
+                for name in containers {
+                    self.wait(name.as_str(), *condition)?;
+                }
+            }
+            Action::Blocked(conflict) => return refuse(conflict.to_string()),
             Action::CreateVolume(spec) => {
-                assert!(
-                    !self.observed.volumes.iter().any(|v| v.name == subject),
-                    "{subject} twice"
-                );
+                if self.observed.volumes.iter().any(|v| v.name == subject) {
+                    return refuse("the name is taken");
+                }
                 self.observed.volumes.push(ObservedVolume {
                     name: subject.to_owned(),
                     labels: spec.labels.clone(),
@@ -100,27 +151,23 @@ impl Pretended {
             }
             Action::RemoveVolume => {
                 let mounted = |c: &ObservedContainer| c.mounts.iter().any(|(v, _)| v == subject);
-                assert!(!self.observed.containers.iter().any(mounted), "{subject} is in use");
+                if self.observed.containers.iter().any(mounted) {
+                    return refuse("volume is in use");
+                }
                 self.observed.volumes.retain(|v| v.name != subject);
             }
-            Action::Disconnect { network, .. } => self
-                .container(subject)
-                .endpoints
-                .retain(|n| n.network != network.as_str()),
             Action::CreateNetwork(spec) => {
-                assert!(
-                    !self.observed.networks.iter().any(|n| n.name == subject),
-                    "{subject} twice"
-                );
-                let id = self.id();
+                if self.observed.networks.iter().any(|n| n.name == subject) {
+                    return refuse("the name is taken");
+                }
                 let subnets: Vec<_> = spec.subnet.into_iter().collect();
                 for other in self.observed.networks.iter().flat_map(|n| &n.subnets) {
-                    assert!(
-                        !subnets.iter().any(|s| topogen::topology::address::overlap(s, other)),
-                        "{other}"
-                    );
+                    if subnets.iter().any(|s| overlap(s, other)) {
+                        return refuse(format!("pool overlaps with {other}"));
+                    }
                 }
                 let labels = spec.labels.clone();
+                let id = self.id();
                 self.observed.networks.push(ObservedNetwork {
                     id,
                     name: subject.to_owned(),
@@ -129,82 +176,186 @@ impl Pretended {
                     ..ObservedNetwork::default()
                 });
             }
-            Action::CreateContainer(spec) => {
-                self.observed
-                    .containers
-                    .retain(|c| c.name != subject || c.state != State::Removing);
-                assert!(
-                    !self.observed.containers.iter().any(|c| c.name == subject),
-                    "{subject} twice"
-                );
-                let container = ObservedContainer {
-                    id: self.id(),
-                    name: subject.to_owned(),
-                    labels: spec.labels.clone(),
-                    state: State::Created,
-                    endpoints: spec
-                        .endpoints
-                        .iter()
-                        .map(|e| ObservedEndpoint {
-                            network_id: String::new(),
-                            aliases: Some(e.aliases.clone()),
-                            ..self.endpoint(e.network.as_str())
-                        })
-                        .collect(),
-                    ..ObservedContainer::default()
-                };
-                self.observed.containers.push(container);
+            Action::RemoveNetwork { id } => self.remove_network(id)?,
+            Action::CreateContainer(spec) => self.create(spec)?,
+            Action::Disconnect { network, .. } => {
+                let networks = &mut self.find(subject)?.endpoints;
+                let before = networks.len();
+                networks.retain(|n| n.network != network.as_str());
+                if networks.len() == before {
+                    return refuse(format!("it is not on {network}"));
+                }
             }
             Action::Connect { container, endpoint } => {
                 let desired = &container.endpoints[*endpoint];
-                let endpoint = ObservedEndpoint {
+                let network = &desired.network;
+                let joined = ObservedEndpoint {
                     aliases: Some(desired.aliases.clone()),
-                    ..self.endpoint(desired.network.as_str())
+                    ..self.joined(network.as_str())?
                 };
-                self.container(subject).endpoints.push(endpoint);
-            }
-            Action::Start(_) => {
-                let mut networks = self.container(subject).endpoints.clone();
-                for on in &mut networks {
-                    let network = self.endpoint(&on.network);
-                    let same = on.network_id.is_empty() || on.network_id == network.network_id;
-                    assert!(same, "{subject}: `{}` is another one", on.network);
-                    *on = ObservedEndpoint {
-                        aliases: on.aliases.take(),
-                        ..network
-                    };
+                let networks = &mut self.find(subject)?.endpoints;
+                if networks.iter().any(|n| n.network == network.as_str()) {
+                    return refuse(format!("endpoint already exists in network {network}"));
                 }
-                let container = self.container(subject);
-                container.endpoints = networks;
+                networks.push(joined);
+            }
+            Action::Start(spec) => self.start(spec)?,
+            Action::Unpause => {
+                let container = self.find(subject)?;
+                if container.state != State::Paused {
+                    return refuse("it is not paused");
+                }
                 container.state = State::Running;
             }
-            Action::Unpause => self.container(subject).state = State::Running,
             Action::StartAgain { .. } | Action::Pause { .. } | Action::Restart { .. } | Action::Kill { .. } => {
                 panic!("{operation}: neither up nor down asks for it")
             }
             Action::Stop { id, .. } => {
-                let container = self.container(subject);
-                assert_eq!(container.id, *id);
+                let container = self.find(subject)?;
+                if container.id != *id {
+                    return refuse(format!("no such container: {id}"));
+                }
                 container.state = State::Exited;
-                container.exit = Some(0);
+                container.exit = Some(143);
+                container.health = None;
+                container.ports.clear();
             }
             Action::RemoveContainer { id, .. } => {
-                assert_ne!(self.container(subject).state, State::Running, "{subject} runs");
+                let container = self.find(subject)?;
+                if container.id != *id || matches!(container.state, State::Running | State::Paused) {
+                    return refuse("it runs, or is another one");
+                }
                 self.observed.containers.retain(|c| c.id != *id);
             }
-            Action::RemoveNetwork { id } => {
-                let on_it = self
-                    .observed
-                    .containers
-                    .iter()
-                    .find(|c| c.endpoints.iter().any(|n| n.network_id == *id));
-                assert!(on_it.is_none(), "{subject} is in use");
-                let network = self.observed.networks.iter().find(|n| n.id == *id);
-                let guests = network.map_or_else(Vec::new, |n| self.observed.guests(n));
-                assert_eq!(guests, Vec::<String>::new(), "{subject} has guests");
-                self.observed.networks.retain(|n| n.id != *id);
+        }
+        Ok(())
+    }
+
+    /// As long as it takes: what it never comes to is refused.
+    fn wait(&mut self, name: &str, condition: Condition) -> Result<(), Refusal> {
+        let container = self.find(name)?;
+        match (condition, container.state) {
+            (Condition::Started | Condition::Completed, State::Exited) if container.exit == Some(0) => {}
+            (Condition::Started, State::Running) => {}
+            (Condition::Healthy, State::Running) => container.health = container.health.map(|_| Health::Healthy),
+            (Condition::Completed, State::Running) => {
+                container.state = State::Exited;
+                container.exit = Some(0);
+                container.health = None;
+                container.ports.clear();
+            }
+            (_, state) => return refuse(format!("{name} is {}", state.word())),
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, spec: &ContainerSpec) -> Result<(), Refusal> {
+        let name = spec.name.as_str();
+        let on_its_way_out = |c: &ObservedContainer| c.name == name && c.state == State::Removing;
+        self.observed.containers.retain(|c| !on_its_way_out(c));
+        let mut all = self.observed.containers.iter().chain(&self.observed.foreign);
+        if all.any(|c| c.name == name) {
+            return refuse("the name is taken");
+        }
+        let image = spec.image();
+        let there = match image == fake::image_name() {
+            true => !self.no_fake,
+            false => self.observed.image(image).is_some(),
+        };
+        if !there {
+            return refuse(format!("no such image: {image}"));
+        }
+        for other in &spec.joined {
+            self.find(other.as_str())?;
+        }
+        let endpoints = spec.endpoints.iter().map(|desired| {
+            Ok(ObservedEndpoint {
+                network_id: String::new(),
+                aliases: Some(desired.aliases.clone()),
+                ..self.joined(desired.network.as_str())?
+            })
+        });
+        let endpoints = endpoints.collect::<Result<_, Refusal>>()?;
+        for volume in &spec.volumes {
+            // The engine creates a volume that is not there, without any label.
+            if !self.observed.volumes.iter().any(|v| v.name == *volume) {
+                self.observed.volumes.push(ObservedVolume {
+                    name: volume.clone(),
+                    labels: BTreeMap::new(),
+                });
             }
         }
+        let container = ObservedContainer {
+            id: self.id(),
+            name: name.to_owned(),
+            labels: spec.labels.clone(),
+            state: State::Created,
+            endpoints,
+            mounts: spec.volumes.iter().map(|v| (v.clone(), format!("/{v}"))).collect(),
+            ..ObservedContainer::default()
+        };
+        self.observed.containers.push(container);
+        Ok(())
+    }
+
+    fn start(&mut self, spec: &ContainerSpec) -> Result<(), Refusal> {
+        let name = spec.name.as_str();
+        let mut networks = self.find(name)?.endpoints.clone();
+        for on in &mut networks {
+            let network = self.joined(&on.network)?;
+            if !on.network_id.is_empty() && on.network_id != network.network_id {
+                return refuse(format!(
+                    "network {} not found: {} is another one",
+                    on.network_id, on.network
+                ));
+            }
+            *on = ObservedEndpoint {
+                aliases: on.aliases.take(),
+                ..network
+            };
+        }
+        for other in &spec.joined {
+            if self.find(other.as_str())?.state != State::Running {
+                return refuse(format!("cannot join network of a container that does not run: {other}"));
+            }
+        }
+        // What they are in the container, nobody asks.
+        let ports: Vec<_> = spec.host_ports().into_iter().map(|p| (p, p.to_string())).collect();
+        let others = self.observed.containers.iter().filter(|c| c.name != name);
+        for (port, _) in others.chain(&self.observed.foreign).flat_map(|c| &c.ports) {
+            if ports.iter().any(|(asked, _)| asked.excludes(port)) {
+                return refuse(format!("port {port} is already allocated"));
+            }
+        }
+        self.ids += 1;
+        let begun = self.ids;
+        let container = self.find(name)?;
+        if !matches!(container.state, State::Created | State::Exited) {
+            return refuse(format!("it is {}", container.state.word()));
+        }
+        container.endpoints = networks;
+        container.state = State::Running;
+        container.exit = None;
+        container.health = spec.config.healthcheck.as_ref().map(|_| Health::Starting);
+        container.ports = ports;
+        self.starts.insert(name.to_owned(), begun);
+        Ok(())
+    }
+
+    fn remove_network(&mut self, id: &str) -> Result<(), Refusal> {
+        let Some(network) = self.observed.networks.iter().find(|n| n.id == id) else {
+            return refuse(format!("network {id} not found"));
+        };
+        let on_it = |c: &&ObservedContainer| c.endpoints.iter().any(|n| n.network_id == id);
+        let mut all = self.observed.containers.iter().chain(&self.observed.foreign);
+        if let Some(container) = all.find(on_it) {
+            return refuse(format!(
+                "network {} has active endpoints: {}",
+                network.name, container.name
+            ));
+        }
+        self.observed.networks.retain(|n| n.id != id);
+        Ok(())
     }
 
     /// Foreign containers on the network of that id.

@@ -11,6 +11,7 @@ mod image;
 mod members;
 mod network;
 pub(super) mod order;
+mod restart;
 mod room;
 mod surplus;
 mod volume;
@@ -28,10 +29,10 @@ use crate::cluster::HostPort;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
-use crate::cluster::label;
 use crate::compose::Condition;
 use crate::topology::address::Subnets;
 use members::Members;
+use restart::Restarts;
 
 pub use change::changed;
 pub use down::down;
@@ -135,6 +136,7 @@ struct Up<'a> {
     started: HashMap<&'a str, usize>,
     /// Operations that wait for a container, by its name and what it is waited for.
     awaits: HashMap<(&'a str, Condition), usize>,
+    restarts: Restarts<'a>,
 }
 
 impl<'a> Up<'a> {
@@ -172,6 +174,7 @@ impl<'a> Up<'a> {
                 .collect(),
             started: HashMap::new(),
             awaits: HashMap::new(),
+            restarts: Restarts::default(),
         }
     }
 
@@ -210,6 +213,9 @@ impl<'a> Up<'a> {
             };
             let (stop, at) = remove(&mut self.plan, container, cause, after, &carried);
             stopped.insert(&container.id, stop);
+            if let (Some(Decision::Recreate(_)), Some(spec)) = (self.decisions.get(name), self.specs.get(name)) {
+                self.restarts.stops_before(spec, stop);
+            }
             self.removed.insert(&container.id, at);
             for (port, _) in &container.ports {
                 self.freed.entry(port.port).or_default().push((*port, at));

@@ -137,7 +137,7 @@ pub(crate) fn failures(plan: &Plan, outcome: &Outcome) -> Vec<String> {
 
 /// An operation as a person reads it.
 pub(crate) fn words(operation: &Operation) -> String {
-    format!("{} {}", operation.action.words(), operation.subject)
+    format!("{} {}", operation.action, operation.subject)
 }
 
 /// The operations of those places, as a person reads them.

@@ -19,6 +19,7 @@ impl<'a> Up<'a> {
     /// Make and start all containers: node by node, roles after those they wait for.
     pub(super) fn nodes(&mut self) {
         let completes = self.completes();
+        self.stop_what_restarts(&completes);
         let mut barriers: HashMap<(&RoleName, Condition), Option<usize>> = HashMap::new();
         for node in self.nodes_in_order() {
             // Not before those of other nodes: the engine makes containers while it makes networks.
@@ -41,7 +42,7 @@ impl<'a> Up<'a> {
         completed.map(|d| d.container.as_str()).collect()
     }
 
-    fn nodes_in_order(&self) -> Vec<&'a DesiredNode> {
+    pub(super) fn nodes_in_order(&self) -> Vec<&'a DesiredNode> {
         let roles = distinct(self.desired.nodes.iter().map(|n| &n.role));
         let roles = in_order(roles, &self.desired.order).into_iter();
         roles
@@ -57,41 +58,25 @@ impl<'a> Up<'a> {
         barriers: &mut HashMap<(&'a RoleName, Condition), Option<usize>>,
     ) {
         let name = spec.name.as_str();
-        let (action, cause) = match self.decisions.get(name) {
-            Some(Decision::Blocked(conflict)) => {
-                let (conflict, cause) = (conflict.clone(), format!("cannot be: {conflict}"));
-                let blocked = Action::Blocked(conflict);
-                let at = self
-                    .plan
-                    .push(blocked, name, Some(node.name.as_str()), cause, Vec::new());
-                self.started.insert(name, at);
-                return;
-            }
-            Some(Decision::Keep(observed)) => match observed.state {
-                State::Running | State::Restarting => (None, String::new()),
-                State::Paused => (Some(Action::Unpause), "paused".to_owned()),
-                // It did what it was to do.
-                State::Exited if observed.exit == Some(0) && completes.contains(name) => (None, String::new()),
-                State::Created => (Some(Action::Start(spec.clone())), "not started yet".to_owned()),
-                State::Exited | State::Removing | State::Dead => {
-                    let status = observed.exit.filter(|s| *s != 0);
-                    let cause = status.map_or_else(|| "stopped".to_owned(), |s| format!("ended with status {s}"));
-                    (Some(Action::Start(spec.clone())), cause)
-                }
-            },
-            _ => (Some(Action::Start(spec.clone())), "not started yet".to_owned()),
-        };
+        if let Some(Decision::Blocked(conflict)) = self.decisions.get(name) {
+            let (conflict, cause) = (conflict.clone(), format!("cannot be: {conflict}"));
+            let blocked = Action::Blocked(conflict);
+            let at = self
+                .plan
+                .push(blocked, name, Some(node.name.as_str()), cause, Vec::new());
+            self.started.insert(name, at);
+            return;
+        }
         let mut after = self.stand(spec);
-        let (action, cause) = match action {
-            Some(action) => (action, cause),
-            None => match self.restart(spec, after.clone()) {
-                Some((stopped, cause)) => {
-                    after.push(stopped);
-                    (Action::Start(spec.clone()), cause)
-                }
-                None => return,
-            },
+        let (action, cause) = match (self.restarts.stops.get(name), self.start(spec, completes)) {
+            (Some((stopped, cause)), _) => {
+                after.push(*stopped);
+                (Action::Start(spec.clone()), cause.clone())
+            }
+            (None, Some(start)) => start,
+            (None, None) => return,
         };
+        after.extend(self.restarts.before.get(name).into_iter().flatten());
         after.extend(self.ports_free(spec));
         let mut after_any = Vec::new();
         for dependency in &spec.after {
@@ -135,25 +120,6 @@ impl<'a> Up<'a> {
                 .map(|(_, at)| *at)
         };
         spec.host_ports().into_iter().flat_map(freed).collect()
-    }
-
-    /// Stop a container that runs, because one that it is to be started again with is started: that operation, and why.
-    fn restart(&mut self, spec: &'a ContainerSpec, after: Vec<usize>) -> Option<(usize, String)> {
-        let with = spec.after.iter().filter(|d| d.restart).map(|d| d.container.as_str());
-        let mut with = with.chain(spec.joined.iter().map(|j| j.as_str()));
-        let other = with.find(|n| self.started.contains_key(n))?;
-        let Some(Decision::Keep(observed)) = self.decisions.get(spec.name.as_str()) else {
-            return None;
-        };
-        let cause = format!("`{other}`, with which it starts again, is started");
-        let stop = Action::Stop {
-            id: observed.id.clone(),
-            grace: None,
-        };
-        let at = self
-            .plan
-            .push(stop, spec.name.as_str(), Some(spec.node.as_str()), cause.clone(), after);
-        Some((at, cause))
     }
 
     /// The operation that waits for the container `name`; none where it is so already.
