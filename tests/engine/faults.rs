@@ -67,8 +67,8 @@ pub(crate) enum Call {
     PullImage,
     /// `POST /images/load`
     LoadImage,
-    /// `POST /images/prune`
-    PruneImages,
+    /// `DELETE /images/{name}`
+    RemoveImage,
 }
 
 impl Call {

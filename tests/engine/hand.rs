@@ -12,7 +12,9 @@ impl State {
         let own = |n: &&Network| !["bridge", "host", "none"].contains(&n.name.as_str());
         let networks = self.networks.iter().filter(own).map(|n| format!("network {}", n.name));
         let volumes = self.volumes.iter().map(|v| format!("volume {}", v.name));
-        containers.chain(networks).chain(volumes).collect()
+        let mut left: Vec<String> = containers.chain(networks).chain(volumes).collect();
+        left.sort();
+        left
     }
 
     /// A container that runs and is nobody's: on the network of that name, of an image that is added for it.

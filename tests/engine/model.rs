@@ -235,4 +235,6 @@ pub(super) struct Image {
     pub(super) id: String,
     pub(super) tags: Vec<String>,
     pub(super) labels: Value,
+    /// Their digests, as a list.
+    pub(super) layers: Value,
 }

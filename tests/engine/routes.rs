@@ -87,7 +87,7 @@ pub(super) fn call(method: &Method, path: &[String]) -> Option<(Call, String)> {
         ("GET", ["images", "json"]) => (Call::ListImages, ""),
         ("POST", ["images", "create"]) => (Call::PullImage, ""),
         ("POST", ["images", "load"]) => (Call::LoadImage, ""),
-        ("POST", ["images", "prune"]) => (Call::PruneImages, ""),
+        ("DELETE", ["images", name @ ..]) => return Some((Call::RemoveImage, name.join("/"))),
         ("GET", ["images", name @ .., "json"]) => return Some((Call::InspectImage, name.join("/"))),
         _ => return None,
     };
@@ -229,7 +229,12 @@ fn carry_out_beside(double: &EngineDouble, question: &Question) -> Answer<Said> 
             state.remove_volume(subject)?;
             Said::Nothing(204)
         }
-        Call::ListImages => Said::Json(200, state.images.iter().map(views::image_summary).collect()),
+        Call::ListImages => {
+            let dangling = filters.contains_key("dangling");
+            let images = state.images.iter().filter(|i| !dangling || i.tags.is_empty());
+            let images = images.filter(|i| views::passes(&filters, &i.id, "", &i.labels));
+            Said::Json(200, images.map(views::image_summary).collect())
+        }
         Call::InspectImage => Said::Json(200, views::image(state.image(subject)?)),
         Call::PullImage => {
             state.pull(question.query("fromImage").unwrap_or_default())?;
@@ -246,11 +251,9 @@ fn carry_out_beside(double: &EngineDouble, question: &Question) -> Answer<Said> 
                 json!({"stream": format!("Loaded image: {}\n", names.join(", "))})
             ))
         }
-        Call::PruneImages => {
-            let label = filters.get("label").and_then(|l| l.first());
-            let gone = state.prune_images(label.map_or("", String::as_str));
-            let deleted: Vec<Value> = gone.iter().map(|id| json!({"Deleted": id})).collect();
-            Said::Json(200, json!({"ImagesDeleted": deleted, "SpaceReclaimed": 0}))
+        Call::RemoveImage => {
+            state.remove_image(subject)?;
+            Said::Json(200, json!([{"Deleted": subject}]))
         }
         other => return Err(Refusal::new(501, format!("the double does not know {other:?}"))),
     })

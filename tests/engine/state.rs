@@ -93,9 +93,11 @@ impl State {
         &self.containers[at]
     }
 
-    /// Its names, in the order in which they were created.
+    /// The names of all containers, sorted.
     pub(crate) fn container_names(&self) -> Vec<&str> {
-        self.containers.iter().map(|c| c.name.as_str()).collect()
+        let mut names: Vec<&str> = self.containers.iter().map(|c| c.name.as_str()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// By its name, its id or the beginning of that.

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::model::{Answer, Container, Image, Mount, Refusal, Volume};
 use super::state::State;
@@ -93,6 +94,7 @@ impl State {
                 id,
                 tags: vec![tagged(name)],
                 labels: json!({}),
+                layers: json!([]),
             });
         }
     }
@@ -122,24 +124,27 @@ impl State {
 
     /// `POST /images/load` of an archive as `docker save` writes it; its names.
     pub(super) fn load(&mut self, archive: &[u8]) -> std::io::Result<Vec<String>> {
-        let mut files: Vec<(String, Value)> = Vec::new();
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         for entry in tar::Archive::new(archive).entries()? {
             let mut entry = entry?;
             let path = entry.path()?.display().to_string();
             if path.ends_with(".json") {
-                let mut text = String::new();
-                entry.read_to_string(&mut text)?;
-                files.push((path, serde_json::from_str(&text)?));
+                let mut text = Vec::new();
+                entry.read_to_end(&mut text)?;
+                files.push((path, text));
             }
         }
         let file = |path: &str| {
-            files
-                .iter()
-                .find(|(p, _)| p == path)
-                .map_or(&Value::Null, |(_, value)| value)
+            let found = files.iter().find(|(p, _)| p == path);
+            found.map_or(&[][..], |(_, text)| text)
         };
-        let manifest = &file("manifest.json")[0];
-        let config = file(manifest["Config"].as_str().unwrap_or_default());
+        let manifest: Value = serde_json::from_slice(file("manifest.json"))?;
+        let manifest = &manifest[0];
+        // An image is known by the digest of its configuration.
+        let text = file(manifest["Config"].as_str().unwrap_or_default());
+        let config: Value = serde_json::from_slice(text)?;
+        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("sha256:{digest}");
         let tags = manifest["RepoTags"]
             .as_array()
             .into_iter()
@@ -150,23 +155,32 @@ impl State {
         for image in &mut self.images {
             image.tags.retain(|t| !tags.contains(t));
         }
-        let id = format!("sha256:{}", self.id());
+        self.images.retain(|i| i.id != id);
         self.images.push(Image {
             id: id.clone(),
             tags: tags.clone(),
             labels: config["config"]["Labels"].clone(),
+            layers: config["rootfs"]["diff_ids"].clone(),
         });
         self.tell("image", "load", &id, &[]);
         Ok(tags)
     }
 
-    /// `POST /images/prune` of images without a name that have the label `key`, and that no container is made of.
-    pub(super) fn prune_images(&mut self, key: &str) -> Vec<String> {
-        let used: Vec<&str> = self.containers.iter().map(|c| c.image_id.as_str()).collect();
-        let goes = |i: &Image| i.tags.is_empty() && i.labels.get(key).is_some() && !used.contains(&i.id.as_str());
-        let gone: Vec<String> = self.images.iter().filter(|i| goes(i)).map(|i| i.id.clone()).collect();
-        self.images.retain(|i| !gone.contains(&i.id));
-        gone
+    /// `DELETE /images/{name}`, unless a container is made of it.
+    pub(super) fn remove_image(&mut self, asked: &str) -> Answer<()> {
+        let id = self.image(asked)?.id.clone();
+        let short = |id: &str| id.trim_start_matches("sha256:")[..12].to_owned();
+        if let Some(user) = self.containers.iter().find(|c| c.image_id == id) {
+            let message = format!(
+                "conflict: unable to delete {} (cannot be forced) - image is being used by running container {}",
+                short(&id),
+                short(&user.id)
+            );
+            return Err(Refusal::new(409, message));
+        }
+        self.images.retain(|i| i.id != id);
+        self.tell("image", "delete", &id, &[("name", &id)]);
+        Ok(())
     }
 }
 
