@@ -25,37 +25,59 @@ use anyhow::Context;
 use crate::cli::Command;
 use crate::error::Error;
 use crate::plan::verbs::NodeVerb;
+use crate::terminal::Terminal;
+use crate::terminal::interrupt::Stop;
+
+/// What a command may use beside its arguments.
+pub(crate) struct Session {
+    /// Where people and programs are told things.
+    pub(crate) terminal: Terminal,
+    /// Turns true when the command is to begin nothing more.
+    pub(crate) stop: Stop,
+}
+
+impl Session {
+    /// Ends when the command is asked to end. From this call on, interrupts are for whoever waits for it.
+    pub(crate) fn asked_to_end(&self) -> impl Future<Output = ()> {
+        self.terminal.working();
+        let mut stop = self.stop.clone();
+        async move {
+            // The sender lives as long as the process does.
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
+    }
+}
 
 /// Carry out `command`.
-pub(crate) fn run(command: Command) -> Result<(), Error> {
+pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
     match command {
-        Command::Init(args) => init::run(&args),
-        Command::Check(args) => check::run(&args),
-        Command::Schema => schema::run(),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man => man::run(),
-        Command::Render(args) => render::run(&args),
-        Command::Graph(args) => block_on(graph::run(&args)),
-        Command::Up(args) => block_on(up::run(&args)),
-        Command::Down(args) => block_on(down::run(&args)),
-        Command::Ps(args) => block_on(ps::run(&args)),
-        Command::Logs(args) => block_on(logs::run(&args)),
-        Command::Exec(args) => block_on(exec::run(&args)),
-        Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act)),
-        Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args)),
+        Command::Init(args) => init::run(&args, session),
+        Command::Check(args) => check::run(&args, session),
+        Command::Schema => schema::run(session),
+        Command::Completions(args) => completions::run(&args, session),
+        Command::Man => man::run(session),
+        Command::Render(args) => render::run(&args, session),
+        Command::Graph(args) => block_on(graph::run(&args, session)),
+        Command::Up(args) => block_on(up::run(&args, session)),
+        Command::Down(args) => block_on(down::run(&args, session)),
+        Command::Ps(args) => block_on(ps::run(&args, session)),
+        Command::Logs(args) => block_on(logs::run(&args, session)),
+        Command::Exec(args) => block_on(exec::run(&args, session)),
+        Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act, session)),
+        Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args, session)),
         Command::Restart(args) => {
             let verb = NodeVerb::Restart {
                 grace: args.timeout,
                 alone: args.no_deps,
             };
-            block_on(verbs::run(&verb, &args.act))
+            block_on(verbs::run(&verb, &args.act, session))
         }
-        Command::Kill(args) => block_on(verbs::run(&NodeVerb::Kill(args.signal), &args.act)),
-        Command::Pause(args) => block_on(verbs::run(&NodeVerb::Pause, &args)),
-        Command::Unpause(args) => block_on(verbs::run(&NodeVerb::Unpause, &args)),
-        Command::Verify(args) => block_on(verify::run(&args)),
-        Command::Image(args) => image::run(&args),
-        Command::Probe(args) => block_on(probe::run(&args)),
+        Command::Kill(args) => block_on(verbs::run(&NodeVerb::Kill(args.signal), &args.act, session)),
+        Command::Pause(args) => block_on(verbs::run(&NodeVerb::Pause, &args, session)),
+        Command::Unpause(args) => block_on(verbs::run(&NodeVerb::Unpause, &args, session)),
+        Command::Verify(args) => block_on(verify::run(&args, session)),
+        Command::Image(args) => image::run(&args, session),
+        Command::Probe(args) => block_on(probe::run(&args, session)),
         Command::Fake => Ok(crate::fake::serve::run().context("fake service")?),
     }
 }

@@ -106,20 +106,6 @@ pub(crate) fn typed() -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
-/// Returns when topogen is asked to end (SIGINT, SIGTERM, SIGHUP).
-pub(crate) async fn asked_to_end() {
-    let [interrupt, terminate, hangup] =
-        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (interrupt, terminate, hangup) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-}
-
 /// As many open files as this process may have: each log that is followed takes one, and each question of a probe.
 pub(crate) fn many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};

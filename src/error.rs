@@ -121,6 +121,14 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 impl Error {
+    /// The engine's fault, and what topogen was doing: `look at the engine`.
+    pub(crate) fn engine(what: &str) -> impl FnOnce(Fault) -> Self + use<'_> {
+        move |source| Self::Engine {
+            doing: format!("cannot {what}"),
+            source,
+        }
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {

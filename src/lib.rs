@@ -27,6 +27,7 @@ pub mod cluster;
 mod commands;
 pub mod compose;
 mod console;
+pub mod converge;
 pub mod diagnostic;
 mod digest;
 pub mod engine;
@@ -56,39 +57,56 @@ pub mod yaml;
 use std::io::IsTerminal;
 
 use clap::Parser;
+use commands::Session;
 use error::{Error, Exit};
+use terminal::{Terminal, interrupt};
 
 /// Carry out the command line, print what went wrong, and say how it ended.
 #[must_use]
 pub fn main() -> Exit {
-    // Without the parser, whose pages would count in each of a thousand fakes.
+    // Without the parser and the threads, whose pages would count in each of a thousand fakes.
     let bare_fake = std::env::args_os().skip(1).eq(["fake"]);
-    let command = if bare_fake {
-        cli::Command::Fake
-    } else {
-        cli::Cli::parse().command
-    };
-    match commands::run(command) {
+    let terminal = Terminal::new();
+    if bare_fake {
+        return ended(
+            &terminal,
+            fake::serve::run().map_err(anyhow::Error::from).map_err(Error::from),
+        );
+    }
+    let command = cli::Cli::parse().command;
+    let session = terminal.clone();
+    interrupt::guard(&terminal, move |stop| {
+        let session = Session {
+            terminal: session,
+            stop,
+        };
+        ended(&session.terminal, commands::run(command, &session))
+    })
+}
+
+/// How a command ended, after what went wrong was printed.
+fn ended(terminal: &Terminal, result: Result<(), Error>) -> Exit {
+    match result {
         Ok(()) => Exit::Done,
         Err(Error::Shown(exit)) => exit,
         Err(error) => {
-            report(&error);
+            report(terminal, &error);
             error.exit()
         }
     }
 }
 
 /// The only place that prints an error.
-fn report(error: &Error) {
+fn report(terminal: &Terminal, error: &Error) {
     if let Error::Blueprint { problems, sources } = error {
         let colour = std::io::stderr().is_terminal() && !console::is_plain();
-        terminal::line(problems.render(sources, colour).trim_end());
+        terminal.line(problems.render(sources, colour).trim_end());
         return;
     }
     for line in error.to_string().lines() {
-        terminal::line(&format!("error: {line}"));
+        terminal.line(&format!("error: {line}"));
     }
     for hint in error.hints() {
-        terminal::line(&format!("hint: {hint}"));
+        terminal.line(&format!("hint: {hint}"));
     }
 }

@@ -6,16 +6,17 @@ use std::path::Path;
 use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
 use crate::cluster::{Desired, MountSource};
+use crate::commands::Session;
 use crate::diagnostic::{Kind, Problem, Problems};
 use crate::engine::translate;
 use crate::error::Error;
 use crate::lint::{self, Lint, Subject};
 use crate::name::RoleName;
-use crate::terminal;
 use crate::text::plural;
 
-pub(super) fn run(args: &Check) -> Result<(), Error> {
-    let result = load::topology(&args.source).and_then(known_to_compose);
+pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let result = load::topology(terminal, &args.source).and_then(known_to_compose);
     let text = match (&result, args.format) {
         (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
         (Ok(_), Format::Json) => "[]".to_owned(),
@@ -31,8 +32,8 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
             let topology = &loaded.topology;
             let is_there = |path: &str| Path::new(path).exists();
             let found = lint::look(&Subject::new(topology).mounting(mounts, &is_there));
-            load::warn_of(&found, &loaded.sources, "");
-            terminal::line(&format!(
+            load::warn_of(terminal, &found, &loaded.sources, "");
+            terminal.line(&format!(
                 "ok: {}, {}, {}",
                 plural(topology.roles.len(), "role"),
                 plural(topology.nodes.len(), "node"),
@@ -41,11 +42,11 @@ pub(super) fn run(args: &Check) -> Result<(), Error> {
             // Valid for `render`; what the engine is not to be asked for is better known before `up`.
             let full = found.iter().any(|p| p.code == Some(Lint::FullNetwork.code()));
             let refused = if full { &[] } else { refused.as_slice() };
-            load::warn_of(refused, &loaded.sources, "`topogen up` refuses it: ");
+            load::warn_of(terminal, refused, &loaded.sources, "`topogen up` refuses it: ");
             return Ok(());
         }
     };
-    terminal::data(&format!("{text}\n")).map_err(anyhow::Error::from)?;
+    terminal.data(&format!("{text}\n")).map_err(anyhow::Error::from)?;
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
 

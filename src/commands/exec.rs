@@ -10,17 +10,20 @@ use super::verbs::Found;
 use crate::cli::{Exec, Format, Which};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
+use crate::commands::Session;
 use crate::console;
 use crate::engine::connect::Engine;
 use crate::engine::exec::{self, Console, Order, RunError, Stream};
 use crate::error::{Error, Exit};
 use crate::fake;
 use crate::lines::{Lines, Prefixes, whose};
+use crate::select;
+use crate::terminal::Terminal;
 use crate::text::plural;
-use crate::{select, terminal};
 
-pub(super) async fn run(args: &Exec) -> Result<(), Error> {
-    let found = Found::look(&args.which).await?;
+pub(super) async fn run(args: &Exec, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let found = Found::look(terminal, &args.which).await?;
     let chosen = found.select(|all| select::one_a_node(&args.target, all)).await?;
     let one = chosen.len() == 1;
     if !one && (args.interactive || args.tty) {
@@ -41,8 +44,8 @@ pub(super) async fn run(args: &Exec) -> Result<(), Error> {
     };
     let work = async {
         match chosen.as_slice() {
-            [container] if !json && !args.detach => alone(&found, container, &order, &args.which).await,
-            chosen => together(&found, chosen, &order, args).await,
+            [container] if !json && !args.detach => alone(terminal, &found, container, &order, &args.which).await,
+            chosen => together(terminal, &found, chosen, &order, args).await,
         }
     };
     tokio::select! {
@@ -50,8 +53,8 @@ pub(super) async fn run(args: &Exec) -> Result<(), Error> {
             0 => Ok(()),
             code => Err(Error::Shown(Exit::Command(code))),
         },
-        () = console::asked_to_end() => {
-            terminal::line("interrupted: what was begun goes on inside");
+        () = session.asked_to_end() => {
+            terminal.line("interrupted: what was begun goes on inside");
             Err(Error::Shown(Exit::Interrupted))
         }
     }
@@ -66,7 +69,13 @@ fn variable(text: &str) -> Option<String> {
 }
 
 /// In one container, as if it ran here; its exit code.
-async fn alone(found: &Found, container: &ObservedContainer, order: &Order, which: &Which) -> Result<u8, Error> {
+async fn alone(
+    terminal: &Terminal,
+    found: &Found,
+    container: &ObservedContainer,
+    order: &Order,
+    which: &Which,
+) -> Result<u8, Error> {
     let not_run = |reason| Error::NotRun(format!("cannot run it in `{}`: {reason}", whose(container)));
     if let Some(reason) = at_rest(container, which) {
         return Err(not_run(reason));
@@ -86,7 +95,7 @@ async fn alone(found: &Found, container: &ObservedContainer, order: &Order, whic
         Ok(exit) => {
             let code = code(exit);
             if Exit::NOT_THERE.contains(&code) {
-                hint_at_fake(container, which);
+                hint_at_fake(terminal, container, which);
             }
             Ok(code)
         }
@@ -96,10 +105,10 @@ async fn alone(found: &Found, container: &ObservedContainer, order: &Order, whic
 }
 
 /// What to type where `container` is a fake, which has no command but its own.
-fn hint_at_fake(container: &ObservedContainer, which: &Which) {
+fn hint_at_fake(terminal: &Terminal, container: &ObservedContainer, which: &Which) {
     if fake::is_image(&container.image) {
         let whose = whose(container);
-        terminal::line(&format!(
+        terminal.line(&format!(
             "hint: `{whose}` is a fake, which has `/topogen` alone: `{} {whose} /topogen probe --resolve NAME`; a file of it: \
              `docker cp {}:PATH -`",
             which.command("exec"),
@@ -109,9 +118,15 @@ fn hint_at_fake(container: &ObservedContainer, which: &Which) {
 }
 
 /// In each container, so many at once: lines as they come, each after whose it is, or all at the end as JSON.
-async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, args: &Exec) -> Result<u8, Error> {
+async fn together(
+    terminal: &Terminal,
+    found: &Found,
+    chosen: &[&ObservedContainer],
+    order: &Order,
+    args: &Exec,
+) -> Result<u8, Error> {
     let json = args.format == Format::Json;
-    let prefixes = RefCell::new(Prefixes::new(chosen, terminal::colours()));
+    let prefixes = RefCell::new(Prefixes::new(chosen, crate::terminal::colours()));
     let (engine, prefixes) = (&found.engine, &prefixes);
     let each = chosen.iter().enumerate().map(|(at, container)| async move {
         let mut answer = Answer::of(container);
@@ -146,7 +161,7 @@ async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, a
     while let Some(ended) = ending.next().await {
         let Ok((at, answer)) = ended else { return Ok(0) };
         if !json && let Some(trouble) = answer.trouble() {
-            terminal::line(&format!("{}/{}: {trouble}", answer.node, answer.service));
+            terminal.line(&format!("{}/{}: {trouble}", answer.node, answer.service));
         }
         answers.push((at, answer));
     }
@@ -154,11 +169,11 @@ async fn together(found: &Found, chosen: &[&ObservedContainer], order: &Order, a
     let answers: Vec<Answer<'_>> = answers.into_iter().map(|(_, answer)| answer).collect();
     let missed = answers.iter().position(|a| Exit::NOT_THERE.contains(&a.code()));
     if let Some(container) = missed.and_then(|at| chosen.get(at)).filter(|_| !json) {
-        hint_at_fake(container, &args.which);
+        hint_at_fake(terminal, container, &args.which);
     }
     if json {
         let text = serde_json::to_string_pretty(&answers).map_err(anyhow::Error::from)? + "\n";
-        terminal::data(&text).map_err(anyhow::Error::from)?;
+        terminal.data(&text).map_err(anyhow::Error::from)?;
     }
     Ok(answers.iter().map(Answer::code).max().unwrap_or(0))
 }

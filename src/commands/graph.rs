@@ -9,13 +9,14 @@ use super::{load, work};
 use crate::atomic;
 use crate::cli::{Graph, GraphFormat};
 use crate::cluster::Observed;
+use crate::commands::Session;
 use crate::console;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::graph::{self, Format, mermaid};
 use crate::name::ClusterName;
-use crate::terminal;
+use crate::terminal::Terminal;
 
 /// Columns where no terminal says how many it has.
 const COLUMNS: usize = 120;
@@ -30,24 +31,25 @@ const ENDINGS: &[(&str, GraphFormat)] = &[
     ("txt", GraphFormat::Text),
 ];
 
-pub(super) async fn run(args: &Graph) -> Result<(), Error> {
+pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
     let file = args.output.as_deref().filter(|o| o.as_os_str() != "-");
     let format = format(args.format, file)?;
-    let loaded = load::topology(&args.source)?;
-    load::warn(&loaded);
+    let loaded = load::topology(terminal, &args.source)?;
+    load::warn(terminal, &loaded);
     let topology = loaded.topology;
     let observed = match args.live {
-        true => Some(observed(&topology.cluster).await?),
+        true => Some(observed(terminal, &topology.cluster).await?),
         false => None,
     };
     let text = graph::draw(&topology, observed.as_ref(), format, args.unfold).context("cannot draw")?;
     if format == Format::Mermaid
         && let Some(why) = mermaid::too_much(&text)
     {
-        terminal::line(&format!("warning: {why}; `--format svg` has no such limit"));
+        terminal.line(&format!("warning: {why}; `--format svg` has no such limit"));
     }
     let Some(file) = file else {
-        return Ok(terminal::data(&text).context("cannot print")?);
+        return Ok(terminal.data(&text).context("cannot print")?);
     };
     Ok(atomic::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }
@@ -87,16 +89,16 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
 }
 
 /// What is on the engine, and who else is on the cluster's networks.
-async fn observed(cluster: &ClusterName) -> Result<Observed, Error> {
+async fn observed(terminal: &Terminal, cluster: &ClusterName) -> Result<Observed, Error> {
     let engine = Engine::connect().await?;
-    let looking = || work::doing("look at the engine");
+    let looking = || Error::engine("look at the engine");
     let mut observed = observe::observe(&engine, cluster, false).await.map_err(looking())?;
     observe::inspect_all(&engine, &mut observed.containers)
         .await
         .map_err(looking())?;
     if observed.containers.is_empty() {
-        terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
-        work::other_clusters(&engine, cluster, "graph --live").await?;
+        terminal.line(&format!("no container of cluster `{cluster}` is on the engine"));
+        work::other_clusters(terminal, &engine, cluster, "graph --live").await?;
     }
     Ok(observed)
 }

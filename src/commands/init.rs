@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::cli::Init;
+use crate::commands::Session;
 use crate::error::Error;
-use crate::terminal;
 
 /// What people start from. It is valid as it is, and says what most of the language is for.
 const STARTER: &str = include_str!("../../blueprints/starter.yaml");
 
-pub(super) fn run(args: &Init) -> Result<(), Error> {
+pub(super) fn run(args: &Init, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
     let shown = args.file.display();
     let mut file = match std::fs::File::create_new(&args.file) {
         Ok(file) => file,
@@ -40,7 +41,7 @@ pub(super) fn run(args: &Init) -> Result<(), Error> {
         true => String::new(),
         false => format!(" -f {shown}"),
     };
-    terminal::line(&format!(
+    terminal.line(&format!(
         "wrote `{shown}`: change it, then `topogen check{file}` and `topogen up --fake{file}`"
     ));
     Ok(())

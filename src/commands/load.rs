@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Inputs, dotenv, not_utf8};
 use crate::cli::{Source, Which};
+use crate::converge::Reporter;
 use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
 use crate::engine::translate::Origin;
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::fake;
 use crate::lint::{self, Lint, Subject};
 use crate::name::ClusterName;
 use crate::read::{self, ReadError};
-use crate::terminal;
+use crate::terminal::Terminal;
 use crate::topology::Topology;
 use crate::topology::expand::{self, Overrides};
 use crate::yaml;
@@ -39,13 +40,13 @@ pub(super) struct Loaded {
 }
 
 /// Read and expand what `source` names.
-pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
+pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
     if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
-        terminal::note(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
+        terminal.note(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
     }
     let environment = Arc::new(environment(&source.env_file, &origin)?);
-    match expanded(source, file, &mut sources, &environment, &origin) {
+    match expanded(terminal, source, file, &mut sources, &environment, &origin) {
         Ok(mut topology) => {
             if source.fake {
                 fake::disguise(&mut topology);
@@ -65,6 +66,7 @@ pub(super) fn topology(source: &Source) -> Result<Loaded, Error> {
 }
 
 fn expanded(
+    terminal: &Terminal,
     source: &Source,
     file: FileId,
     sources: &mut Sources,
@@ -95,10 +97,10 @@ fn expanded(
     };
     let topology = expand::read(file, sources, &mut variables, &inputs, &overrides, environment)?;
     for name in variables.unset() {
-        terminal::line(&format!("warning: variable `{name}` is not set, so blank"));
+        terminal.line(&format!("warning: variable `{name}` is not set, so blank"));
     }
     if !variables.unset().is_empty() {
-        terminal::line(&format!(
+        terminal.line(&format!(
             "hint: set it in the environment, or in `{DOTENV}` beside the blueprint; a dollar that is meant as one is `$$`"
         ));
     }
@@ -106,19 +108,24 @@ fn expanded(
 }
 
 /// Say what is right and may yet not do what was meant, where it is not about to run.
-pub(super) fn warn(loaded: &Loaded) {
-    warn_of(&lint::look(&Subject::new(&loaded.topology)), &loaded.sources, "");
+pub(super) fn warn(terminal: &Terminal, loaded: &Loaded) {
+    warn_of(
+        terminal,
+        &lint::look(&Subject::new(&loaded.topology)),
+        &loaded.sources,
+        "",
+    );
 }
 
 /// The same where it is about to run, which refuses by itself what the engine has no room for.
-pub(super) fn warn_of_doubts(loaded: &Loaded) {
+pub(super) fn warn_of_doubts(terminal: &Terminal, loaded: &Loaded) {
     let mut found = lint::look(&Subject::new(&loaded.topology));
     found.retain(|problem| problem.code != Some(Lint::FullNetwork.code()));
-    warn_of(&found, &loaded.sources, "");
+    warn_of(terminal, &found, &loaded.sources, "");
 }
 
 /// Say each of `problems` with its place and `what` before it, and what to do after the last that it is the same for.
-pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
+pub(super) fn warn_of(terminal: &Terminal, problems: &[Problem], sources: &Sources, what: &str) {
     let last: HashMap<Option<&str>, usize> = problems
         .iter()
         .enumerate()
@@ -127,10 +134,10 @@ pub(super) fn warn_of(problems: &[Problem], sources: &Sources, what: &str) {
     for (at, problem) in problems.iter().enumerate() {
         let place = sources.place_of(problem.place);
         let code = problem.code.map_or_else(String::new, |code| format!("[{code}]"));
-        terminal::line(&format!("warning{code}: {place}{what}{}", problem.message));
+        terminal.line(&format!("warning{code}: {place}{what}{}", problem.message));
         let hint = problem.hint.as_deref();
         if let Some(text) = hint.filter(|_| last.get(&hint) == Some(&at)) {
-            terminal::line(&format!("hint: {text}"));
+            terminal.line(&format!("hint: {text}"));
         }
     }
 }

@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::verbs::Found;
-use super::work::{self, FOUND_AGAIN, lost_engine};
+use super::work::{FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Logs, Which};
 use crate::cluster::ObservedContainer;
+use crate::commands::Session;
 use crate::console;
 use crate::engine::changes::{Change, ContainerEvent, Notice, Subscription, Topic};
 use crate::engine::connect::Engine;
@@ -22,7 +23,7 @@ use crate::engine::observe;
 use crate::error::{Error, Exit};
 use crate::lines::{Prefixes, whose};
 use crate::select::{self, Target};
-use crate::terminal;
+use crate::terminal::{self, Terminal};
 
 /// Lines on their way from those who follow to the one who prints.
 const ON_THE_WAY: usize = 1024;
@@ -31,11 +32,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many looks in a row must find nothing of the cluster: `up` may remove all of it before it creates it again.
 const GONE: u32 = 4;
 
-pub(super) async fn run(args: &Logs) -> Result<(), Error> {
-    let mut found = Found::look(&Which {
-        name: args.name.clone(),
-        file: args.file.clone(),
-    })
+pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let mut found = Found::look(
+        terminal,
+        &Which {
+            name: args.name.clone(),
+            file: args.file.clone(),
+        },
+    )
     .await?;
     let changes = match args.follow {
         true => Some(found.subscribe(Topic::ContainersOf(&found.cluster.clone())).await?),
@@ -46,13 +51,13 @@ pub(super) async fn run(args: &Logs) -> Result<(), Error> {
     let mut printer = Printer::new(args, &chosen);
     let work = async {
         match changes {
-            None => past(&found, &chosen, args, &mut printer).await.map(drop),
-            Some(changes) => all(&found, &chosen, changes, args, &mut printer).await,
+            None => past(terminal, &found, &chosen, args, &mut printer).await.map(drop),
+            Some(changes) => all(terminal, &found, &chosen, changes, args, &mut printer).await,
         }
     };
     let result = tokio::select! {
         result = work => result,
-        () = console::asked_to_end() => Err(Error::Shown(Exit::Interrupted)),
+        () = session.asked_to_end() => Err(Error::Shown(Exit::Interrupted)),
     };
     match result {
         Err(Error::Other(error)) if nobody_reads(&error) => Ok(()),
@@ -69,6 +74,7 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 /// Shows what was printed so far, in the order of time. Returns the time of each container's last line, none where it has
 /// printed nothing.
 async fn past(
+    terminal: &Terminal,
     found: &Found,
     chosen: &[&ObservedContainer],
     args: &Logs,
@@ -92,7 +98,7 @@ async fn past(
                 continue;
             }
         }
-        printer.show(chosen[at], line)?;
+        printer.show(terminal, chosen[at], line)?;
     }
     printer.flush()?;
     Ok(last)
@@ -100,13 +106,14 @@ async fn past(
 
 /// Shows what was printed so far and what will be, until nothing of the cluster is left on the engine.
 async fn all(
+    terminal: &Terminal,
     found: &Found,
     chosen: &[&ObservedContainer],
     mut changes: Subscription,
     args: &Logs,
     printer: &mut Printer,
 ) -> Result<(), Error> {
-    let last = past(found, chosen, args, printer).await?;
+    let last = past(terminal, found, chosen, args, printer).await?;
     let mut followers = Followers::new(&found.engine, &args.targets);
     for (container, after) in chosen.iter().zip(last) {
         let ask = Ask {
@@ -120,10 +127,10 @@ async fn all(
     loop {
         tokio::select! {
             Some((container, line)) = followers.lines.recv() => {
-                printer.show(&container, line)?;
+                printer.show(terminal, &container, line)?;
                 // All that has come meanwhile, before it is looked at.
                 while let Ok((container, line)) = followers.lines.try_recv() {
-                    printer.show(&container, line)?;
+                    printer.show(terminal, &container, line)?;
                 }
                 printer.flush()?;
             }
@@ -131,19 +138,19 @@ async fn all(
                 Notice::Change(change) => followers.take(change),
                 Notice::Lost(reason) => {
                     is_lost = true;
-                    terminal::line(&lost_engine(&reason));
+                    terminal.line(&lost_engine(&reason));
                 }
                 Notice::Resumed => {
                     is_lost = false;
-                    terminal::line(FOUND_AGAIN);
+                    terminal.line(FOUND_AGAIN);
                     match observe::containers(&found.engine, Some(&found.cluster)).await {
                         Ok(containers) => followers.compare(&containers),
                         Err(error) => match changes.reason_of_loss().await {
                             Some(reason) => {
                                 is_lost = true;
-                                terminal::line(&lost_engine(&reason));
+                                terminal.line(&lost_engine(&reason));
                             }
-                            None => return Err(work::doing("look at the engine")(error)),
+                            None => return Err(Error::engine("look at the engine")(error)),
                         },
                     }
                 }
@@ -256,12 +263,17 @@ impl Printer {
         }
     }
 
-    fn show(&mut self, container: &ObservedContainer, line: Result<Line, Fault>) -> Result<(), Error> {
+    fn show(
+        &mut self,
+        terminal: &Terminal,
+        container: &ObservedContainer,
+        line: Result<Line, Fault>,
+    ) -> Result<(), Error> {
         let line = match line {
             Ok(line) => line,
             Err(fault) => {
                 self.failed += 1;
-                terminal::line(&format!("cannot read the log of `{}`: {fault}", whose(container)));
+                terminal.line(&format!("cannot read the log of `{}`: {fault}", whose(container)));
                 return Ok(());
             }
         };

@@ -4,11 +4,12 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use crate::cli::Cli;
+use crate::commands::Session;
 use crate::error::Error;
-use crate::terminal;
 
 /// One page for all: the commands' own sections follow the overview.
-pub(super) fn run() -> Result<(), Error> {
+pub(super) fn run(session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
     let mut command = Cli::command();
     command.build();
     let mut text = Vec::new();
@@ -23,5 +24,5 @@ pub(super) fn run() -> Result<(), Error> {
         man.render_options_section(&mut text).context("cannot print")?;
     }
     let text = String::from_utf8(text).context("cannot print")?;
-    Ok(terminal::data(&text).context("cannot print")?)
+    Ok(terminal.data(&text).context("cannot print")?)
 }

@@ -3,13 +3,14 @@
 use anyhow::Context;
 
 use crate::cli::Probe;
+use crate::commands::Session;
 use crate::console;
 use crate::error::Error;
 use crate::probe;
 use crate::probe::question::Questions;
-use crate::terminal;
 
-pub(super) async fn run(args: &Probe) -> Result<(), Error> {
+pub(super) async fn run(args: &Probe, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
     let own = Questions {
         names: args.resolve.clone(),
         identify: args.connect.clone(),
@@ -28,5 +29,5 @@ pub(super) async fn run(args: &Probe) -> Result<(), Error> {
         false => serde_json::to_string(&answers),
     };
     let text = text.context("cannot print")? + "\n";
-    Ok(terminal::data(&text).context("cannot print")?)
+    Ok(terminal.data(&text).context("cannot print")?)
 }

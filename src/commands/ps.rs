@@ -12,13 +12,15 @@ use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Ps};
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
+use crate::commands::Session;
 use crate::engine::changes::{Change, ContainerEvent, Notice, Subscription, Topic};
 use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::error::{Error, Exit};
 use crate::name::ClusterName;
 use crate::roster::{self, NodeRow};
-use crate::{console, select, terminal};
+use crate::terminal::Terminal;
+use crate::{console, select};
 
 /// Inspections at once.
 const PARALLEL: usize = 16;
@@ -27,28 +29,29 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A look when nothing is said to have happened.
 const SELDOM: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(args: &Ps) -> Result<(), Error> {
-    let mut found = Found::look(&args.which).await?;
+pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let mut found = Found::look(terminal, &args.which).await?;
     let mut names = Names::default();
     if args.watch {
-        return watch(args, &mut found, &mut names).await;
+        return watch(session, args, &mut found, &mut names).await;
     }
     if found.containers.is_empty() && args.targets.is_empty() && args.format == Format::Table {
         let cluster = &found.cluster;
-        terminal::line(&format!("no container of cluster `{cluster}` is on the engine"));
-        return work::other_clusters(&found.engine, cluster, "ps").await;
+        terminal.line(&format!("no container of cluster `{cluster}` is on the engine"));
+        return work::other_clusters(terminal, &found.engine, cluster, "ps").await;
     }
     if !args.targets.is_empty() {
         found.select(|all| select::select(&args.targets, all)).await?;
     }
     let nodes = nodes(args, &found, &mut names)
         .await
-        .map_err(work::doing("look at the engine"))?;
+        .map_err(Error::engine("look at the engine"))?;
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&nodes).map_err(anyhow::Error::from)? + "\n",
         Format::Table => roster::table(&nodes),
     };
-    Ok(terminal::data(&text).map_err(anyhow::Error::from)?)
+    Ok(terminal.data(&text).map_err(anyhow::Error::from)?)
 }
 
 /// The names of containers by their ids, and the endpoints that each had then: while those stay so do these.
@@ -85,12 +88,13 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
 
 /// Shows the nodes, and shows them again whenever they have changed, until asked to end. While the engine is lost the last
 /// known nodes stay shown, with the reason.
-async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
+async fn watch(session: &Session, args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
     let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
     let screen = on_terminal.then(console::Screen::new);
     let mut sizes = if on_terminal { console::sizes() } else { None };
-    let mut end = Box::pin(console::asked_to_end());
+    let terminal = &session.terminal;
+    let mut end = Box::pin(session.asked_to_end());
     let mut shown: Option<Vec<NodeRow>> = None;
     let mut lost: Option<String> = None;
     let result = loop {
@@ -98,14 +102,14 @@ async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Er
             match nodes(args, found, names).await {
                 Ok(now) => {
                     let is_new = shown.as_ref() != Some(&now);
-                    if screen.is_none() && is_new && !show(args, &now, shown.is_some())? {
+                    if screen.is_none() && is_new && !show(terminal, args, &now, shown.is_some())? {
                         return Ok(());
                     }
                     shown = Some(now);
                 }
                 Err(error) => match changes.reason_of_loss().await {
                     Some(reason) => lost = Some(reason),
-                    None => break Err(work::doing("look at the engine")(error)),
+                    None => break Err(Error::engine("look at the engine")(error)),
                 },
             }
         }
@@ -115,7 +119,7 @@ async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Er
                 let (rows, columns) = size.unwrap_or((24, 80));
                 screen.show(&roster::screen(&title(found, lost.as_deref()), nodes, rows, columns));
             }
-            (None, _, Some(reason)) => terminal::line(&lost_engine(reason)),
+            (None, _, Some(reason)) => terminal.line(&lost_engine(reason)),
             _ => {}
         }
         let was_lost = lost.is_some();
@@ -135,20 +139,20 @@ async fn watch(args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Er
             continue;
         }
         if was_lost && screen.is_none() {
-            terminal::line(FOUND_AGAIN);
+            terminal.line(FOUND_AGAIN);
         }
         match observe::containers(&found.engine, Some(&found.cluster)).await {
             Ok(containers) => found.containers = containers,
             Err(error) => match changes.reason_of_loss().await {
                 Some(reason) => lost = Some(reason),
-                None => break Err(work::doing("look at the engine")(error)),
+                None => break Err(Error::engine("look at the engine")(error)),
             },
         }
     };
     let stays = screen.is_some();
     drop(screen);
     if let (true, Some(last)) = (stays, &shown) {
-        show(args, last, false)?;
+        show(terminal, args, last, false)?;
     }
     result
 }
@@ -192,11 +196,11 @@ async fn resized(sizes: &mut Option<watch::Receiver<(u16, u16)>>) {
 }
 
 /// Print it all; whether anybody reads it.
-fn show(args: &Ps, nodes: &[NodeRow], again: bool) -> Result<bool, Error> {
+fn show(terminal: &Terminal, args: &Ps, nodes: &[NodeRow], again: bool) -> Result<bool, Error> {
     let text = match args.format {
         Format::Json => serde_json::to_string(nodes).map_err(anyhow::Error::from)? + "\n",
         Format::Table if again => format!("\n{}", roster::table(nodes)),
         Format::Table => roster::table(nodes),
     };
-    Ok(terminal::reaches(&text).map_err(anyhow::Error::from)?)
+    Ok(terminal.reaches(&text).map_err(anyhow::Error::from)?)
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::work;
 use crate::cli::{Source, Which};
 use crate::cluster::Desired;
 use crate::engine::connect::Engine;
@@ -42,7 +41,7 @@ fn entrance(desired: &Desired) -> Option<Entrance> {
 /// What the engine's host offers, which it may have chosen itself.
 async fn published(engine: &Engine, desired: &Desired) -> Result<Vec<Published>, Error> {
     let containers = observe::containers(engine, Some(&desired.cluster)).await;
-    let containers = containers.map_err(work::doing("look at the engine"))?;
+    let containers = containers.map_err(Error::engine("look at the engine"))?;
     let mut found = Vec::new();
     for node in &desired.nodes {
         let of_node = containers.iter().filter(|c| c.node() == node.name.as_str());

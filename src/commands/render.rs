@@ -7,29 +7,32 @@ use rustix::fs::Mode;
 
 use super::load;
 use crate::cli::{Render, TopologyFormat};
+use crate::commands::Session;
+use crate::converge::Reporter;
 use crate::error::Error;
 use crate::fake;
 use crate::parallel;
 use crate::render::files::File;
 use crate::render::output::{Output, OutputError};
 use crate::render::{compose, files};
-use crate::terminal;
+use crate::terminal::Terminal;
 use crate::text::natural;
 use crate::text::plural;
 use crate::topology::{self, ConfigSource, Network, Node, Topology};
 
-pub(super) fn run(args: &Render) -> Result<(), Error> {
-    let loaded = load::topology(&args.source)?;
-    load::warn(&loaded);
+pub(super) fn run(args: &Render, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let loaded = load::topology(terminal, &args.source)?;
+    load::warn(terminal, &loaded);
     let topology = loaded.topology;
     if args.format == Some(TopologyFormat::Json) {
         let text = serde_json::to_string_pretty(&topology).context("cannot print the topology")?;
-        return Ok(terminal::data(&format!("{text}\n")).context("cannot print")?);
+        return Ok(terminal.data(&format!("{text}\n")).context("cannot print")?);
     }
     let umask = umask();
     let files = files(&topology, umask)?;
     if args.output.as_os_str() == "-" {
-        return print(&files);
+        return print(terminal, &files);
     }
     let shown = args.output.display();
     let mut output = match args.check {
@@ -38,7 +41,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     }
     .map_err(in_the_way)?;
     output.lock(!args.check, || {
-        terminal::note(&format!(
+        terminal.note(&format!(
             "another `topogen render` is at work in `{shown}`: waiting for it"
         ));
     });
@@ -48,7 +51,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
         return match changes.write.len() + changes.remove.len() {
             0 => Ok(()),
             count => {
-                terminal::data(&difference).context("cannot print")?;
+                terminal.data(&difference).context("cannot print")?;
                 Err(Error::Difference(format!(
                     "{} in `{shown}` out of date",
                     plural(count, "file")
@@ -69,7 +72,7 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     let (written, gone) = (changes.write.len(), projects(&changes.remove, &files));
     let removed = changes.remove.len();
     changes.make().map_err(in_the_way)?;
-    terminal::line(&format!(
+    terminal.line(&format!(
         "{} in `{shown}`: {} written, {removed} removed, {} unchanged",
         plural(topology.nodes.len(), "project"),
         plural(written, "file"),
@@ -77,11 +80,11 @@ pub(super) fn run(args: &Render) -> Result<(), Error> {
     ));
     if !gone.is_empty() {
         let names = gone.join(", ");
-        terminal::line(&format!(
+        terminal.line(&format!(
             "removed: {names}; where one still runs: `docker compose -p NAME down`"
         ));
     }
-    terminal::line(&next(&topology, &shown.to_string()));
+    terminal.line(&next(&topology, &shown.to_string()));
     Ok(())
 }
 
@@ -114,14 +117,16 @@ fn projects(removed: &[String], files: &[File]) -> Vec<String> {
 }
 
 /// All files, one after the other, each behind its name.
-fn print(files: &[File]) -> Result<(), Error> {
+fn print(terminal: &Terminal, files: &[File]) -> Result<(), Error> {
     let mut text = String::new();
     for file in files {
         let content = String::from_utf8_lossy(&file.content);
         text.push_str(&format!("# {}\n{}", file.path, content));
         text.push_str(if content.ends_with('\n') { "---\n" } else { "\n---\n" });
     }
-    Ok(terminal::data(text.strip_suffix("---\n").unwrap_or(&text)).context("cannot print")?)
+    Ok(terminal
+        .data(text.strip_suffix("---\n").unwrap_or(&text))
+        .context("cannot print")?)
 }
 
 /// The Compose file of each node, and the files of its configs. `umask` takes its share of every mode that the blueprint does

@@ -1,11 +1,12 @@
 //! `topogen schema`
 
+use crate::commands::Session;
 use anyhow::Context;
 
 use crate::blueprint::schema;
 use crate::error::Error;
-use crate::terminal;
 
-pub(super) fn run() -> Result<(), Error> {
-    Ok(terminal::data(&schema::text()).context("cannot print")?)
+pub(super) fn run(session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    Ok(terminal.data(&schema::text()).context("cannot print")?)
 }

@@ -7,6 +7,8 @@ use serde_json::json;
 use super::{load, work};
 use crate::cli::{Act, Which};
 use crate::cluster::ObservedContainer;
+use crate::commands::Session;
+use crate::converge::{self, Reporter};
 use crate::engine::changes::{Subscription, Topic};
 use crate::engine::connect::Engine;
 use crate::engine::observe;
@@ -15,51 +17,53 @@ use crate::name::ClusterName;
 use crate::plan::Action;
 use crate::plan::verbs::{self, NodeVerb, Unfit};
 use crate::select::{self, NoMatch};
-use crate::terminal;
+use crate::terminal::Terminal;
 use crate::terminal::words::span;
 use crate::text::listed;
 use crate::text::plural;
 
 /// Containers that stop at once, unless it is said how many.
-const STOPPING: u16 = 64;
+const STOPPING: usize = 64;
 
-pub(super) async fn run(verb: &NodeVerb, args: &Act) -> Result<(), Error> {
-    let _shown = terminal::begin(&args.work);
-    let mut found = Found::look(&args.which).await?;
+pub(super) async fn run(verb: &NodeVerb, args: &Act, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let _shown = terminal.begin(&args.work);
+    let mut found = Found::look(terminal, &args.which).await?;
     if let NodeVerb::Start = verb {
         let inspected = observe::inspect_all(&found.engine, &mut found.containers).await;
-        inspected.map_err(work::doing("look at the engine"))?;
+        inspected.map_err(Error::engine("look at the engine"))?;
     }
     if found.containers.is_empty() && args.targets.is_empty() {
         let text = format!(
             "nothing to do: no container of cluster `{}` is on the engine",
             found.cluster
         );
-        terminal::result(&text, json!({"containers": 0}));
-        return work::other_clusters(&found.engine, &found.cluster, verb.word()).await;
+        terminal.result(&text, json!({"containers": 0}));
+        return work::other_clusters(terminal, &found.engine, &found.cluster, verb.word()).await;
     }
     let chosen = found.select(|all| select::select(&args.targets, all)).await?;
     let plan = verbs::plan(verb, &chosen, &found.containers).map_err(|unfit| never_whole(&unfit, &args.which))?;
     if args.dry.dry_run {
-        return work::show(&plan, &args.dry);
+        return work::show(terminal, &plan, &args.dry);
     }
     for note in &plan.notes {
-        terminal::note(&format!("note: {note}"));
+        terminal.note(&format!("note: {note}"));
     }
     if plan.is_empty() {
         let containers = plural(chosen.len(), "container");
         let text = format!("nothing to do: none of {containers} {}", verb.nothing());
-        terminal::result(&text, json!({"containers": 0}));
+        terminal.result(&text, json!({"containers": 0}));
         return Ok(());
     }
-    let mut work = args.work.clone();
+    let mut control = work::control(session, &args.work, None);
     if let NodeVerb::Stop(_) | NodeVerb::Restart { .. } = verb {
         // It is the containers that take their time, not the engine.
-        work.parallel = work.parallel.or(Some(STOPPING));
+        control.parallel = control.parallel.or(Some(STOPPING));
     }
-    work::carry_out(&plan, &found.cluster, &found.engine, None, None, &work).await?;
+    let summary = converge::carry_out(&found.engine, &found.cluster, plan, &control, terminal).await?;
     let acted = || {
-        plan.operations
+        summary
+            .operations
             .iter()
             .filter(|o| !matches!(o.action, Action::Await { .. }))
     };
@@ -69,8 +73,8 @@ pub(super) async fn run(verb: &NodeVerb, args: &Act) -> Result<(), Error> {
         .len();
     let containers = acted().count();
     let counts = format!("{} of {}", plural(containers, "container"), plural(nodes, "node"));
-    let text = format!("{}: {counts}, in {}", verb.done(), span(terminal::elapsed()));
-    terminal::result(&text, json!({"containers": containers, "nodes": nodes}));
+    let text = format!("{}: {counts}, in {}", verb.done(), span(terminal.elapsed()));
+    terminal.result(&text, json!({"containers": containers, "nodes": nodes}));
     Ok(())
 }
 
@@ -92,13 +96,13 @@ pub(super) struct Found {
 
 impl Found {
     /// Look at the engine; the blueprint need not be there.
-    pub(super) async fn look(which: &Which) -> Result<Self, Error> {
+    pub(super) async fn look(terminal: &Terminal, which: &Which) -> Result<Self, Error> {
         let cluster = load::cluster(which)?;
-        terminal::doing("looking at the engine");
+        terminal.doing("looking at the engine");
         let engine = Engine::connect().await?;
         let containers = observe::containers(&engine, Some(&cluster))
             .await
-            .map_err(work::doing("look at the engine"))?;
+            .map_err(Error::engine("look at the engine"))?;
         Ok(Self {
             cluster,
             engine,
@@ -110,10 +114,10 @@ impl Found {
     /// Subscribes to changes on the engine and observes the cluster again, so that nothing between the two is missed.
     pub(super) async fn subscribe(&mut self, topic: Topic<'_>) -> Result<Subscription, Error> {
         let subscription = Subscription::open(&self.engine, topic).await;
-        let subscription = subscription.map_err(work::doing("look at the engine"))?;
+        let subscription = subscription.map_err(Error::engine("look at the engine"))?;
         self.containers = observe::containers(&self.engine, Some(&self.cluster))
             .await
-            .map_err(work::doing("look at the engine"))?;
+            .map_err(Error::engine("look at the engine"))?;
         Ok(subscription)
     }
 
@@ -132,7 +136,7 @@ impl Found {
     async fn nothing_there(&self) -> Result<Error, Error> {
         let all = observe::containers(&self.engine, None)
             .await
-            .map_err(work::doing("look at the engine"))?;
+            .map_err(Error::engine("look at the engine"))?;
         let names: BTreeSet<String> = all.iter().map(|c| format!("`{}`", c.cluster())).collect();
         let names: Vec<String> = names.into_iter().collect();
         let mut hint = format!("`{}` brings it up", self.up);

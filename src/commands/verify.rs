@@ -12,46 +12,48 @@ use crate::cluster::ContainerSpec;
 use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
 use crate::cluster::label;
+use crate::commands::Session;
+use crate::converge::Reporter;
 use crate::engine::inspect;
 use crate::engine::translate;
 use crate::error::{Error, Exit};
 use crate::plan::reconcile;
 use crate::select::select;
-use crate::terminal;
 use crate::verify::expect::Kinds;
 use crate::verify::picture::{Concern, Picture};
 use crate::verify::{Scope, report};
 
-pub(super) async fn run(args: &Verify) -> Result<(), Error> {
-    let _shown = terminal::begin(&Work {
+pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let _shown = terminal.begin(&Work {
         parallel: None,
         progress: args.progress,
         quiet: args.quiet,
     });
     if !args.project.is_empty() {
-        return projects::run(args).await;
+        return projects::run(args, session).await;
     }
-    let loaded = load::topology(&args.source)?;
-    load::warn_of_doubts(&loaded);
+    let loaded = load::topology(terminal, &args.source)?;
+    load::warn_of_doubts(terminal, &loaded);
     let topology = &loaded.topology;
-    let engine = work::connect().await?;
-    terminal::doing("looking at the engine");
+    let engine = work::connect(terminal).await?;
+    terminal.doing("looking at the engine");
     let concern = Concern::of(topology);
     let found = inspect::look(&engine, |list| list.iter().map(|c| concern.has(c)).collect())
         .await
-        .map_err(work::doing("look at the engine"))?;
+        .map_err(Error::engine("look at the engine"))?;
     let mut picture = Picture::new(topology, &found);
     picture.flags = args.source.typed();
     picture.changed = changed(&loaded, &found).unwrap_or_else(|| {
-        terminal::line(&unknown(&picture.flags));
+        terminal.line(&unknown(&picture.flags));
         HashMap::new()
     });
     let scope = scope(&picture, args)?;
-    let compared = ask::members(&engine, &picture, &scope, args).await?;
+    let compared = ask::members(session, &engine, &picture, &scope, args).await?;
     let report = report(&picture, &scope, compared);
-    print::print(&report, Some(&scope), args)?;
+    print::print(terminal, &report, Some(&scope), args)?;
     if (0..picture.members.len()).all(|m| picture.container(m).is_none()) {
-        work::other_clusters(&engine, &topology.cluster, "verify").await?;
+        work::other_clusters(terminal, &engine, &topology.cluster, "verify").await?;
     }
     match report.right {
         true => Ok(()),

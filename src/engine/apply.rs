@@ -5,8 +5,8 @@ mod image;
 mod network;
 mod wait;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::models::NetworkDisconnectRequest;
@@ -26,7 +26,7 @@ use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
 pub(super) use image::load_image;
 pub(crate) use image::{FakeError, fake_is_ready};
-pub use wait::Looks;
+pub use wait::SharedObservation;
 
 /// How often an operation is tried where the engine says that what is in its way is passing.
 const TRIES: u32 = 40;
@@ -36,7 +36,7 @@ const SETTLING: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What applying needs beside the plan.
-pub struct Setting<'a> {
+pub struct ApplyContext<'a> {
     /// The engine.
     pub engine: &'a Engine,
     /// The cluster.
@@ -50,14 +50,28 @@ pub struct Setting<'a> {
     /// Turns true when no more work is to be begun.
     pub stop: watch::Receiver<bool>,
     /// Containers that this run made: nobody else has their making in hand.
-    pub made: RefCell<HashSet<ContainerName>>,
+    pub made: Mutex<HashSet<ContainerName>>,
     /// What all who wait for containers share.
-    pub looks: Looks,
+    pub observation: SharedObservation,
     /// How far operations are: their place in the plan, and words for it.
     pub progress: mpsc::UnboundedSender<(usize, String)>,
 }
 
-impl Setting<'_> {
+impl ApplyContext<'_> {
+    /// Remembers that this run created `container`.
+    fn created(&self, container: &ContainerName) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(container.clone());
+    }
+
+    /// Whether this run created `container`.
+    fn has_created(&self, container: &ContainerName) -> bool {
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(container)
+    }
+
     /// Say how far the operation at `at` is.
     fn tell(&self, at: usize, text: String) {
         // Nobody listens any more once the plan is done.
@@ -65,18 +79,28 @@ impl Setting<'_> {
     }
 }
 
-/// Carry out `plan`. Failures stop what depends on them and nothing else. `progress` is the other end of the setting's.
+/// What came of carrying out a plan.
+#[derive(Debug)]
+pub struct Applied {
+    /// What became of each operation.
+    pub outcome: Outcome,
+    /// Whether something failed, and all that failed was not there any more: since it was observed, somebody removed it.
+    pub only_vanished: bool,
+}
+
+/// Carry out `plan`. Failures stop what depends on them and nothing else. `progress` is the other end of the context's.
 pub async fn apply(
     plan: &Plan,
-    setting: &Setting<'_>,
+    context: &ApplyContext<'_>,
     mut progress: mpsc::UnboundedReceiver<(usize, String)>,
     report: &mut dyn FnMut(Event<'_>),
-) -> Outcome {
+) -> Applied {
+    let (mut vanished, mut refused) = (false, false);
     let mut schedule = Schedule::new(plan);
     let mut running = FuturesUnordered::new();
     // Who waits for a container keeps the engine from nothing, so nobody from working.
     let mut waiting = FuturesUnordered::new();
-    let mut stop = setting.stop.clone();
+    let mut stop = context.stop.clone();
     loop {
         if *stop.borrow() {
             schedule.stop();
@@ -84,11 +108,11 @@ pub async fn apply(
         if schedule.is_stopped() {
             waiting.clear();
         }
-        while running.len() < setting.parallel {
+        while running.len() < context.parallel {
             let Some(at) = schedule.begin_first() else { break };
             let operation = &plan.operations[at];
             report(Event::Started { at, operation });
-            let work = async move { (at, perform(at, operation, setting).await) };
+            let work = async move { (at, perform(at, operation, context).await) };
             match operation.action {
                 Action::Await { .. } => waiting.push(work),
                 _ => running.push(work),
@@ -118,6 +142,12 @@ pub async fn apply(
                 schedule.done(at);
             }
             Err(fault) => {
+                // An image that is not found never was there.
+                let fetches = matches!(operation.action, Action::PullImage { .. } | Action::LoadImage);
+                match fault.is_not_found() && !fetches {
+                    true => vanished = true,
+                    false => refused = true,
+                }
                 let reason = fault.to_string();
                 report(Event::Failed {
                     at,
@@ -134,19 +164,23 @@ pub async fn apply(
             }
         }
     }
-    schedule.outcome()
+    let stopped = *context.stop.borrow();
+    Applied {
+        outcome: schedule.outcome(),
+        only_vanished: vanished && !refused && !stopped,
+    }
 }
 
-async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Result<(), Fault> {
+async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -> Result<(), Fault> {
     use container::{create_container, settled, start};
-    let docker = &setting.engine.docker;
+    let docker = &context.engine.docker;
     let subject = operation.subject.as_str();
     match &operation.action {
-        Action::LoadImage => image::load_image(setting.engine, subject).await,
-        Action::PullImage { platform } => image::pull_image(subject, platform.as_deref(), at, setting).await,
-        Action::CreateNetwork(spec) => network::create_network(spec, setting).await,
+        Action::LoadImage => image::load_image(context.engine, subject).await,
+        Action::PullImage { platform } => image::pull_image(subject, platform.as_deref(), at, context).await,
+        Action::CreateNetwork(spec) => network::create_network(spec, context).await,
         Action::CreateVolume(spec) => Ok(docker.create_volume(request::volume(spec)).await.map(drop)?),
-        Action::CreateContainer(spec) => create_container(spec, setting).await,
+        Action::CreateContainer(spec) => create_container(spec, context).await,
         Action::Disconnect { id, network } => {
             let request = NetworkDisconnectRequest {
                 container: id.clone(),
@@ -154,28 +188,28 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
             };
             gone(docker.disconnect_network(network.as_str(), request).await)
         }
-        Action::Connect { container, .. } if !settled(container, setting).await? => {
-            create_container(container, setting).await
+        Action::Connect { container, .. } if !settled(container, context).await? => {
+            create_container(container, context).await
         }
-        Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, setting).await
+        Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, context).await
         {
             // A killed client's unfinished container, which the engine takes back when it finds out.
-            Err(Fault::NoSuchContainer(_)) => create_container(container, setting).await,
+            Err(Fault::NoSuchContainer(_)) => create_container(container, context).await,
             other => other,
         },
-        Action::Start(spec) if !settled(spec, setting).await? => {
-            create_container(spec, setting).await?;
-            start(spec, setting).await
+        Action::Start(spec) if !settled(spec, context).await? => {
+            create_container(spec, context).await?;
+            start(spec, context).await
         }
-        Action::Start(spec) => match start(spec, setting).await {
+        Action::Start(spec) => match start(spec, context).await {
             Err(Fault::NoSuchContainer(_)) => {
-                create_container(spec, setting).await?;
-                start(spec, setting).await
+                create_container(spec, context).await?;
+                start(spec, context).await
             }
             other => other,
         },
         Action::Unpause => Ok(docker.unpause_container(subject).await?),
-        Action::Await { containers, condition } => wait::wait(containers, *condition, setting).await,
+        Action::Await { containers, condition } => wait::wait(containers, *condition, context).await,
         Action::Blocked(conflict) => Err(Fault::Own(conflict.to_string())),
         Action::StartAgain { id } => Ok(docker.start_container(id, None).await?),
         Action::Pause { id } => verbs::pause(id, docker).await,
@@ -191,15 +225,15 @@ async fn perform(at: usize, operation: &Operation, setting: &Setting<'_>) -> Res
             }
         }
         Action::RemoveNetwork { id } => network::remove_network(id, docker).await,
-        Action::RemoveVolume => remove_volume(subject, setting).await,
+        Action::RemoveVolume => remove_volume(subject, context).await,
     }
 }
 
 /// `DELETE /volumes/{name}`, which its last container may still be letting go of.
-async fn remove_volume(name: &str, setting: &Setting<'_>) -> Result<(), Fault> {
+async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fault> {
     for tries in 0.. {
         let options = None::<RemoveVolumeOptions>;
-        let removed = setting.engine.docker.remove_volume(name, options).await;
+        let removed = context.engine.docker.remove_volume(name, options).await;
         match removed.map_err(Fault::from) {
             Err(Fault::InUse(_) | Fault::Conflict(_)) if tries < TRIES => tokio::time::sleep(PAUSE).await,
             other => return gone(other),

@@ -1,37 +1,102 @@
 //! What an interrupt does, from the first moment of a command to its last.
+//!
+//! The command runs in a thread of its own, because it may be computing when the interrupt comes. The main thread waits for
+//! whichever comes first: the end of the command, or an interrupt that ends it.
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGTSTP};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use rustix::process::{Signal, getpid, kill_process};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 
-use super::{Face, Stage, terminal};
+use super::{Face, Stage, Terminal};
 use crate::error::Exit;
 
-/// Answer interrupts and stops from now on, in a thread of its own: topogen may be computing.
-pub(super) fn listen() {
-    // Where that is refused, a signal does what it always does.
-    if let Ok(signals) = Signals::new([SIGINT, SIGTERM, SIGTSTP]) {
-        let _ = std::thread::Builder::new().spawn(|| answer(signals));
+/// Turns true when whoever works is to begin nothing more.
+pub(crate) type Stop = watch::Receiver<bool>;
+
+/// Runs `command`, and returns its exit, or that of an interrupt that ended it.
+pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Send + 'static) -> Exit {
+    let (stop, stopped) = watch::channel(false);
+    let (done, mut ended) = mpsc::channel(1);
+    let work = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+        // Nobody listens where an interrupt has ended the command.
+        let _ = done.blocking_send(command(stopped));
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let (Ok(work), Ok(runtime)) = (work, runtime) else {
+        terminal.line("error: cannot start a thread");
+        return Exit::Unexpected;
+    };
+    let exit = runtime.block_on(async {
+        // Where the kernel refuses a handler, the signal does what it always does.
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::from_raw(TSTP),
+        ];
+        let mut signals = kinds.map(signal);
+        loop {
+            let [interrupt, terminate, hangup, suspend] = &mut signals;
+            tokio::select! {
+                exit = ended.recv() => return exit,
+                () = received(interrupt) => {}
+                () = received(terminate) => {}
+                () = received(hangup) => {}
+                () = received(suspend) => {
+                    terminal.suspend();
+                    continue;
+                }
+            }
+            if let Some(exit) = terminal.interrupted(&stop) {
+                return Some(exit);
+            }
+        }
+    });
+    match exit {
+        Some(exit) => exit,
+        // It ended without a word: it panicked.
+        None => match work.join() {
+            Ok(()) => Exit::Unexpected,
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
     }
 }
 
-fn answer(mut signals: Signals) {
-    for signal in signals.forever() {
-        // Kept while topogen stands still, so that nobody draws.
-        let terminal = &mut *terminal();
-        if signal == SIGTSTP {
-            if let Face::Live(screen) = &mut terminal.face {
-                screen.clear();
-            }
-            // Returns when it goes on.
-            let _ = emulate_default_handler(SIGTSTP);
-        } else if terminal.stage != Stage::Working {
-            let nothing = terminal.stage == Stage::Before;
-            terminal.end();
-            if nothing {
-                terminal.face.line("interrupted: nothing was changed");
-            }
-            std::process::exit(Exit::Interrupted.code().into());
+/// SIGTSTP (signal(7)).
+const TSTP: i32 = Signal::TSTP.as_raw();
+/// As much stack as the main thread has, in bytes: deep blueprints are read by recursion.
+const STACK: usize = 8 << 20;
+
+async fn received(signal: &mut std::io::Result<Stream>) {
+    match signal {
+        Ok(signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+impl Terminal {
+    /// Stands still until topogen is told to go on. The lock is kept, so that nobody draws in the meantime.
+    fn suspend(&self) {
+        let inner = &mut *self.lock();
+        if let Face::Live(screen) = &mut inner.face {
+            screen.clear();
         }
+        // Returns when it goes on.
+        let _ = kill_process(getpid(), Signal::STOP);
+    }
+
+    /// The first interrupt of work that is in hand ends the giving out of more; any other one ends the command.
+    fn interrupted(&self, stop: &watch::Sender<bool>) -> Option<Exit> {
+        let inner = &mut *self.lock();
+        if inner.stage == Stage::Working && !*stop.borrow() {
+            stop.send_replace(true);
+            return None;
+        }
+        let nothing = inner.stage == Stage::Before;
+        inner.end();
+        if nothing {
+            inner.face.line("interrupted: nothing was changed");
+        }
+        Some(Exit::Interrupted)
     }
 }

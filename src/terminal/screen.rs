@@ -9,7 +9,7 @@ use rustix::termios::tcgetpgrp;
 use super::layout::{self, ASCII, Glyphs, Size, UNICODE};
 use super::paint::Painter;
 use super::state::State;
-use super::{Face, terminal};
+use super::{Face, Terminal};
 use crate::console;
 use crate::plan::event::Event;
 
@@ -33,7 +33,7 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Draw from now on; `None` where that cannot be done.
-    pub(super) fn begin() -> Option<Self> {
+    pub(super) fn begin(terminal: Terminal) -> Option<Self> {
         let screen = Self {
             state: State::default(),
             above: Vec::new(),
@@ -42,7 +42,9 @@ impl Screen {
             glyphs: if speaks_utf8() { &UNICODE } else { &ASCII },
             colours: !console::is_plain(),
         };
-        std::thread::Builder::new().spawn(keep_drawing).ok()?;
+        std::thread::Builder::new()
+            .spawn(move || keep_drawing(&terminal))
+            .ok()?;
         Some(screen)
     }
 
@@ -80,10 +82,10 @@ impl Screen {
 }
 
 /// Draw until another face is shown.
-fn keep_drawing() {
+fn keep_drawing(terminal: &Terminal) {
     std::thread::sleep(DELAY);
     loop {
-        match &mut terminal().face {
+        match &mut terminal.lock().face {
             Face::Live(screen) => screen.draw(),
             _ => return,
         }

@@ -1,12 +1,12 @@
 //! A cluster on an [`EngineDouble`], taken up and down as `up` and `down` do it.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use topogen::cluster::{Desired, Observed};
-use topogen::engine::apply::{Looks, Setting, apply};
+use topogen::engine::apply::{ApplyContext, SharedObservation, apply};
 use topogen::engine::connect::Engine;
 use topogen::engine::{drift, observe};
 use topogen::plan::event::Event;
@@ -93,18 +93,18 @@ impl Cluster {
     /// The same, and tells how it goes.
     pub(crate) async fn apply_and_listen(&self, plan: &Plan, report: &mut dyn FnMut(Event<'_>)) -> Outcome {
         let (progress, told) = mpsc::unbounded_channel();
-        let setting = Setting {
+        let setting = ApplyContext {
             engine: &self.engine,
             cluster: &self.desired.cluster,
             layout: self.desired.layout,
             parallel: 4,
             deadline: self.deadline,
             stop: self.stop.subscribe(),
-            made: RefCell::default(),
-            looks: Looks::default(),
+            made: Mutex::default(),
+            observation: SharedObservation::default(),
             progress,
         };
-        apply(plan, &setting, told, report).await
+        apply(plan, &setting, told, report).await.outcome
     }
 
     /// Plans and carries out what is missing, which must all come about.

@@ -3,22 +3,20 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-use anyhow::Context;
 use futures_util::StreamExt;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-use super::super::work;
 use super::print;
 use crate::cli::{ReportFormat, Verify};
 use crate::cluster::label;
+use crate::commands::Session;
+use crate::converge::Reporter;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::engine::probe::{Ask, Prober};
 use crate::error::Error;
 use crate::probe::question::Answers;
-use crate::terminal;
+use crate::terminal::Terminal;
 use crate::text::plural;
 use crate::verify::compare::Compared;
 use crate::verify::expect::{Expectations, Expected};
@@ -33,6 +31,7 @@ type Asked<T> = (T, String, Ask);
 
 /// What the members of `scope` answer, compared with what is expected as it comes: all of it at once would be much.
 pub(super) async fn members(
+    session: &Session,
     engine: &Engine,
     picture: &Picture<'_>,
     scope: &Scope,
@@ -70,7 +69,7 @@ pub(super) async fn members(
     let full = observe::overflows(engine);
     let mut compared = Compared::new(picture, print::format(args) == ReportFormat::Svg);
     let take = |(expected, ..): Asked<Expected>, answers| compared.take(picture, expected, answers);
-    all(engine, asked.len(), asked.iter().filter_map(ask), width, take).await?;
+    all(session, engine, asked.len(), asked.iter().filter_map(ask), width, take).await?;
     if full.is_some() && observe::overflows(engine) > full {
         compared.crowded = Some(picture.pairs().max(observe::neighbours()));
     }
@@ -79,6 +78,7 @@ pub(super) async fn members(
 
 /// The answers to `asks`, in their order.
 pub(super) async fn each(
+    session: &Session,
     engine: &Engine,
     asks: Vec<(String, Ask)>,
     args: &Verify,
@@ -92,23 +92,21 @@ pub(super) async fn each(
     let count = asks.len();
     let asks = asks.into_iter().enumerate().map(|(at, (title, ask))| (at, title, ask));
     let take = |(at, ..): Asked<usize>, answer| answers[at] = answer;
-    all(engine, count, asks, parallel(most, args), take).await?;
+    all(session, engine, count, asks, parallel(most, args), take).await?;
     Ok(answers)
 }
 
 /// Ask so many, each made when its turn comes, `width` at once, and hand over what they answer as it comes.
 async fn all<T>(
+    session: &Session,
     engine: &Engine,
     count: usize,
     asks: impl Iterator<Item = Asked<T>>,
     width: usize,
     mut take: impl FnMut(Asked<T>, Result<Answers, String>),
 ) -> Result<(), Error> {
-    let (sender, stop) = watch::channel(false);
-    let interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-    let terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    let listener = tokio::spawn(work::listen(sender, interrupt, terminate));
-    terminal::working();
+    let stop = session.stop.clone();
+    session.terminal.working();
     let prober = &Prober::new(engine);
     let cut = Cell::new(false);
     let begun = asks.take_while(|_| {
@@ -123,12 +121,11 @@ async fn all<T>(
     let mut done = 0;
     while let Some((asked, answer)) = asked.next().await {
         done += 1;
-        tell(&asked.1, done, count, answer.is_ok());
+        tell(&session.terminal, &asked.1, done, count, answer.is_ok());
         take(asked, answer);
     }
     drop(asked);
-    terminal::worked();
-    listener.abort();
+    session.terminal.carried_out();
     match cut.get() {
         true => Err(Error::Interrupted(format!(
             "interrupted: {done} of {} asked",
@@ -144,11 +141,11 @@ pub(super) fn patience(args: &Verify) -> u64 {
 }
 
 /// How far it is: a line each tenth where lines do not redraw themselves.
-fn tell(container: &str, done: usize, all: usize, answered: bool) {
+fn tell(terminal: &Terminal, container: &str, done: usize, all: usize, answered: bool) {
     let fields = json!({"state": "asked", "at": done, "of": all, "container": container, "answered": answered});
     let worth = all >= FEW && (done.is_multiple_of(all.div_ceil(10)) || done == all);
     let text = format!("asked {done} of {}", plural(all, "container"));
-    terminal::progress(&text, &fields, worth);
+    terminal.progress(&text, &fields, worth);
 }
 
 /// As many as keep a machine busy, and fewer, the more each is asked at `most`: too many questions at a time only wait for

@@ -8,8 +8,9 @@ use serde_json::json;
 use crate::atomic;
 use crate::cli::{Progress, ReportFormat, Verify};
 use crate::console;
+use crate::converge::Reporter;
 use crate::error::Error;
-use crate::terminal;
+use crate::terminal::Terminal;
 use crate::terminal::words::span;
 use crate::verify::Scope;
 use crate::verify::junit::junit;
@@ -22,7 +23,7 @@ const WIDTH: u16 = 120;
 const NARROWEST: u16 = 40;
 
 /// The report in the format that was asked for; with a file for it, the table too. Last, all of it in one sentence.
-pub(super) fn print(report: &Report, scope: Option<&Scope>, args: &Verify) -> Result<(), Error> {
+pub(super) fn print(terminal: &Terminal, report: &Report, scope: Option<&Scope>, args: &Verify) -> Result<(), Error> {
     let text = match format(args) {
         ReportFormat::Table => table(report, width()),
         ReportFormat::Json => serde_json::to_string_pretty(report).map_err(anyhow::Error::from)? + "\n",
@@ -33,18 +34,18 @@ pub(super) fn print(report: &Report, scope: Option<&Scope>, args: &Verify) -> Re
         Some(path) if path.as_os_str() != "-" => {
             let shown = path.display();
             atomic::write(path, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{shown}`"))?;
-            terminal::data(&table(report, width())).map_err(anyhow::Error::from)?;
+            terminal.data(&table(report, width())).map_err(anyhow::Error::from)?;
         }
-        _ => terminal::data(&text).map_err(anyhow::Error::from)?,
+        _ => terminal.data(&text).map_err(anyhow::Error::from)?,
     }
     for note in &report.notes {
-        terminal::note(&format!("note: {note}"));
+        terminal.note(&format!("note: {note}"));
     }
-    let summary = format!("{} ({})", report.summary(), span(terminal::elapsed()));
+    let summary = format!("{} ({})", report.summary(), span(terminal.elapsed()));
     let fields = json!({"right": report.right, "differences": report.findings.len(), "proved": report.proved});
     match report.right || !(args.quiet || args.progress == Progress::Quiet) {
-        true => terminal::result(&summary, fields),
-        false => terminal::line(&summary),
+        true => terminal.result(&summary, fields),
+        false => terminal.line(&summary),
     }
     Ok(())
 }

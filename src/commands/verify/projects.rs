@@ -7,22 +7,24 @@ use super::{ask, print};
 use crate::cli::{ReportFormat, Verify};
 use crate::cluster::Inspected;
 use crate::cluster::label;
+use crate::commands::Session;
+use crate::converge::Reporter;
 use crate::diagnostic::nearest;
 use crate::engine::inspect;
 use crate::engine::probe::Ask;
 use crate::error::{Error, Exit};
-use crate::terminal;
 use crate::verify::projects::{Projects, all, concern};
 
-pub(super) async fn run(args: &Verify) -> Result<(), Error> {
+pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
     if print::format(args) == ReportFormat::Svg {
         return Err(Error::Usage {
             message: "`--format svg` pictures who is to reach whom, which no blueprint says here".to_owned(),
             hint: "leave it out, or `--format json`".to_owned(),
         });
     }
-    let engine = work::connect().await?;
-    terminal::doing("looking at the engine");
+    let engine = work::connect(terminal).await?;
+    terminal.doing("looking at the engine");
     let mut there = BTreeSet::new();
     let picked = |listed: &[_]| {
         there = all(listed);
@@ -30,7 +32,7 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
     };
     let found = inspect::look(&engine, picked)
         .await
-        .map_err(work::doing("look at the engine"))?;
+        .map_err(Error::engine("look at the engine"))?;
     if let Some(missing) = args.project.iter().find(|name| !there.contains(*name)) {
         return Err(no_project(missing, &there));
     }
@@ -48,9 +50,9 @@ pub(super) async fn run(args: &Verify) -> Result<(), Error> {
             (projects.title(*at), ask)
         })
         .collect();
-    let answers = ask::each(&engine, asks, args).await?;
+    let answers = ask::each(session, &engine, asks, args).await?;
     let report = projects.report(&questions, &answers);
-    print::print(&report, None, args)?;
+    print::print(terminal, &report, None, args)?;
     match report.right {
         true => Ok(()),
         false => Err(Error::Shown(Exit::Difference)),

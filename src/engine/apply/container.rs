@@ -9,7 +9,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 use serde_json::json;
 
 use super::network::{connect, drop_namesakes, one_network_each};
-use super::{PAUSE, SETTLING, Setting, TRIES};
+use super::{ApplyContext, PAUSE, SETTLING, TRIES};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
@@ -17,8 +17,8 @@ use crate::engine::fault::{Fault, reason};
 use crate::engine::request;
 
 /// `POST /containers/create`, joined to all its networks before it starts.
-pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
-    let engine = setting.engine;
+pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
+    let engine = context.engine;
     let at_once = if engine.creates_with_all_networks() {
         spec.endpoints.len()
     } else {
@@ -42,20 +42,20 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
         let created = docker.create_container(Some(options.build()), body.clone()).await;
         match created.map_err(Fault::from) {
             Ok(_) => {
-                setting.made.borrow_mut().insert(spec.name.clone());
+                context.created(&spec.name);
                 break;
             }
             Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
                 // None: just gone, its name is free in a moment.
                 if let Some(holder) = inspect(spec, engine).await? {
                     let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
-                    if labels.get(label::CLUSTER).map(String::as_str) != Some(setting.cluster.as_str()) {
+                    if labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
                         return Err(fault);
                     }
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
                     let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
                     // It is the very one that was to be made: a killed `up`, or another one, got that far.
-                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, setting).await? {
+                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, context).await? {
                         connected = 0;
                         break;
                     }
@@ -63,7 +63,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
                 tokio::time::sleep(PAUSE).await;
             }
             Err(Fault::Ambiguous(_)) if tries < TRIES => {
-                one_network_each(spec, setting).await?;
+                one_network_each(spec, context).await?;
                 tokio::time::sleep(PAUSE).await;
             }
             Err(fault) => return Err(fault),
@@ -71,7 +71,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, setting: &Setting<'_>
         tries += 1;
     }
     for at in connected..spec.endpoints.len() {
-        connect(spec, at, spec.name.as_str(), setting).await?;
+        connect(spec, at, spec.name.as_str(), context).await?;
     }
     Ok(())
 }
@@ -92,12 +92,12 @@ fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine:
 
 /// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes
 /// back when it finds out; to touch it at that moment makes engine 20.10 lose count of endpoints, for ever.
-pub(super) async fn settled(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<bool, Fault> {
-    if setting.made.borrow().contains(&spec.name) {
+pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
+    if context.has_created(&spec.name) {
         return Ok(true);
     }
     for _ in 0..SETTLING {
-        let Some(found) = inspect(spec, setting.engine).await? else {
+        let Some(found) = inspect(spec, context.engine).await? else {
             return Ok(false);
         };
         if found.state.and_then(|s| s.status) != Some(ContainerStateStatusEnum::CREATED) {
@@ -153,8 +153,8 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
 }
 
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
-pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
-    let docker = &setting.engine.docker;
+pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
+    let docker = &context.engine.docker;
     // Here and not when it is made: a kill between the two would leave it to be started without them.
     upload(spec, docker).await?;
     match docker
@@ -164,7 +164,7 @@ pub(super) async fn start(spec: &ContainerSpec, setting: &Setting<'_>) -> Result
     {
         Err(Fault::EndpointExists(_)) => drop_namesakes(spec, docker).await?,
         // Engines up to 24 look for networks by their names only when a container starts.
-        Err(Fault::Ambiguous(_)) => one_network_each(spec, setting).await?,
+        Err(Fault::Ambiguous(_)) => one_network_each(spec, context).await?,
         other => return other,
     }
     Ok(docker.start_container(spec.name.as_str(), None).await?)

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 
-use super::{PAUSE, Setting};
+use super::{ApplyContext, PAUSE};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::observe;
@@ -119,7 +119,7 @@ pub(super) async fn pull_image(
     name: &str,
     platform: Option<&str>,
     at: usize,
-    setting: &Setting<'_>,
+    context: &ApplyContext<'_>,
 ) -> Result<(), Fault> {
     let name = match name.rsplit('/').next().unwrap_or(name).contains([':', '@']) {
         true => name.to_owned(),
@@ -130,7 +130,7 @@ pub(super) async fn pull_image(
         Some(platform) => options.platform(platform),
         None => options,
     };
-    let mut stream = std::pin::pin!(setting.engine.docker.create_image(Some(options.build()), None, None));
+    let mut stream = std::pin::pin!(context.engine.docker.create_image(Some(options.build()), None, None));
     // Bytes of each layer: so many of so many.
     let mut layers: HashMap<String, (i64, i64)> = HashMap::new();
     while let Some(answer) = stream.next().await {
@@ -142,7 +142,7 @@ pub(super) async fn pull_image(
         layers.insert(layer, (done, all));
         let (done, all) = layers.values().fold((0, 0), |(d, a), (done, all)| (d + done, a + all));
         let mega = |bytes: i64| bytes as f64 / 1e6;
-        setting.tell(at, format!("{:.1} of {:.1} MB", mega(done), mega(all)));
+        context.tell(at, format!("{:.1} of {:.1} MB", mega(done), mega(all)));
     }
     Ok(())
 }

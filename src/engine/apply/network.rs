@@ -5,7 +5,7 @@ use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 
 use super::container::inspect;
-use super::{PAUSE, Setting, TRIES, gone};
+use super::{ApplyContext, PAUSE, TRIES, gone};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
@@ -14,25 +14,25 @@ use crate::engine::{observe, request};
 use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
-pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<(), Fault> {
-    let docker = &setting.engine.docker;
+pub(super) async fn create_network(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
+    let docker = &context.engine.docker;
     let mut spec = spec.clone();
     let mut alternatives = spec
         .subnet
-        .zip(setting.layout)
+        .zip(context.layout)
         .map(|(s, layout)| layout.alternatives(s));
     loop {
         let request = request::network(&spec);
         match docker.create_network(request).await.map_err(Fault::from) {
-            Ok(_) if setting.engine.network_names_are_unique() => return Ok(()),
-            Ok(_) => return one_network(spec.name.as_str(), setting).await,
+            Ok(_) if context.engine.network_names_are_unique() => return Ok(()),
+            Ok(_) => return one_network(spec.name.as_str(), context).await,
             // Then it is the one that a killed `up`, or another one, made.
-            Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(&spec, setting).await? => return Ok(()),
+            Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(&spec, context).await? => return Ok(()),
             Err(fault @ Fault::PoolOverlaps(_)) => {
                 let Some(alternatives) = &mut alternatives else {
                     return Err(fault);
                 };
-                let networks = observe::networks(setting.engine).await?;
+                let networks = observe::networks(context.engine).await?;
                 let taken: Subnets = networks.into_iter().flat_map(|n| n.subnets).collect();
                 let free = alternatives.find(|s| !taken.meets(s));
                 spec.subnet = Some(free.ok_or(fault)?);
@@ -43,20 +43,20 @@ pub(super) async fn create_network(spec: &NetworkSpec, setting: &Setting<'_>) ->
 }
 
 /// Whether the very network that `spec` describes is there.
-async fn is_there(spec: &NetworkSpec, setting: &Setting<'_>) -> Result<bool, Fault> {
-    let networks = observe::networks(setting.engine).await?;
+async fn is_there(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
+    let networks = observe::networks(context.engine).await?;
     Ok(networks.iter().any(|n| {
-        n.name == spec.name.as_str() && n.is_of(setting.cluster) && n.labels.get(label::CONFIG_HASH) == Some(&spec.hash)
+        n.name == spec.name.as_str() && n.is_of(context.cluster) && n.labels.get(label::CONFIG_HASH) == Some(&spec.hash)
     }))
 }
 
 /// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
 /// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
-pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(), Fault> {
-    let networks = observe::networks_named(setting.engine, name).await?;
+pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Result<(), Fault> {
+    let networks = observe::networks_named(context.engine, name).await?;
     let mut own: Vec<String> = networks
         .into_iter()
-        .filter(|n| n.name == name && n.is_of(setting.cluster))
+        .filter(|n| n.name == name && n.is_of(context.cluster))
         .map(|n| n.id)
         .collect();
     own.sort();
@@ -65,7 +65,7 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
         if left <= 1 {
             break;
         }
-        match gone(setting.engine.docker.remove_network(id).await) {
+        match gone(context.engine.docker.remove_network(id).await) {
             Err(Fault::InUse(_)) => {}
             other => {
                 other?;
@@ -77,9 +77,9 @@ pub(super) async fn one_network(name: &str, setting: &Setting<'_>) -> Result<(),
 }
 
 /// The same for each network that the container of `spec` joins.
-pub(super) async fn one_network_each(spec: &ContainerSpec, setting: &Setting<'_>) -> Result<(), Fault> {
+pub(super) async fn one_network_each(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     for endpoint in &spec.endpoints {
-        one_network(endpoint.network.as_str(), setting).await?;
+        one_network(endpoint.network.as_str(), context).await?;
     }
     Ok(())
 }
@@ -154,9 +154,9 @@ pub(super) async fn connect(
     spec: &ContainerSpec,
     at: usize,
     container: &str,
-    setting: &Setting<'_>,
+    context: &ApplyContext<'_>,
 ) -> Result<(), Fault> {
-    let docker = &setting.engine.docker;
+    let docker = &context.engine.docker;
     let endpoint = &spec.endpoints[at];
     let network = &endpoint.network;
     let request = || NetworkConnectRequest {
@@ -166,7 +166,7 @@ pub(super) async fn connect(
     let connected = docker.connect_network(network.as_str(), request()).await;
     match connected.map_err(Fault::from) {
         Err(Fault::EndpointExists(_)) => {
-            let networks = inspect(spec, setting.engine).await?.and_then(|c| c.network_settings);
+            let networks = inspect(spec, context.engine).await?.and_then(|c| c.network_settings);
             if networks
                 .and_then(|s| s.networks)
                 .is_some_and(|n| n.contains_key(network.as_str()))

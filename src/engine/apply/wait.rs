@@ -1,14 +1,14 @@
 //! Waiting until containers are as they should be, by looking at all of the cluster's at once.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::Setting;
+use super::ApplyContext;
 use crate::cluster::Health;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
@@ -21,11 +21,11 @@ use crate::name::ContainerName;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// All containers of the cluster, by name.
-type Look = Rc<HashMap<String, ObservedContainer>>;
+type Look = Arc<HashMap<String, ObservedContainer>>;
 
 /// The last look that anybody took, which serves all who wait.
 #[derive(Debug, Default)]
-pub struct Looks(tokio::sync::Mutex<Option<(Instant, Look)>>);
+pub struct SharedObservation(tokio::sync::Mutex<Option<(Instant, Look)>>);
 
 /// What a container is on its way to being as it should.
 enum Stage {
@@ -37,18 +37,18 @@ enum Stage {
     Never(String),
 }
 
-/// Wait until all `containers` are as `condition` says, not past the setting's deadline.
+/// Wait until all `containers` are as `condition` says, not past the context's deadline.
 pub(super) async fn wait(
     containers: &[ContainerName],
     condition: Condition,
-    setting: &Setting<'_>,
+    context: &ApplyContext<'_>,
 ) -> Result<(), Fault> {
     let mut seen_running: HashSet<&str> = HashSet::new();
     let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
     // A look from before would show them as they were before they were started.
     let begun = Instant::now();
     loop {
-        let look = look(setting, begun).await?;
+        let look = look(context, begun).await?;
         let mut waiting = Vec::new();
         for name in left {
             let again = seen_running.contains(name);
@@ -61,16 +61,16 @@ pub(super) async fn wait(
                     waiting.push(name);
                 }
                 Stage::Never(reason) => {
-                    let last = last_words(look.get(name), setting).await;
+                    let last = last_words(look.get(name), context).await;
                     return Err(Fault::Own(format!("`{name}` {reason}{last}")));
                 }
             }
         }
         let Some(first) = waiting.first() else { return Ok(()) };
-        if let Some(deadline) = setting.deadline
+        if let Some(deadline) = context.deadline
             && Instant::now() >= deadline
         {
-            let last = last_words(look.get(*first), setting).await;
+            let last = last_words(look.get(*first), context).await;
             return Err(Fault::Own(format!(
                 "`{first}` is not {} in time{last}",
                 condition.word()
@@ -104,8 +104,8 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool
 }
 
 /// The containers as they are, or were a moment ago but not before `begun`.
-async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Fault> {
-    let mut last = setting.looks.0.lock().await;
+async fn look(context: &ApplyContext<'_>, begun: Instant) -> Result<Look, Fault> {
+    let mut last = context.observation.0.lock().await;
     if let Some((when, look)) = &*last
         && *when > begun
         && when.elapsed() < LOOK / 2
@@ -113,16 +113,16 @@ async fn look(setting: &Setting<'_>, begun: Instant) -> Result<Look, Fault> {
         return Ok(look.clone());
     }
     let now = Instant::now();
-    let containers = observe::containers(setting.engine, Some(setting.cluster)).await?;
-    let look: Look = Rc::new(containers.into_iter().map(|c| (c.name.clone(), c)).collect());
+    let containers = observe::containers(context.engine, Some(context.cluster)).await?;
+    let look: Look = Arc::new(containers.into_iter().map(|c| (c.name.clone(), c)).collect());
     *last = Some((now, look.clone()));
     Ok(look)
 }
 
 /// The last that its healthcheck or else it itself said, for whoever wonders why.
-async fn last_words(observed: Option<&ObservedContainer>, setting: &Setting<'_>) -> String {
+async fn last_words(observed: Option<&ObservedContainer>, context: &ApplyContext<'_>) -> String {
     let Some(observed) = observed else { return String::new() };
-    let docker = &setting.engine.docker;
+    let docker = &context.engine.docker;
     let said = match observed.health {
         Some(_) => {
             let inspect = docker.inspect_container(&observed.id, None).await.ok();

@@ -1,0 +1,117 @@
+//! Why a cluster may not be as it was planned when the plan is carried out.
+//!
+//! | what | how it shows | what is done |
+//! | --- | --- | --- |
+//! | a client that is gone had asked for a stop | a `kill` event without a later `die`; the engine still lists the container as running | wait for the stop before planning; where it came later, plan again |
+//! | a client that is gone had asked for a container or network | it is there afterwards, was not there before, and is not desired | plan again |
+//! | a container that the plan started ended by itself | it is not running, and not with status 0 | an error: it did not stay up |
+//! | a container that the plan left alone ended by itself | it ran before and does not now, without a signal | nothing: it has done its work, or whoever looks next finds it |
+//! | what was observed vanished before its turn came | the engine answers 404 | plan again |
+//!
+//! Where the engine's own events show that nothing happened but what the plan did, no second look is taken.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::cluster::{Desired, Observed, ObservedContainer, State};
+use crate::engine::connect::Engine;
+use crate::engine::stops::SignalHistory;
+use crate::error::Error;
+use crate::name::ClusterName;
+use crate::plan::{Action, Operation, Plan};
+use crate::text::plural;
+
+/// What the engine gives a container to end in, in seconds, where it does not say itself.
+const GRACE: u64 = 10;
+
+/// How far back to search for `kill` events: the longest stop timeout in the cluster plus 2 s.
+pub(super) fn window(desired: &Desired) -> Duration {
+    let containers = desired.nodes.iter().flat_map(|n| &n.containers);
+    let graces = containers.map(|c| {
+        c.config
+            .stop_timeout
+            .and_then(|t| u64::try_from(t).ok())
+            .unwrap_or(GRACE)
+    });
+    Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
+}
+
+/// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
+pub(super) fn ended_unasked<'a>(
+    plan: &Plan,
+    desired: &Desired,
+    observed: &'a Observed,
+    now: &Observed,
+) -> Vec<&'a ObservedContainer> {
+    let touched: HashSet<&str> = plan.operations.iter().map(|o| o.subject.as_str()).collect();
+    let runs: HashSet<&str> = now
+        .containers
+        .iter()
+        .filter(|c| !matches!(c.state, State::Exited | State::Dead | State::Removing))
+        .map(|c| c.id.as_str())
+        .collect();
+    let desired = desired.nodes.iter().flat_map(|n| &n.containers);
+    let desired: HashSet<&str> = desired.map(|c| c.name.as_str()).collect();
+    let stays = |c: &&ObservedContainer| desired.contains(c.name.as_str()) && !touched.contains(c.name.as_str());
+    let ran = observed.containers.iter().filter(|c| c.state == State::Running);
+    ran.filter(stays).filter(|c| !runs.contains(c.id.as_str())).collect()
+}
+
+/// Whether any of `ended` was stopped by a request made within `window`, which is before this `up`. Those must be started
+/// again; containers that exit by themselves are left alone.
+pub(super) async fn were_stopped(
+    ended: &[&ObservedContainer],
+    engine: &Engine,
+    cluster: &ClusterName,
+    window: Duration,
+) -> bool {
+    if ended.is_empty() {
+        return false;
+    }
+    let signals = SignalHistory::read(engine, cluster, window).await;
+    ended.iter().any(|c| signals.exited.contains(&c.id))
+}
+
+/// Whether unplanned resources appeared since the plan was made, for example from a create request that a killed `up` had
+/// sent.
+pub(super) fn came_unasked(desired: &Desired, observed: &Observed, now: &Observed) -> bool {
+    let containers = desired
+        .nodes
+        .iter()
+        .flat_map(|n| &n.containers)
+        .map(|c| c.name.as_str());
+    let names: HashSet<&str> = containers.chain(desired.networks().map(|n| n.name.as_str())).collect();
+    now.came_since(observed).any(|name| !names.contains(name))
+}
+
+/// What was started and has ended by `now`, and not well, is not up.
+pub(super) fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
+    let started = |name: &str| {
+        let starts = |o: &Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
+        plan.operations.iter().any(starts)
+    };
+    let ended = |c: &&ObservedContainer| match c.state {
+        State::Exited => c.exit != Some(0),
+        State::Restarting | State::Dead => true,
+        _ => false,
+    };
+    let ended: Vec<&ObservedContainer> = now.iter().filter(ended).filter(|c| started(&c.name)).collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = ended
+        .iter()
+        .map(|c| {
+            let (node, service) = (c.node(), c.service());
+            match c.exit {
+                Some(status) => format!("{node}/{service} ended at once, with status {status}"),
+                None => format!("{node}/{service} ends and is started again and again"),
+            }
+        })
+        .collect();
+    lines.push(format!(
+        "applied, but {} did not stay up",
+        plural(ended.len(), "container")
+    ));
+    Err(Error::Partial(lines.join("\n")))
+}

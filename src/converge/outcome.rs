@@ -1,0 +1,181 @@
+//! What became of a plan, in words.
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::error::Error;
+use crate::plan::schedule::Outcome;
+use crate::plan::{Action, Plan};
+use crate::text::plural;
+
+/// Whether `plan` was carried out whole; else what failed, what was left out and what was stopped, and for which nodes.
+///
+/// # Errors
+/// [`Error::Partial`] where something failed or the engine was lost, [`Error::Interrupted`] after a stop, and
+/// [`Error::InTheWay`] where nothing was done because images are not to be had.
+pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
+    if outcome.unbegun == 0 && outcome.failed.is_empty() {
+        return Ok(());
+    }
+    if let Some(error) = no_images(plan, outcome) {
+        return Err(error);
+    }
+    let mut lines: Vec<String> = outcome
+        .failed
+        .iter()
+        .map(|(at, reason)| {
+            let operation = &plan.operations[*at];
+            format!("{} {}: {reason}", operation.action, operation.subject)
+        })
+        .collect();
+    let done = plural(outcome.done.len(), "operation");
+    let (failed, skipped) = (outcome.failed.len(), outcome.skipped.len());
+    if let Some(reason) = &outcome.lost {
+        lines.push(format!(
+            "the engine was lost in the middle ({reason}): {done} done, {failed} of unknown end, {} not begun",
+            outcome.unbegun + skipped
+        ));
+        return Err(Error::Partial(lines.join("\n")));
+    }
+    if outcome.unbegun == 0 {
+        let nodes = incomplete(plan, outcome);
+        if !nodes.is_empty() {
+            lines.push(format!("not as the blueprint says: {}", nodes.join(", ")));
+        }
+        let applied = if outcome.done.is_empty() {
+            "nothing applied"
+        } else {
+            "applied in part"
+        };
+        lines.push(format!("{applied}: {done} done, {failed} failed, {skipped} skipped"));
+        return Err(Error::Partial(lines.join("\n")));
+    }
+    let nodes = unfinished(plan, outcome);
+    if !nodes.is_empty() {
+        lines.push(format!("begun and not finished: {}", nodes.join(", ")));
+    }
+    lines.push(match failed {
+        0 => format!("interrupted: {done} done, {} not begun", outcome.unbegun),
+        _ => format!(
+            "interrupted: {done} done, {failed} failed, {} not begun",
+            outcome.unbegun + skipped
+        ),
+    });
+    Err(Error::Interrupted(lines.join("\n")))
+}
+
+/// The error where nothing was done, because images are not to be had.
+fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
+    let fetches = |at: usize| matches!(plan.operations[at].action, Action::PullImage { .. } | Action::LoadImage);
+    let failed = &outcome.failed;
+    let nothing_else = failed.iter().all(|(at, _)| fetches(*at)) && outcome.done.iter().all(|at| fetches(*at));
+    if !nothing_else || failed.is_empty() || outcome.lost.is_some() {
+        return None;
+    }
+    // Offline all of them fail for one reason: it is said once.
+    let mut by_reason: IndexMap<&str, Vec<String>> = IndexMap::new();
+    for (at, reason) in failed {
+        let image = format!("`{}`", plan.operations[*at].subject);
+        by_reason.entry(reason).or_default().push(image);
+    }
+    let message = |(reason, images): (&str, Vec<String>)| match &images[..] {
+        [one] => format!("image {one} is not on the engine, and cannot be fetched: {reason}"),
+        all => format!(
+            "{} images are not on the engine, and cannot be fetched: {}: {reason}",
+            all.len(),
+            all.join(", ")
+        ),
+    };
+    Some(Error::InTheWay {
+        messages: by_reason.into_iter().map(message).collect(),
+        hints: vec!["nothing was changed; see the cluster with fakes in place of all images: `--fake`".to_owned()],
+    })
+}
+
+/// The nodes for which something failed, or was not begun because something failed.
+fn incomplete(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let failed = outcome
+        .failed
+        .iter()
+        .map(|(at, _)| *at)
+        .chain(outcome.skipped.iter().copied());
+    let mut at: Vec<usize> = failed.collect();
+    at.sort_unstable();
+    let nodes: IndexSet<&str> = at
+        .iter()
+        .filter_map(|at| plan.operations[*at].node.as_deref())
+        .collect();
+    nodes.iter().map(|n| format!("`{n}`")).collect()
+}
+
+/// The nodes for which some operations were done, and not all.
+fn unfinished(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let mut counts: IndexMap<&str, (usize, usize)> = IndexMap::new();
+    let node = |at: usize| plan.operations[at].node.as_deref();
+    for node in (0..plan.operations.len()).filter_map(node) {
+        counts.entry(node).or_default().0 += 1;
+    }
+    for node in outcome.done.iter().filter_map(|at| node(*at)) {
+        counts.entry(node).or_default().1 += 1;
+    }
+    let begun = counts.iter().filter(|(_, (all, done))| *done > 0 && done < all);
+    begun.map(|(node, _)| format!("`{node}`")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_cannot_be_had_for_one_reason_are_one_error() {
+        let mut plan = Plan::default();
+        for image in ["a", "b", "c"] {
+            plan.push(Action::PullImage { platform: None }, image, None, "missing", Vec::new());
+        }
+        plan.push(Action::Unpause, "x", Some("n"), "paused", vec![0]);
+        let outcome = Outcome {
+            failed: [(0, "no such host"), (1, "no such host"), (2, "denied")]
+                .map(|(at, reason)| (at, reason.to_owned()))
+                .into(),
+            skipped: vec![3],
+            ..Outcome::default()
+        };
+        let Err(Error::InTheWay { messages, .. }) = judge(&plan, &outcome) else {
+            panic!("images are in the way");
+        };
+        assert_eq!(
+            messages,
+            [
+                "2 images are not on the engine, and cannot be fetched: `a`, `b`: no such host",
+                "image `c` is not on the engine, and cannot be fetched: denied"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_interrupt_names_what_is_half_done() {
+        let mut plan = Plan::default();
+        for (node, subject) in [
+            (None, "inout"),
+            (Some("a"), "a-x-1"),
+            (Some("b"), "b-x-1"),
+            (Some("b"), "b-y-1"),
+            (Some("c"), "c-x-1"),
+        ] {
+            plan.push(Action::Unpause, subject, node, "paused", Vec::new());
+        }
+        let outcome = Outcome {
+            done: vec![0, 1, 2],
+            failed: vec![(3, "no space left".to_owned())],
+            skipped: Vec::new(),
+            unbegun: 1,
+            lost: None,
+        };
+        let error = judge(&plan, &outcome).expect_err("interrupted");
+        assert_eq!(
+            error.to_string(),
+            "unpause container b-y-1: no space left\n\
+             begun and not finished: `b`\n\
+             interrupted: 3 operations done, 1 failed, 1 not begun"
+        );
+    }
+}
