@@ -1,6 +1,7 @@
-//! The language as the user writes it: roles of services, how many of each, and which are the ways in and out.
+//! The language as the user writes it: roles of services, how many nodes of each, and which services are entry and
+//! exit.
 //!
-//! Reading is `parse` (shape), then `validate` (what must agree with what). Values stay as written, with their
+//! Reading is `parse` (the shape), then `validate` (references between parts). Values stay as written, with their
 //! places; they become a [`crate::topology::Topology`] in [`crate::topology::expand`].
 
 mod allow;
@@ -27,19 +28,19 @@ pub use document::ReadFile;
 pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
-/// The key of a node's private network.
+/// The key of a node's private network, which no other node joins.
 pub const INTERNAL: &str = "internal";
-/// The key of the network that joins the nodes.
+/// The key of the network that joins all nodes.
 pub const INOUT: &str = "inout";
 /// The most nodes one role may have.
 pub const MAX_COUNT: u32 = 10_000;
-/// Where subnets are cut from, where the blueprint does not say.
+/// The pool that subnets are cut from when the blueprint names none.
 pub const DEFAULT_POOL: &str = "10.192.0.0/11";
 
-/// A blueprint, read and found valid.
+/// A blueprint that was parsed and validated.
 #[derive(Debug)]
 pub struct Blueprint {
-    /// `name:`, where it is given.
+    /// `name:`; `None` when it is absent, and the cluster is then [`ClusterName::UNNAMED`].
     pub name: Option<Spanned<ClusterName>>,
     /// `vars:`, in the order written.
     pub vars: Vec<Entry>,
@@ -47,7 +48,7 @@ pub struct Blueprint {
     pub inout: Option<Node>,
     /// `internal:`, the options of every node's private network.
     pub internal: Option<Node>,
-    /// `addresses:`.
+    /// `addresses:`; [`DEFAULT_POOL`] when it is absent.
     pub addresses: Addresses,
     /// `roles:`, in the order written.
     pub roles: Vec<Role>,
@@ -58,52 +59,53 @@ pub struct Blueprint {
 /// Where the subnets of networks come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// Cut from this pool.
+    /// Cut from this pool; the span is that of `pool:`, `None` for the default.
     Pool(Ipv4Net, Option<Span>),
     /// Left to the engine's own pools.
     Engine,
 }
 
-/// One kind of node.
+/// One kind of node: a set of services, and how many nodes have it.
 #[derive(Debug)]
 pub struct Role {
-    /// Its name.
+    /// The role's name, unique in the blueprint.
     pub name: Spanned<RoleName>,
-    /// How many nodes; absent for the one node that is called as the role.
+    /// How many nodes, at most [`MAX_COUNT`]; `None` for a single node that has the role's name.
     pub count: Option<Spanned<u32>>,
-    /// `node:`, the template of a node's name.
+    /// `node:`, the template of a node's name; `None` for the role's name followed by the index.
     pub node: Option<Node>,
-    /// `entry:`, the services that answer on the shared network, with the names they answer to; none: the node's.
+    /// `entry:`, the services that have names on the shared network.
     pub entry: Vec<EntryPoint>,
     /// `exit:`, the services that join the shared network without a name.
     pub exit: Vec<Spanned<ServiceName>>,
-    /// `after:`, the roles that stand before any of its containers starts, and what they are waited for.
+    /// `after:`, the roles that must reach the condition before any container of this role starts.
     pub after: Vec<(Spanned<RoleName>, Condition)>,
     /// `vars:` of the role.
     pub vars: Vec<Entry>,
-    /// Its services, in the order written.
+    /// The services that take part, in the order written.
     pub services: Vec<Service>,
-    /// The same as a tree, for what overrides them.
+    /// The role's document after merging, which overrides are merged onto.
     pub tree: Node,
-    /// Services left out because none of their profiles is active.
+    /// Names of services that are left out because none of their profiles is active.
     pub inactive: Vec<String>,
-    /// Services of its Compose files that it takes away, and those of which no profile is active.
+    /// Names of services that the role resets in its Compose files, and of those that have no active profile.
     pub left_out: Arc<[String]>,
-    /// Whether all its Compose files could be read: else what is missing may stand in one of them.
+    /// Whether all of the role's Compose files could be read. If not, an undefined name may be defined in a missing
+    /// one.
     pub whole: bool,
     /// `networks:` beside the private and the shared one.
     pub networks: Vec<RoleNetwork>,
-    /// Options of the private network that the role gives itself.
+    /// The options of the private network that the role itself gives; `None` for those of the blueprint.
     pub internal: Option<Node>,
-    /// `volumes:`, in Compose's words.
+    /// `volumes:`, as in Compose.
     pub volumes: Vec<Entry>,
-    /// Variables that only its Compose files know: of the `.env` beside each.
+    /// Variables of the `.env` beside each Compose file, known to those files only.
     pub beside: Arc<HashMap<String, String>>,
-    /// `x-…` of its Compose files, which other tools read.
+    /// `x-…` keys of the Compose files, for other tools.
     pub extensions: Vec<Entry>,
-    /// `configs:` and `secrets:`.
+    /// `configs:` and `secrets:` of the role.
     pub configs: Vec<Config>,
-    /// `overrides:` of single nodes.
+    /// `overrides:`, by node.
     pub overrides: Vec<Override>,
     /// `x-topogen: {allow: […]}` of the role: the lints that it silences for itself.
     pub allow: Vec<Lint>,
@@ -112,24 +114,24 @@ pub struct Role {
 /// A network that a role declares.
 #[derive(Debug)]
 pub struct RoleNetwork {
-    /// Its key.
+    /// The network's key under `networks:`.
     pub key: Spanned<NetworkKey>,
-    /// Its options.
+    /// The network's options; `None` when nothing is written under the key.
     pub options: Option<Node>,
-    /// Whether nodes share it: it is external, or has the same name for all of them.
+    /// Whether nodes share the network: it is external, or its `name` is the same for all of them.
     pub shared: bool,
 }
 
 /// One of `configs:` or `secrets:`.
 #[derive(Debug)]
 pub struct Config {
-    /// Which of the two.
+    /// Whether it stands under `configs:` or `secrets:`.
     pub kind: ConfigKind,
-    /// Its name.
+    /// The key that services refer to it by.
     pub name: Spanned<String>,
-    /// Where its content comes from.
+    /// Where the content comes from.
     pub source: ConfigSource,
-    /// Its other keys, in Compose's words.
+    /// The remaining keys, as in Compose.
     pub options: Vec<Entry>,
 }
 
@@ -138,22 +140,22 @@ pub struct Config {
 pub enum ConfigSource {
     /// A template, from a `.j2` file or from `content:`.
     Template(Node),
-    /// A file, as it is.
+    /// The bytes of a file, unchanged.
     Bytes(Arc<[u8]>),
-    /// A variable of the environment, and its value.
+    /// The name of an environment variable, and its value; `None` when it is not set.
     Environment(String, Option<String>),
-    /// Provided by others, in Compose's words.
+    /// `external:`, as in Compose: somebody else provides it.
     External(Node),
 }
 
-/// What one node has otherwise.
+/// What differs for one node of a role.
 #[derive(Debug)]
 pub struct Override {
-    /// The node's name.
+    /// The name of the node that the override is for.
     pub node: Spanned<String>,
-    /// Its services, all of them, merged.
+    /// All services of the node, with the override merged over the role's.
     pub services: Vec<Service>,
-    /// Its variables.
+    /// Variables of this node, over those of the role.
     pub vars: Vec<Entry>,
 }
 
@@ -166,48 +168,48 @@ pub struct Inputs<'a> {
     pub read_within: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute.
     pub base: &'a str,
-    /// Profiles whose services take part.
+    /// The active profiles: a service takes part when it has none, or one of these.
     pub profiles: &'a [String],
 }
 
-/// A service by which a node is entered.
+/// A service by which other nodes reach a node.
 #[derive(Debug)]
 pub struct EntryPoint {
-    /// The service.
+    /// The service that answers.
     pub service: Spanned<ServiceName>,
     /// Its names on the shared network; empty for the node's own name.
     pub aliases: Vec<Node>,
 }
 
-/// A service as written.
+/// A service of a role or of an override.
 #[derive(Debug)]
 pub struct Service {
-    /// Its name.
+    /// The name inside its node.
     pub name: Spanned<ServiceName>,
-    /// `networks:`, where the service says it.
+    /// `networks:`; `None` when the service does not have the key, and it joins the private network.
     pub networks: Option<Vec<ServiceNetwork>>,
-    /// Whether `network_mode:` takes it off all networks.
+    /// Where `network_mode:` is written, which takes the service off all networks; `None` without it.
     pub network_mode: Option<Span>,
-    /// All other keys, in the order written.
+    /// All other keys, in the order written, as in Compose.
     pub keys: Vec<Entry>,
 }
 
-/// One of a service's `networks:`.
+/// One item of a service's `networks:`.
 #[derive(Debug)]
 pub struct ServiceNetwork {
-    /// Which network.
+    /// The key of the network.
     pub network: Spanned<NetworkKey>,
-    /// `aliases:`.
+    /// `aliases:`, further names of the service on this network.
     pub aliases: Vec<Node>,
-    /// Its other keys: `ipv4_address`, `priority`, …
+    /// The remaining keys: `ipv4_address`, `priority`, …
     pub options: Vec<Entry>,
 }
 
 impl Blueprint {
-    /// Read the blueprint in `file` of `sources`.
+    /// Reads the blueprint in `file` of `sources`.
     ///
     /// # Errors
-    /// All problems that can be seen without expanding it.
+    /// All problems that can be found without expanding it.
     pub fn read(
         file: FileId,
         sources: &mut Sources,
@@ -220,7 +222,7 @@ impl Blueprint {
         }
     }
 
-    /// The same as far as it goes: where there are problems, what could be read beside them.
+    /// Reads as much as possible: returns what could be read together with the problems.
     pub fn read_as_far(
         file: FileId,
         sources: &mut Sources,

@@ -17,15 +17,15 @@ use crate::text::is_secret;
 #[command(name = "topogen", version, about, long_about = None, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
     after_help = "`topogen COMMAND --help` says more. Exit codes: 0 done, 1 refused or failed, 2 usage, \
-3 blueprint invalid, 4 difference found, 5 engine out of reach, 6 applied in part, 130 interrupted."
+3 blueprint invalid, 4 difference found, 5 engine unreachable, 6 applied in part, 130 interrupted."
 )]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
+/// The commands of topogen.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a commented blueprint to start from
@@ -146,7 +146,7 @@ fn option_typed(option: &str, value: &str) -> String {
     }
 }
 
-/// Which cluster.
+/// Options that select a cluster on the engine.
 #[derive(Debug, Args)]
 pub struct Which {
     /// Name of the cluster [default: what the blueprint says]
@@ -172,7 +172,7 @@ impl Which {
     }
 }
 
-/// Looking before leaping.
+/// Options that show a plan without carrying it out.
 #[derive(Debug, Args)]
 pub struct DryRun {
     /// Say what would be done, and do nothing
@@ -199,18 +199,18 @@ pub struct Act {
     /// Nodes, roles or services [default: the whole cluster]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<Target>,
-    /// Which cluster.
+    /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
     /// What would be done.
     #[command(flatten)]
     pub dry: DryRun,
-    /// How.
+    /// How operations run and progress is shown.
     #[command(flatten)]
     pub work: Work,
 }
 
-/// `topogen stop`
+/// The arguments of `topogen stop`.
 #[derive(Debug, Args)]
 pub struct Stop {
     /// Which containers, and how.
@@ -221,7 +221,7 @@ pub struct Stop {
     pub timeout: Option<u32>,
 }
 
-/// `topogen restart`
+/// The arguments of `topogen restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
     /// Which containers, and how.
@@ -235,7 +235,7 @@ pub struct Restart {
     pub no_deps: bool,
 }
 
-/// `topogen kill`
+/// The arguments of `topogen kill`.
 #[derive(Debug, Args)]
 pub struct Kill {
     /// Which containers, and how.
@@ -263,7 +263,7 @@ pub struct Exec {
         allow_hyphen_values = true
     )]
     pub command: Vec<String>,
-    /// Which cluster.
+    /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
     /// Insist on one container that reads what is typed, as is done where there is one
@@ -348,7 +348,7 @@ pub struct Work {
     pub quiet: bool,
 }
 
-/// `topogen init`
+/// The arguments of `topogen init`.
 #[derive(Debug, Args)]
 pub struct Init {
     /// File to write
@@ -356,10 +356,10 @@ pub struct Init {
     pub file: PathBuf,
 }
 
-/// `topogen check`
+/// The arguments of `topogen check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Which blueprint.
+    /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
     /// How to print the problems
@@ -367,7 +367,7 @@ pub struct Check {
     pub format: Format,
 }
 
-/// `topogen completions`
+/// The arguments of `topogen completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell
@@ -375,10 +375,10 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// `topogen render`
+/// The arguments of `topogen render`.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// Which blueprint.
+    /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
     /// Directory to write to; `-` prints instead
@@ -395,10 +395,10 @@ pub struct Render {
     pub force: bool,
 }
 
-/// `topogen graph`
+/// The arguments of `topogen graph`.
 #[derive(Debug, Args)]
 pub struct Graph {
-    /// Which blueprint.
+    /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
     /// Look at the engine too: states in colour, what is missing dashed, what is foreign grey
@@ -415,10 +415,10 @@ pub struct Graph {
     pub unfold: bool,
 }
 
-/// `topogen up`
+/// The arguments of `topogen up`.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Which blueprint.
+    /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
     /// What would be done.
@@ -436,15 +436,15 @@ pub struct Up {
     /// Change a cluster that was brought up from another blueprint
     #[arg(long)]
     pub take_over: bool,
-    /// How.
+    /// How operations run and progress is shown.
     #[command(flatten)]
     pub work: Work,
 }
 
-/// `topogen down`
+/// The arguments of `topogen down`.
 #[derive(Debug, Args)]
 pub struct Down {
-    /// Which cluster.
+    /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
     /// What would be done.
@@ -453,19 +453,19 @@ pub struct Down {
     /// Remove named volumes too, and what is in them
     #[arg(short, long)]
     pub volumes: bool,
-    /// How.
+    /// How operations run and progress is shown.
     #[command(flatten)]
     pub work: Work,
 }
 
-/// `topogen ps`
+/// The arguments of `topogen ps`.
 #[derive(Debug, Args)]
 #[command(after_help = TARGETS)]
 pub struct Ps {
     /// Nodes, roles or services [default: the whole cluster]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<Target>,
-    /// Which cluster.
+    /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
     /// Stay and show it anew whenever it changes
@@ -540,7 +540,7 @@ pub enum ReportFormat {
     Svg,
 }
 
-/// `topogen image`
+/// The arguments of `topogen image`.
 #[derive(Debug, Args)]
 pub struct Image {
     /// File to write; `-` for standard output
@@ -548,7 +548,7 @@ pub struct Image {
     pub output: PathBuf,
 }
 
-/// `topogen probe`
+/// The arguments of `topogen probe`.
 #[derive(Debug, Args)]
 pub struct Probe {
     /// Name to resolve; may be given again

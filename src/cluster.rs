@@ -1,6 +1,6 @@
-//! A cluster as it is to be and as it is, in topogen's own words: no client's type is named here.
+//! A cluster, desired and observed, in topogen's own terms; no type of an engine's client is used here.
 //!
-//! There is no state file. What runs is what the labels say, and only what carries ours is ever touched.
+//! There is no state file. What runs is what the labels say, and topogen changes only what carries its labels.
 
 pub mod arp;
 mod config;

@@ -1,4 +1,4 @@
-//! Compose as an output, and what topogen must know of its language.
+//! What topogen knows of the Compose language: its keys, ports, references and terms.
 
 pub mod ports;
 pub mod references;
@@ -102,7 +102,7 @@ pub const SERVICE_KEYS: &[&str] = &[
     "working_dir",
 ];
 
-/// The keys of one of a service's networks (Compose specification, services, `networks`).
+/// The keys of one item of a service's `networks` (Compose specification, services, `networks`).
 pub const SERVICE_NETWORK_KEYS: &[&str] = &[
     "aliases",
     "ipv4_address",
@@ -142,22 +142,23 @@ pub const CONFIG_KEYS: &[&str] = &[
     "driver_opts",
 ];
 
-/// The path in `seccomp=PATH`, an item of `security_opt`, where it is no profile that the engine has itself.
+/// The path in `seccomp=PATH`, an item of `security_opt`; `None` for other items and for profiles built into the
+/// engine.
 #[must_use]
 pub fn seccomp_profile(option: &str) -> Option<&str> {
     let profile = option.strip_prefix("seccomp")?.strip_prefix(['=', ':'])?;
     (!["unconfined", "builtin"].contains(&profile)).then_some(profile)
 }
 
-/// Whether `path` is absolute on Windows, whose paths Compose reads on any system: `C:\x`, `C:/x`, `\\.\pipe\x`.
+/// Whether `path` is an absolute Windows path, which Compose accepts on any system: `C:\x`, `C:/x`, `\\.\pipe\x`.
 #[must_use]
 pub fn is_windows_path(path: &str) -> bool {
     let drive = path.starts_with(|c: char| c.is_ascii_alphabetic()) && matches!(path.get(1..3), Some(":\\" | ":/"));
     drive || path.starts_with("\\\\")
 }
 
-/// Whether the short form of a mount, `text`, begins with a path of Windows. A volume may have one letter for a name, so
-/// `c:/x` alone mounts that one, while in `c:/x:/y` it is a drive.
+/// Whether `text`, the short form of a mount, begins with a Windows path. A volume may have a one-letter name, so
+/// `c:/x` alone mounts the volume `c`, while in `c:/x:/y` it is a drive.
 #[must_use]
 pub fn mounts_of_windows(text: &str) -> bool {
     let target = text.split(':').nth(2).unwrap_or_default();

@@ -40,24 +40,24 @@ pub(crate) struct Screen;
 impl Screen {
     /// From now on (xterm's control sequences: alternate screen, no cursor).
     pub(crate) fn new() -> Self {
-        told("\x1b[?1049h\x1b[?25l");
+        write("\x1b[?1049h\x1b[?25l");
         Self
     }
 
     /// Show `lines` in place of what is shown; at once, so that nothing flickers.
     pub(crate) fn show(&self, lines: &[String]) {
-        told(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")));
+        write(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")));
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        told("\x1b[?25h\x1b[?1049l");
+        write("\x1b[?25h\x1b[?1049l");
     }
 }
 
 /// To the terminal; that it has gone away is no reason to stop.
-fn told(text: &str) {
+fn write(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -1,6 +1,6 @@
-//! Problems in what the user wrote, shown in the source.
+//! Problems in the user's files, shown at the source line.
 //!
-//! Problems are collected, never thrown one at a time: a reader of a blueprint wants all of them in one go.
+//! Problems are collected, so that a user sees all of them at once.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -9,23 +9,23 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-/// Which of the [`Sources`] a [`Span`] points into.
+/// The index of a file in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FileId(u32);
 
 /// A range of bytes in one source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
-    /// The file.
+    /// The file that the range lies in.
     pub file: FileId,
-    /// First byte, from 0.
+    /// The first byte, from 0.
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
 }
 
 impl Span {
-    /// A span over `range` of `file`.
+    /// The span of `range` in `file`.
     #[must_use]
     pub fn new(file: FileId, range: Range<usize>) -> Self {
         let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -41,17 +41,17 @@ impl Span {
     }
 }
 
-/// Something with the place it was written at.
+/// A value and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
-    /// The thing.
+    /// The value itself.
     pub value: T,
-    /// Its place.
+    /// Where the value is written.
     pub span: Span,
 }
 
 impl<T> Spanned<T> {
-    /// `value`, written at `span`.
+    /// Pairs `value` with its place.
     pub fn new(value: T, span: Span) -> Self {
         Self { value, span }
     }
@@ -63,14 +63,14 @@ struct Source {
     text: String,
 }
 
-/// The texts that spans point into.
+/// The texts that spans point into, by [`FileId`].
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
 }
 
 impl Sources {
-    /// Keep `text` under the name that messages will show.
+    /// Adds `text` under the name that messages show.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(Source {
@@ -92,8 +92,8 @@ impl Sources {
         self.files.get(file.0 as usize).map_or("", |f| &f.name)
     }
 
-    /// The place of `part` (a range in the decoded text of a scalar) where it stands verbatim in the source; the
-    /// whole scalar where quoting or folding stands between them.
+    /// The span of `part`, a range in the decoded text of a scalar, if it stands verbatim in the source; otherwise,
+    /// because of quoting or folding, the span of the whole scalar.
     #[must_use]
     pub fn within(&self, span: Span, decoded: &str, part: Range<usize>) -> Span {
         let written = self.text(span.file).get(span.range()).unwrap_or("");
@@ -104,7 +104,7 @@ impl Sources {
             }
             _ => {}
         }
-        // Indented, folded or escaped: the part itself may still stand there, as often as in the decoded text.
+        // The text is indented, folded or escaped. The part may still stand verbatim, as often as in the decoded text.
         let Some(wanted) = decoded.get(part.clone()).filter(|w| !w.is_empty()) else {
             return span;
         };
@@ -121,7 +121,7 @@ impl Sources {
         }
     }
 
-    /// `file:line:column: ` of `place`, to stand before what is said of it; nothing where there is none.
+    /// `file:line:column: ` as a prefix for messages; empty without a place.
     #[must_use]
     pub fn place_of(&self, place: Option<Span>) -> String {
         let Some(span) = place else {
@@ -131,7 +131,7 @@ impl Sources {
         format!("{}:{line}:{column}: ", self.name(span.file))
     }
 
-    /// `file:line:column` of a place, both from 1, columns in characters.
+    /// The line and column of the start, both from 1; columns count characters.
     #[must_use]
     pub fn position(&self, span: Span) -> (usize, usize) {
         let text = self.text(span.file);
@@ -143,38 +143,38 @@ impl Sources {
     }
 }
 
-/// What a [`Problem`] is a fault of.
+/// What a [`Problem`] is about, which decides whether it stands when others do too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// What was read.
+    /// The file itself: its syntax, or a rule of the language.
     Source,
-    /// What is wrong by itself, whatever else is: a template that fails, a port that two containers ask for.
+    /// A fault regardless of other problems: a template that fails, a host port published twice.
     ByItself,
-    /// What a blueprint hands on to Compose and engines, which do not know it either.
+    /// A key or value that is passed on to Compose and the engine, and that they do not know either.
     Compose,
-    /// The command line.
+    /// The command line, not a file.
     Usage,
 }
 
-/// One thing that is wrong with what the user wrote.
+/// One fault in what the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
-    /// What is wrong, in a line.
+    /// What is wrong, in one line, lower case and without a full stop.
     pub message: String,
-    /// Where, if it has a place.
+    /// Where it is written; `None` for a problem without a place.
     pub place: Option<Span>,
-    /// What stands under the caret: what was expected, or what was found.
+    /// The words at the caret: what was expected or found. May be empty.
     pub label: String,
-    /// What to do about it.
+    /// The way out; `None` where there is none to suggest.
     pub hint: Option<String>,
-    /// What is at fault.
+    /// What the problem is about.
     pub kind: Kind,
     /// The code of the lint that found it: then it is a warning, which a blueprint may silence.
     pub code: Option<&'static str>,
 }
 
 impl Problem {
-    /// A problem at `place`.
+    /// Creates a problem at `place`.
     pub fn at(place: Span, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -186,7 +186,7 @@ impl Problem {
         }
     }
 
-    /// A problem of the whole, with no place of its own.
+    /// Creates a problem without a place.
     pub fn general(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -198,7 +198,7 @@ impl Problem {
         }
     }
 
-    /// A problem of the command line.
+    /// Creates a problem of the command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self {
             kind: Kind::Usage,
@@ -206,28 +206,28 @@ impl Problem {
         }
     }
 
-    /// As what is wrong by itself, whatever else is.
+    /// Marks the problem as [`Kind::ByItself`].
     #[must_use]
     pub fn by_itself(mut self) -> Self {
         self.kind = Kind::ByItself;
         self
     }
 
-    /// With words under the caret.
+    /// Sets the words at the caret.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// With advice.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// With "did you mean", where one of `known` is near `found`; else with the list of them, where it is short.
+    /// Adds "did you mean" if one of `known` is close to `found`, otherwise the list of known names if it is short.
     #[must_use]
     pub fn did_you_mean<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match Instead::of(found, known) {
@@ -237,19 +237,19 @@ impl Problem {
     }
 }
 
-/// What a name that is not known may stand for, as a hint says it.
+/// What to suggest in place of an unknown name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Instead {
-    /// A known one is spelt nearly so.
+    /// A known name that is spelt similarly.
     Near(String),
-    /// None is; these are known.
+    /// The list of known names, since none is similar.
     OneOf(String),
-    /// None is known, or too many to be listed.
+    /// No suggestion: there are no known names, or too many to list.
     Unknown,
 }
 
 impl Instead {
-    /// What `found` may stand for where `known` are.
+    /// What to suggest for `found`, given the `known` names.
     #[must_use]
     pub fn of<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
@@ -275,7 +275,7 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, k)| k)
 }
 
-/// One problem as editors read it (`--format json`).
+/// A problem as editors read it (`--format json`).
 #[derive(Debug, Serialize)]
 struct ProblemJson<'a> {
     message: &'a str,
@@ -291,12 +291,12 @@ struct ProblemJson<'a> {
     hint: Option<&'a str>,
 }
 
-/// The most problems that repeat the same hint, each for itself.
+/// Up to this many problems show a shared hint each; with more, only the last shows it.
 const MANY: usize = 3;
-/// The most problems that a person is shown at once.
+/// The most problems shown to a person at once.
 const MOST_SHOWN: usize = 100;
 
-/// All problems of one reading.
+/// All problems found so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
@@ -304,46 +304,47 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Add one; the same problem at the same place counts once.
+    /// Adds a problem; the same problem at the same place counts once.
     pub fn push(&mut self, problem: Problem) {
         if self.seen.insert(problem.clone()) {
             self.list.push(problem);
         }
     }
 
-    /// Add all of `others`.
+    /// Adds all of `others`.
     pub fn extend(&mut self, others: Problems) {
         for problem in others.list {
             self.push(problem);
         }
     }
 
-    /// No problem at all.
+    /// Whether there is no problem.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Add those of `others` that are wrong by themselves: where a blueprint is wrong, the rest may only follow from that.
+    /// Adds the problems of `others` that are [`Kind::ByItself`]; in a faulty blueprint the rest may only be
+    /// consequences.
     pub fn extend_by_themselves(&mut self, others: Problems) {
         for problem in others.list.into_iter().filter(|p| p.kind == Kind::ByItself) {
             self.push(problem);
         }
     }
 
-    /// Whether all of them are of the command line.
+    /// Whether all problems are of the command line.
     #[must_use]
     pub fn are_usage(&self) -> bool {
         self.list.iter().all(|p| p.kind == Kind::Usage)
     }
 
-    /// How many.
+    /// The number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// In the order of their places; those without a place last.
+    /// The problems ordered by place; those without a place last.
     #[must_use]
     pub fn sorted(&self) -> Vec<&Problem> {
         let mut list: Vec<&Problem> = self.list.iter().collect();
@@ -351,14 +352,15 @@ impl Problems {
         list
     }
 
-    /// As a person reads them: each with its place and the source line, and a count where there are several.
+    /// The text for people: each problem with its place and source line, and the number of problems if there are
+    /// several.
     #[must_use]
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
         let mut shown = self.sorted();
         shown.truncate(MOST_SHOWN);
-        // By hint: how many problems have it, and which is the last of them.
+        // For each hint: the number of problems that have it, and the index of the last one.
         let mut hints: HashMap<&str, (usize, usize)> = HashMap::new();
         for (at, problem) in shown.iter().enumerate() {
             if let Some(hint) = problem.hint.as_deref() {
@@ -368,7 +370,7 @@ impl Problems {
             }
         }
         for (at, problem) in shown.into_iter().enumerate() {
-            // What many problems ask for is said once, under the last of them, where a reader ends up.
+            // A hint that many problems share is shown once, under the last of them, where a reader ends up.
             let said = |hint: &&str| {
                 hints
                     .get(hint)
@@ -394,7 +396,7 @@ impl Problems {
             let mut range = place.range();
             range.end = range.end.min(source.len());
             range.start = range.start.min(range.end);
-            // A caret under many lines says nothing: point at the first.
+            // A caret under many lines shows nothing, so it points at the first line only.
             if let Some(newline) = source[range.clone()].find('\n') {
                 range.end = range.start + newline;
             }
@@ -418,7 +420,7 @@ impl Problems {
         text
     }
 
-    /// As editors read them: a JSON array in the order of places.
+    /// The JSON array for editors, ordered by place.
     #[must_use]
     pub fn to_json(&self, sources: &Sources) -> String {
         let list: Vec<ProblemJson<'_>> = self

@@ -1,20 +1,20 @@
-//! Digests, and how they are written.
+//! Digests in hexadecimal.
 
 use serde::Serialize;
 
-/// SHA-256 over the canonical JSON of `value`, in hexadecimal.
+/// The SHA-256 of the canonical JSON of `value`, in hexadecimal.
 ///
 /// # Errors
 /// A `value` that JSON has no form for, such as a map whose keys are no texts. Without a digest of its own it would look equal
 /// to others.
 pub(crate) fn hash(value: &impl Serialize) -> serde_json::Result<String> {
-    // Through a tree, whose maps are sorted: the requests hold hash maps, whose order changes from run to run.
+    // The tree's maps are sorted; requests hold hash maps, whose order changes from run to run.
     let mut tree = serde_json::to_value(value)?;
     tree.sort_all_objects();
     Ok(sha256(&serde_json::to_vec(&tree)?))
 }
 
-/// SHA-256 of `bytes`, in hexadecimal.
+/// The SHA-256 of `bytes`, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     hex(&Sha256::digest(bytes))

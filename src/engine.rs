@@ -1,4 +1,4 @@
-//! The Docker Engine as a target: what topogen asks of it, and what it finds there.
+//! The Docker Engine as a target: what topogen requests of it, and what it observes there.
 
 pub mod apply;
 pub mod changes;

@@ -1,41 +1,41 @@
-//! What can go wrong, the hint that goes with it, and the exit code that says so.
+//! The errors of commands, with their hints and exit codes.
 
 use std::process::ExitCode;
 
 use crate::diagnostic::{Problems, Sources};
 use crate::engine::fault::Fault;
 
-/// How topogen ended, as scripts see it.
+/// The outcome of a command, which scripts read as its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// 0: the command succeeded.
     Done,
-    /// Something unexpected.
+    /// 1: an error that has no code of its own.
     Unexpected,
-    /// Wrong usage.
+    /// 2: the command line is wrong.
     Usage,
-    /// The blueprint is invalid.
+    /// 3: the blueprint is invalid.
     Blueprint,
-    /// A difference was found where none should be.
+    /// 4: `verify` or `--check` found a difference.
     Difference,
-    /// The engine is out of reach.
+    /// 5: the engine is unreachable.
     Engine,
-    /// Applied in part.
+    /// 6: some operations failed, the others are done.
     Partial,
-    /// Interrupted.
+    /// 130: interrupted by SIGINT or SIGTERM.
     Interrupted,
-    /// As the command ended that `exec` ran.
+    /// The exit code of the command that `exec` ran.
     Command(u8),
 }
 
 impl Exit {
-    /// What `exec` says of a command that could not be run, as `docker run` does.
+    /// The code of `exec` when the command could not be run, as for `docker run`.
     pub const NOT_RUN: u8 = 125;
-    /// What engines say of a command that is not there: a shell's words for it, and before API 1.50 those for one that
-    /// cannot be executed.
+    /// The engine's codes when the command of `exec` does not exist: those of a shell, and before API 1.50 the code for
+    /// a file that is not executable.
     pub const NOT_THERE: [u8; 2] = [127, 126];
 
-    /// The code of the process.
+    /// The exit code of the process.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -58,60 +58,60 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Words on the command line that cannot be followed.
+    /// The command line cannot be followed.
     #[error("{message}")]
     Usage {
-        /// What is wrong.
+        /// What is wrong, in one line.
         message: String,
-        /// What to do.
+        /// The way out, in one line.
         hint: String,
     },
     /// The blueprint has problems.
     #[error("the blueprint is invalid")]
     Blueprint {
-        /// All of them.
+        /// All problems that were found.
         problems: Problems,
-        /// The texts they point into.
+        /// The texts that they point into.
         sources: Sources,
     },
-    /// Something is in the way on disk or on the engine; nothing was changed.
+    /// Something blocks the command, on disk or on the engine; nothing was changed.
     #[error("{}", .messages.join("\n"))]
     InTheWay {
-        /// What, each in a line.
+        /// One line for each conflict.
         messages: Vec<String>,
-        /// What to do, each once.
+        /// The ways out, each once.
         hints: Vec<String>,
     },
-    /// `--check` found files out of date; what differs was printed.
+    /// `--check` found files out of date, and has printed the difference.
     #[error("{0}")]
     Difference(String),
-    /// What is wrong was printed as data already.
+    /// The error was already printed as data.
     #[error("")]
     Shown(Exit),
-    /// No engine.
+    /// The engine cannot be reached.
     #[error(transparent)]
     NoEngine(#[from] crate::engine::connect::ConnectError),
-    /// The engine did not do what it was asked.
+    /// The engine failed to do what it was asked.
     #[error("{doing}: {source}")]
     Engine {
-        /// What topogen was doing.
+        /// What topogen was doing: `list the containers`.
         doing: String,
-        /// Why the engine did not.
+        /// The engine's refusal.
         source: Fault,
     },
-    /// A command could not be run in a container.
+    /// `exec` could not run a command in a container.
     #[error("{0}")]
     NotRun(String),
     /// Some operations failed; the rest is done.
     #[error("{0}")]
     Partial(String),
-    /// Stopped by the user.
+    /// Interrupted by the user.
     #[error("{0}")]
     Interrupted(String),
-    /// Anything else.
+    /// Any other error.
     #[error("{}", chain(.0))]
     Other(#[from] anyhow::Error),
 }
@@ -129,7 +129,7 @@ impl Error {
         }
     }
 
-    /// The exit code.
+    /// The exit code of the error.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
@@ -146,7 +146,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, where there is something to say.
+    /// The ways out; empty if there is nothing to suggest.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         match self {

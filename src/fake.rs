@@ -1,7 +1,7 @@
-//! Fakes: a service that answers and says who it is, in place of images one does not have.
+//! Fakes: a service that answers requests with its identity, in place of images that one does not have.
 //!
-//! Here is the pure part: which services are fakes, and what they are told of themselves. [`serve`] is the service,
-//! [`image`] the image made of topogen's own executable.
+//! This file is the pure part: which services are fakes, and the environment they get. [`serve`] is the service,
+//! [`image`] builds the image from topogen's own executable.
 
 pub mod image;
 pub mod serve;
@@ -12,32 +12,32 @@ use crate::compose;
 use crate::topology::{Node, Service, Topology};
 use crate::value::{Map, Value};
 
-/// The repository of the fake image; in a blueprint, with or without a tag, it means this topogen's own.
+/// The repository of the fake image. In a blueprint, with any tag or none, it means the image of this topogen.
 pub const REPOSITORY: &str = "topogen/fake";
 
-/// The image that this topogen makes.
+/// The image that this version of topogen builds, with its tag.
 #[must_use]
 pub fn image_name() -> String {
     format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The variables by which a fake knows itself.
+/// Environment variables that tell a fake its identity.
 pub mod variable {
-    /// The cluster's name.
+    /// The name of the cluster.
     pub const CLUSTER: &str = "TOPOGEN_CLUSTER";
-    /// The node's name.
+    /// The name of the node.
     pub const NODE: &str = "TOPOGEN_NODE";
-    /// The node's role.
+    /// The role of the node.
     pub const ROLE: &str = "TOPOGEN_ROLE";
     /// The node's index within its role, from 1.
     pub const INDEX: &str = "TOPOGEN_INDEX";
-    /// The service's name inside its node.
+    /// The name of the service inside its node.
     pub const SERVICE: &str = "TOPOGEN_SERVICE";
-    /// The ports to answer on: `443/tcp 53/udp`.
+    /// The ports to listen on, separated by blanks: `443/tcp 53/udp`.
     pub const PORTS: &str = "TOPOGEN_PORTS";
 }
 
-/// Keys of a service that belong to the image it had, or ask for things that only that image can use.
+/// Keys of a service that concern the replaced image, or request things that only that image can use.
 const GIVES_WAY: &[&str] = &[
     "image",
     "command",
@@ -66,7 +66,7 @@ const GIVES_WAY: &[&str] = &[
     "storage_opt",
     "pid",
     "ipc",
-    // What not every machine grants.
+    // Not every machine grants these.
     "ulimits",
     "sysctls",
     "cpuset",
@@ -88,13 +88,13 @@ pub fn is_fake(service: &Service) -> bool {
     is_image(image)
 }
 
-/// Whether `image` is the fake one, with a tag or without.
+/// Whether `image` is the fake image, with any tag or none.
 #[must_use]
 pub fn is_image(image: &str) -> bool {
     image == REPOSITORY || image.strip_prefix(REPOSITORY).is_some_and(|tag| tag.starts_with(':'))
 }
 
-/// Put the fake in place of every image.
+/// Replaces every image of the topology by the fake.
 pub fn disguise(topology: &mut Topology) {
     for service in topology.nodes.iter_mut().flat_map(|n| &mut n.services) {
         let mut definition = Map::with_capacity(service.definition.len());
@@ -102,7 +102,8 @@ pub fn disguise(topology: &mut Topology) {
         for (key, value) in service.definition.iter() {
             match &**key {
                 key if GIVES_WAY.contains(&key) => {}
-                // A fake has no health and never completes: what waits for either waits for its start.
+                // A fake is never unhealthy and never completes, so dependencies on either become dependencies on its
+                // start.
                 "depends_on" => {
                     definition.insert(key.clone(), started_only(value));
                 }
@@ -137,7 +138,7 @@ fn without_devices(deploy: &Value) -> Value {
     deploy
 }
 
-/// Tell every fake who it is.
+/// Gives every fake the variables of its identity.
 pub fn identify(topology: &mut Topology) {
     let image = Value::from(image_name());
     let cluster = Value::from(topology.cluster.as_str());
@@ -155,7 +156,7 @@ pub fn identify(topology: &mut Topology) {
     }
 }
 
-/// What the fakes of one node are told alike.
+/// The variables that all fakes of one node have in common.
 struct Identity {
     cluster: Value,
     node: Value,
@@ -197,7 +198,7 @@ fn merged(environment: Option<&Value>, identity: Vec<(&'static str, Value)>) -> 
     map.into()
 }
 
-/// The container's ports that a definition speaks of in `expose` and `ports`, as `443/tcp`, each once.
+/// The container ports in `expose` and `ports` of a definition, as `443/tcp`, each once.
 #[must_use]
 pub fn ports(definition: &Map) -> Vec<String> {
     let items = |key: &str| definition.get(key).and_then(Value::as_list).unwrap_or_default();

@@ -1,13 +1,14 @@
-//! The cluster as a picture: a [`Topology`], and what runs of it, as text that others draw or people read.
+//! Pictures of a cluster: a [`Topology`], and how it stands on the engine, as files for other tools or text for people.
 //!
 //! ```text
-//! Topology, Observed ──said, live──▶ Graph ──fold──▶ Scene ──layout──▶ Picture ──▶ svg, text
-//!                                      └──▶ json       └────────────────────────▶ mermaid, dot
+//! Topology, Observed ──desired, live──▶ Graph ──fold──▶ Scene ──layout──▶ Picture ──▶ svg, text
+//!                                         └──▶ json       └────────────────────────▶ mermaid, dot
 //! ```
 //!
-//! Where things go is topogen's own: one layout, in pixels for SVG and in cells for the terminal. Equal nodes of a large
-//! role share a card, so that a picture stays one of ten things where the cluster has ten thousand.
+//! The layout is topogen's own and serves pixels (SVG) and cells (terminal) alike. Equal nodes of a large role share a
+//! card, so that ten thousand nodes still fit a picture of ten.
 
+mod desired;
 pub mod dot;
 mod fold;
 pub mod layout;
@@ -15,7 +16,6 @@ mod live;
 pub mod mermaid;
 pub mod model;
 pub mod panel;
-mod said;
 pub mod svg;
 pub mod text;
 
@@ -25,39 +25,39 @@ use layout::Metrics;
 use model::Graph;
 use panel::Scene;
 
-/// How a picture is written.
+/// The format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For a terminal: so many columns wide where that is possible, in colour or not.
+    /// Text for a terminal.
     Text {
-        /// Columns.
+        /// The width to aim for, in columns.
         columns: usize,
-        /// Whether with the terminal's colours (ECMA-48 SGR).
+        /// Whether to use the terminal's colours (ECMA-48 SGR).
         colour: bool,
     },
-    /// SVG 1.1 that needs nothing beside itself.
+    /// SVG 1.1 without external resources.
     Svg,
-    /// A Mermaid flowchart, as forges draw it inside Markdown.
+    /// A Mermaid flowchart, which forges render inside Markdown.
     Mermaid,
-    /// The language of Graphviz.
+    /// The DOT language of Graphviz.
     Dot,
-    /// For programs: everything, nothing folded.
+    /// JSON for programs: everything, with no nodes folded.
     Json,
 }
 
-/// What is to be drawn of `topology`, and of how it stands where `observed` says that.
+/// What to draw of `topology`, with the states of `observed` if it is given.
 #[must_use]
 pub fn graph(topology: &Topology, observed: Option<&Observed>) -> Graph {
     match observed {
         Some(observed) => live::graph(topology, observed),
-        None => said::graph(topology),
+        None => desired::graph(topology),
     }
 }
 
-/// The picture of what `topology` says, and of how it stands where `observed` says that. `unfold`: each node on its own.
+/// Draws `topology`, with the states of `observed` if it is given. `unfold`: equal nodes get a card each.
 ///
 /// # Errors
-/// None that can be reached: JSON of plain data.
+/// None in practice, since it serialises plain data.
 pub fn draw(
     topology: &Topology,
     observed: Option<&Observed>,

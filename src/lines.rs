@@ -1,22 +1,22 @@
-//! Output of many containers, line by line: never a line inside another, each after whose it is.
+//! Merges the output of many containers line by line, so that no line is split and each follows its prefix.
 
 use crate::cluster::ObservedContainer;
 
-/// A line this long is cut: what prints no line end must not fill the memory.
+/// The longest line in bytes; longer ones are split, so that output without line ends does not fill the memory.
 const LONGEST: usize = 1 << 20;
-/// The colours of nodes (ECMA-48, SGR), in turn: those that can be read on dark and on light.
+/// The colours of nodes (ECMA-48, SGR), in turn; all are readable on dark and light backgrounds.
 const COLOURS: [u8; 11] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94, 91];
-/// Ends every colour.
+/// Resets the colour.
 const RESET: &str = "\x1b[0m";
 
-/// Puts lines together from what arrives in pieces.
+/// Assembles lines from pieces of output.
 #[derive(Debug, Default)]
 pub struct Lines {
     rest: Vec<u8>,
 }
 
 impl Lines {
-    /// Take a piece, and give each line that it completes, without its end.
+    /// Adds a piece, and calls `line` with each line that it completes, without the line end.
     pub fn feed(&mut self, piece: &[u8], mut line: impl FnMut(&[u8])) {
         let mut parts = piece.split_inclusive(|b| *b == b'\n');
         for part in &mut parts {
@@ -29,7 +29,7 @@ impl Lines {
         }
     }
 
-    /// Give the last line, where it has no end.
+    /// Calls `line` with the last line if it has no line end.
     pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
         if !self.rest.is_empty() {
             line(trimmed(&self.rest));
@@ -38,14 +38,14 @@ impl Lines {
     }
 }
 
-/// A line without its end, be it of Unix or of a terminal.
+/// A line without `\n` or `\r\n`.
 #[must_use]
 pub fn trimmed(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Says whose a line is: node and service, as wide for all, each node in a colour of its own.
+/// The prefixes of lines: node and service, padded to a common width, in a colour of the node.
 #[derive(Debug)]
 pub struct Prefixes {
     width: usize,
@@ -54,7 +54,7 @@ pub struct Prefixes {
 }
 
 impl Prefixes {
-    /// For so many containers, and more that may come.
+    /// Prefixes for `containers`; more may follow later.
     #[must_use]
     pub fn new(containers: &[&ObservedContainer], colour: bool) -> Self {
         let mut nodes: Vec<String> = containers.iter().map(|c| c.node().to_owned()).collect();
@@ -80,7 +80,7 @@ impl Prefixes {
         }
     }
 
-    /// A whole line of output, its end included; what it does to colours ends with it.
+    /// A line of output with prefix and line end; colours that it sets end with it.
     #[must_use]
     pub fn line(&self, prefix: &str, text: &[u8]) -> Vec<u8> {
         let mut line = Vec::with_capacity(prefix.len() + text.len() + RESET.len() + 1);

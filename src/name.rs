@@ -1,21 +1,21 @@
-//! Names, each with its rule stated once.
+//! Validated names; each kind states its rule once.
 //!
-//! What a name may be is set by whoever resolves it: DNS (RFC 1035 §2.3.4: 63 octets a label), the Compose
-//! specification (project and service names) and the engine (container and network names).
+//! The rule of a name follows whoever resolves it: DNS (RFC 1035 §2.3.4: 63 octets a label), the Compose specification
+//! (project and service names) or the engine (container and network names).
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Why a text is no name of the wanted kind.
+/// Why a text is not a name of the given kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not {kind}: {rule}")]
 pub struct NameError {
-    /// The kind of name, `a role name` for example.
+    /// The kind of name: `a role name`.
     pub kind: &'static str,
-    /// What was found.
+    /// The rejected text.
     pub found: String,
-    /// What the kind asks for.
+    /// The rule of the kind, in words.
     pub rule: &'static str,
 }
 
@@ -50,16 +50,16 @@ macro_rules! names {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// What a name of this kind is made of, for messages.
+            /// The rule for names of this kind, for messages.
             pub const RULE: &'static str = $rule;
 
-            /// The text.
+            /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text, shared.
+            /// The name as shared text; cheap to clone.
             #[must_use]
             pub fn shared(&self) -> Arc<str> {
                 self.0.clone()
@@ -112,22 +112,22 @@ macro_rules! names {
 }
 
 names! {
-    /// The name of a config or secret (Compose specification, `configs`); also that of its file.
+    /// The name of a config or secret (Compose specification, `configs`), and of its rendered file.
     ConfigName, "a config name",
     "1 to 64 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
     |t| within(t, 64, letter_or_digit, docker, docker);
 
-    /// The name of a whole cluster; prefixes projects and the shared network.
+    /// The name of a cluster; it prefixes projects and the shared network.
     ClusterName, "a cluster name",
     "1 to 40 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
     |t| within(t, 40, lower_or_digit, label, lower_or_digit);
 
-    /// The name of a role.
+    /// The name of a role; it is the default prefix of its nodes' names.
     RoleName, "a role name",
     "1 to 40 lower-case letters, digits and `-`, beginning with a letter, ending with a letter or digit",
     |t| within(t, 40, |b| b.is_ascii_lowercase(), label, lower_or_digit);
 
-    /// The name of a node, by which its entry answers on the shared network: one DNS label.
+    /// The name of a node, by which its entry is reached on the shared network: one DNS label.
     NodeName, "a node name",
     "1 to 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
     |t| within(t, 63, lower_or_digit, label, lower_or_digit);
@@ -137,12 +137,12 @@ names! {
     "1 to 63 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
     |t| within(t, 63, letter_or_digit, docker, |_| true);
 
-    /// The key of a service in a Compose file: its name, qualified by the node where it joins a shared network.
+    /// The key of a service in a rendered Compose file: its name, prefixed with the node if it joins a shared network.
     ServiceKey, "a service key",
     "1 to 127 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
     |t| within(t, 127, letter_or_digit, docker, |_| true);
 
-    /// A name under which a container answers on one network.
+    /// A name that a container has on one network.
     Alias, "an alias",
     "1 to 253 letters, digits, `_`, `.` and `-`, beginning with a letter or digit, at most 63 between dots",
     |t| within(t, 253, letter_or_digit, docker, |b| letter_or_digit(b) || b == b'_')
@@ -170,10 +170,10 @@ names! {
 }
 
 impl ClusterName {
-    /// The cluster that has no name of its own: its projects and networks carry no prefix.
+    /// The name of a cluster without a name: its projects and networks have no prefix.
     pub const UNNAMED: &'static str = "default";
 
-    /// `lab-` for the cluster `lab`, nothing for [`Self::UNNAMED`].
+    /// `lab-` for the cluster `lab`; empty for [`Self::UNNAMED`].
     #[must_use]
     pub fn prefix(&self) -> String {
         if self.as_str() == Self::UNNAMED {

@@ -1,13 +1,13 @@
-//! The same work on many things, on as many cores as there are.
+//! Runs the same work on many items, on all cores.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread::{available_parallelism, scope};
 
-/// Fewer than so many are not worth a thread.
+/// With fewer items, threads are not worth their cost.
 const FEW: usize = 256;
 
-/// What `work` makes of each of `items`, in their order.
+/// The results of `work` for `items`, in their order.
 pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = available_parallelism().map_or(1, NonZero::get);
     let size = items.len().div_ceil(cores).max(FEW);

@@ -1,4 +1,4 @@
-//! What is to be done, as data: operations, what each waits for, and why each is there.
+//! The plan: operations, what each waits for, and why it is needed, as data.
 
 pub mod action;
 pub mod conflict;
@@ -15,20 +15,21 @@ use serde::Serialize;
 use crate::text::plural;
 pub use action::{Action, Kind, Verb};
 
-/// One operation.
+/// One step of a plan.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// What to do.
+    /// What it does.
     pub action: Action,
-    /// The name of what it is done to.
+    /// The name of the resource it acts on.
     pub subject: String,
     /// The node it is done for, as the blueprint or else a label names it; `None` for what is the cluster's own.
     pub node: Option<String>,
-    /// Why.
+    /// Why it is needed, as a phrase.
     pub cause: String,
-    /// Operations, by their place in the plan, that must be done before. Always earlier ones.
+    /// Indices of operations that must succeed before this one begins; all are lower than its own.
     pub after: Vec<usize>,
-    /// Operations that must have ended before, whatever came of them. Always earlier ones.
+    /// Indices of operations that must have ended before this one begins, successful or not; all are lower than its
+    /// own.
     pub after_any: Vec<usize>,
 }
 
@@ -38,7 +39,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// An operation as other programs read it.
+/// An operation in the JSON output.
 #[derive(Serialize)]
 struct OperationJson<'a> {
     operation: String,
@@ -65,19 +66,19 @@ impl Serialize for Operation {
     }
 }
 
-/// What people want to know of a plan: what becomes of each thing, however many operations that takes.
+/// What happens to one resource, however many operations it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change<'a> {
     /// What becomes of it.
     pub verb: Verb,
     /// The kind of thing.
     pub kind: Kind,
-    /// Its name.
+    /// The name of the resource.
     pub subject: &'a str,
     /// The node it belongs to; `None` for what is the cluster's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<&'a str>,
-    /// Why.
+    /// Why it changes, as a phrase.
     pub cause: &'a str,
 }
 
@@ -87,16 +88,16 @@ impl fmt::Display for Change<'_> {
     }
 }
 
-/// All that is to be done, in an order that could be followed one by one.
+/// All operations that lead from the observed to the desired state, in an order that could be followed one by one.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
-    /// The operations.
+    /// The operations, each after those that it waits for.
     pub operations: Vec<Operation>,
     /// What was observed and is left alone, and why.
     pub notes: Vec<String>,
 }
 
-/// A plan as other programs read it.
+/// A plan in the JSON output.
 #[derive(Serialize)]
 struct PlanJson<'a> {
     changes: Vec<Change<'a>>,
@@ -143,14 +144,14 @@ impl Plan {
         self.operations.len() - 1
     }
 
-    /// Nothing to do.
+    /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// What becomes of each thing. Removing it and making it is to recreate it; what is made is started, and what is
-    /// removed was stopped, without a word.
+    /// The net change of each resource. To remove and create a thing is to recreate it; that new containers are started
+    /// and removed ones were stopped is not mentioned.
     #[must_use]
     pub fn changes(&self) -> Vec<Change<'_>> {
         let mut created: HashSet<(Kind, &str)> = HashSet::new();
@@ -202,7 +203,7 @@ impl Plan {
         changes
     }
 
-    /// How many of what: `create 3 networks, start 5 containers`.
+    /// The number of changes by kind: `create 3 networks, start 5 containers`.
     #[must_use]
     pub fn counts(&self) -> String {
         let mut counts: Vec<(Verb, Kind, usize)> = Vec::new();

@@ -1,5 +1,5 @@
-//! The probe: asks, from where it runs, what names lead to and who answers. It needs no shell and no resolver tool, so
-//! it works inside the fake containers, and in the network namespace of any other.
+//! The probe: checks from inside a container what names resolve to and who responds. It needs no shell and no resolver
+//! tool, so it works in the fake containers, and in the network namespace of any other.
 
 mod dns;
 pub mod question;
@@ -20,36 +20,36 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::probe::question::{Answers, Contact, Questions};
 use dns::Reply;
 
-/// Names of a list asked at once. There are two lists, and of twice as many no question is lost: more than 250 fit the
+/// Names of one list that are queried at once. With two lists of this size no query is lost: more than 250 fit the
 /// socket of the engine's resolver (net.core.rmem_default).
 const NAMES: usize = 64;
-/// Connections of a list at once.
+/// Connections of one list at once.
 const CONNECTIONS: usize = 384;
-/// Before a name is asked again: datagrams get lost.
+/// The time before a name is queried again, since datagrams get lost.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Before a port is tried again at which nobody listened.
+/// The time before a port that refused a connection is tried again.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// The least that what is not to answer is waited for.
+/// The shortest wait for a negative check.
 const SHORTEST: Duration = Duration::from_millis(20);
 
-/// How often what is to be out of reach must answer to be taken for within reach.
+/// How many attempts must succeed before an address that should be unreachable counts as reachable.
 const TURNS: u32 = 3;
-/// Between two such tries, and twice that before the last.
+/// The pause between these attempts; twice as long before the last.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How an endpoint is approached.
+/// How to check an endpoint.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
-    /// Ask who it is.
+    /// Ask for the identity of a fake.
     Identify,
-    /// Say nothing.
+    /// Connect, and send nothing.
     Connect,
 }
 
-/// Ask all `questions` at once. What is to have no answer is waited for until those of its kind that are to have one have
-/// it, and then until one of these answers once more: it was asked after the others, by the same machine at the same load, so
-/// they would have been heard by then. Where none answers within [`Questions::haste`], that is the end too.
+/// Runs all checks concurrently. A negative check cannot wait for ever, so it ends when all positive checks of its kind
+/// have finished and then a control query, sent after it, has been answered: a real answer would have arrived by then.
+/// Without an answer to any control, it ends after [`Questions::control_timeout`].
 ///
 /// # Errors
 /// A resolver configuration that cannot be read.
@@ -60,7 +60,7 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
         inside.names.end();
         found
     };
-    let unknown = all(&questions.unknown, NAMES, |name| inside.resolve_in_vain(name));
+    let unknown = all(&questions.unknown, NAMES, |name| inside.resolve_negative(name));
     let unknown = inside.names.against(unknown, async || match questions.names.first() {
         Some(name) => matches!(dns::query(name, inside.server).await, Ok(Reply::Addresses(_))),
         None => false,
@@ -70,21 +70,22 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
         let found = tokio::join!(
             listening(&questions.identify, Manner::Identify),
             listening(&questions.connect, Manner::Connect),
-            all(&questions.touch, CONNECTIONS, |e| {
+            all(&questions.responds, CONNECTIONS, |e| {
                 inside.contact(e, Manner::Connect, None)
             }),
         );
         inside.contacts.end();
         found
     };
-    let lists = [&questions.touch, &questions.identify, &questions.connect];
+    let lists = [&questions.responds, &questions.identify, &questions.connect];
     let control = lists.into_iter().find_map(|list| list.last());
-    let apart = all(&questions.apart, CONNECTIONS, |e| inside.contact_in_vain(e));
-    let apart = inside.contacts.against(apart, async || match control {
+    let unreachable = all(&questions.unreachable, CONNECTIONS, |e| inside.contact_negative(e));
+    let unreachable = inside.contacts.against(unreachable, async || match control {
         Some(endpoint) => inside.contact(endpoint, Manner::Connect, None).await.reached(),
         None => false,
     });
-    let (known, unknown, (identified, connected, touched), apart) = tokio::join!(known, unknown, within, apart);
+    let (known, unknown, (identified, connected, responded), unreachable) =
+        tokio::join!(known, unknown, within, unreachable);
     let mut answers = Answers::default();
     for (name, found) in known.into_iter().chain(unknown) {
         let found = match found {
@@ -102,12 +103,12 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
         addresses.sort();
         answers.names.insert(name, addresses);
     }
-    let endpoints = [identified, connected, touched, apart].into_iter().flatten();
+    let endpoints = [identified, connected, responded, unreachable].into_iter().flatten();
     answers.endpoints.extend(endpoints);
     Ok(answers)
 }
 
-/// Each of `list`, so many at once, and what became of it.
+/// Runs `work` on each of `list`, with a limited number at once.
 async fn all<'q, T, F: Future<Output = T>>(
     list: &'q [String],
     at_once: usize,
@@ -123,23 +124,24 @@ async fn all<'q, T, F: Future<Output = T>>(
         .await
 }
 
-/// Questions of one kind, asked at once.
+/// Checks of one kind that run at the same time.
 struct Round {
-    /// The longest that a control may take, and who waits for one to answer.
-    haste: Duration,
-    /// Whether all have come that are to come.
+    /// The timeout of a control query; it also tracks who waits for one.
+    control_timeout: Duration,
+    /// Whether all positive checks have finished.
     answered: watch::Sender<bool>,
-    /// Whether somebody waits for a control: those that are asked may be real services.
+    /// Signals that a negative check waits for a control. None is sent before, because the endpoints may be real
+    /// services.
     wanted: Notify,
-    /// How many controls were asked, and how many of them are over.
+    /// How many control queries were sent, and how many have ended.
     asked: Cell<u32>,
     controls: watch::Sender<u32>,
 }
 
 impl Round {
-    fn new(haste: Duration) -> Self {
+    fn new(control_timeout: Duration) -> Self {
         Self {
-            haste,
+            control_timeout,
             answered: watch::Sender::new(false),
             wanted: Notify::new(),
             asked: Cell::new(0),
@@ -147,16 +149,16 @@ impl Round {
         }
     }
 
-    /// All answers have come that are to.
+    /// Marks all positive checks as finished.
     fn end(&self) {
         self.answered.send_replace(true);
     }
 
-    /// Those that are asked in `vain`, to their end, with a `control` where they wait for one, once all others have their
-    /// answers. A control says whether it was answered.
+    /// Drives the negative checks to completion, and answers their requests for a control query once all positive
+    /// checks have finished. `control` returns whether it was answered.
     async fn against<T>(&self, vain: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
         let controls = async {
-            // The senders are this one's, and outlive those that wait.
+            // `self` owns the senders, which outlive the waiters.
             let _ = self.answered.subscribe().wait_for(|answered| *answered).await;
             loop {
                 self.wanted.notified().await;
@@ -166,7 +168,7 @@ impl Round {
                         pending::<()>().await;
                     }
                 };
-                let _ = tokio::join!(timeout(self.haste, answered), sleep(SHORTEST));
+                let _ = tokio::join!(timeout(self.control_timeout, answered), sleep(SHORTEST));
                 self.controls.send_replace(self.asked.get());
             }
         };
@@ -177,7 +179,7 @@ impl Round {
         }
     }
 
-    /// Until a control is over that was asked later than this began.
+    /// Waits until a control query that was sent after this call has ended.
     async fn late(&self) {
         let before = self.asked.get();
         self.wanted.notify_one();
@@ -185,17 +187,17 @@ impl Round {
     }
 }
 
-/// What asks, from inside a container.
+/// The probe's view from inside a container.
 struct Inside {
-    /// The resolver.
+    /// The address of the resolver.
     server: SocketAddr,
-    /// How long what is to answer may take.
+    /// The timeout of a positive check.
     patience: Duration,
-    /// When it began to ask.
+    /// When the probe began.
     begun: Instant,
-    /// Until when a port may come to be listened at.
+    /// Until when a port may still begin to listen; `None` if it must already.
     settled: Option<Instant>,
-    /// When the resolver answered last.
+    /// When the resolver last answered.
     heard: Cell<Instant>,
     names: Round,
     contacts: Round,
@@ -204,7 +206,7 @@ struct Inside {
 impl Inside {
     fn new(questions: &Questions, server: SocketAddr) -> Self {
         let patience = Duration::from_millis(questions.patience);
-        let haste = Duration::from_millis(questions.haste);
+        let control_timeout = Duration::from_millis(questions.control_timeout);
         let begun = Instant::now();
         Self {
             server,
@@ -212,14 +214,14 @@ impl Inside {
             begun,
             settled: questions.settle.then(|| begun + patience),
             heard: Cell::new(begun),
-            names: Round::new(haste),
-            contacts: Round::new(haste),
+            names: Round::new(control_timeout),
+            contacts: Round::new(control_timeout),
         }
     }
 
-    /// What the resolver says of `name`; `None` where nobody answers. The patience is with the resolver, not with each name:
-    /// as long as it was heard to answer any of many, this one's turn is to come. A resolver that fails is asked again, until
-    /// the patience has passed that the whole round may take: many names that fail take no longer than one.
+    /// The resolver's reply for `name`; `None` if it does not answer. The timeout applies to the resolver, not to each
+    /// name: while it answers any of many queries, this one's turn will come. A failing resolver is asked again until
+    /// the timeout of the whole round, so that many failing names take no longer than one.
     async fn resolve(&self, name: &str) -> Option<Reply> {
         loop {
             match timeout(AGAIN.min(self.patience), dns::query(name, self.server)).await {
@@ -237,15 +239,15 @@ impl Inside {
                 Ok(Err(_)) => sleep(SETTLING).await,
                 Err(_) => {}
             }
-            // Asked once before the clock counts: its turn may come late.
+            // The query is sent once before the clock counts, because its turn may come late.
             if Instant::now() >= self.heard.get() + self.patience {
                 return None;
             }
         }
     }
 
-    /// The same of one that is to lead nowhere.
-    async fn resolve_in_vain(&self, name: &str) -> Option<Reply> {
+    /// The reply for a name that should not resolve.
+    async fn resolve_negative(&self, name: &str) -> Option<Reply> {
         tokio::select! {
             biased;
             found = dns::query(name, self.server) => found.ok(),
@@ -253,7 +255,7 @@ impl Inside {
         }
     }
 
-    /// What comes of a connection to `endpoint`; where nobody listens, once it is `settled` that nobody does.
+    /// The result of a connection to `endpoint`. If it is refused, it is tried again until `settled`.
     async fn contact(&self, endpoint: &str, manner: Manner, settled: Option<Instant>) -> Contact {
         let Some((host, port)) = endpoint
             .rsplit_once(':')
@@ -272,7 +274,7 @@ impl Inside {
             return Contact::Unresolved;
         };
         loop {
-            let found = self.knock(address, port, manner).await;
+            let found = self.connect_to(address, port, manner).await;
             match settled {
                 Some(end) if found == Contact::Refused && Instant::now() + SETTLING < end => sleep(SETTLING).await,
                 _ => return found,
@@ -280,9 +282,9 @@ impl Inside {
         }
     }
 
-    /// The same of one that is to be out of reach. Where it answers, it must again: engines let go of their rules for a
-    /// moment when they write them anew, for any network of theirs.
-    async fn contact_in_vain(&self, endpoint: &str) -> Contact {
+    /// The result for an endpoint that should be unreachable. If it responds, it must do so repeatedly: engines drop
+    /// their rules for a moment while they rewrite them for any network.
+    async fn contact_negative(&self, endpoint: &str) -> Contact {
         let mut found = Contact::Unreachable;
         for turn in 0..TURNS {
             sleep(PAUSE * turn).await;
@@ -298,7 +300,7 @@ impl Inside {
         found
     }
 
-    async fn knock(&self, address: IpAddr, port: u16, manner: Manner) -> Contact {
+    async fn connect_to(&self, address: IpAddr, port: u16, manner: Manner) -> Contact {
         match timeout(self.patience, TcpStream::connect((address, port))).await {
             Ok(Ok(stream)) => Contact::Connected {
                 identity: match manner {
@@ -312,10 +314,10 @@ impl Inside {
     }
 }
 
-/// Who the far end says it is, where it is a fake.
+/// The identity that the other side reports, if it is a fake.
 async fn identity(mut stream: TcpStream) -> Option<Json> {
-    // Let go at once: else the kernel of the host keeps in mind each connection for two minutes (conntrack, TIME_WAIT), and
-    // an engine that takes down a network reads through all of them, for each container.
+    // The connection is reset at once. Otherwise the host's kernel remembers each for two minutes (conntrack,
+    // TIME_WAIT), and an engine that removes a network reads through all of them for each container.
     let _ = stream.set_zero_linger();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
@@ -332,7 +334,7 @@ async fn identity(mut stream: TcpStream) -> Option<Json> {
 mod tests {
     use super::*;
 
-    /// What `vain` comes to, where all others have been answered.
+    /// The result of `vain` after all positive checks have finished.
     fn against<T>(round: &Round, vain: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         round.end();
@@ -347,7 +349,7 @@ mod tests {
         let vain = async {
             let in_the_middle = async {
                 first.notified().await;
-                // It begins to wait before the first control is let go.
+                // The wait begins before the first control is released.
                 tokio::join!(biased; round.late(), async { later.notify_one() });
                 asked.get()
             };

@@ -1,4 +1,4 @@
-//! A topology as files: one directory a project.
+//! Writes a topology as files: one directory for each Compose project.
 
 pub mod compose;
 pub mod files;

@@ -1,4 +1,4 @@
-//! Nodes as they run, and how they are shown.
+//! The table of nodes and their containers that `ps` shows.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::cluster::ObservedEndpoint;
 use crate::cluster::State;
 use crate::text::plural;
 
-/// A node as it runs.
+/// The observed state of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeRow {
     node: String,
@@ -21,26 +21,26 @@ pub struct NodeRow {
     services: Vec<ServiceRow>,
 }
 
-/// A container as it runs.
+/// The observed state of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct ServiceRow {
     service: String,
     container: String,
     state: State,
-    /// How its health check finds it; none where it has none or does not run.
+    /// The result of the healthcheck; `None` without one, or if the container does not run.
     health: Option<Health>,
-    /// Its exit code, where it has ended.
+    /// The exit status; `None` if it has not exited.
     exit: Option<i32>,
     addresses: Vec<ObservedEndpoint>,
-    /// What it answers to on shared networks, its container's own name and key aside.
+    /// The names on shared networks, without the container's own name and key.
     names: Vec<String>,
     ports: Vec<PortRow>,
 }
 
-/// A port of the engine's host that leads to a container.
+/// A published port of the engine's host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct PortRow {
-    /// The host's address; all of them where it is unspecified.
+    /// The host's address; unspecified for all addresses.
     address: IpAddr,
     published: u16,
     target: u16,
@@ -70,7 +70,7 @@ impl ServiceRow {
         }
     }
 
-    /// Whether it does what it is there for, or has done it, as far as can be observed.
+    /// Whether it runs or has completed as intended, as far as can be observed.
     fn is_well(&self) -> bool {
         match self.state {
             State::Running => self.health.is_none_or(|h| h == Health::Healthy),
@@ -80,7 +80,8 @@ impl ServiceRow {
     }
 }
 
-/// The rows of `containers`, which stand node by node; `names` by the containers' ids, `private` the nodes' own networks.
+/// The rows of `containers`, which must be grouped by node. `names` is by container ID, `private` are the nodes' own
+/// networks.
 #[must_use]
 pub fn rows(
     containers: &[&ObservedContainer],
@@ -98,7 +99,7 @@ pub fn rows(
 
 fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
     let mut addresses = container.endpoints.clone();
-    // The node's own networks first, then the shared ones.
+    // Addresses on the node's own networks come first.
     addresses.sort_by_key(|e| !private.contains(&e.network));
     ServiceRow {
         service: container.service().to_owned(),
@@ -112,7 +113,7 @@ fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: 
     }
 }
 
-/// All of it.
+/// The table of all nodes and services.
 #[must_use]
 pub fn table(nodes: &[NodeRow]) -> String {
     let header = ["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT", "PORTS"];
@@ -135,7 +136,7 @@ pub fn table(nodes: &[NodeRow]) -> String {
     laid_out(header, rows)
 }
 
-/// A line a node.
+/// One line for each node.
 fn by_node(nodes: &[&NodeRow]) -> String {
     let rows = nodes.iter().map(|node| {
         let runs = node.services.iter().filter(|s| s.state == State::Running).count();
@@ -163,7 +164,7 @@ fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [Strin
     text
 }
 
-/// Each once: the engine says of some that they are open to both IPv4 and IPv6.
+/// The published ports, each once: the engine lists some for IPv4 and for IPv6.
 fn ports_of(container: &ObservedContainer) -> Vec<PortRow> {
     let mut rows: Vec<PortRow> = container
         .ports
@@ -174,10 +175,10 @@ fn ports_of(container: &ObservedContainer) -> Vec<PortRow> {
     rows
 }
 
-/// Ports as `docker ps` writes them, addresses left out that are all of the host's: `127.0.0.1:8080->80/tcp, 53->53/udp`.
-/// Ports in a row are one: `8000-8002->80-82/tcp`.
+/// Ports as `docker ps` writes them, without unspecified addresses: `127.0.0.1:8080->80/tcp, 53->53/udp`. Consecutive
+/// ports are joined: `8000-8002->80-82/tcp`.
 fn ports(ports: &[PortRow]) -> String {
-    // First and last of each range.
+    // The first and last port of each range.
     let mut ranges: Vec<(&PortRow, &PortRow)> = Vec::new();
     for port in ports {
         let next = |last: &PortRow| {
@@ -227,8 +228,8 @@ fn sum(nodes: &[NodeRow]) -> String {
     text
 }
 
-/// What a terminal of so many rows and columns shows: all of it, else a line a node, else those that are not well and as
-/// many others as there is room for.
+/// What fits a terminal of `rows` and `columns`: the whole table, otherwise a line for each node, otherwise the nodes
+/// with problems and as many others as fit.
 #[must_use]
 pub fn screen(cluster: &str, nodes: &[NodeRow], rows: u16, columns: u16) -> Vec<String> {
     let title = match nodes {

@@ -1,6 +1,6 @@
-//! Which containers a command line means: `slave3`, `slave3/db`, `slave`, `slave[2,5-7]`, `*/db`.
+//! Selects the containers that a command line names: `slave3`, `slave3/db`, `slave`, `slave[2,5-7]`, `*/db`.
 //!
-//! The labels of what is on the engine decide, so it works with the blueprint gone.
+//! It reads only the labels of observed containers, so it works without the blueprint.
 
 mod pattern;
 
@@ -17,35 +17,35 @@ use pattern::Pattern;
 /// The most names that a hint lists.
 const LISTED: usize = 12;
 
-/// Nodes, or one service of each: `NODE[/SERVICE]`.
+/// Selects nodes, or one service of each: `NODE[/SERVICE]`.
 ///
-/// A node is called by its name or by its role, which means all nodes of it; a node's name comes first. In both names `*`
-/// stands for anything, `?` for one character and `[2,5-7]` for a number, however it is padded.
+/// `NODE` is a node's name, or a role's, which selects all of its nodes; a node's name takes precedence. In both parts
+/// `*` matches anything, `?` one character, and `[2,5-7]` numbers, with or without leading zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     node: Pattern,
     service: Option<Pattern>,
 }
 
-/// Why a text is no target.
+/// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Nothing at all.
+    /// The text is empty.
     #[error("expected a node, a role or NODE/SERVICE")]
     Empty,
-    /// `/db`.
+    /// The node is missing: `/db`.
     #[error("expected a node before `/`: `*{0}` is the one of every node")]
     NoNode(String),
-    /// `slave3/`.
+    /// The service is missing: `slave3/`.
     #[error("expected a service after `/`")]
     NoService,
-    /// `slave3/db/1`.
+    /// There are too many parts: `slave3/db/1`.
     #[error("expected one `/`, between node and service")]
     Slashes,
-    /// `slave[`, `slave[]`, `slave[a]`.
+    /// The brackets are malformed: `slave[`, `slave[]`, `slave[a]`.
     #[error("expected numbers in brackets, such as `[2-5]` or `[2,5-7]`")]
     Brackets,
-    /// `slave[5-2]`.
+    /// A range is reversed: `slave[5-2]`.
     #[error("`{0}` runs backwards")]
     Backwards(String),
 }
@@ -81,21 +81,20 @@ impl fmt::Display for Target {
     }
 }
 
-/// A target that means nothing of what is there.
+/// A target that matches no observed container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct NoMatch {
-    /// What was not found.
+    /// What was not found, in one line.
     pub message: String,
-    /// What was probably meant, and what there is.
+    /// What was probably meant, and what exists.
     pub hint: String,
 }
 
-/// The containers of a cluster that `targets` mean, all where there is no target: node by node in natural order, each
-/// once.
+/// The containers of a cluster that match `targets`, or all without a target, each once: node by node in natural order.
 ///
 /// # Errors
-/// Each target, and each number or range in brackets, that means none.
+/// Each target that matches nothing, and each number or range in brackets that does.
 pub fn select<'a>(
     targets: &[Target],
     containers: &'a [ObservedContainer],
@@ -104,7 +103,7 @@ pub fn select<'a>(
     if faults.is_empty() { Ok(chosen) } else { Err(faults) }
 }
 
-/// The same while containers come and go: a target that means none has none so far.
+/// The same while containers are created and removed: a target may match nothing yet.
 #[must_use]
 pub fn present<'a>(targets: &[Target], containers: &'a [ObservedContainer]) -> Vec<&'a ObservedContainer> {
     found(targets, containers).0
@@ -126,11 +125,11 @@ fn found<'a>(targets: &[Target], containers: &'a [ObservedContainer]) -> (Vec<&'
     (chosen, faults)
 }
 
-/// The same for a command that is run once a node: where `target` names no service it is each node's entry, the one that
-/// answers to the node's name on the shared network, else the only one that answers to any, else the only one.
+/// One container for each matched node. If `target` names no service, it is the node's entry: the service with the
+/// node's name on the shared network, otherwise the only one with any name there, otherwise the only service.
 ///
 /// # Errors
-/// As [`select`]; a node of several services without one entry.
+/// As for [`select`]; also a node with several services and no single entry.
 pub fn one_a_node<'a>(
     target: &Target,
     containers: &'a [ObservedContainer],
@@ -157,7 +156,7 @@ pub fn one_a_node<'a>(
     entries.collect()
 }
 
-/// The container that a node's name leads to, as far as labels tell.
+/// The container that a node's name resolves to, according to the labels.
 fn entry<'a>(node: &[&'a ObservedContainer]) -> Option<&'a ObservedContainer> {
     let names = |c: &ObservedContainer| -> Vec<String> {
         let names = c.entry_names();
@@ -175,7 +174,7 @@ fn entry<'a>(node: &[&'a ObservedContainer]) -> Option<&'a ObservedContainer> {
 }
 
 impl Target {
-    /// Whether it says which service.
+    /// Whether the target names a service.
     #[must_use]
     pub fn names_service(&self) -> bool {
         self.service.is_some()
@@ -194,7 +193,7 @@ impl Target {
         pairs.collect()
     }
 
-    /// The places of the containers that it means.
+    /// The indices of matching containers.
     fn find(&self, containers: &[ObservedContainer]) -> Result<Vec<usize>, NoMatch> {
         let by = |key: &str| -> Vec<usize> {
             let of = |at: &usize| self.node.matches(containers[*at].label(key));
@@ -241,7 +240,7 @@ impl Target {
             Some(c) => Some(format!("{}/{}", c.node(), c.service())),
             None if self.service.is_none() && services.contains(&text.as_str()) => Some(format!("*/{text}")),
             None if self.node.is_plain() => {
-                // `slave12` where there are ten is no slip of the finger that means all of them.
+                // `slave12`, when there are ten, is not a misspelling of the whole role.
                 let stem = text.trim_end_matches(|c: char| c.is_ascii_digit());
                 let counted =
                     text.len() > stem.len() && (roles.contains(&stem) || nodes.iter().any(|n| n.starts_with(stem)));
@@ -275,7 +274,7 @@ fn hint(near: Option<String>, known: String) -> String {
     }
 }
 
-/// Names in natural order, what follows one upon the other in brackets, as a target may say it: `slave[1-10]`.
+/// Names in natural order, with consecutive numbers in brackets, as in a target: `slave[1-10]`.
 fn listed(names: &[&str]) -> String {
     let mut groups: Vec<(&str, u64, u64)> = Vec::new();
     let mut shown: Vec<String> = Vec::new();

@@ -1,6 +1,6 @@
 //! Templates: strict minijinja in every text of a blueprint, evaluated for each node.
 //!
-//! They read nothing but their scope, and their fuel bounds how long they may run.
+//! Templates read nothing but their scope, and fuel bounds how long each may run.
 
 mod bounds;
 mod problem;
@@ -19,9 +19,9 @@ use crate::yaml::{Node, Yaml};
 use bounds::{MAX_INDENT, MAX_TAG, indented, long_tag};
 use problem::NO_ROLE;
 
-/// Instructions one template may run: a loop over 10,000 nodes takes about a tenth.
+/// Instructions that one template may run; a loop over 10,000 nodes takes about a tenth of them.
 const FUEL: u64 = 1_000_000;
-/// Keys under which Compose wants a number or a truth value, which a template cannot say: it yields text.
+/// Keys whose value Compose requires to be a number or a boolean. A template yields text, which is converted.
 const TYPED_KEYS: &[&str] = &[
     "attachable",
     "count",
@@ -59,7 +59,7 @@ const TYPED_KEYS: &[&str] = &[
     "tty",
     "weight",
 ];
-/// Keys below which the user chooses the keys.
+/// Keys whose children are named by the user.
 const FREE_KEYS: &[&str] = &[
     "annotations",
     "args",
@@ -70,58 +70,58 @@ const FREE_KEYS: &[&str] = &[
     "sysctls",
     "vars",
 ];
-/// The most bytes one template may yield.
+/// The largest output of one template, in bytes.
 const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
 
-/// A value whose texts may be templates.
+/// A value in which texts may be templates.
 #[derive(Debug, Clone)]
 pub enum Pattern {
-    /// The same for every node.
+    /// A value without templates, the same for every node.
     Const(Value),
-    /// A template.
+    /// A single template.
     Text(Text),
-    /// A list with a template in it.
+    /// A list that contains a template.
     List(Vec<Pattern>),
-    /// A map with a template in it.
+    /// A map that contains a template.
     Map(Vec<(Arc<str>, Pattern)>),
 }
 
-/// One template and its place.
+/// A template and where it is written.
 #[derive(Debug, Clone)]
 pub struct Text {
     id: String,
     source: Arc<str>,
     span: Span,
-    /// Whether Compose wants a number or a truth value here.
+    /// Whether Compose requires a number or a boolean here.
     typed: bool,
 }
 
-/// The templates of one blueprint.
+/// All compiled templates of one blueprint.
 pub struct Templates {
     environment: Environment<'static>,
     count: usize,
     roles: Vec<String>,
-    /// Bytes that the running template has written.
+    /// Bytes that the current template has written.
     written: Arc<AtomicUsize>,
 }
 
-/// The environment's variables, read once at the edge of the program.
+/// The environment variables, read once when the program starts.
 pub type Variables = Arc<HashMap<String, String>>;
 
 impl Templates {
-    /// No template yet; `env('NAME')` answers from `variables`.
+    /// Creates an empty set; `env('NAME')` reads `variables`.
     #[must_use]
     pub fn new(variables: Variables) -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
-        // A line that holds a block and nothing else leaves no line behind: config files look as their templates do.
+        // A line that holds only a block leaves no empty line, so that config files look like their templates.
         let mut syntax = SyntaxConfig::builder();
         syntax.keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true);
         if let Ok(syntax) = syntax.build() {
             environment.set_syntax(syntax);
         }
-        // Output is Compose YAML and config files, never HTML.
+        // The output is YAML and config files, never HTML.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         let written = Arc::new(AtomicUsize::new(0));
         let counter = written.clone();
@@ -131,7 +131,8 @@ impl Templates {
                 let message = format!("yields too much: {} MiB are the most", MAX_OUTPUT >> 20);
                 return Err(Error::new(ErrorKind::InvalidOperation, message));
             }
-            // As YAML and JSON write them, not as Python does: `privileged: "{{ vars.debug }}"` is a truth value.
+            // Booleans are written as in YAML and JSON, not as in Python, so that `privileged: "{{ vars.debug }}"` is a
+            // boolean.
             if value.kind() == ValueKind::Bool {
                 return Ok(out.write_str(if value.is_true() { "true" } else { "false" })?);
             }
@@ -145,7 +146,7 @@ impl Templates {
                 )
             })
         });
-        // Fuel bounds the steps of a template, not the size of one: what multiplies text is bounded here.
+        // Fuel bounds the number of steps, not the size of a step. Filters that multiply text are bounded here.
         environment.add_filter(
             "indent",
             |text: &str, width: usize, first: Option<bool>, blank: Option<bool>| {
@@ -176,7 +177,7 @@ impl Templates {
                 minijinja::filters::format(state, format, values)
             },
         );
-        // Plain JSON: the built-in one escapes what HTML would mistake, which config files have no use for.
+        // Plain JSON. The built-in filter escapes for HTML, which config files do not need.
         environment.add_filter("tojson", |value: &Scope, pretty: Option<bool>| {
             let text = match pretty {
                 Some(true) => serde_json::to_string_pretty(value),
@@ -192,12 +193,12 @@ impl Templates {
         }
     }
 
-    /// Make `name` known to every template.
+    /// Defines `name` for every template.
     pub fn set_global(&mut self, name: &'static str, value: Scope) {
         self.environment.add_global(name, value);
     }
 
-    /// Make the function `role(name)` known to every template: the nodes of a role.
+    /// Defines the function `role(name)`, which returns the nodes of a role, for every template.
     pub fn set_roles(&mut self, roles: Vec<(String, Scope)>) {
         self.roles = roles.iter().map(|(role, _)| role.clone()).collect();
         self.environment.add_function("role", move |name: &str| {
@@ -209,12 +210,12 @@ impl Templates {
         });
     }
 
-    /// Compile every text below `node`.
+    /// Compiles every text below `node`.
     pub fn compile(&mut self, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
         self.pattern(node, false, sources, problems)
     }
 
-    /// The same for what stands under `key` in a service.
+    /// Compiles every text below `node`, the value of `key` in a service.
     pub fn compile_under(&mut self, key: &str, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
         if FREE_KEYS.contains(&key) {
             return self.free(node, sources, problems);
@@ -242,7 +243,7 @@ impl Templates {
         }
     }
 
-    /// Below keys that the user chooses, whose values are texts whatever they are called.
+    /// Compiles what lies below user-named keys, where values are texts whatever the key is called.
     fn free(&mut self, node: &Node, sources: &Sources, problems: &mut Problems) -> Pattern {
         match &node.value {
             Yaml::Map(entries) => {
@@ -282,7 +283,7 @@ impl Templates {
         }
     }
 
-    /// The value of `pattern` in `scope`; `None` where any template in it fails, each of which is a problem.
+    /// Evaluates `pattern` in `scope`; `None` when a template in it fails, and each failure is a problem.
     pub fn evaluate(
         &self,
         pattern: &Pattern,
@@ -340,8 +341,8 @@ fn map_or_const(fields: Vec<(Arc<str>, Pattern)>, node: &Node) -> Pattern {
     }
 }
 
-/// Whether `text` has anything for the template engine to do. `{{.Name}}` has not: it is Docker's own, for log tags and
-/// the like, and no expression begins with a dot.
+/// Whether `text` contains template syntax. `{{.Name}}` does not count: it is a Docker template, for example in log
+/// tags, and no expression of ours begins with a dot.
 #[must_use]
 pub fn is_template(text: &str) -> bool {
     let opens = |rest: &str| match rest.strip_prefix('{') {

@@ -223,12 +223,12 @@ impl Reporter for Terminal {
             Face::Live(screen) => {
                 screen.event(event);
                 if let Event::Failed { .. } | Event::Stopping { .. } = event {
-                    screen.above.extend(words::told(event));
+                    screen.above.extend(words::message(event));
                 }
             }
             Face::Plain(lines) => {
                 let reminder = lines.as_mut().and_then(|l| l.reminder(event));
-                if let Some(text) = reminder.or_else(|| words::told(event)) {
+                if let Some(text) = reminder.or_else(|| words::message(event)) {
                     write(&text);
                 }
             }

@@ -1,8 +1,8 @@
-//! Words for people: counts, lists and names, and the order of names.
+//! Text for people: counts, lists and names, and the order of names.
 
 use std::str::FromStr;
 
-/// Words in a key whose value is nobody's business.
+/// Parts of keys whose values are not shown.
 const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
 
 /// `1 node`, `2 nodes`.
@@ -32,10 +32,10 @@ pub fn quoted(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-/// What a name is sorted by.
+/// The sort key of a name.
 pub type Natural = (String, u64, String);
 
-/// Order in which `slave2` comes before `slave10`.
+/// The natural order, in which `slave2` comes before `slave10`.
 #[must_use]
 pub fn natural(name: &str) -> Natural {
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
@@ -43,7 +43,7 @@ pub fn natural(name: &str) -> Natural {
     (stem.to_owned(), number.parse().unwrap_or(0), name.to_owned())
 }
 
-/// Whether `key` is called as what holds secrets is, whose values are not to be repeated.
+/// Whether `key` sounds like a secret, whose value must not be shown.
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
     let lower = key.to_lowercase();

@@ -1,7 +1,7 @@
-//! What a blueprint expands to: every node, network, service and name, settled.
+//! The expansion of a blueprint: every node, network, service and name.
 //!
-//! A topology holds the promises about names and addresses by construction: it comes out of [`expand`] only, which
-//! refuses what would break them.
+//! A topology keeps the promises about names and addresses by construction: only [`expand`] creates it, and rejects
+//! what would break them.
 
 pub mod address;
 pub mod expand;
@@ -27,45 +27,45 @@ use crate::value::{Map, Value};
 use outside::Outside;
 use written::Written;
 
-/// A whole cluster.
+/// A whole cluster, as the blueprint defines it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Topology {
-    /// Its name.
+    /// The name of the cluster.
     pub cluster: ClusterName,
-    /// All roles of the blueprint, those without a node too.
+    /// All roles of the blueprint, including those without nodes.
     pub roles: Vec<RoleName>,
-    /// Which role starts after which.
+    /// Which role starts after which other role.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<RoleOrder>,
-    /// The network that joins the nodes.
+    /// The network that joins all nodes.
     pub inout: Network,
-    /// Other networks that nodes share.
+    /// Other networks that several nodes share.
     pub shared: Vec<Network>,
-    /// Its nodes: roles in the order of the blueprint, each in the order of its indices.
+    /// The nodes, ordered by role as in the blueprint, then by index.
     pub nodes: Vec<Node>,
-    /// How the pool is cut into subnets; `None` where the engine chooses them.
+    /// How the pool is divided into subnets; `None` if the engine chooses them.
     #[serde(skip)]
     pub layout: Option<address::Layout>,
     /// The lints that the blueprint silences: in one role, or `None` for everywhere.
     #[serde(skip)]
     pub allowed: Vec<(Lint, Option<RoleName>)>,
-    /// What its services take from outside it; nothing until that was looked at.
+    /// What services use from outside the blueprint; empty until it was looked up.
     #[serde(skip)]
     pub outside: Outside,
 }
 
-/// That one role starts after another.
+/// An order between two roles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoleOrder {
-    /// The one that waits.
+    /// The role that waits.
     pub role: RoleName,
-    /// The one that is waited for: all of its containers.
+    /// The role that is waited for: all of its containers.
     pub after: RoleName,
-    /// What they are waited for.
+    /// The condition that these must meet.
     pub condition: Condition,
 }
 
-/// `roles` so that each stands after those that it starts after.
+/// `roles`, each after those that it starts after.
 #[must_use]
 pub fn in_order<'a>(roles: Vec<&'a RoleName>, order: &[RoleOrder]) -> Vec<&'a RoleName> {
     let waits = roles.iter().map(|role| {
@@ -75,60 +75,60 @@ pub fn in_order<'a>(roles: Vec<&'a RoleName>, order: &[RoleOrder]) -> Vec<&'a Ro
             .collect()
     });
     let waits: Vec<BTreeSet<usize>> = waits.collect();
-    // A circle was refused long ago.
+    // Circles were reported when the blueprint was read.
     toposort::sorted(&waits).all().map(|at| roles[at]).collect()
 }
 
-/// A network of the engine.
+/// A network, shared or private.
 #[derive(Debug, Clone, Serialize)]
 pub struct Network {
-    /// Its key in Compose files.
+    /// The key in Compose files.
     pub key: NetworkKey,
-    /// Its name in the engine.
+    /// The name in the engine.
     pub name: NetworkName,
-    /// The subnet it asks for; `None` where the engine or the user's own `ipam` decides.
+    /// The subnet; `None` if the engine or the user's own `ipam` chooses it.
     pub subnet: Option<Ipv4Net>,
     /// Whether somebody else creates and removes it.
     pub external: bool,
-    /// Its other options, in Compose's words.
+    /// The remaining options, as in Compose.
     pub options: Arc<Map>,
-    /// Where they were written.
+    /// Where the options are written.
     #[serde(skip)]
     pub written: Written,
 }
 
-/// One node: one Compose project.
+/// A node, which is one Compose project.
 #[derive(Debug, Clone, Serialize)]
 pub struct Node {
-    /// Its name, by which its entry answers on the shared network.
+    /// The name, to which its entry answers on the shared network.
     pub name: NodeName,
-    /// Its role.
+    /// The role of the node.
     pub role: RoleName,
-    /// From 1 within the role; 1 for the one node of a role without a count.
+    /// The index within the role, from 1; 1 for the single node of a role without a count.
     pub index: u32,
-    /// Its Compose project.
+    /// The Compose project of the node.
     pub project: ProjectName,
-    /// Its private networks.
+    /// The private networks of the node.
     pub networks: Vec<Network>,
-    /// The networks it shares beside the one of all: key and name.
+    /// The shared networks other than the cluster's own, by key and name.
     pub shared: Vec<(NetworkKey, NetworkName)>,
-    /// Its services, in the order of the blueprint.
+    /// The services, in the order of the blueprint.
     pub services: Vec<Service>,
-    /// Its configs and secrets.
+    /// The configs and secrets of the node.
     pub configs: Vec<Config>,
-    /// Its named volumes, in Compose's words.
+    /// The named volumes, as in Compose.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub volumes: Arc<Map>,
-    /// Where they were written.
+    /// Where the volumes are written.
     #[serde(skip)]
     pub volumes_written: Written,
-    /// Variables that only its Compose files know: of the `.env` beside each.
+    /// Variables of the `.env` beside each Compose file, known to those files only.
     #[serde(skip)]
     pub beside: Arc<HashMap<String, String>>,
     /// Services of its Compose files that its role leaves out.
     #[serde(skip)]
     pub left_out: Arc<[String]>,
-    /// `x-…` at the top of its Compose file, which other tools read.
+    /// `x-…` keys of the Compose file, for other tools.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub extensions: Arc<Map>,
 }
@@ -136,16 +136,16 @@ pub struct Node {
 /// A config or secret of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Config {
-    /// Which of the two.
+    /// Whether it is a config or a secret.
     pub kind: ConfigKind,
-    /// Its name.
+    /// The key that services refer to it by.
     pub name: Arc<str>,
-    /// Where its content comes from.
+    /// Where the content comes from.
     pub source: ConfigSource,
-    /// Its other keys, in Compose's words.
+    /// The remaining keys, as in Compose.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub options: Arc<Map>,
-    /// Where they were written.
+    /// Where the keys are written.
     #[serde(skip)]
     pub written: Written,
 }
@@ -156,24 +156,24 @@ pub struct Config {
 pub enum ConfigSource {
     /// A file beside the Compose file.
     File {
-        /// Its path there.
+        /// The path relative to the Compose file.
         path: String,
         /// The mode that the blueprint asks for, as in chmod(1); none where it leaves it to [`ConfigSource::MODE`].
         #[serde(serialize_with = "or_usual")]
         mode: Option<u32>,
-        /// What is in it.
+        /// The content after templates were rendered.
         #[serde(serialize_with = "lossy")]
         content: Arc<[u8]>,
     },
     /// A variable of the environment.
     Environment {
-        /// Its name.
+        /// The name of the variable.
         name: String,
-        /// Its value; nobody else's business.
+        /// The value, which is never printed; `None` if it is not set.
         #[serde(skip)]
         value: Option<String>,
     },
-    /// Provided by others, in Compose's words.
+    /// `external:`, as in Compose: somebody else provides it.
     External(Value),
 }
 
@@ -190,30 +190,30 @@ fn lossy<S: serde::Serializer>(content: &Arc<[u8]>, serializer: S) -> Result<S::
     serializer.serialize_str(&String::from_utf8_lossy(content))
 }
 
-/// One container of a node.
+/// A service of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
-    /// Its name inside the node.
+    /// The name inside the node.
     pub name: ServiceName,
-    /// Its key in the node's Compose file: its name, qualified by the node's where it joins a shared network.
+    /// The key in the node's Compose file: the name, prefixed with the node's if it joins a shared network.
     pub key: ServiceKey,
-    /// The name of its container; of several, that of the first.
+    /// The name of the container; of several containers, that of the first.
     pub container: ContainerName,
-    /// How many containers it is: one, where neither `scale` nor `deploy.replicas` says otherwise.
+    /// The number of containers: 1 unless `scale` or `deploy.replicas` says otherwise.
     #[serde(skip_serializing_if = "is_one")]
     pub replicas: u32,
-    /// Whether the Compose file must say the container's name, because Compose would choose another or none at all.
+    /// Whether the Compose file must give the container's name, because Compose would derive another one or none.
     pub container_named: bool,
-    /// The networks it joins.
+    /// The networks it joins, in the order of the blueprint.
     pub attachments: Vec<Attachment>,
-    /// Its other keys, in Compose's words, templates evaluated and references following the keys.
+    /// The remaining keys as in Compose, with templates rendered and references renamed.
     pub definition: Arc<Map>,
-    /// Where its keys were written.
+    /// Where the keys are written.
     #[serde(skip)]
     pub written: Written,
 }
 
-/// The name of the container `number`, as Compose gives it, where that of the first is `first`.
+/// The name that Compose gives the container `number`, if the first is called `first`.
 fn numbered(first: &ContainerName, number: u32) -> Option<ContainerName> {
     let base = first.as_str().strip_suffix('1')?;
     format!("{base}{number}").parse().ok()
@@ -224,27 +224,27 @@ fn is_one(replicas: &u32) -> bool {
     *replicas == 1
 }
 
-/// A service on a network.
+/// The connection of a service to a network.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attachment {
-    /// The network's key.
+    /// The key of the network.
     pub network: NetworkKey,
-    /// Whether nodes share that network.
+    /// Whether nodes share the network.
     pub shared: bool,
-    /// The names it answers to there, beside its key and its container's name, which Compose and the engine add.
+    /// The names on the network, besides the service's key and the container's name, which Compose and the engine add.
     pub aliases: Vec<Alias>,
-    /// Its other options, in Compose's words.
+    /// The remaining options, as in Compose.
     pub options: Arc<Map>,
 }
 
 impl Topology {
-    /// All services of all nodes.
+    /// The number of services of all nodes.
     #[must_use]
     pub fn services(&self) -> usize {
         self.nodes.iter().map(|n| n.services.len()).sum()
     }
 
-    /// All containers of all nodes.
+    /// The number of containers of all nodes.
     #[must_use]
     pub fn containers(&self) -> usize {
         let services = self.nodes.iter().flat_map(|n| &n.services);
@@ -261,7 +261,7 @@ impl Topology {
     /// The network that a service of `node` knows as `key`.
     #[must_use]
     pub fn network<'a>(&'a self, node: &'a Node, key: &NetworkKey) -> Option<&'a Network> {
-        // A role's own networks first: another role may share one of the same key.
+        // The role's own network takes precedence, since another role may share one under the same key.
         let own = node.networks.iter().find(|n| n.key == *key);
         own.or_else(|| self.shared_network(node, key))
     }
@@ -290,7 +290,7 @@ impl Service {
         self.attachments.iter().any(|a| a.shared)
     }
 
-    /// The names of its containers, the first of them [`Service::container`].
+    /// The names of its containers; the first is [`Service::container`].
     pub fn containers(&self) -> impl Iterator<Item = ContainerName> + use<> {
         let first = self.container.clone();
         let replicas = self.replicas;
@@ -300,7 +300,7 @@ impl Service {
         })
     }
 
-    /// The name of its containers' host, where it says one: engines make it a name on every network.
+    /// The host name of its containers, if one is given: engines make it a name on every network.
     #[must_use]
     pub fn hostname(&self) -> Option<String> {
         self.get("hostname")
@@ -308,7 +308,7 @@ impl Service {
             .filter(|name| !name.is_empty())
     }
 
-    /// The value of one of its keys.
+    /// The value of the key `key`; `None` if it is absent.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.definition.get(key)

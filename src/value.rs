@@ -1,4 +1,4 @@
-//! Values without places: what a topology holds of Compose's own keys.
+//! Values without places: what a topology holds of Compose keys.
 //!
 //! Cheap to clone: 10,000 equal slaves share one copy of whatever their templates do not touch.
 
@@ -9,30 +9,30 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::yaml::{Node, Yaml};
 
-/// A map in the order written.
+/// A map in the order written. Keys are shared between nodes.
 pub type Map = IndexMap<Arc<str>, Value>;
 
-/// A resolved value.
+/// A value after templates were evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Nothing.
+    /// `null`, or an empty value.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer that fits 64 bits.
     Int(i64),
-    /// Any other number.
+    /// A number with a fraction or exponent.
     Float(f64),
-    /// Text.
+    /// A string, shared between nodes.
     Text(Arc<str>),
-    /// A list.
+    /// A sequence, shared between nodes.
     List(Arc<[Value]>),
-    /// A map.
+    /// A mapping, shared between nodes.
     Map(Arc<Map>),
 }
 
 impl Value {
-    /// The text of a scalar as Compose would read it into a string; `None` for lists, maps and nothing.
+    /// A scalar as the string that Compose would read; `None` for lists, maps and null.
     #[must_use]
     pub fn scalar(&self) -> Option<String> {
         match self {
@@ -44,7 +44,7 @@ impl Value {
         }
     }
 
-    /// A number or truth value, where `text` is written just as one would be; else the text.
+    /// A number or boolean if `text` is exactly how it would be written; otherwise the text.
     #[must_use]
     pub fn from_exact(text: &str) -> Self {
         let typed = match crate::yaml::plain_scalar(text) {
@@ -53,7 +53,7 @@ impl Value {
             Yaml::Float(n) => Self::Float(n),
             Yaml::Null | Yaml::Text(_) | Yaml::List(_) | Yaml::Map(_) => Self::Null,
         };
-        // `1.10` and `007` are what they are written as: a version is not a number.
+        // `1.10` and `007` stay text: a version is not a number.
         if typed.scalar().is_some_and(|t| t == text) {
             typed
         } else {
@@ -61,7 +61,7 @@ impl Value {
         }
     }
 
-    /// The map, where it is one.
+    /// The map; `None` for any other kind of value.
     #[must_use]
     pub fn as_map(&self) -> Option<&Map> {
         match self {
@@ -70,7 +70,7 @@ impl Value {
         }
     }
 
-    /// The list, where it is one.
+    /// The list; `None` for any other kind of value.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Value]> {
         match self {
@@ -79,7 +79,7 @@ impl Value {
         }
     }
 
-    /// The items of a list, or a lone scalar as the one item: Compose's `string | list`.
+    /// The items of a list, or a single scalar as the only item: Compose's `string | list`.
     #[must_use]
     pub fn one_or_many(&self) -> Vec<String> {
         match self {

@@ -1,18 +1,18 @@
-//! What must resolve, connect and stay apart in a running cluster, and whether it does.
+//! What must resolve, connect and be unreachable in a running cluster, and whether it is so.
 //!
 //! ```text
 //! Topology ─┐
-//!           ├─▶ Picture ──expect──▶ questions ──probe (in every container)──▶ answers ─┐
+//!           ├─▶ Model ──expect──▶ questions ──probe (in every container)──▶ answers ─┐
 //! Found ────┘      └──shape──▶ differences ──────────────────────────────────────────────┴─explain─▶ Report
 //! ```
-//! All but [`probe`] is pure: what was found on the engine and what containers answered is data.
+//! Everything except [`probe`] is pure: what was observed on the engine and what containers answered is data.
 
 pub mod compare;
 pub mod expect;
 pub mod explain;
 pub mod junit;
 pub mod matrix;
-pub mod picture;
+pub mod model;
 pub mod projects;
 pub mod report;
 pub mod shape;
@@ -22,30 +22,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compare::Compared;
 use expect::Kinds;
-use picture::Picture;
+use model::Model;
 use report::{Finding, Kind, NodeReport, Report, ServiceReport};
 
-/// Milliseconds, once those have come, that one more may take before what is not to come is given up.
-pub const HASTE: u64 = 200;
+/// The timeout of a control query, in milliseconds.
+pub const CONTROL_TIMEOUT: u64 = 200;
 
-/// What is looked at, and from where.
+/// What is verified, and from where.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    /// The members that are asked, and whose shape counts.
+    /// The members that run checks and whose shape is compared.
     pub members: Vec<usize>,
-    /// Whether all members are.
+    /// Whether these are all members.
     pub all: bool,
-    /// Whether the shape of things counts.
+    /// Whether to compare shapes.
     pub shape: bool,
-    /// What is asked.
+    /// The kinds of checks to run.
     pub kinds: Kinds,
 }
 
-/// All that differs between the picture's two halves, what was expected and what was answered.
+/// The report of all differences between the topology and what was observed and answered.
 #[must_use]
-pub fn report(picture: &Picture<'_>, scope: &Scope, compared: Compared) -> Report {
-    let shape = shape::compare(picture);
-    let mut findings = explain::explain(picture, shape.differences, &compared.symptoms(), compared.crowded);
+pub fn report(model: &Model<'_>, scope: &Scope, compared: Compared) -> Report {
+    let shape = shape::compare(model);
+    let mut findings = explain::explain(model, shape.differences, &compared.symptoms(), compared.crowded);
     for finding in &mut findings {
         let kinds = scope.kinds;
         finding.consequences.retain(|c| match c.kind {
@@ -54,45 +54,45 @@ pub fn report(picture: &Picture<'_>, scope: &Scope, compared: Compared) -> Repor
             Kind::Paths => kinds.paths,
         });
     }
-    let places: BTreeSet<&str> = scope.members.iter().map(|m| picture.node(*m)).collect();
+    let places: BTreeSet<&str> = scope.members.iter().map(|m| model.node(*m)).collect();
     findings.retain(|f| {
         let here = scope.all || f.node.as_deref().is_some_and(|node| places.contains(node));
         !f.consequences.is_empty() || f.kind != Kind::Shape || scope.shape && here
     });
-    findings.extend(unasked(picture, &compared.unasked));
+    findings.extend(unasked(model, &compared.unasked));
     let mut report = Report {
-        cluster: Some(picture.cluster.to_owned()),
+        cluster: Some(model.cluster.to_owned()),
         right: findings.is_empty(),
         proved: compared.proved,
         findings,
         notes: shape.notes,
-        nodes: nodes(picture, &compared.answered),
+        nodes: nodes(model, &compared.answered),
         matrix: compared.matrix,
     };
     report.proved.networks = if scope.shape { shape.networks } else { 0 };
-    sort(picture, &mut report.findings);
+    sort(model, &mut report.findings);
     report
 }
 
-/// What is no single node's first, then in the order of the topology, what is no service's before what is.
-fn sort(picture: &Picture<'_>, findings: &mut [Finding]) {
+/// Orders findings: cluster-wide ones first, then as in the topology; those of a whole node before those of a service.
+fn sort(model: &Model<'_>, findings: &mut [Finding]) {
     let node = |f: &Finding| {
         let name = f.node.as_deref()?;
-        picture.nodes.iter().position(|n| n.name.as_str() == name)
+        model.nodes.iter().position(|n| n.name.as_str() == name)
     };
     let service = |f: &Finding| {
         let (node, label) = (node(f)?, f.subject.as_deref()?);
-        (0..picture.members.len()).find(|m| picture.members[*m].node == node && picture.label(*m) == label)
+        (0..model.members.len()).find(|m| model.members[*m].node == node && model.label(*m) == label)
     };
     findings.sort_by_cached_key(|f| (node(f), service(f), f.kind));
 }
 
-/// Containers that could not be asked.
-fn unasked(picture: &Picture<'_>, failed: &BTreeMap<usize, String>) -> Vec<Finding> {
+/// Findings for containers in which the probe could not run.
+fn unasked(model: &Model<'_>, failed: &BTreeMap<usize, String>) -> Vec<Finding> {
     let finding = |(member, reason): (&usize, &String)| Finding {
         kind: Kind::Paths,
-        node: Some(picture.node(*member).to_owned()),
-        subject: Some(picture.members[*member].service.name.to_string()),
+        node: Some(model.node(*member).to_owned()),
+        subject: Some(model.members[*member].service.name.to_string()),
         expected: "can be asked from inside".to_owned(),
         observed: reason.clone(),
         cause: "it ended, or the engine is busy: ask again".to_owned(),
@@ -101,8 +101,8 @@ fn unasked(picture: &Picture<'_>, failed: &BTreeMap<usize, String>) -> Vec<Findi
     failed.iter().map(finding).collect()
 }
 
-fn nodes(picture: &Picture<'_>, answered: &BTreeMap<usize, usize>) -> Vec<NodeReport> {
-    let mut nodes: Vec<NodeReport> = picture
+fn nodes(model: &Model<'_>, answered: &BTreeMap<usize, usize>) -> Vec<NodeReport> {
+    let mut nodes: Vec<NodeReport> = model
         .nodes
         .iter()
         .map(|node| NodeReport {
@@ -110,10 +110,10 @@ fn nodes(picture: &Picture<'_>, answered: &BTreeMap<usize, usize>) -> Vec<NodeRe
             services: Vec::new(),
         })
         .collect();
-    for (at, member) in picture.members.iter().enumerate() {
+    for (at, member) in model.members.iter().enumerate() {
         nodes[member.node].services.push(ServiceReport {
-            service: picture.label(at),
-            container: picture.container(at).map(|c| c.name.clone()),
+            service: model.label(at),
+            container: model.container(at).map(|c| c.name.clone()),
             answers: answered.get(&at).copied().unwrap_or_default(),
         });
     }

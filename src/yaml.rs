@@ -1,4 +1,4 @@
-//! YAML as a tree with places: what blueprints and Compose files are read from.
+//! Reads YAML into a tree with places, from which blueprints and Compose files are parsed.
 //!
 //! Scalars are typed by the core schema of YAML 1.2 (§10.3.2), so `yes`, `22:22` and `2024-01-01` are text.
 //! Aliases are expanded and merge keys (`<<`) resolved here, within limits; equal keys are an error.
@@ -13,65 +13,65 @@ use crate::diagnostic::{FileId, Problem, Problems, Span};
 
 pub use scalar::plain_scalar;
 
-/// The largest file that is read, in bytes.
+/// The largest file, in bytes.
 pub const MAX_BYTES: usize = 10 << 20;
-/// The deepest nesting of lists and maps, aliases expanded.
+/// The deepest nesting of lists and maps, after aliases are expanded.
 pub const MAX_DEPTH: usize = 64;
-/// The most values in one file, aliases expanded.
+/// The most values in one file, after aliases are expanded.
 pub const MAX_NODES: usize = 1_000_000;
 
-/// A value and its place.
+/// A value and where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// The value.
+    /// The value, of any YAML kind.
     pub value: Yaml,
-    /// Where it was written.
+    /// Where the value is written; for an alias, where its anchor is.
     pub span: Span,
-    /// `!reset` or `!override` (Compose specification, "Merge and override").
+    /// `!reset` or `!override` (Compose specification, "Merge and override"); `None` without a tag.
     pub tag: Option<MergeTag>,
 }
 
 /// How a value takes part in a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeTag {
-    /// `!reset`: what was there before goes away.
+    /// `!reset`: the earlier value is removed.
     Reset,
-    /// `!override`: what was there before is replaced, not merged.
+    /// `!override`: the earlier value is replaced, not merged.
     Override,
 }
 
-/// A YAML value.
+/// The kinds of YAML values (YAML 1.2, core schema).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Yaml {
-    /// Nothing, `~` or `null`.
+    /// An empty value, `~` or `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer that fits 64 bits.
     Int(i64),
-    /// Any other number.
+    /// A number with a fraction or exponent.
     Float(f64),
-    /// Text.
+    /// A quoted or plain string.
     Text(String),
-    /// A list.
+    /// A sequence.
     List(Vec<Node>),
-    /// A map, in the order written.
+    /// A mapping, in the order written; keys are unique.
     Map(Vec<Entry>),
 }
 
 /// A key of a map and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The key's text.
+    /// The key as text.
     pub key: String,
-    /// The key's place.
+    /// Where the key is written.
     pub key_span: Span,
-    /// The value.
+    /// The value and its place.
     pub node: Node,
 }
 
 impl Node {
-    /// What it is, in a user's words: `a list`, `text`.
+    /// The kind in a user's words: `a list`, `text`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match &self.value {
@@ -84,7 +84,7 @@ impl Node {
         }
     }
 
-    /// The text of a scalar as Compose would read it into a string; `None` for lists, maps and nothing.
+    /// A scalar as the string that Compose would read; `None` for lists, maps and null.
     #[must_use]
     pub fn scalar(&self) -> Option<String> {
         match &self.value {
@@ -96,7 +96,7 @@ impl Node {
         }
     }
 
-    /// The value under `key`, where this is a map that has it.
+    /// The value under `key`; `None` if this is no map, or has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
@@ -106,10 +106,10 @@ impl Node {
     }
 }
 
-/// Read the one document of `text`.
+/// Parses the one document of `text`.
 ///
 /// # Errors
-/// What is wrong with it. Syntax ends the reading at once; keys written twice are all reported.
+/// All problems found. A syntax error ends the parse; duplicate keys are all reported.
 pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
     let mut problems = Problems::default();
     if text.len() > MAX_BYTES {
@@ -130,7 +130,7 @@ pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
     }
 }
 
-/// A list or map whose end has not been read.
+/// A list or map whose end has not been read yet.
 struct Open {
     anchor: usize,
     span: Span,
@@ -295,7 +295,7 @@ impl<'a> Builder<'a> {
         self.value(node)
     }
 
-    /// A value is complete: it is the root, an item, a key, or what a key is waiting for.
+    /// Adds a complete value: the root, an item, a key, or the value of the open key.
     fn value(&mut self, node: Node) -> Result<(), Problem> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
@@ -336,7 +336,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Merge keys: what the map itself says wins, then earlier merges win over later ones.
+    /// Resolves merge keys: the map's own keys take precedence, then earlier merges over later ones.
     fn merged(
         &self,
         mut entries: Vec<Entry>,
@@ -366,7 +366,7 @@ impl<'a> Builder<'a> {
 
 fn bad_key(text: &str, node: &Node) -> Problem {
     let start = node.span.start as usize;
-    // `{{ name }}` without quotes is a map whose key is a map.
+    // An unquoted `{{ name }}` is a map whose key is a map.
     if text[..start].ends_with('{') && text[start..].starts_with('{') {
         let whole = Span {
             start: node.span.start - 1,
@@ -381,7 +381,7 @@ fn bad_key(text: &str, node: &Node) -> Problem {
 
 const QUOTE_TEMPLATES: &str = "a value that begins with `{{` or `{%` needs quotes: \"{{ … }}\"";
 
-/// "Did you mean" for an alias without an anchor.
+/// The problem of an alias without an anchor, with "did you mean".
 fn no_anchor(text: &str, span: Span) -> Problem {
     let word = |rest: &str| -> String {
         rest.chars()
@@ -406,7 +406,7 @@ fn syntax(text: &str, span: Span, message: &str) -> Problem {
     if message.contains("unknown anchor") {
         return no_anchor(text, span);
     }
-    // The parser's own limit, which flow collections reach before they are counted here.
+    // The parser has a limit of its own, which nested flow collections reach before ours.
     if message.contains("recursion limit") {
         return Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels here"));
     }
@@ -429,7 +429,7 @@ fn syntax(text: &str, span: Span, message: &str) -> Problem {
     }
 }
 
-/// Without the blanks and line ends that block collections take in at their end.
+/// The range without trailing blanks and line ends, which block collections include.
 fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let end = range.end.min(text.len());
     let start = range.start.min(end);

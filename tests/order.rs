@@ -364,7 +364,7 @@ fn anonymous_volumes_are_carried_over_and_go_with_the_last_container() {
         topogen::plan::Action::CreateContainer(spec) => Some(spec.clone()),
         _ => None,
     });
-    let spec = made.expect("made anew");
+    let spec = made.expect("recreated");
     let host = topogen::engine::request::container(&spec)
         .host_config
         .unwrap_or_default();

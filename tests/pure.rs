@@ -50,7 +50,7 @@ const PURE: &[&str] = &[
     "verify/junit.rs",
     "verify/matrix",
     "verify/matrix.rs",
-    "verify/picture.rs",
+    "verify/model.rs",
     "verify/projects",
     "verify/projects.rs",
     "probe/question.rs",

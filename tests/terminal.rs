@@ -360,7 +360,7 @@ fn what_lines_and_programs_are_told() {
         Event::Stopping { in_flight: 1 },
         Event::Stopping { in_flight: 7 },
     ] {
-        text += &format!("{:?}\n{}\n", words::told(event), words::json(event));
+        text += &format!("{:?}\n{}\n", words::message(event), words::json(event));
     }
     insta::assert_snapshot!(text);
 }

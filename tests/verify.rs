@@ -13,7 +13,7 @@ use topogen::topology::expand::Overrides;
 use topogen::verify::Scope;
 use topogen::verify::expect::{Check, Expectations, Kinds};
 use topogen::verify::junit::junit;
-use topogen::verify::picture::Picture;
+use topogen::verify::model::Model;
 use topogen::verify::report::{Kind, Report};
 use topogen::verify::table::table;
 
@@ -24,9 +24,9 @@ const ALL: Kinds = Kinds {
     paths: true,
 };
 
-fn everything(picture: &Picture<'_>) -> Scope {
+fn everything(model: &Model<'_>) -> Scope {
     Scope {
-        members: (0..picture.members.len()).collect(),
+        members: (0..model.members.len()).collect(),
         all: true,
         shape: true,
         kinds: ALL,
@@ -582,7 +582,7 @@ fn a_report_prints_in_every_form() {
     insta::assert_snapshot!("mixed_wide", table(&report, 140));
     insta::assert_snapshot!("mixed_narrow", table(&report, 80));
     insta::assert_snapshot!("mixed_json", serde_json::to_string_pretty(&report).expect("JSON"));
-    let scope = everything(&Picture::new(&topology, &engine.found));
+    let scope = everything(&Model::new(&topology, &engine.found));
     insta::assert_snapshot!("mixed_junit", junit(&report, Some(&scope)));
     insta::assert_snapshot!("mixed_svg", pictured(&report));
 }
@@ -591,10 +591,10 @@ fn a_report_prints_in_every_form() {
 fn what_is_not_asked_for_is_not_told() {
     let (topology, engine) = mixed();
     let only = |shape, names, paths| {
-        let report = engine.verify(&topology, |picture| Scope {
+        let report = engine.verify(&topology, |model| Scope {
             shape,
             kinds: Kinds { names, paths },
-            ..everything(picture)
+            ..everything(model)
         });
         let kinds = |f: &topogen::verify::report::Finding| {
             let kinds = f.consequences.iter().map(|c| c.kind);
@@ -608,24 +608,24 @@ fn what_is_not_asked_for_is_not_told() {
     assert_eq!(only(true, false, false), ([Kind::Shape].into(), 4));
     assert_eq!(only(false, true, false).0, [Kind::Names].into());
     assert_eq!(only(false, false, true).0, [Kind::Paths].into());
-    let from = engine.verify(&topology, |picture| Scope {
-        members: (0..picture.members.len())
-            .filter(|m| picture.title(*m) == "slave3/service_out")
+    let from = engine.verify(&topology, |model| Scope {
+        members: (0..model.members.len())
+            .filter(|m| model.title(*m) == "slave3/service_out")
             .collect(),
         all: false,
-        ..everything(picture)
+        ..everything(model)
     });
     insta::assert_snapshot!("from_one_service", shown(&from));
 }
 
 /// The nodes that a check of `asker` is about, where it is about another one.
-fn asked_nodes(picture: &Picture<'_>, asker: usize, checks: &[Check]) -> BTreeSet<usize> {
+fn asked_nodes(model: &Model<'_>, asker: usize, checks: &[Check]) -> BTreeSet<usize> {
     let targets = checks.iter().filter_map(|check| match check {
-        Check::Port { at, .. } | Check::Touch(at) | Check::Apart(at) => Some(at.target),
+        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => Some(at.target),
         Check::Name { .. } | Check::Unknown { .. } => None,
     });
-    let nodes = targets.map(|t| picture.members[t].node);
-    nodes.filter(|n| *n != picture.members[asker].node).collect()
+    let nodes = targets.map(|t| model.members[t].node);
+    nodes.filter(|n| *n != model.members[asker].node).collect()
 }
 
 #[test]
@@ -633,16 +633,16 @@ fn each_container_asks_of_each_node_and_is_asked_for() {
     for slaves in [1, 3, 50, 150] {
         let topology = lab(slaves);
         let engine = Engine::of(&topology);
-        let picture = Picture::new(&topology, &engine.found);
-        let all: Vec<usize> = (0..picture.members.len()).collect();
+        let model = Model::new(&topology, &engine.found);
+        let all: Vec<usize> = (0..model.members.len()).collect();
         let mut asked_for = vec![BTreeSet::new(); all.len()];
-        let expectations = Expectations::new(&picture, ALL);
+        let expectations = Expectations::new(&model, ALL);
         for expected in all.iter().filter_map(|m| expectations.of(*m)) {
-            let nodes = asked_nodes(&picture, expected.asker, &expected.checks);
+            let nodes = asked_nodes(&model, expected.asker, &expected.checks);
             assert_eq!(nodes.len(), topology.nodes.len() - 1, "of every other node");
             for check in &expected.checks {
-                if let Check::Apart(at) = check {
-                    asked_for[at.target].insert(picture.members[expected.asker].node);
+                if let Check::Unreachable(at) = check {
+                    asked_for[at.target].insert(model.members[expected.asker].node);
                 }
             }
             let few = 4 * topology.nodes.len() + 500;

@@ -1,4 +1,4 @@
-//! Reading what a blueprint names: Compose files as they are found in the wild, put together into one document a role.
+//! Reads the files that a blueprint names: real-world Compose files, merged into one document for each role.
 
 mod paths;
 
@@ -21,40 +21,40 @@ const FILE_KEYS: &[&str] = &[
 ];
 /// What to do about a file that lies elsewhere.
 const ONE_DIRECTORY: &str = "a blueprint and what it gives to containers live in one directory: copy the file there";
-/// The most services that may extend one another.
+/// The longest chain of services that extend one another.
 const MAX_EXTENDS: usize = 32;
 
 /// Reads a file named by a path relative to the blueprint's directory, or says in few words why it does not. How much is
 /// read of one at most is the reader's to settle.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 
-/// What reading needs.
+/// What reading a blueprint needs.
 pub(super) struct Reader<'a, 'v> {
-    /// The texts read so far.
+    /// The texts read so far, which spans point into.
     pub(super) sources: &'a mut Sources,
     /// Variables for `${…}`.
     pub(super) variables: &'a mut Variables<'v>,
-    /// Where files come from.
+    /// Reads a file by its path.
     pub(super) read: &'a ReadFile<'a>,
-    /// Where those come from that must lie in the blueprint's directory.
+    /// Reads a file that must lie in the blueprint's directory.
     pub(super) read_within: &'a ReadFile<'a>,
-    /// The blueprint's directory, absolute: what host paths are put behind.
+    /// The blueprint's directory, absolute; relative host paths are joined to it.
     pub(super) base: &'a str,
-    /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the role that is being read.
+    /// `COMPOSE_PROFILES` in the `.env` beside the Compose files of the current role.
     pub(super) profiles: Vec<String>,
-    /// All variables of the `.env` files beside the Compose files of the role that is being read.
+    /// All variables of the `.env` files beside the Compose files of the current role.
     pub(super) beside: HashMap<String, String>,
-    /// Services that the role that is being read takes away from its Compose files.
+    /// Services that the current role resets in its Compose files.
     pub(super) reset: Vec<String>,
     /// Whether all Compose files of the last role could be read.
     pub(super) whole: bool,
-    /// What is wrong so far.
+    /// The problems found so far.
     pub(super) problems: &'a mut Problems,
 }
 
 impl Reader<'_, '_> {
-    /// The content of `path` below `directory`, as the blueprint says it at `span`: what is shipped to containers lies
-    /// with the blueprint.
+    /// Reads `path` below `directory`, which the blueprint names at `span`. It must lie within the blueprint's
+    /// directory, since what is sent to containers ships with the blueprint.
     pub(super) fn bytes(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
         let whole = join(directory, path);
         let reason = match whole.as_bytes() {
@@ -67,7 +67,7 @@ impl Reader<'_, '_> {
         None
     }
 
-    /// The content of the file `whole`, written as `path`.
+    /// Reads the file `whole`, which messages call `path`.
     fn content(&mut self, read: &ReadFile<'_>, whole: String, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
         match read(&whole) {
             Ok(bytes) => Some((whole, bytes)),
@@ -83,7 +83,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The same as text, kept for messages.
+    /// Reads a file as text, and keeps it for messages.
     pub(super) fn text(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, FileId)> {
         let (whole, bytes) = self.bytes(directory, path, span)?;
         self.decoded(whole, bytes)
@@ -103,7 +103,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The document of a role: its Compose files one over the other, and what it says itself over them.
+    /// The document of a role: its Compose files merged in order, then the role's own keys over them.
     pub(super) fn role(&mut self, role: &Node) -> Node {
         let mut document = Node {
             value: Yaml::Map(Vec::new()),
@@ -133,29 +133,30 @@ impl Reader<'_, '_> {
         };
         self.whole = all;
         if all {
-            self.services_are_there(&own, &document);
+            self.services_are_defined(&own, &document);
         }
         let own = self.extended(own, "", 0);
         let own = self.rebased(own, "");
         merge(document.clone(), own, "").unwrap_or(document)
     }
 
-    /// Whether each service that the role takes away, or can only have meant to change, is one of its Compose files.
-    fn services_are_there(&mut self, own: &Node, below: &Node) {
+    /// Checks that each service that the role resets, or evidently means to change, is defined in its Compose files.
+    fn services_are_defined(&mut self, own: &Node, below: &Node) {
         let known = || services(below).iter().map(|e| e.key.as_str());
         for Entry { key, key_span, node } in services(own) {
             let is_there = known().any(|k| k == key);
             match node.tag {
                 Some(MergeTag::Reset) if is_there => self.reset.push(key.clone()),
                 Some(MergeTag::Reset) => self.problems.push(
-                    Problem::at(*key_span, format!("`!reset` of a service that is not there: `{key}`"))
+                    Problem::at(*key_span, format!("`!reset` of an unknown service: `{key}`"))
                         .did_you_mean(key, known()),
                 ),
                 _ if is_there || ["image", "build", "extends"].iter().any(|k| node.get(k).is_some()) => {}
-                // Without an image it is none of its own, where the name of another is nearly its own.
+                // A service without an image cannot be a new one. If its name is close to an existing one, it is a
+                // misspelling.
                 _ => {
                     if let Instead::Near(hint) = Instead::of(key, known()) {
-                        // What it was to change is as it was: nothing that follows from that is said.
+                        // The service that was meant is unchanged, so problems that follow from that are not reported.
                         self.whole = false;
                         let message = format!("no service `{key}` in the Compose files of the role");
                         self.problems.push(Problem::at(*key_span, message).hint(hint));
@@ -165,7 +166,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// A Compose file, interpolated, `extends` resolved, its host paths made absolute.
+    /// Reads a Compose file: interpolates it, resolves `extends` and makes host paths absolute.
     fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
         let beside = self.dotenv(parent(&join(directory, path)), span);
         let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
@@ -183,7 +184,7 @@ impl Reader<'_, '_> {
         tree
     }
 
-    /// The `.env` beside a Compose file that is not beside the blueprint, whose own is known already.
+    /// Reads the `.env` beside a Compose file. The blueprint's own `.env` is known already and is skipped.
     fn dotenv(&mut self, directory: &str, span: Span) -> HashMap<String, String> {
         let path = format!("{directory}/.env");
         let read = match directory {
@@ -216,7 +217,7 @@ impl Reader<'_, '_> {
         found.into_iter().collect()
     }
 
-    /// Bare names in `environment:` that the `.env` beside the file gives a value: elsewhere nobody knows them.
+    /// Gives bare names in `environment:` their value from the `.env` beside the file, since no other place knows them.
     fn environments(&mut self, tree: &mut Node) {
         let Some(Yaml::Map(services)) = field(tree, "services").map(|n| &mut n.value) else {
             return;
@@ -229,7 +230,7 @@ impl Reader<'_, '_> {
     }
 
     fn tree(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Node)> {
-        // A Compose file may lie wherever it does: it belongs to another project, as often as not.
+        // A Compose file may lie anywhere: it often belongs to another project.
         let (whole, bytes) = self.content(self.read, join(directory, path), path, span)?;
         let (whole, file) = self.decoded(whole, bytes)?;
         let mut tree = match yaml::parse(self.sources.text(file), file) {
@@ -263,7 +264,7 @@ impl Reader<'_, '_> {
         Some((whole, tree))
     }
 
-    /// `extends` of every service resolved (Compose specification, services, `extends`).
+    /// Resolves `extends` of every service (Compose specification, services, `extends`).
     fn extended(&mut self, mut tree: Node, directory: &str, depth: usize) -> Node {
         let Some(services) = tree.get("services").cloned() else {
             return tree;
@@ -317,7 +318,7 @@ impl Reader<'_, '_> {
             };
             let place = extends.get("service").map_or(extends.span, |n| n.span);
             problems
-                .push(Problem::at(place, format!("`extends` names no service: `{name}`")).did_you_mean(&name, names));
+                .push(Problem::at(place, format!("unknown service `{name}` in `extends`")).did_you_mean(&name, names));
         };
         let base = match file.and_then(|f| Some((f.scalar()?, f.span))) {
             None => match siblings.get(&name) {
@@ -348,7 +349,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// `compose:`, one path or several.
+/// `compose:`, one path or a list of paths.
 fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
     let items = match &node.value {
         Yaml::List(list) => list.as_slice(),
@@ -369,7 +370,7 @@ fn paths(node: &Node, problems: &mut Problems) -> Vec<(String, Span)> {
     items.iter().filter_map(path).collect()
 }
 
-/// A file that is not UTF-8, shown at the first byte that is wrong.
+/// The problem of a file that is not UTF-8, at the first invalid byte.
 pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::FromUtf8Error) -> Problem {
     let good = error.utf8_error().valid_up_to();
     let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
@@ -377,7 +378,7 @@ pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::F
     Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
 }
 
-/// What stands under `services`.
+/// The entries under `services`.
 fn services(document: &Node) -> &[Entry] {
     match document.get("services").map(|n| &n.value) {
         Some(Yaml::Map(entries)) => entries,

@@ -7,15 +7,15 @@ use indexmap::IndexMap;
 
 use super::interpolate::{self, Variables};
 
-/// Variables in the order written.
+/// Variables and their values, in the order written.
 pub type Pairs = IndexMap<String, String>;
 
-/// What is wrong with a file.
+/// What is wrong with a `.env` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// What is wrong with the line.
     pub reason: String,
 }
 
@@ -32,11 +32,12 @@ impl Fault {
     }
 }
 
-/// Add the variables of a file to those `found` in others before it. A value may hold variables: `lookup` is asked for
-/// them first, then `found`. A key without a value takes that of `lookup`, or goes.
+/// Adds the variables of a file to `found`, which holds those of earlier files. A value may refer to variables:
+/// `lookup` is asked first, then `found`. A key without a value takes the value of `lookup`, and is dropped when there
+/// is none.
 ///
 /// # Errors
-/// The first line that is none.
+/// The first line that is malformed.
 pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = text.trim_start();
@@ -71,10 +72,10 @@ pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<Stri
     Ok(())
 }
 
-/// The same for `format: raw`: what stands behind the first `=` is the value, quotes and all.
+/// Reads a file with `format: raw`: the value is everything after the first `=`, quotes included.
 ///
 /// # Errors
-/// The first line that is none.
+/// The first line that is malformed.
 pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (at, line) in text.lines().enumerate() {
@@ -92,10 +93,10 @@ pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String
     Ok(())
 }
 
-/// Blanks within a line.
+/// Whitespace within a line.
 const BLANKS: [char; 6] = [' ', '\t', '\r', '\u{b}', '\u{c}', '\u{a0}'];
 
-/// The value that `text` begins with, which a statement of `line` gives, and what follows it.
+/// The value at the beginning of `text`, for a statement of `line`, and the text after it.
 fn value<'t>(
     text: &'t str,
     line: usize,
@@ -133,7 +134,7 @@ fn value<'t>(
     Err(Fault { line, reason })
 }
 
-/// What stands between double quotes with the escapes of a shell put in; `\$` as the `$$` that means a dollar.
+/// Resolves shell escapes of a double-quoted text. `\$` becomes `$$`, a literal dollar.
 fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -187,7 +188,7 @@ mod tests {
         result.map(|()| found.into_iter().collect()).map_err(|f| f.to_string())
     }
 
-    /// Each was tried with Compose 2.40.
+    /// Each expectation was checked with Compose 2.40.
     #[test]
     fn every_form() {
         for (text, expected) in [

@@ -1,4 +1,4 @@
-//! `${VAR}` as the Compose specification has it ("Interpolation"), settled when a file is read.
+//! Resolves `${VAR}` when a file is read (Compose specification, "Interpolation").
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,21 +7,21 @@ use crate::diagnostic::{Problem, Problems, Sources};
 use crate::template::is_template;
 use crate::yaml::{Node, Yaml};
 
-/// Where variables come from, and which of them were asked for in vain.
+/// Where variables come from, and which names had no value.
 pub struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     unset: Vec<String>,
-    /// What only the Compose file that is being read has: the `.env` beside it, and its project.
+    /// Variables of the current Compose file only: those of the `.env` beside it, and its project.
     beside: Option<HashMap<String, String>>,
-    /// For a file that no template is in: values stay as they are, and so does a `$` that begins nothing.
+    /// For a file that is no template: values are not escaped, and a `$` that begins no variable is literal.
     plain: bool,
 }
 
-/// What Compose sets by itself, and what is different for each node (Compose specification, `name`).
+/// A variable that Compose itself sets, and that differs for each node (Compose specification, `name`).
 const PROJECT: (&str, &str) = ("COMPOSE_PROJECT_NAME", "{{ node.project }}");
 
 impl<'a> Variables<'a> {
-    /// Variables answered by `lookup`.
+    /// Variables whose values `lookup` gives.
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
@@ -31,7 +31,8 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The same for what is no template, where a `$` that begins no variable is one: the values of `.env` files.
+    /// Variables for a text that is no template, where a `$` that begins no variable is literal: the values of `.env`
+    /// files.
     pub fn plain(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             plain: true,
@@ -39,7 +40,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The value of `name`.
+    /// The value of `name`; `None` when it is not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         match &self.beside {
@@ -49,36 +50,37 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The same as it is put into a text.
+    /// The value of `name`, escaped for the text that it is put into.
     fn value(&self, name: &str) -> Option<String> {
         let value = self.get(name)?;
         Some(if self.plain { value } else { literal(&value) })
     }
 
-    /// Read a Compose file next, with these variables below all others; `None` when that is done.
+    /// Sets the variables of the next Compose file, which have the lowest precedence, and returns the previous ones.
+    /// `None` ends a Compose file.
     pub fn beside(&mut self, variables: Option<HashMap<String, String>>) -> Option<HashMap<String, String>> {
         std::mem::replace(&mut self.beside, variables)
     }
 
-    /// Names used without a default that had no value, in order of first use. They became empty text, as in Compose.
+    /// Names without a value or default, in order of first use. They became empty text, as in Compose.
     #[must_use]
     pub fn unset(&self) -> &[String] {
         &self.unset
     }
 }
 
-/// What is wrong with a text, and where in it.
+/// What is wrong with a `$`, and where in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Bytes of the text.
+    /// The bytes of the text that are at fault.
     pub range: Range<usize>,
-    /// What is wrong.
+    /// What is wrong, as a message.
     pub message: String,
-    /// What to do.
+    /// The way out, where there is one to suggest.
     pub hint: Option<String>,
 }
 
-/// Replace variables in every text below `node`, keys excepted.
+/// Replaces variables in every text below `node`, but not in keys.
 pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, problems: &mut Problems) {
     match &mut node.value {
         Yaml::Text(text) if text.contains('$') => match interpolate(text, variables) {
@@ -103,13 +105,13 @@ pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, p
     }
 }
 
-/// `environment:` names without a value take theirs from outside, and go where there is none (Compose specification,
-/// services, `environment`).
+/// Gives `environment:` names without a value that of the environment, and drops those that have none there (Compose
+/// specification, services, `environment`).
 pub fn environment(node: &mut Node, variables: &Variables<'_>) {
     named(node, variables, false);
 }
 
-/// The same while a Compose file is read: a name that has no value yet may get one from what is merged over it.
+/// Does the same while a Compose file is read, and keeps names without a value: a later file may set them.
 pub fn environment_beside(node: &mut Node, variables: &Variables<'_>) {
     named(node, variables, true);
 }
@@ -139,10 +141,10 @@ fn named(node: &mut Node, variables: &Variables<'_>, keep: bool) {
     }
 }
 
-/// Replace variables in `text`.
+/// Replaces variables in `text`.
 ///
 /// # Errors
-/// A `$` that begins nothing, a brace that does not close, or a variable required by `?` that has no value.
+/// A `$` that begins no variable, an unclosed brace, or a variable that `?` requires and that has no value.
 pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, Fault> {
     nested(text, variables, 0)
 }
@@ -209,7 +211,7 @@ fn name_length(text: &str) -> usize {
         .count()
 }
 
-/// The `}` that closes what began before `from`, nested `${…}` passed over.
+/// The position of the `}` that closes the variable begun before `from`; nested `${…}` are skipped.
 fn closing(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut depth = 0;
@@ -244,7 +246,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
     }
     let value = variables.value(name);
     let filled = value.clone().filter(|v| !v.is_empty());
-    // The word after an operator is interpolated only where it is used.
+    // The word after an operator is interpolated only when it is used.
     let mut word = |skip: usize| {
         let start = range.start + len + skip;
         nested(&text[start..range.end], variables, depth + 1).map_err(|fault| Fault {
@@ -295,7 +297,7 @@ fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
     })
 }
 
-/// A value from outside is never a template, whatever it contains; the one that topogen sets itself is.
+/// Escapes a value from outside, which is never a template. The value that topogen sets itself is one.
 fn literal(value: &str) -> String {
     if value != PROJECT.1 && ["{{", "{%", "{#"].iter().any(|open| value.contains(open)) {
         value.replace('{', "{{ '{' }}")

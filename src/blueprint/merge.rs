@@ -1,8 +1,8 @@
-//! Putting one Compose document over another (Compose specification, "Merge and override").
+//! Merges one Compose document over another (Compose specification, "Merge and override").
 //!
-//! Maps merge key by key and scalars replace. Lists append, but for those that are maps in another dress (`environment`,
-//! `labels`, …: by key), those that are one thing (`command`: replaced) and those with a target (`volumes`: by target).
-//! `!reset` takes away what was there, `!override` replaces it whole.
+//! Maps merge key by key and scalars replace. Lists append, with three exceptions: lists that are another form of a map
+//! (`environment`, `labels`, …) merge by key, lists that are one value (`command`) are replaced, and lists of things
+//! with a target (`volumes`) merge by target. `!reset` removes the earlier value, `!override` replaces it as a whole.
 
 use crate::compose::mounts_of_windows;
 use crate::diagnostic::Span;
@@ -11,7 +11,7 @@ use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
 /// Lists of a service that are replaced as a whole.
 const REPLACED: &[&str] = &["command", "entrypoint", "test"];
-/// Lists of a service that are maps in another dress.
+/// Lists of a service that are another form of a map.
 const KEYED: &[&str] = &[
     "annotations",
     "args",
@@ -22,16 +22,16 @@ const KEYED: &[&str] = &[
     "storage_opt",
     "sysctls",
 ];
-/// What may be one text instead of a list of them.
+/// Keys that take one text or a list of them.
 const ONE_OR_MANY: &[&str] = &["dns", "dns_search", "env_file", "label_file", "tmpfs"];
-/// Lists of a service whose items have a target that only one of them can have.
+/// Lists of a service whose items have a target, which only one item can have.
 const TARGETED: &[&str] = &["configs", "devices", "secrets", "volumes"];
 
-/// `over` on top of `base`; `key` is what both stand under. `None` where `over` takes it away.
+/// Merges `over` onto `base`; `key` is the key of both. `None` when `over` resets it.
 pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
     match over.tag {
         Some(MergeTag::Reset) => return None,
-        Some(MergeTag::Override) => return Some(settled(over)),
+        Some(MergeTag::Override) => return Some(without_tags(over)),
         None => {}
     }
     let span = over.span;
@@ -51,14 +51,14 @@ pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
         (Yaml::List(base), Yaml::List(over)) => Yaml::List(appended(base, over, key)),
         (_, over) => over,
     };
-    Some(settled(Node { value, span, tag: None }))
+    Some(without_tags(Node { value, span, tag: None }))
 }
 
 fn entries(mut base: Vec<Entry>, over: Vec<Entry>, parent: &str) -> Vec<Entry> {
     for entry in over {
         match base.iter().position(|e| e.key == entry.key) {
             None => base.push(entry),
-            // A bare name takes its value from outside, whatever was there before.
+            // A bare name takes its value from the environment, whatever the earlier value was.
             Some(at) if parent == "environment" && entry.node.value == Yaml::Null && entry.node.tag.is_none() => {
                 base[at] = entry;
             }
@@ -74,8 +74,8 @@ fn entries(mut base: Vec<Entry>, over: Vec<Entry>, parent: &str) -> Vec<Entry> {
     base
 }
 
-/// Without what is tagged `!reset`, and without tags.
-pub(super) fn settled(mut node: Node) -> Node {
+/// The tree without what is tagged `!reset`, and without tags.
+pub(super) fn without_tags(mut node: Node) -> Node {
     node.tag = None;
     let gone = |n: &Node| n.tag == Some(MergeTag::Reset);
     node.value = match node.value {
@@ -83,13 +83,13 @@ pub(super) fn settled(mut node: Node) -> Node {
             let kept = entries.into_iter().filter(|e| !gone(&e.node));
             Yaml::Map(
                 kept.map(|e| Entry {
-                    node: settled(e.node),
+                    node: without_tags(e.node),
                     ..e
                 })
                 .collect(),
             )
         }
-        Yaml::List(list) => Yaml::List(list.into_iter().filter(|n| !gone(n)).map(settled).collect()),
+        Yaml::List(list) => Yaml::List(list.into_iter().filter(|n| !gone(n)).map(without_tags).collect()),
         other => other,
     };
     node
@@ -99,13 +99,14 @@ fn is_list_or_map(value: &Yaml) -> bool {
     matches!(value, Yaml::List(_) | Yaml::Map(_))
 }
 
-/// Options of one log driver mean nothing to another; one that is not named is the same.
+/// Whether `over` names another log driver than `base`, to which the options of `base` mean nothing. No name is the
+/// same driver.
 fn another_driver(base: &[Entry], over: &[Entry]) -> bool {
     let driver = |entries: &[Entry]| entries.iter().find(|e| e.key == "driver").and_then(|e| e.node.scalar());
     matches!((driver(base), driver(over)), (Some(base), Some(over)) if base != over)
 }
 
-/// Pools of `ipam`: those of `over`, each on top of the one with its subnet.
+/// Merges the pools of `ipam`: the pools of `over`, each over the pool of `base` with the same subnet.
 fn pools(base: &[Node], over: Vec<Node>) -> Vec<Node> {
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let on_top = |pool: Node| match base.iter().find(|b| subnet(b) == subnet(&pool)) {
@@ -123,7 +124,7 @@ fn many(value: Yaml, span: Span) -> Vec<Node> {
     }
 }
 
-/// `extra_hosts` as a list: one name may have several addresses.
+/// `extra_hosts` as a list, because one name may have several addresses.
 fn hosts(value: Yaml) -> Vec<Node> {
     let Yaml::Map(entries) = value else {
         return many(value, Span::default());
@@ -142,7 +143,7 @@ fn hosts(value: Yaml) -> Vec<Node> {
     entries.into_iter().flat_map(of).collect()
 }
 
-/// A list of `KEY=VALUE`, of names, or of hosts, as the map that it stands for.
+/// A list of `KEY=VALUE`, of names or of hosts, as the map that it stands for.
 fn keyed(value: Yaml, key: &str) -> Vec<Entry> {
     let list = match value {
         Yaml::Map(entries) => return entries,
@@ -165,7 +166,7 @@ fn keyed(value: Yaml, key: &str) -> Vec<Entry> {
     list.into_iter().map(entry).collect()
 }
 
-/// What a name in a `depends_on` list stands for.
+/// The long form of a name in a `depends_on` list.
 fn started(node: &Node) -> Yaml {
     Yaml::Map(vec![Entry {
         key: "condition".to_owned(),
@@ -181,7 +182,7 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
     for item in over {
         let same = |other: &Node| match key {
             key if TARGETED.contains(&key) => match target(&item, key) {
-                // Not all lists of these names have targets: `devices` of `deploy.resources` have none.
+                // Some lists of these names have no targets: `devices` of `deploy.resources`, for example.
                 None => Value::from(other) == Value::from(&item),
                 target_of_item => target(other, key) == target_of_item,
             },
@@ -195,13 +196,13 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
     base
 }
 
-/// Where in the container an item of `volumes`, `devices`, `configs` or `secrets` goes.
+/// The path in the container of an item of `volumes`, `devices`, `configs` or `secrets`.
 pub(super) fn target(node: &Node, key: &str) -> Option<String> {
     if let Yaml::Map(_) = node.value {
         return node.get("target").or_else(|| node.get("source")).and_then(Node::scalar);
     }
     let text = node.scalar()?;
-    // The colon of a drive of Windows parts nothing.
+    // The colon after a Windows drive is no separator.
     let drive = if key == "volumes" && mounts_of_windows(&text) {
         2
     } else {

@@ -1,4 +1,4 @@
-//! From a tree with places to a [`Blueprint`]: the shape of things, every fault collected.
+//! Turns a tree with places into a [`Blueprint`]: checks its shape, and collects every fault.
 
 mod config;
 mod network;
@@ -50,10 +50,10 @@ pub const ROLE_KEYS: &[&str] = &[
     "overrides",
     allow::KEY,
 ];
-/// The keys of one of a role's `overrides`.
+/// The keys of one item of a role's `overrides`.
 pub const OVERRIDE_KEYS: &[&str] = &["services", "vars"];
 
-/// The blueprint in `tree`; `None` where too little is right to go on.
+/// The blueprint in `tree`; `None` when too much is wrong to go on.
 pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Option<Blueprint> {
     let problems = &mut *reader.problems;
     let entries = map(tree, "a blueprint", problems)?;
@@ -121,7 +121,7 @@ pub(super) fn map<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Op
     }
 }
 
-/// What Compose and others call a key that is named otherwise here.
+/// Keys of Compose and other tools that have another name in a blueprint.
 const ELSEWHERE: [(&str, &str); 4] = [
     ("replicas", "count"),
     ("scale", "count"),
@@ -277,7 +277,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     })
 }
 
-/// The `x-…` keys at the top of its Compose files.
+/// The top-level `x-…` keys of the Compose files.
 fn extensions(document: &Node) -> Vec<Entry> {
     match &document.value {
         Yaml::Map(entries) => entries.iter().filter(|e| e.key.starts_with("x-")).cloned().collect(),
@@ -285,7 +285,7 @@ fn extensions(document: &Node) -> Vec<Entry> {
     }
 }
 
-/// Services without profiles always take part, others where one of theirs is active.
+/// Whether a service takes part: it has no profiles, or one of them is active.
 fn is_active(service: &Node, profiles: &[String]) -> bool {
     let Some(Yaml::List(own)) = service.get("profiles").map(|n| &n.value) else {
         return true;
@@ -314,7 +314,7 @@ fn services(
     {
         match (&mut entry.node.value, entry.key.as_str()) {
             (_, "environment") => interpolate::environment(&mut entry.node, variables),
-            // What need not be there is not waited for where its profile is not active.
+            // A dependency with `required: false` is dropped when its profile is not active.
             (Yaml::Map(entries), _) => entries.retain(|e| {
                 let optional = e.node.get("required").map(|n| &n.value) == Some(&Yaml::Bool(false));
                 !(optional && inactive.contains(&e.key))
@@ -421,7 +421,7 @@ fn exits(node: &Node, problems: &mut Problems) -> Vec<Spanned<ServiceName>> {
     }
 }
 
-/// `after`: a role, a list of roles, or a map of roles to what they are waited for.
+/// `after`: a role, a list of roles, or a map of roles to conditions.
 fn after(node: &Node, problems: &mut Problems) -> Vec<(Spanned<RoleName>, Condition)> {
     let started = |name| (name, Condition::Started);
     match &node.value {
@@ -450,7 +450,7 @@ fn after(node: &Node, problems: &mut Problems) -> Vec<(Spanned<RoleName>, Condit
     }
 }
 
-/// An alias must be one scalar; what it may be made of is known only when its template has run.
+/// An alias must be a scalar. Its characters are checked after its template was rendered.
 fn alias_shape(node: &Node, problems: &mut Problems) {
     match node.scalar() {
         Some(text) if is_template(&text) => {}

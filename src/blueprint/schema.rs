@@ -1,6 +1,6 @@
-//! The JSON Schema of blueprints, made from types that say what the parser reads.
+//! The JSON Schema of blueprints, derived from types that mirror the parser.
 //!
-//! The parser itself is written by hand, because it reports every problem with its place; a test holds the two together.
+//! The parser itself is written by hand, because it reports every problem with its place. A test keeps the two in step.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Lint;
 use crate::compose::SERVICE_KEYS;
 
-/// A topogen blueprint: roles of services, how many of each, which are the ways in and out.
+/// A topogen blueprint: roles of services, how many nodes of each, and which services are entry and exit.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
@@ -19,9 +19,9 @@ pub struct Blueprint {
     name: Option<String>,
     /// Variables for templates; `--set KEY=VALUE` overrides.
     vars: Option<BTreeMap<String, Value>>,
-    /// Options of the shared network, in Compose's words.
+    /// Options of the shared network, as in Compose.
     inout: Option<BTreeMap<String, Value>>,
-    /// Options of every node's private network, in Compose's words.
+    /// Options of every node's private network, as in Compose.
     internal: Option<BTreeMap<String, Value>>,
     /// Where subnets are cut from; `engine` leaves them to the engine.
     addresses: Option<Addresses>,
@@ -38,7 +38,7 @@ pub struct Blueprint {
 #[serde(untagged)]
 #[allow(dead_code)]
 enum Addresses {
-    /// Left to the engine.
+    /// Left to the engine's address pools.
     Engine(Engine),
     /// Cut from a pool.
     Pool {
@@ -52,7 +52,7 @@ enum Addresses {
 #[serde(rename_all = "lowercase")]
 #[allow(dead_code)]
 enum Engine {
-    /// Left to the engine.
+    /// The engine chooses subnets from its own address pools.
     Engine,
 }
 
@@ -61,21 +61,22 @@ enum Engine {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
 struct Role {
-    /// How many nodes, 0 to 10000; absent for the one node that is called as its role.
+    /// How many nodes, 0 to 10000; absent for a single node that has the role's name.
     #[serde(default)]
     #[schemars(schema_with = "count")]
     count: Option<u32>,
     /// Template of a node's name, such as `w-{{ index }}`.
     node: Option<String>,
-    /// The service by which nodes are entered under their name, or a map of services to names.
+    /// The service by which a node is reached under its name, or a map of services to names.
     #[serde(default)]
     #[schemars(schema_with = "entry")]
     entry: Option<String>,
-    /// The services that reach the other nodes and answer to no name there.
+    /// The services that reach other nodes and have no name on the shared network.
     #[serde(default)]
     #[schemars(schema_with = "one_or_many")]
     exit: Option<String>,
-    /// The roles that are up before any of its containers starts: one, a list, or a map to `started` or `healthy`.
+    /// The roles that must be up before any container of this role starts: one, a list, or a map to `started` or
+    /// `healthy`.
     #[serde(default)]
     #[schemars(schema_with = "after")]
     after: Option<String>,
@@ -83,21 +84,21 @@ struct Role {
     #[serde(default)]
     #[schemars(schema_with = "one_or_many")]
     compose: Option<String>,
-    /// Services, in Compose's words.
+    /// Services, as in Compose.
     #[serde(default)]
     #[schemars(schema_with = "services")]
     services: Option<Value>,
     /// Variables for templates, over those of the blueprint.
     vars: Option<BTreeMap<String, Value>>,
-    /// Configs, in Compose's words; a `.j2` file is a template, rendered for each node.
+    /// Configs, as in Compose; a `.j2` file is a template, rendered for each node.
     configs: Option<BTreeMap<String, Value>>,
-    /// Secrets, in Compose's words.
+    /// Secrets, as in Compose.
     secrets: Option<BTreeMap<String, Value>>,
-    /// Named volumes of each node, in Compose's words.
+    /// Named volumes of each node, as in Compose.
     volumes: Option<BTreeMap<String, Value>>,
-    /// Networks of each node beside the private one; external ones, and those with a `name`, are shared.
+    /// Networks of each node besides the private one; external ones, and those with a `name`, are shared.
     networks: Option<BTreeMap<String, Value>>,
-    /// What single nodes have otherwise, by their name.
+    /// What differs for single nodes, by node name.
     overrides: Option<BTreeMap<String, Override>>,
     /// What is said to topogen alone, of this role.
     #[serde(rename = "x-topogen", default)]
@@ -105,7 +106,7 @@ struct Role {
     topogen: Option<Value>,
 }
 
-/// What one node has otherwise.
+/// What differs for one node.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
@@ -164,7 +165,7 @@ fn allow(which: impl Fn(Lint) -> bool) -> Schema {
     })
 }
 
-/// Every key of the Compose specification; what stands under each is Compose's own affair.
+/// An object with every service key of the Compose specification; the values are not described.
 fn services(_: &mut SchemaGenerator) -> Schema {
     let properties: Map<String, Value> = SERVICE_KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
     json_schema!({
@@ -178,14 +179,14 @@ fn services(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The schema, as text.
+/// The schema as JSON text.
 #[must_use]
 pub fn text() -> String {
     let mut schema = SchemaSettings::draft07()
         .into_generator()
         .into_root_schema_for::<Blueprint>();
     schema.insert("title".to_owned(), "topogen blueprint".into());
-    // Extensions are legal wherever Compose has them.
+    // Extensions are allowed wherever Compose allows them.
     schema.insert("patternProperties".to_owned(), json!({"^x-": {}}));
     for pointer in ["/definitions/Role", "/definitions/Override"] {
         if let Some(Value::Object(object)) = schema.pointer_mut(pointer) {

@@ -1,4 +1,4 @@
-//! What must agree with what, inside one blueprint: every fault collected.
+//! Checks references between the parts of one blueprint, and collects every fault.
 
 use std::collections::BTreeSet;
 
@@ -36,14 +36,14 @@ pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
     }
 }
 
-/// The roles that `after` names are there, and none waits for itself, not by way of others either.
+/// Checks that the roles in `after` are defined, and that none waits for itself, directly or by way of others.
 fn order(roles: &[Role], problems: &mut Problems) {
     let names = || roles.iter().map(|r| r.name.value.as_str());
     for role in roles {
         for (after, _) in &role.after {
             if !names().any(|n| n == after.value.as_str()) {
                 problems.push(
-                    Problem::at(after.span, format!("no role `{}`", after.value))
+                    Problem::at(after.span, format!("unknown role `{}`", after.value))
                         .did_you_mean(after.value.as_str(), names().filter(|n| *n != role.name.value.as_str())),
                 );
             }
@@ -74,7 +74,7 @@ fn order(roles: &[Role], problems: &mut Problems) {
     }
 }
 
-/// An override is for a node that the role can have; that it has so many now is not asked.
+/// Checks that the role can have the node that an override names, whatever its current count.
 fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
     let name = role.name.value.as_str();
     let expected = match role.count {
@@ -94,7 +94,7 @@ fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
     }
 }
 
-/// The services of a role, as they are for all its nodes or for one.
+/// The services of a role, either for all of its nodes or for one.
 struct Checked<'a> {
     role: &'a Role,
     services: &'a [Service],
@@ -132,7 +132,7 @@ impl Checked<'_> {
         self.services.iter().map(|s| s.name.value.as_str())
     }
 
-    /// Why a service is not there, where it was left out.
+    /// Why a service does not exist, if it was left out.
     fn left_out(&self, name: &str) -> Option<String> {
         let inactive = self.role.inactive.iter().any(|n| n == name);
         inactive.then(|| format!("`{name}` is left out because none of its `profiles` is active: `--profile NAME`"))
@@ -141,8 +141,8 @@ impl Checked<'_> {
     fn service_exists(&self, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {
         let Some(service) = self.services.iter().find(|s| s.name.value == name.value) else {
             let message = format!(
-                "`{key}` of role `{}` names no service: `{}`",
-                self.role.name.value, name.value
+                "unknown service `{}` in `{key}` of role `{}`",
+                name.value, self.role.name.value
             );
             let problem = Problem::at(name.span, message);
             problems.push(match self.left_out(name.value.as_str()) {
@@ -169,8 +169,9 @@ impl Checked<'_> {
         for network in service.networks.iter().flatten() {
             let key = network.network.value.as_str();
             if !known.contains(&key) {
-                let problem = Problem::at(network.network.span, format!("no network `{key}`"));
-                // Of a Compose file, or of one that `extends` names: its networks stay there.
+                let problem = Problem::at(network.network.span, format!("unknown network `{key}`"));
+                // The reference stands in a Compose file, or in one that `extends` names, and its networks are defined
+                // there.
                 let elsewhere = network.network.span.file != self.role.name.span.file;
                 problems.push(match Instead::of(key, known.iter().copied()) {
                     Instead::OneOf(list) if elsewhere => problem.hint(format!(
@@ -191,15 +192,16 @@ impl Checked<'_> {
                 continue;
             }
             let message = format!(
-                "`{}` of `{}` names no service: `{}`",
-                reference.key, service.name.value, reference.service
+                "unknown service `{}` in `{}` of `{}`",
+                reference.service, reference.key, service.name.value
             );
             let others = self.names().filter(|n| *n != service.name.value.as_str());
             let after = match reference.key.as_str() {
                 "depends_on" => ", `after` of the role waits for other roles",
                 _ => "",
             };
-            // What is not misspelt is likely to be another role's, as where a role takes a part of a Compose file.
+            // A name that is not misspelt is probably a service of another role, since a role may take only a part of a
+            // Compose file.
             let out = format!("`{}: !reset` leaves the key out{after}", reference.key);
             let hint = match (
                 self.left_out(&reference.service),
@@ -231,7 +233,7 @@ impl Checked<'_> {
                 },
                 _ => continue,
             };
-            // A path is the host's, and a template is known for each node only.
+            // A path is one of the host, and a template is known only for each node.
             if name.starts_with(['.', '/', '~'])
                 || name.contains(['\\', '{'])
                 || name.len() == 1
@@ -241,10 +243,7 @@ impl Checked<'_> {
             }
             let problem = Problem::at(
                 place,
-                format!(
-                    "`volumes` of `{}` names none that is defined: `{name}`",
-                    service.name.value
-                ),
+                format!("unknown volume `{name}` in `volumes` of `{}`", service.name.value),
             );
             problems.push(if known().next().is_none() {
                 problem.hint(format!(
@@ -294,7 +293,8 @@ impl Checked<'_> {
                 let problem = Problem::at(
                     place,
                     format!(
-                        "`{section}` of `{}` names none that is defined: `{source}`",
+                        "unknown {} `{source}` in `{section}` of `{}`",
+                        section.trim_end_matches('s'),
                         service.name.value
                     ),
                 );
@@ -334,7 +334,7 @@ impl Checked<'_> {
     }
 }
 
-/// Whether two paths of a container are one, however they are written.
+/// Whether two container paths are the same, however they are written.
 fn same_path(one: &str, other: &str) -> bool {
     fn parts(path: &str) -> impl Iterator<Item = &str> {
         path.split('/').filter(|part| !part.is_empty())
@@ -342,15 +342,15 @@ fn same_path(one: &str, other: &str) -> bool {
     parts(one).eq(parts(other))
 }
 
-/// What a service waits for, by `depends_on` or because it shares something of it, must not wait for it in turn.
+/// Checks that no service waits for itself, by `depends_on` or by sharing something of another service.
 fn cycles(services: &[Service], problems: &mut Problems) {
     let edges =
         |service: &Service| -> Vec<references::Reference> { service.keys.iter().flat_map(references::of).collect() };
-    // 0: not seen, 1: on the way, 2: done.
+    // 0: not visited, 1: on the current path, 2: finished.
     let mut state = vec![0u8; services.len()];
     let index = |name: &str| services.iter().position(|s| s.name.value.as_str() == name);
     for start in 0..services.len() {
-        // Each with the key that led to it, and what is left to follow.
+        // Each service with the key that led to it, and its references that are left to follow.
         let mut path: Vec<(usize, String, Vec<references::Reference>)> = Vec::new();
         if state[start] == 0 {
             state[start] = 1;
@@ -383,7 +383,7 @@ fn cycles(services: &[Service], problems: &mut Problems) {
     }
 }
 
-/// A circle through the services `names`, from each to the next by one of `keys`.
+/// Describes a circle through the services `names`; each refers to the next by one of `keys`.
 fn circle_of<'k>(
     services: &[Service],
     keys: impl Iterator<Item = &'k String>,

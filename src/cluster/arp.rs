@@ -1,7 +1,7 @@
-//! What the ARP table of the engine's host must hold: all containers of a host share one.
+//! The ARP table of the engine's host, which all containers of the host share.
 
-/// How many entries of an ARP table it takes for all on a network to talk to all there, on networks of so many: each has one
-/// of each other.
+/// The ARP entries needed for all containers to talk to all others on their networks, given the number of containers on
+/// each network: each holds one entry for each other.
 #[must_use]
 pub fn pairs(networks: impl IntoIterator<Item = usize>) -> u64 {
     let of = |joined: usize| u64::try_from(joined).unwrap_or(u64::MAX);
@@ -11,7 +11,7 @@ pub fn pairs(networks: impl IntoIterator<Item = usize>) -> u64 {
     entries.fold(0, u64::saturating_add)
 }
 
-/// How to make room for so many entries in the ARP table, with some to spare.
+/// The command that makes room for `entries` in the ARP table, with a reserve.
 #[must_use]
 pub fn grow(entries: u64) -> String {
     let room = entries.next_power_of_two().saturating_mul(2).max(4096);

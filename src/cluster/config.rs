@@ -17,10 +17,10 @@ use crate::compose::ports::ContainerPort;
 pub struct ContainerConfig {
     /// The image, by a name or a digest. Never empty in what is translated.
     pub image: String,
-    /// `command`: its words.
+    /// `command`: the words after the entry point; `None` for the image's.
     #[serde(skip_serializing_if = "unsaid")]
     pub command: Option<Vec<String>>,
-    /// `entrypoint`: its words.
+    /// `entrypoint`: the words that begin the command; `None` for the image's.
     #[serde(skip_serializing_if = "unsaid")]
     pub entrypoint: Option<Vec<String>>,
     /// `environment` and `env_file`: variables by name, in order; `None` takes away one of the image's.
@@ -53,13 +53,13 @@ pub struct ContainerConfig {
     /// `stop_grace_period`: seconds from that signal to its being killed.
     #[serde(skip_serializing_if = "unsaid")]
     pub stop_timeout: Option<i64>,
-    /// `healthcheck`.
+    /// `healthcheck`; `None` for the image's.
     #[serde(skip_serializing_if = "unsaid")]
     pub healthcheck: Option<HealthCheck>,
-    /// `restart`, or `deploy.restart_policy`.
+    /// `restart`, or `deploy.restart_policy`; `None` for no restarts.
     #[serde(skip_serializing_if = "unsaid")]
     pub restart: Option<RestartPolicy>,
-    /// `logging`.
+    /// `logging`; `None` for the engine's default.
     #[serde(skip_serializing_if = "unsaid")]
     pub logging: Option<Logging>,
     /// `runtime`: what runs it, by the name that the engine has for it.
@@ -74,7 +74,7 @@ pub struct ContainerConfig {
     /// `expose`, and the container's side of `ports`.
     #[serde(skip_serializing_if = "unsaid")]
     pub exposed: Option<Vec<ContainerPort>>,
-    /// `ports`.
+    /// `ports`: the container ports that the host publishes.
     #[serde(skip_serializing_if = "unsaid")]
     pub published: Option<Vec<PublishedPort>>,
     /// What it shares of others or of the host, its network aside.
@@ -101,7 +101,7 @@ pub struct ContainerConfig {
     /// `tmpfs`: options of mount(8) by path in the container.
     #[serde(skip_serializing_if = "unsaid")]
     pub tmpfs: Option<BTreeMap<String, String>>,
-    /// `volumes_from`.
+    /// `volumes_from`: containers whose volumes it mounts too.
     #[serde(skip_serializing_if = "unsaid")]
     pub volumes_from: Vec<VolumesFrom>,
 }
@@ -133,7 +133,7 @@ pub struct HealthCheck {
 /// When the engine starts a container again that ended (Compose specification, services, `restart`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RestartPolicy {
-    /// When.
+    /// The condition for a restart.
     pub condition: RestartCondition,
     /// How often at most; `None` for no bound. The engine takes one for [`RestartCondition::OnFailure`] only.
     #[serde(skip_serializing_if = "unsaid")]
@@ -143,9 +143,9 @@ pub struct RestartPolicy {
 /// When a container that ended is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum RestartCondition {
-    /// Never.
+    /// `no`: it is not restarted.
     No,
-    /// Always.
+    /// `always`: it is restarted whenever it exits.
     Always,
     /// Always but where somebody stopped it.
     UnlessStopped,
@@ -179,7 +179,7 @@ pub struct Namespaces {
     /// `userns_mode`: in the engine's words; `host` is the only one there is.
     #[serde(skip_serializing_if = "unsaid")]
     pub user: Option<String>,
-    /// `cgroup`.
+    /// `cgroup`: `None` for the engine's default.
     #[serde(skip_serializing_if = "unsaid")]
     pub cgroup: Option<CgroupMode>,
     /// `isolation`: how it is kept apart, which matters on Windows only.
@@ -190,7 +190,7 @@ pub struct Namespaces {
 /// Whose processes a container sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum PidMode {
-    /// The host's.
+    /// `host`: those of the engine's host.
     Host,
     /// Those of the container of this name or id.
     Container(String),
@@ -211,11 +211,11 @@ impl fmt::Display for PidMode {
 pub enum IpcMode {
     /// Its own, and not even `/dev/shm`.
     None,
-    /// Its own.
+    /// `private`: its own, which no other container may join.
     Private,
     /// Its own, which others may join.
     Shareable,
-    /// The host's.
+    /// `host`: that of the engine's host.
     Host,
     /// That of the container of this name or id.
     Container(String),
@@ -237,9 +237,9 @@ impl fmt::Display for IpcMode {
 /// Whose control groups a container sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum CgroupMode {
-    /// The host's.
+    /// `host`: those of the engine's host.
     Host,
-    /// Its own.
+    /// `private`: a namespace of its own.
     Private,
 }
 
@@ -248,7 +248,7 @@ pub enum CgroupMode {
 pub enum Isolation {
     /// As the engine does by itself.
     Default,
-    /// By namespaces.
+    /// `process`: isolation by namespaces.
     Process,
     /// By a virtual machine.
     HyperV,
@@ -274,7 +274,7 @@ pub struct Resolver {
 /// A name that a container resolves by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExtraHost {
-    /// The name.
+    /// The host name to resolve.
     pub name: String,
     /// Its address without brackets, or `host-gateway` for that of the host.
     pub address: String,

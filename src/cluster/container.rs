@@ -10,13 +10,13 @@ use super::{ContainerConfig, EndpointSpec, FileSpec, HostPort, MountSource, labe
 use crate::compose::Condition;
 use crate::name::{ContainerName, NetworkName, NodeName, ServiceName};
 
-/// A container to be.
+/// A desired container.
 ///
 /// Its hash is over what is serialized: all but what is skipped here, and what it waits for. Nothing said is nothing
 /// serialized, so that a topogen that knows more keys recreates no container that has none of them.
 #[derive(Debug, Clone, Serialize)]
 pub struct ContainerSpec {
-    /// Its name in the engine.
+    /// The name in the engine.
     pub name: ContainerName,
     /// Its node; the hash is over its label.
     #[serde(skip)]
@@ -35,7 +35,7 @@ pub struct ContainerSpec {
     /// on networks of its own are its endpoints'.
     #[serde(skip_serializing_if = "unsaid")]
     pub links: Vec<ContainerLink>,
-    /// Containers that it waits for before it starts.
+    /// Containers that must reach a condition before this one starts.
     #[serde(skip)]
     pub after: Vec<Dependency>,
     /// Containers that must be there before it is made, because it shares something of theirs: it is recreated with them.
@@ -47,13 +47,13 @@ pub struct ContainerSpec {
     /// Anonymous volumes of the container that it replaces. They are not what the blueprint says, so no part of the hash.
     #[serde(skip)]
     pub carried: Vec<CarriedVolume>,
-    /// When its image is fetched.
+    /// When the image is pulled.
     #[serde(skip)]
     pub pull: Pull,
-    /// The platform that its image is asked for, as `linux/arm64`; `None`: the engine's own.
+    /// The platform of the image: `linux/arm64`; `None` for the engine's own.
     #[serde(skip_serializing_if = "unsaid")]
     pub platform: Option<String>,
-    /// Files that are put into it before it starts.
+    /// Files that are copied into it before it starts.
     #[serde(skip_serializing_if = "unsaid")]
     pub files: Vec<FileSpec>,
     /// What it has in common with all containers of its service.
@@ -64,7 +64,7 @@ pub struct ContainerSpec {
 }
 
 impl ContainerSpec {
-    /// Its image.
+    /// The image of the container.
     #[must_use]
     pub fn image(&self) -> &str {
         &self.config.image
@@ -108,8 +108,8 @@ impl ContainerSpec {
         mounts.chain(tmpfs).map(str::to_owned).collect()
     }
 
-    /// The same, taking over the anonymous `volumes` of a container that it replaces: name, and where. Its hash is over
-    /// what the blueprint says, so it stays.
+    /// The same container with the anonymous `volumes` of the one it replaces, as pairs of name and path. The hash
+    /// covers only what the blueprint says, so it does not change.
     #[must_use]
     pub fn carrying(&self, volumes: &[(String, String)]) -> Self {
         let mut spec = self.clone();
@@ -133,7 +133,7 @@ impl ContainerSpec {
 pub enum NetworkMode {
     /// Nobody's: it has none.
     None,
-    /// The host's.
+    /// The network namespace of the engine's host.
     Host,
     /// That of the container of this name or id.
     Container(String),
@@ -181,18 +181,18 @@ pub struct CarriedVolume {
 /// A container that another one waits for (Compose specification, services, `depends_on`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dependency {
-    /// Its name.
+    /// The name of the container.
     pub container: ContainerName,
-    /// What it is waited for.
+    /// The condition to wait for.
     pub condition: Condition,
-    /// Whether the other cannot start without it.
+    /// Whether the dependent container cannot start without it.
     pub required: bool,
-    /// Whether the other is started again when it is.
+    /// Whether the dependent container restarts when it does.
     pub restart: bool,
 }
 
 impl Dependency {
-    /// On `container`, that it has started.
+    /// A dependency on `container` having started.
     #[must_use]
     pub fn started(container: ContainerName) -> Self {
         Self {
@@ -204,16 +204,16 @@ impl Dependency {
     }
 }
 
-/// When an image is fetched (Compose specification, services, `pull_policy`).
+/// When an image is pulled (Compose specification, services, `pull_policy`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pull {
     /// At each `up`.
     Always,
-    /// Never.
+    /// Never; it must be on the engine.
     Never,
-    /// Where it is not on the engine.
+    /// If it is not on the engine.
     #[default]
     Missing,
-    /// At an `up` that finds it fetched more than so many seconds ago.
+    /// At an `up`, if it was last pulled more than this many seconds ago.
     Every(u64),
 }

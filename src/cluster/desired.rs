@@ -1,4 +1,4 @@
-//! What a cluster is to be, as one target is asked for it.
+//! The desired state of a cluster.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use crate::name::{ClusterName, NodeName, RoleName};
 use crate::topology::RoleOrder;
 use crate::topology::address::Layout;
 
-/// What topogen wants of the engine for one cluster.
+/// What topogen wants the engine to hold for one cluster.
 #[derive(Debug)]
 pub struct Desired {
-    /// The cluster.
+    /// The name of the cluster.
     pub cluster: ClusterName,
-    /// All roles of the blueprint, those without a node too.
+    /// All roles of the blueprint, including those without nodes.
     pub roles: Vec<RoleName>,
-    /// Which role starts after which.
+    /// Which role starts after which other role.
     pub order: Vec<RoleOrder>,
-    /// The shared network.
+    /// The network that joins all nodes.
     pub inout: Arc<NetworkSpec>,
-    /// Other networks that nodes share.
+    /// Other networks that several nodes share.
     pub shared: Vec<Arc<NetworkSpec>>,
     /// The nodes, in the order of the topology.
     pub nodes: Vec<DesiredNode>,
-    /// Named volumes, those of all nodes, each name once.
+    /// Named volumes of all nodes, each name once.
     pub volumes: Vec<Arc<VolumeSpec>>,
-    /// How subnets lie; `None` where the engine chooses.
+    /// Where subnets come from; `None` if the engine chooses them.
     pub layout: Option<Layout>,
-    /// What of it not every engine knows.
+    /// Features that need a minimum version of the engine's API.
     pub needs: Vec<Need>,
 }
 
 impl Desired {
-    /// All its networks: the shared ones, then each node's.
+    /// All networks: the shared ones first, then those of each node.
     pub fn networks(&self) -> impl Iterator<Item = &Arc<NetworkSpec>> {
         let own = self.nodes.iter().flat_map(|n| &n.networks);
         [&self.inout].into_iter().chain(&self.shared).chain(own)
@@ -43,33 +43,33 @@ impl Desired {
         self.nodes.iter().flat_map(|n| &n.containers)
     }
 
-    /// Whether any of its containers takes a port of the host.
+    /// Whether any container publishes a port of the host.
     #[must_use]
     pub fn host_ports(&self) -> bool {
         self.containers().any(|c| c.publishes())
     }
 }
 
-/// A node to be.
+/// A desired node.
 #[derive(Debug)]
 pub struct DesiredNode {
-    /// Its name.
+    /// The name of the node.
     pub name: NodeName,
-    /// Its role.
+    /// The role of the node.
     pub role: RoleName,
-    /// Its private networks.
+    /// The private networks of the node.
     pub networks: Vec<Arc<NetworkSpec>>,
-    /// Its containers.
+    /// The containers of the node, in the order of its services.
     pub containers: Vec<Arc<ContainerSpec>>,
 }
 
-/// Something that engines know from some version of their API on.
+/// A feature that engines support from some version of their API on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// The version, major and minor.
+    /// The minimum API version, major and minor.
     pub api: (usize, usize),
-    /// The path of what needs it.
+    /// The path of the key that needs the feature.
     pub path: String,
-    /// Where that was written.
+    /// Where the key is written; `None` if the place is unknown.
     pub place: Option<Span>,
 }

@@ -4,26 +4,26 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// A config or secret in a container. Nothing is mounted from the engine's host, which need not be this one.
+/// A config or secret in a container. It is copied rather than mounted, because the engine's host need not be this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileSpec {
-    /// Its path in the container.
+    /// The path in the container.
     pub target: String,
-    /// What may be done with it, as in chmod(1).
+    /// The permission bits, as in chmod(1).
     pub mode: u32,
-    /// Its owner.
+    /// The numeric user ID of the owner.
     pub uid: u64,
-    /// Its group.
+    /// The numeric group ID of the owner.
     pub gid: u64,
-    /// SHA-256 of its content, which the container's hash is over.
+    /// The SHA-256 of the content, which is part of the container's hash.
     pub digest: String,
-    /// What is in it.
+    /// The content, copied as it is.
     #[serde(skip)]
     pub content: Arc<[u8]>,
 }
 
 impl FileSpec {
-    /// Its directory, and its name there.
+    /// The directory, and the name in it.
     #[must_use]
     pub fn place(&self) -> (&str, &str) {
         match self.target.rsplit_once('/') {

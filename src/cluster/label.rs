@@ -1,77 +1,77 @@
-//! The labels that topogen writes and reads. They are the only state there is.
+//! The labels that topogen writes and reads. They are the only state.
 
 use crate::compose::Condition;
 
-/// Begins every label of topogen's own.
+/// The prefix of all of topogen's own labels.
 pub const PREFIX: &str = "io.topogen.";
-/// The cluster a thing belongs to; without it topogen touches nothing.
+/// The cluster of a resource. Topogen never changes a resource without it.
 pub const CLUSTER: &str = "io.topogen.cluster";
-/// A container's role.
+/// The role of a container's node.
 pub const ROLE: &str = "io.topogen.role";
-/// A container's or private network's node.
+/// The node of a container or private network.
 pub const NODE: &str = "io.topogen.node";
-/// A container's service, by its name inside the node.
+/// The service of a container, by its name inside the node.
 pub const SERVICE: &str = "io.topogen.service";
-/// What a container answers to on the network of all nodes, by spaces; blank where it answers to nothing there.
+/// The names of a container on the shared network, separated by spaces; empty if it has none there.
 pub const NAMES: &str = "io.topogen.names";
-/// A hash over all that made a container or network.
+/// A hash of everything that a container or network was created from.
 pub const CONFIG_HASH: &str = "io.topogen.config-hash";
-/// What a container was asked to be, in the blueprint's words and as JSON: by it `up` says what changed.
+/// What a container was created from, in the blueprint's terms and as JSON; `up` compares it to say what changed.
 pub const DEFINITION: &str = "io.topogen.definition";
-/// The roles that a container's role starts after, and stops before, with commas between them.
+/// The roles that the container's role starts after and stops before, separated by commas.
 pub const AFTER: &str = "io.topogen.after";
-/// Anonymous volumes that a container took over from the one it replaced, with commas between them.
+/// Anonymous volumes taken over from the container that this one replaced, separated by commas.
 pub const CARRIED: &str = "io.topogen.carried";
-/// On an anonymous volume: that it is there for configs and secrets alone.
+/// On an anonymous volume: it exists only for configs and secrets.
 pub const FILES: &str = "io.topogen.files";
-/// The blueprint it came from.
+/// The path of the blueprint that a container was created from.
 pub const BLUEPRINT: &str = "io.topogen.blueprint";
-/// What a short-lived container of topogen's own is for: no part of any topology.
+/// The purpose of a short-lived container of topogen's own, which belongs to no topology.
 pub const HELPER: &str = "io.topogen.helper";
 
-/// The label by which an image tells which executable it was made from.
+/// On an image: the identity of the executable that it was built from.
 pub const EXECUTABLE: &str = "io.topogen.executable";
 
-/// Compose's labels, by which `docker compose` finds its own (docker/compose `pkg/api/labels.go`).
+/// Compose's labels, by which `docker compose` finds its resources (docker/compose `pkg/api/labels.go`).
 pub mod compose {
-    /// The project.
+    /// The project of the resource.
     pub const PROJECT: &str = "com.docker.compose.project";
-    /// The service, by its key.
+    /// The key of the service.
     pub const SERVICE: &str = "com.docker.compose.service";
-    /// The network, by its key.
+    /// The key of the network.
     pub const NETWORK: &str = "com.docker.compose.network";
-    /// The volume, by its key.
+    /// The key of the volume.
     pub const VOLUME: &str = "com.docker.compose.volume";
-    /// What a container depends on, as `db:service_healthy:false`: key, condition, whether it restarts with it.
+    /// The dependencies of a container, as `db:service_healthy:false`: key, condition, whether it restarts with it.
     pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
-    /// Which replica, from 1.
+    /// The number of the replica, from 1.
     pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
-    /// Whether `docker compose run` made it.
+    /// Whether `docker compose run` created the container.
     pub const ONEOFF: &str = "com.docker.compose.oneoff";
-    /// Compose's own hash; without it `docker compose ps` does not see a container.
+    /// Compose's own hash. Without it, `docker compose ps` ignores a container.
     pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
-    /// What made it.
+    /// The version of the program that created the resource.
     pub const VERSION: &str = "com.docker.compose.version";
-    /// The files of the project.
+    /// The paths of the project's files.
     pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
-    /// The directory of the project.
+    /// The path of the project's directory.
     pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 }
 
-/// What a container depends on, as [`compose::DEPENDS_ON`] says it.
+/// One entry of [`compose::DEPENDS_ON`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DependsOn<'a> {
-    /// The service, by its key.
+    /// The key of the service depended on.
     pub key: &'a str,
-    /// What it is waited for.
+    /// The condition to wait for.
     pub condition: Condition,
     /// Whether the container restarts with it.
     pub restart: bool,
 }
 
 impl<'a> DependsOn<'a> {
-    /// Reads the value of the label. An entry without a key is passed over, and an unknown condition is that it started,
-    /// because others may have written the label.
+    /// Parses the label. Entries without a key are skipped and an unknown condition becomes "started", because other
+    /// programs write the label too.
     pub fn parse(value: &'a str) -> impl Iterator<Item = Self> {
         value.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
             let mut fields = entry.split(':');
@@ -87,7 +87,7 @@ impl<'a> DependsOn<'a> {
         })
     }
 
-    /// Writes the value of the label.
+    /// The value of the label.
     pub fn join(entries: impl IntoIterator<Item = Self>) -> String {
         let entries = entries.into_iter().map(|d| {
             let condition = match d.condition {

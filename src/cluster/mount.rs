@@ -18,11 +18,11 @@ pub struct Mount {
     /// `cached`, `delegated` or `consistent`, which Docker Desktop once knew; `None` where nothing is said.
     #[serde(skip_serializing_if = "unsaid")]
     pub consistency: Option<String>,
-    /// What.
+    /// What is mounted there.
     pub source: MountSource,
 }
 
-/// What is mounted.
+/// The source of a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum MountSource {
     /// A path of the engine's host.
@@ -94,11 +94,11 @@ pub struct VolumeOptions {
 pub enum Propagation {
     /// Not at all, and neither are those below them.
     Rprivate,
-    /// Not at all.
+    /// `private`: not shared.
     Private,
     /// In both directions, and so are those below them.
     Rshared,
-    /// In both directions.
+    /// `shared`: in both directions.
     Shared,
     /// From the host to the container, and so are those below them.
     Rslave,
@@ -145,7 +145,7 @@ pub enum Recursive {
 pub enum Relabel {
     /// `z`: together with others.
     Shared,
-    /// `Z`: it alone.
+    /// `Z`: for this container alone.
     Private,
 }
 

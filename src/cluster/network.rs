@@ -13,7 +13,7 @@ use crate::name::{NetworkName, NodeName};
 /// Its hash is over what is serialized, and over the size of its subnet: where that lies may differ from engine to engine.
 #[derive(Debug, Clone, Serialize)]
 pub struct NetworkSpec {
-    /// Its name in the engine.
+    /// The name in the engine.
     pub name: NetworkName,
     /// The node it belongs to; `None` where several share it. The hash is over its label.
     #[serde(skip)]

@@ -1,4 +1,4 @@
-//! What runs, as a target was observed to hold it.
+//! What was observed on an engine.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -11,41 +11,41 @@ use super::label::{self, DependsOn};
 use crate::fake;
 use crate::name::ClusterName;
 
-/// What was found on the engine.
+/// All that was observed on one engine.
 #[derive(Debug, Default, Clone)]
 pub struct Observed {
     /// The containers of the cluster.
     pub containers: Vec<ObservedContainer>,
-    /// All other containers: their names and ports are taken, and they may be on the cluster's networks.
+    /// All other containers. Their names and ports are taken, and they may be on the cluster's networks.
     pub foreign: Vec<ObservedContainer>,
-    /// All networks of the engine: foreign ones have names and subnets too.
+    /// All networks of the engine. Names and subnets of foreign ones are taken.
     pub networks: Vec<ObservedNetwork>,
-    /// The images there.
+    /// All images of the engine.
     pub images: Vec<ObservedImage>,
-    /// All volumes of the engine, foreign ones too.
+    /// All volumes of the engine, including foreign ones.
     pub volumes: Vec<ObservedVolume>,
-    /// What the engine's host has beside its engine; nothing where that is out of sight.
+    /// What the engine's host holds besides containers; empty if the host cannot be observed.
     pub host: ObservedHost,
 }
 
-/// Containers, whoever made them, each inspected; and every network of the engine.
+/// Inspected containers, and all networks of the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspected {
-    /// Containers of a cluster, and all others on its networks, by name.
+    /// The containers of a cluster and all others on its networks, by name.
     pub containers: Vec<ObservedContainer>,
-    /// Every network.
+    /// All networks of the engine.
     pub networks: Vec<ObservedNetwork>,
 }
 
 impl Observed {
-    /// Names of foreign containers on `network`.
+    /// The names of foreign containers on `network`.
     #[must_use]
     pub fn guests(&self, network: &ObservedNetwork) -> Vec<String> {
         let on_it = self.foreign.iter().filter(|c| c.is_on(network));
         on_it.map(|c| c.name.clone()).collect()
     }
 
-    /// The names of containers and networks that were not there `before`, or others under the same name.
+    /// The names of containers and networks that `before` does not have, or has with another ID.
     pub fn came_since<'a>(&'a self, before: &Self) -> impl Iterator<Item = &'a str> {
         let containers = before.containers.iter().map(|c| &c.id);
         let ids: HashSet<String> = containers
@@ -58,7 +58,7 @@ impl Observed {
             .map(|(_, name)| name.as_str())
     }
 
-    /// The image that `name` means, with a tag or without.
+    /// The image that `name` refers to, with or without a tag.
     #[must_use]
     pub fn image(&self, name: &str) -> Option<&ObservedImage> {
         let short = name.strip_prefix("docker.io/").unwrap_or(name);
@@ -82,35 +82,35 @@ impl Observed {
 /// An image on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedImage {
-    /// Its id.
+    /// The ID, `sha256:…`.
     pub id: String,
-    /// Its names, each with a tag.
+    /// The names with a tag.
     pub tags: Vec<String>,
-    /// Its names, each with a digest.
+    /// The names with a digest.
     pub digests: Vec<String>,
-    /// Whether it is a fake image, of any build of topogen.
+    /// Whether it is a fake image of any build of topogen.
     pub fake: bool,
 }
 
-/// What the engine's host reaches and where it listens, beside its engine.
+/// The routes and listening ports of the engine's host.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ObservedHost {
-    /// Networks that the host has a route to, and by which interface; not the default route.
+    /// Networks that the host has a route to, with the interface; without the default route.
     pub routes: Vec<(Ipv4Net, String)>,
-    /// Ports that somebody listens on.
+    /// Ports that a program listens on.
     pub ports: Vec<HostPort>,
-    /// What is left for more containers; `None` where the host cannot be looked at.
+    /// The resources left for more containers; `None` if the host cannot be observed.
     pub room: Option<Room>,
 }
 
-/// What a host has left for more containers.
+/// The resources that a host has left for more containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes of memory that can be had without swapping (proc(5), `MemAvailable`).
+    /// Bytes of memory available without swapping (proc(5), `MemAvailable`).
     pub memory: u64,
-    /// Processes and threads that may still begin (proc(5), `pid_max`, `threads-max`, `loadavg`).
+    /// Processes and threads that can still be created (proc(5), `pid_max`, `threads-max`, `loadavg`).
     pub tasks: u64,
-    /// Entries that the ARP table of all its containers takes (ip-sysctl, `neigh/default/gc_thresh3`).
+    /// The capacity of the ARP table that all containers share (ip-sysctl, `neigh/default/gc_thresh3`).
     pub neighbours: u64,
     /// Instances of inotify(7) that one user's processes have together (proc_sys_fs(5), `inotify/max_user_instances`), where
     /// each container takes one; `None` where it takes none, as with control groups of version 1.
@@ -120,16 +120,16 @@ pub struct Room {
 /// A port of the engine's host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct HostPort {
-    /// The address; all of them where it is unspecified.
+    /// The address; unspecified for all addresses.
     pub address: IpAddr,
-    /// The port.
+    /// The port number.
     pub port: u16,
-    /// Whether it is of UDP, not TCP.
+    /// Whether the protocol is UDP; otherwise TCP.
     pub udp: bool,
 }
 
 impl HostPort {
-    /// Whether both cannot be listened on at once.
+    /// Whether the two ports cannot be bound at the same time.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
         let any = |a: &Self| a.address.is_unspecified();
@@ -146,65 +146,65 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// A container of a target, ours or not.
+/// A container on the engine, of the cluster or not.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ObservedContainer {
-    /// The engine's id, 64 hexadecimal digits.
+    /// The engine's ID, 64 hexadecimal digits.
     pub id: String,
-    /// Its name.
+    /// The name in the engine, without the leading slash.
     pub name: String,
-    /// Its labels; those of its image are among them.
+    /// The labels, including those of its image.
     pub labels: BTreeMap<String, String>,
-    /// What it is doing.
+    /// The state of its process.
     pub state: State,
-    /// What its healthcheck says; `None` where it has none, or does not run.
+    /// The result of the healthcheck; `None` without one, or if the container does not run.
     pub health: Option<Health>,
-    /// The status it ended with; `None` where it has not.
+    /// The exit status; `None` if it has not exited.
     pub exit: Option<i32>,
-    /// The image it was made of, as it was called then. Where that name is another image's now, a list gives the id.
+    /// The name of its image when it was created. If the name means another image now, a list gives the ID instead.
     pub image: String,
-    /// The id of that image.
+    /// The ID of that image.
     pub image_id: String,
-    /// The networks it is on, by their names.
+    /// The networks it is on.
     pub endpoints: Vec<ObservedEndpoint>,
-    /// Its published ports: the host's, and its own as `80/tcp`.
+    /// The published ports: the host's, and the container's as `80/tcp`.
     pub ports: Vec<(HostPort, String)>,
-    /// Volumes it mounts: name, and where.
+    /// The mounted volumes, as pairs of name and path.
     pub mounts: Vec<(String, String)>,
-    /// What only an inspection says; `None` where it was listed alone.
+    /// What only an inspection returns; `None` if the container was only listed.
     pub details: Option<Details>,
 }
 
-/// What an inspection says of a container beyond what a list does (`GET /containers/{id}/json`).
+/// What an inspection returns in addition to a list (`GET /containers/{id}/json`).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Details {
-    /// Its host name.
+    /// The host name of the container.
     pub hostname: String,
-    /// Why the engine could not start it the last time, in the engine's words; empty where it could, or never tried.
+    /// The engine's message if it could not start the container the last time; empty otherwise.
     pub start_error: String,
 }
 
-/// A container on a network.
+/// The connection of a container to a network.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct ObservedEndpoint {
-    /// The network's name.
+    /// The name of the network.
     pub network: String,
-    /// The network's id; empty until the container has run.
+    /// The ID of the network; empty until the container has run.
     #[serde(skip)]
     pub network_id: String,
-    /// The container's address there; `None` unless it runs.
+    /// The container's address on the network; `None` unless it runs.
     #[serde(serialize_with = "address_or_nothing")]
     pub address: Option<Ipv4Addr>,
-    /// The aliases it was created with, and those that the engine added; `None` where it was only listed.
+    /// The aliases given at creation and those that the engine added; `None` if the container was only listed.
     #[serde(skip)]
     pub aliases: Option<Vec<String>>,
-    /// Every name by which the engine's resolver knows it there, in lower case and sorted; an inspection says them, a list
-    /// none.
+    /// All names that the engine's resolver knows for it on the network, in lower case and sorted; empty if the
+    /// container was only listed.
     #[serde(skip)]
     pub names: Vec<String>,
 }
 
-/// Programs that read `ps --format json` find an empty string where there is no address.
+/// Programs that read `ps --format json` expect an empty string if there is no address.
 fn address_or_nothing<S: serde::Serializer>(address: &Option<Ipv4Addr>, serializer: S) -> Result<S::Ok, S::Error> {
     match address {
         Some(address) => serializer.collect_str(address),
@@ -213,49 +213,49 @@ fn address_or_nothing<S: serde::Serializer>(address: &Option<Ipv4Addr>, serializ
 }
 
 impl ObservedContainer {
-    /// One of its labels; empty where it has none.
+    /// The value of the label `key`; empty if it is absent.
     #[must_use]
     pub fn label(&self, key: &str) -> &str {
         self.labels.get(key).map_or("", String::as_str)
     }
 
-    /// Its cluster; empty where it is of none.
+    /// The cluster; empty if it belongs to none.
     #[must_use]
     pub fn cluster(&self) -> &str {
         self.label(label::CLUSTER)
     }
 
-    /// Its node; empty where it is of none.
+    /// The node; empty if it belongs to none.
     #[must_use]
     pub fn node(&self) -> &str {
         self.label(label::NODE)
     }
 
-    /// Its role; empty where it is of none.
+    /// The role; empty if it belongs to none.
     #[must_use]
     pub fn role(&self) -> &str {
         self.label(label::ROLE)
     }
 
-    /// Its service, by its name inside the node; empty where it is of none.
+    /// The service, by its name inside the node; empty if it belongs to none.
     #[must_use]
     pub fn service(&self) -> &str {
         self.label(label::SERVICE)
     }
 
-    /// Its Compose project; empty where it is of none.
+    /// The Compose project; empty if it belongs to none.
     #[must_use]
     pub fn project(&self) -> &str {
         self.label(label::compose::PROJECT)
     }
 
-    /// Its service, by its key in the Compose project; empty where it is of none.
+    /// The service, by its key in the Compose project; empty if it belongs to none.
     #[must_use]
     pub fn service_key(&self) -> &str {
         self.label(label::compose::SERVICE)
     }
 
-    /// Its service, by its key in the Compose project; its own name where it is of no project.
+    /// The service, by its key in the Compose project; the container's name if it belongs to no project.
     #[must_use]
     pub fn service_key_or_name(&self) -> &str {
         match self.service_key() {
@@ -264,18 +264,18 @@ impl ObservedContainer {
         }
     }
 
-    /// Which of its service's containers it is, from 1.
+    /// The number among the containers of its service, from 1.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.label(label::compose::CONTAINER_NUMBER).parse().unwrap_or(1)
     }
 
-    /// The services that it depends on.
+    /// The services that it depends on, according to its label.
     pub fn depends_on(&self) -> impl Iterator<Item = DependsOn<'_>> {
         DependsOn::parse(self.label(label::compose::DEPENDS_ON))
     }
 
-    /// The roles that its role starts after.
+    /// The roles that its role starts after, according to its label.
     pub fn after(&self) -> impl Iterator<Item = &str> {
         self.label(label::AFTER).split(',').filter(|role| !role.is_empty())
     }
@@ -287,18 +287,18 @@ impl ObservedContainer {
             .filter(|volume| !volume.is_empty())
     }
 
-    /// What it was to answer to on the network of all nodes.
+    /// The names that it should have on the shared network, according to its label.
     pub fn entry_names(&self) -> impl Iterator<Item = &str> {
         self.label(label::NAMES).split(' ').filter(|name| !name.is_empty())
     }
 
-    /// Its endpoint on the network of this id.
+    /// Its endpoint on the network with this ID.
     #[must_use]
     pub fn endpoint(&self, network_id: &str) -> Option<&ObservedEndpoint> {
         self.endpoints.iter().find(|e| e.network_id == network_id)
     }
 
-    /// Whether it is on `network`, by name where it has never run and the engine says no id.
+    /// Whether it is on `network`; compared by name if it has never run and the engine reports no ID.
     #[must_use]
     pub fn is_on(&self, network: &ObservedNetwork) -> bool {
         self.endpoints.iter().any(|n| match n.network_id.as_str() {
@@ -307,33 +307,34 @@ impl ObservedContainer {
         })
     }
 
-    /// Whether it runs, and is not frozen.
+    /// Whether it runs and is not paused.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.state == State::Running
     }
 
-    /// Whether it runs, and is well where that is asked of it.
+    /// Whether it runs, and is healthy if it has a healthcheck.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.runs() && matches!(self.health, None | Some(Health::Healthy))
     }
 
-    /// Whether the engine gives it `name` by itself on every network: the start of its id, its own name, its host's.
+    /// Whether `name` is one that the engine gives it on every network: a prefix of its ID, its name, or its host name.
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.id.starts_with(name) || name.eq_ignore_ascii_case(&self.name) || self.is_hostname(name)
     }
 
-    /// Whether `name` is its host's; never where it was only listed.
+    /// Whether `name` is its host name; `false` if it was only listed.
     #[must_use]
     pub fn is_hostname(&self, name: &str) -> bool {
         let details = self.details.as_ref();
         details.is_some_and(|d| d.hostname.eq_ignore_ascii_case(name))
     }
 
-    /// The aliases of `endpoint`, one of its own, that somebody chose, each once: neither the engine's nor its service's key, which
-    /// Compose adds on every network. Its own name counts where that is its node's, too. `None` where it was only listed.
+    /// The aliases of `endpoint` that somebody chose, each once: without those that the engine adds and without the
+    /// service's key, which Compose adds on every network. The container's name counts if it is also its node's name.
+    /// `None` if the container was only listed.
     #[must_use]
     pub fn chosen_aliases<'a>(&self, endpoint: &'a ObservedEndpoint) -> Option<Vec<&'a str>> {
         let mut chosen: Vec<&str> = Vec::new();
@@ -346,46 +347,46 @@ impl ObservedContainer {
         Some(chosen)
     }
 
-    /// Why the engine could not start it the last time, in the engine's words; empty where it could, never tried, or it was
-    /// only listed.
+    /// The engine's message if it could not start the container the last time; empty otherwise, or if it was only
+    /// listed.
     #[must_use]
     pub fn start_error(&self) -> &str {
         self.details.as_ref().map_or("", |d| &d.start_error)
     }
 
-    /// Whether it is a fake, which says who it is.
+    /// Whether it runs the fake service.
     #[must_use]
     pub fn is_fake(&self) -> bool {
         fake::is_image(&self.image)
     }
 
-    /// Whether topogen's executable is in it, by whatever name its image goes: containers inherit an image's labels.
+    /// Whether topogen's executable is in it, whatever its image is called: containers inherit an image's labels.
     #[must_use]
     pub fn has_probe(&self) -> bool {
         self.labels.contains_key(label::EXECUTABLE)
     }
 
-    /// Whether it is one of topogen's own that asks in another's stead.
+    /// Whether it is a container of topogen's own that runs the probe on behalf of another.
     #[must_use]
     pub fn is_helper(&self) -> bool {
         self.labels.contains_key(label::HELPER)
     }
 }
 
-/// What a healthcheck says (Engine API, `Health.Status`).
+/// The result of a healthcheck (Engine API, `Health.Status`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// Nothing yet.
+    /// No result yet.
     Starting,
-    /// All is well.
+    /// The last check passed.
     Healthy,
-    /// It failed as often as it may.
+    /// The number of consecutive failures reached the limit.
     Unhealthy,
 }
 
 impl Health {
-    /// What the engine means by `word`; `None` where there is no healthcheck.
+    /// Parses the engine's `word`; `None` without a healthcheck.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
@@ -407,30 +408,29 @@ impl Health {
     }
 }
 
-/// What a container is doing (Engine API, `ContainerSummary.State`).
+/// The state of a container (Engine API, `ContainerSummary.State`).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Made, never started.
+    /// Created, never started.
     #[default]
     Created,
-    /// Running.
+    /// The main process runs.
     Running,
-    /// Frozen.
+    /// All processes are frozen.
     Paused,
-    /// Between two runs.
+    /// Between two runs, by its restart policy.
     Restarting,
-    /// Ended.
+    /// The main process has exited.
     Exited,
-    /// On its way out.
+    /// Being removed.
     Removing,
-    /// The engine could not clean up after it.
+    /// The engine failed to clean up after it.
     Dead,
 }
 
 impl State {
-    /// What the engine means by `word`. A container that is `stopping` counts as ended, and one of which nothing is said
-    /// as never started.
+    /// Parses the engine's `word`. `stopping` counts as exited, and an empty word as created.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -459,31 +459,31 @@ impl State {
     }
 }
 
-/// A network of the engine, ours or not (`GET /networks`).
+/// A network on the engine, of the cluster or not (`GET /networks`).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ObservedNetwork {
-    /// The engine's id.
+    /// The engine's ID.
     pub id: String,
-    /// Its name, which others may bear too.
+    /// The name, which need not be unique.
     pub name: String,
-    /// `bridge`, `overlay`, …
+    /// The driver: `bridge`, `overlay`, …
     pub driver: String,
-    /// Whether it has no way out.
+    /// Whether it has no route to the outside.
     pub internal: bool,
-    /// Whether it is told to let others at its addresses (`com.docker.network.bridge.gateway_mode_ipv4`).
+    /// Whether other networks may reach its addresses (`com.docker.network.bridge.gateway_mode_ipv4`).
     pub routed: bool,
-    /// Its labels.
+    /// All labels of the network.
     pub labels: BTreeMap<String, String>,
-    /// Its IPv4 subnets.
+    /// The IPv4 subnets.
     pub subnets: Vec<Ipv4Net>,
 }
 
-/// A volume of the engine, ours or not.
+/// A volume on the engine, of the cluster or not (`GET /volumes`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedVolume {
-    /// Its name, which no other bears.
+    /// The name, which is unique.
     pub name: String,
-    /// Its labels.
+    /// All labels of the volume.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -496,25 +496,25 @@ impl ObservedVolume {
 }
 
 impl ObservedNetwork {
-    /// One of its labels; empty where it has none.
+    /// The value of the label `key`; empty if it is absent.
     #[must_use]
     pub fn label(&self, key: &str) -> &str {
         self.labels.get(key).map_or("", String::as_str)
     }
 
-    /// Its node; empty where it is no node's own.
+    /// The node; empty if several nodes share it.
     #[must_use]
     pub fn node(&self) -> &str {
         self.label(label::NODE)
     }
 
-    /// Its cluster; empty where it is of none.
+    /// The cluster; empty if it belongs to none.
     #[must_use]
     pub fn cluster(&self) -> &str {
         self.label(label::CLUSTER)
     }
 
-    /// Its Compose project; empty where it is of none.
+    /// The Compose project; empty if it belongs to none.
     #[must_use]
     pub fn project(&self) -> &str {
         self.label(label::compose::PROJECT)
@@ -556,7 +556,7 @@ mod tests {
     fn a_container_called_as_its_node_answers_to_the_nodes_name() {
         let of_default_name = ["kibana-web-1", "kibana-web", "kibana", "0123456789ab", "BOX"];
         assert_eq!(chosen("kibana-web-1", &of_default_name), ["kibana"]);
-        // Engines up to 24 list it twice.
+        // Engines up to 24 list the name twice.
         let twice = ["kibana", "kibana-web", "kibana", "0123456789ab"];
         assert_eq!(chosen("kibana", &twice), ["kibana"]);
         assert_eq!(chosen("kibana", &["kibana", "kibana-web"]), ["kibana"]);

@@ -10,11 +10,11 @@ use crate::compose::ports::{ContainerPort, Protocol};
 /// A port of a container that the engine's host offers (Compose specification, services, `ports`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PublishedPort {
-    /// The container's.
+    /// The port of the container.
     pub container: ContainerPort,
     /// The host's address; `None` for all of them.
     pub address: Option<IpAddr>,
-    /// The host's port.
+    /// The port of the host, or how the engine chooses it.
     pub host: PortChoice,
 }
 

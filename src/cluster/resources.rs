@@ -10,7 +10,7 @@ use super::unsaid;
 /// is no bound, or the engine's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// `mem_limit`: bytes.
+    /// `mem_limit`: the most memory, in bytes.
     #[serde(skip_serializing_if = "unsaid")]
     pub memory: Option<i64>,
     /// `mem_reservation`: bytes that it keeps where memory is short.
@@ -46,7 +46,7 @@ pub struct Limits {
     /// `cpu_shares`: its weight among containers; 1024 is the default.
     #[serde(skip_serializing_if = "unsaid")]
     pub cpu_shares: Option<i64>,
-    /// `cpu_period`: microseconds.
+    /// `cpu_period`: the scheduler's period, in microseconds.
     #[serde(skip_serializing_if = "unsaid")]
     pub cpu_period: Option<i64>,
     /// `cpu_quota`: microseconds of each period.
@@ -64,7 +64,7 @@ pub struct Limits {
     /// `cgroup_parent`: the control group that its own is made in.
     #[serde(skip_serializing_if = "unsaid")]
     pub cgroup_parent: Option<String>,
-    /// `ulimits`.
+    /// `ulimits`: limits of setrlimit(2); `None` for the engine's defaults.
     #[serde(skip_serializing_if = "unsaid")]
     pub ulimits: Option<Vec<Ulimit>>,
 }
@@ -72,7 +72,7 @@ pub struct Limits {
 /// A bound of getrlimit(2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ulimit {
-    /// Which, as `nofile`.
+    /// The name of the limit: `nofile`.
     pub name: String,
     /// Where it is at first; -1 for no bound.
     #[serde(skip_serializing_if = "unsaid")]

@@ -12,9 +12,9 @@ use crate::name::NodeName;
 /// Its hash is over what is serialized, of the labels the user's only: those of topogen's tell whose it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct VolumeSpec {
-    /// Its name in the engine.
+    /// The name in the engine.
     pub name: String,
-    /// The node it belongs to; `None` where several share it.
+    /// The node that owns the volume; `None` if several nodes share it.
     #[serde(skip)]
     pub node: Option<NodeName>,
     /// Whether somebody else creates and removes it.
@@ -26,7 +26,7 @@ pub struct VolumeSpec {
     /// Options of the driver's.
     #[serde(skip_serializing_if = "unsaid")]
     pub driver_options: Option<BTreeMap<String, String>>,
-    /// Its labels.
+    /// The labels, topogen's and Compose's own among them.
     pub labels: BTreeMap<String, String>,
     /// SHA-256 in hexadecimal, over all of the above that is compared.
     #[serde(skip)]

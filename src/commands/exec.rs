@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use futures_util::StreamExt;
 use serde::Serialize;
 
-use super::verbs::Found;
+use super::verbs::ObservedCluster;
 use crate::cli::{Exec, Format, Which};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
@@ -23,7 +23,7 @@ use crate::text::plural;
 
 pub(super) async fn run(args: &Exec, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
-    let found = Found::look(terminal, &args.which).await?;
+    let found = ObservedCluster::look(terminal, &args.which).await?;
     let chosen = found.select(|all| select::one_a_node(&args.target, all)).await?;
     let one = chosen.len() == 1;
     if !one && (args.interactive || args.tty) {
@@ -71,7 +71,7 @@ fn variable(text: &str) -> Option<String> {
 /// In one container, as if it ran here; its exit code.
 async fn alone(
     terminal: &Terminal,
-    found: &Found,
+    found: &ObservedCluster,
     container: &ObservedContainer,
     order: &Order,
     which: &Which,
@@ -120,7 +120,7 @@ fn hint_at_fake(terminal: &Terminal, container: &ObservedContainer, which: &Whic
 /// In each container, so many at once: lines as they come, each after whose it is, or all at the end as JSON.
 async fn together(
     terminal: &Terminal,
-    found: &Found,
+    found: &ObservedCluster,
     chosen: &[&ObservedContainer],
     order: &Order,
     args: &Exec,
@@ -218,7 +218,7 @@ fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether whoever read the output has gone: the rest is for nobody.
+/// Whether the reader of our output has exited, so that the rest is dropped.
 fn nobody_reads(error: &RunError) -> bool {
     matches!(error, RunError::Output(err) if err.kind() == io::ErrorKind::BrokenPipe)
 }
@@ -286,7 +286,7 @@ impl<'a> Answer<'a> {
         self.exit.map_or(Exit::NOT_RUN, code)
     }
 
-    /// What a person is told of it, where it did not end well.
+    /// The problem to report to a person; `None` if the command succeeded.
     fn trouble(&self) -> Option<String> {
         match (&self.error, self.exit) {
             (Some(error), _) => Some(format!("not run: {error}")),

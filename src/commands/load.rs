@@ -31,7 +31,7 @@ const SHIPPED: &[(&str, &str)] = &[("master-slaves", include_str!("../../bluepri
 
 /// A topology, and where it came from.
 pub(super) struct Loaded {
-    /// The topology, fakes told who they are.
+    /// The topology, in which fakes have their identity.
     pub(super) topology: Topology,
     /// Where the blueprint is.
     pub(super) origin: Origin,

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::verbs::Found;
+use super::verbs::ObservedCluster;
 use super::work::{FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Logs, Which};
 use crate::cluster::ObservedContainer;
@@ -34,7 +34,7 @@ const GONE: u32 = 4;
 
 pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
-    let mut found = Found::look(
+    let mut found = ObservedCluster::look(
         terminal,
         &Which {
             name: args.name.clone(),
@@ -75,7 +75,7 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 /// printed nothing.
 async fn past(
     terminal: &Terminal,
-    found: &Found,
+    found: &ObservedCluster,
     chosen: &[&ObservedContainer],
     args: &Logs,
     printer: &mut Printer,
@@ -107,7 +107,7 @@ async fn past(
 /// Shows what was printed so far and what will be, until nothing of the cluster is left on the engine.
 async fn all(
     terminal: &Terminal,
-    found: &Found,
+    found: &ObservedCluster,
     chosen: &[&ObservedContainer],
     mut changes: Subscription,
     args: &Logs,
@@ -163,7 +163,7 @@ async fn all(
 
 /// Returns when nothing of the cluster is on the engine. That `up` recreates what is followed is not enough: for a moment
 /// no container may be left, but the cluster's networks stay.
-async fn gone(found: &Found) {
+async fn gone(found: &ObservedCluster) {
     let mut looks = 0;
     while looks < GONE {
         tokio::time::sleep(LOOK).await;
@@ -180,7 +180,7 @@ struct Followers<'a> {
     engine: Engine,
     targets: &'a [Target],
     tasks: JoinSet<()>,
-    /// By container: told of every start.
+    /// By container: notified of every start.
     starts: HashMap<String, watch::Sender<()>>,
     sender: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Fault>)>,
     lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, Fault>)>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
-use super::verbs::Found;
+use super::verbs::ObservedCluster;
 use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Ps};
 use crate::cluster::ObservedEndpoint;
@@ -22,7 +22,7 @@ use crate::roster::{self, NodeRow};
 use crate::terminal::Terminal;
 use crate::{console, select};
 
-/// Inspections at once.
+/// The most inspections in flight at once.
 const PARALLEL: usize = 16;
 /// Between two looks, however much happens.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -31,7 +31,7 @@ const SELDOM: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
-    let mut found = Found::look(terminal, &args.which).await?;
+    let mut found = ObservedCluster::look(terminal, &args.which).await?;
     let mut names = Names::default();
     if args.watch {
         return watch(session, args, &mut found, &mut names).await;
@@ -58,7 +58,7 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
 type Names = HashMap<String, (Vec<ObservedEndpoint>, Vec<String>)>;
 
 /// The nodes that are asked for, none where nothing of them is there.
-async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRow>, Fault> {
+async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<Vec<NodeRow>, Fault> {
     let networks = observe::networks(&found.engine).await?;
     // Every network but the nodes' own is shared, whoever made it.
     let private: HashSet<String> = networks
@@ -88,7 +88,7 @@ async fn nodes(args: &Ps, found: &Found, names: &mut Names) -> Result<Vec<NodeRo
 
 /// Shows the nodes, and shows them again whenever they have changed, until asked to end. While the engine is lost the last
 /// known nodes stay shown, with the reason.
-async fn watch(session: &Session, args: &Ps, found: &mut Found, names: &mut Names) -> Result<(), Error> {
+async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names: &mut Names) -> Result<(), Error> {
     let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
     let screen = on_terminal.then(console::Screen::new);
@@ -158,7 +158,7 @@ async fn watch(session: &Session, args: &Ps, found: &mut Found, names: &mut Name
 }
 
 /// The cluster, as the title of the screen names it.
-fn title(found: &Found, lost: Option<&str>) -> String {
+fn title(found: &ObservedCluster, lost: Option<&str>) -> String {
     match lost {
         None => found.cluster.to_string(),
         Some(reason) => format!("{} as last seen, the engine is lost ({reason})", found.cluster),

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
         plural(containers, "container")
     );
     if !recreated.is_empty() {
-        what.push_str(&format!(", {} of them made anew", recreated.len()));
+        what.push_str(&format!(", {} of them recreated", recreated.len()));
     }
     if !removed.is_empty() {
         what.push_str(&format!(", {} removed", plural(removed.len(), "node")));

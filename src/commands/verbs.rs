@@ -28,7 +28,7 @@ const STOPPING: usize = 64;
 pub(super) async fn run(verb: &NodeVerb, args: &Act, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let _shown = terminal.begin(&args.work);
-    let mut found = Found::look(terminal, &args.which).await?;
+    let mut found = ObservedCluster::look(terminal, &args.which).await?;
     if let NodeVerb::Start = verb {
         let inspected = observe::inspect_all(&found.engine, &mut found.containers).await;
         inspected.map_err(Error::engine("look at the engine"))?;
@@ -86,7 +86,7 @@ fn never_whole(unfit: &[Unfit], which: &Which) -> Error {
 }
 
 /// What there is of a cluster.
-pub(super) struct Found {
+pub(super) struct ObservedCluster {
     pub(super) cluster: ClusterName,
     pub(super) engine: Engine,
     pub(super) containers: Vec<ObservedContainer>,
@@ -94,7 +94,7 @@ pub(super) struct Found {
     up: String,
 }
 
-impl Found {
+impl ObservedCluster {
     /// Look at the engine; the blueprint need not be there.
     pub(super) async fn look(terminal: &Terminal, which: &Which) -> Result<Self, Error> {
         let cluster = load::cluster(which)?;

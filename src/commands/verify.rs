@@ -20,7 +20,7 @@ use crate::error::{Error, Exit};
 use crate::plan::reconcile;
 use crate::select::select;
 use crate::verify::expect::Kinds;
-use crate::verify::picture::{Concern, Picture};
+use crate::verify::model::{Concern, Model};
 use crate::verify::{Scope, report};
 
 pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
@@ -42,17 +42,17 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     let found = inspect::look(&engine, |list| list.iter().map(|c| concern.has(c)).collect())
         .await
         .map_err(Error::engine("look at the engine"))?;
-    let mut picture = Picture::new(topology, &found);
-    picture.flags = args.source.typed();
-    picture.changed = changed(&loaded, &found).unwrap_or_else(|| {
-        terminal.line(&unknown(&picture.flags));
+    let mut model = Model::new(topology, &found);
+    model.flags = args.source.typed();
+    model.changed = changed(&loaded, &found).unwrap_or_else(|| {
+        terminal.line(&unknown(&model.flags));
         HashMap::new()
     });
-    let scope = scope(&picture, args)?;
-    let compared = ask::members(session, &engine, &picture, &scope, args).await?;
-    let report = report(&picture, &scope, compared);
+    let scope = scope(&model, args)?;
+    let compared = ask::members(session, &engine, &model, &scope, args).await?;
+    let report = report(&model, &scope, compared);
     print::print(terminal, &report, Some(&scope), args)?;
-    if (0..picture.members.len()).all(|m| picture.container(m).is_none()) {
+    if (0..model.members.len()).all(|m| model.container(m).is_none()) {
         work::other_clusters(terminal, &engine, &topology.cluster, "verify").await?;
     }
     match report.right {
@@ -61,8 +61,8 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// What `up` would make anew because something else is asked for now: by the container's name, what changed. `None` where
-/// `up` refuses it now, and has made some of it before.
+/// What `up` would recreate because its definition changed: the change by container name. `None` if `up` would refuse
+/// the blueprint now.
 fn changed(loaded: &load::Loaded, found: &Inspected) -> Option<HashMap<String, String>> {
     let cluster = &loaded.topology.cluster;
     let is_ours = |c: &&ObservedContainer| c.cluster() == cluster.as_str();
@@ -94,9 +94,9 @@ fn unknown(flags: &str) -> String {
 }
 
 /// What `--from` and `--only` leave.
-fn scope(picture: &Picture<'_>, args: &Verify) -> Result<Scope, Error> {
+fn scope(model: &Model<'_>, args: &Verify) -> Result<Scope, Error> {
     let only = |kind| args.only.is_empty() || args.only.contains(&kind);
-    let all: Vec<ObservedContainer> = (0..picture.members.len()).map(|m| labelled(picture, m)).collect();
+    let all: Vec<ObservedContainer> = (0..model.members.len()).map(|m| labelled(model, m)).collect();
     let chosen = select(&args.from, &all).map_err(|faults| verbs::nothing_meant(&faults))?;
     let chosen: HashSet<&str> = chosen.iter().map(|c| c.id.as_str()).collect();
     Ok(Scope {
@@ -112,13 +112,13 @@ fn scope(picture: &Picture<'_>, args: &Verify) -> Result<Scope, Error> {
     })
 }
 
-/// A container as it would be labelled: what a target means is told by labels, and here by the blueprint's.
-fn labelled(picture: &Picture<'_>, member: usize) -> ObservedContainer {
-    let node = &picture.nodes[picture.members[member].node];
+/// A container with the labels that the blueprint gives it, since targets are matched by labels.
+fn labelled(model: &Model<'_>, member: usize) -> ObservedContainer {
+    let node = &model.nodes[model.members[member].node];
     let labels = [
         (label::NODE, node.name.to_string()),
         (label::ROLE, node.role.to_string()),
-        (label::SERVICE, picture.members[member].service.name.to_string()),
+        (label::SERVICE, model.members[member].service.name.to_string()),
     ];
     ObservedContainer {
         id: member.to_string(),

@@ -20,28 +20,29 @@ const KEYS: &[&str] = &[
     "target",
 ];
 
-/// A port, or as many as a range has, of a container and where the host offers it.
+/// A port of a container, or a range of them, and where the host publishes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// The container's ports, first and last.
+    /// The container's first and last port, inclusive.
     pub target: (u16, u16),
-    /// The host's: as many, or a range to choose one port's from; `None` where the engine chooses from all.
+    /// The host's first and last port, inclusive: as many as `target`, or a range from which the engine picks one for a
+    /// single target. `None` when the engine picks any.
     pub published: Option<(u16, u16)>,
-    /// The host's address; `None` for all of them.
+    /// The host's address; `None` for all addresses.
     pub address: Option<IpAddr>,
-    /// What is spoken there.
+    /// The transport protocol.
     pub protocol: Protocol,
 }
 
 impl Port {
-    /// The host's ports that are taken for certain: none where the engine chooses.
+    /// The host's ports that are certainly taken; `None` when the engine picks.
     #[must_use]
     pub fn taken(&self) -> Option<(u16, u16)> {
         self.published
             .filter(|(first, last)| last - first == self.target.1 - self.target.0)
     }
 
-    /// Each of the container's ports.
+    /// Each of the container's ports, one by one.
     pub fn targets(&self) -> impl Iterator<Item = ContainerPort> + use<> {
         let protocol = self.protocol;
         (self.target.0..=self.target.1).map(move |number| ContainerPort { number, protocol })
@@ -51,9 +52,9 @@ impl Port {
 /// A port of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct ContainerPort {
-    /// Its number, 1 to 65535.
+    /// The number, 1 to 65535.
     pub number: u16,
-    /// What is spoken there.
+    /// The transport protocol.
     pub protocol: Protocol,
 }
 
@@ -64,14 +65,14 @@ impl fmt::Display for ContainerPort {
     }
 }
 
-/// What is spoken on a port.
+/// A transport protocol (Compose specification, services, `ports`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Protocol {
-    /// SCTP.
+    /// `sctp` (RFC 9260).
     Sctp,
-    /// TCP, where nothing is said.
+    /// `tcp`, the default (RFC 9293).
     Tcp,
-    /// UDP.
+    /// `udp` (RFC 768).
     Udp,
 }
 
@@ -86,21 +87,21 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// One item of `expose`: a port of the container or a range of them.
+/// Reads one item of `expose`: a container port or a range.
 ///
 /// # Errors
-/// What was expected of it.
+/// What was expected instead, as a phrase.
 pub fn exposed(text: &str) -> Result<Port, String> {
     let (target, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     port(target, "", "", protocol)
 }
 
-/// Why an item of `ports` is none.
+/// Why an item of `ports` is malformed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortError {
     /// What is wrong: `expected a port from 1 to 65535 or a range, found `web``.
     pub reason: String,
-    /// The key of the long syntax that is unknown; `None` where the item is wrong otherwise.
+    /// The unknown key of the long syntax; `None` if something else is wrong.
     pub key: Option<String>,
 }
 
@@ -110,7 +111,7 @@ impl From<String> for PortError {
     }
 }
 
-/// One item of `ports`.
+/// Reads one item of `ports`, in the short or the long syntax.
 ///
 /// # Errors
 /// An item that is in neither the short nor the long syntax (Compose specification, services, `ports`).
@@ -179,7 +180,7 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
         "" => None,
         text => Some(range(text)?),
     };
-    // A range for one port: the engine takes one that is free.
+    // A range for a single target: the engine picks a free port of it.
     if published.is_some_and(|(first, last)| target.0 != target.1 && last - first != target.1 - target.0) {
         return Err("expected as many ports of the host as of the container".to_owned());
     }
@@ -191,7 +192,7 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
     })
 }
 
-/// `80` or `80-90`.
+/// Reads `80` or `80-90`.
 fn range(text: &str) -> Result<(u16, u16), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (decimal::<u16>(first), decimal::<u16>(last)) {

@@ -1,7 +1,7 @@
-//! Where one service names another: `depends_on`, `links`, `volumes_from`, `network_mode`, `ipc` and `pid`.
+//! References from one service to another: `depends_on`, `links`, `volumes_from`, `network_mode`, `ipc` and `pid`.
 //!
-//! A service that joins a shared network has another key in its Compose file than the user gave it, so what refers
-//! to it must follow.
+//! A service on a shared network has another key in the rendered Compose file than in the blueprint, so references to
+//! it must be renamed too.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::diagnostic::Span;
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Node, Yaml};
 
-/// One mention of a service by another.
+/// One reference from a service to another.
 #[derive(Debug)]
 pub struct Reference {
-    /// The key it stands under.
+    /// The key that holds the reference: `depends_on`.
     pub key: String,
-    /// The service it names.
+    /// The name of the service referred to.
     pub service: String,
-    /// Its place.
+    /// Where the reference is written.
     pub span: Span,
 }
 
@@ -29,7 +29,7 @@ pub fn may_refer(key: &str) -> bool {
     KEYS.contains(&key)
 }
 
-/// What `entry` of a service refers to, templates left aside.
+/// The services that `entry` of a service refers to; templates are skipped.
 #[must_use]
 pub fn of(entry: &Entry) -> Vec<Reference> {
     let reference = |service: &str, span: Span| Reference {
@@ -52,7 +52,7 @@ pub fn of(entry: &Entry) -> Vec<Reference> {
     }
 }
 
-/// The service that `text` under `key` names, if it names one: `db` in `db:database`, `app` in `service:app`.
+/// The service that `text` under `key` names: `db` in `db:database`, `app` in `service:app`. `None` if it names none.
 fn named<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     if crate::template::is_template(text) {
         return None;
@@ -65,7 +65,7 @@ fn named<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     }
 }
 
-/// `value` of `key` with every service called by the key that `rename` gives it.
+/// `value` of `key`, in which every service has the key that `rename` returns for it.
 #[must_use]
 pub fn renamed(key: &str, value: &Value, rename: &dyn Fn(&str) -> Option<Arc<str>>) -> Value {
     let scalar = |value: &Value| -> Value {
@@ -77,7 +77,7 @@ pub fn renamed(key: &str, value: &Value, rename: &dyn Fn(&str) -> Option<Arc<str
         };
         match key {
             "network_mode" | "ipc" | "pid" => Value::from(format!("service:{new}")),
-            // A link without a name of its own is known by the name that the user wrote.
+            // A link without an alias keeps the name that the user wrote.
             "links" if !text.contains(':') => Value::from(format!("{new}:{service}")),
             _ => Value::from(format!("{new}{}", &text[service.len()..])),
         }

@@ -1,21 +1,21 @@
-//! Terms of Compose's that both a blueprint and what runs are told in.
+//! Terms of Compose that both a blueprint and an observed cluster use.
 
 use serde::Serialize;
 
-/// What a container is waited for.
+/// What to wait for before a dependent container starts (Compose specification, `depends_on`, `condition`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// That it was started.
+    /// `service_started`: the container was started.
     Started,
-    /// That it runs, and that its healthcheck, if it has one, says it is well.
+    /// `service_healthy`: the container runs, and is healthy if it has a healthcheck.
     Healthy,
-    /// That it ended, and with status 0.
+    /// `service_completed_successfully`: the container exited with status 0.
     Completed,
 }
 
 impl Condition {
-    /// The word for it.
+    /// The word in messages and labels: `started`, `healthy`, `completed`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -26,18 +26,18 @@ impl Condition {
     }
 }
 
-/// What tells `configs:` from `secrets:`.
+/// Whether a thing is a config or a secret; both work alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigKind {
-    /// One of `configs:`.
+    /// An item of `configs:`.
     Config,
-    /// One of `secrets:`.
+    /// An item of `secrets:`.
     Secret,
 }
 
 impl ConfigKind {
-    /// The key that both a role and its services have for it.
+    /// The key in a role and in its services: `configs` or `secrets`.
     #[must_use]
     pub fn section(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl ConfigKind {
         }
     }
 
-    /// Where it is mounted when a service does not say.
+    /// The path in the container when a service gives no target.
     #[must_use]
     pub fn default_target(self, name: &str) -> String {
         match self {

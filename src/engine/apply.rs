@@ -32,28 +32,28 @@ pub use wait::SharedObservation;
 const TRIES: u32 = 40;
 /// How often a container that somebody else made is looked at before it is taken for whole: two seconds.
 const SETTLING: u32 = 20;
-/// Between two tries.
+/// The pause before an operation is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What applying needs beside the plan.
 pub struct ApplyContext<'a> {
-    /// The engine.
+    /// The engine to act on.
     pub engine: &'a Engine,
-    /// The cluster.
+    /// The name of the cluster.
     pub cluster: &'a ClusterName,
     /// How subnets lie, for another one where the engine finds one taken.
     pub layout: Option<Layout>,
-    /// Operations at once.
+    /// The most operations in flight at once.
     pub parallel: usize,
-    /// Until when containers are waited for; `None`: for ever.
+    /// The time at which waiting for containers ends; `None` for no limit.
     pub deadline: Option<Instant>,
-    /// Turns true when no more work is to be begun.
+    /// Becomes true when no further operation may begin.
     pub stop: watch::Receiver<bool>,
     /// Containers that this run made: nobody else has their making in hand.
     pub made: Mutex<HashSet<ContainerName>>,
     /// What all who wait for containers share.
     pub observation: SharedObservation,
-    /// How far operations are: their place in the plan, and words for it.
+    /// The progress of operations: the index in the plan, and a few words.
     pub progress: mpsc::UnboundedSender<(usize, String)>,
 }
 
@@ -72,9 +72,9 @@ impl ApplyContext<'_> {
             .contains(container)
     }
 
-    /// Say how far the operation at `at` is.
+    /// Reports the progress of the operation at `at`.
     fn tell(&self, at: usize, text: String) {
-        // Nobody listens any more once the plan is done.
+        // The receiver is closed once the plan is done.
         let _ = self.progress.send((at, text));
     }
 }
@@ -98,7 +98,7 @@ pub async fn apply(
     let (mut vanished, mut refused) = (false, false);
     let mut schedule = Schedule::new(plan);
     let mut running = FuturesUnordered::new();
-    // Who waits for a container keeps the engine from nothing, so nobody from working.
+    // Waiting for a container costs the engine nothing, so it does not count against the limit.
     let mut waiting = FuturesUnordered::new();
     let mut stop = context.stop.clone();
     loop {
@@ -124,7 +124,7 @@ pub async fn apply(
         let (at, result) = tokio::select! {
             Some(ended) = running.next() => ended,
             Some(ended) = waiting.next() => ended,
-            // Wakes the loop, so that a stop is observed while operations are in flight.
+            // This wakes the loop, so that a stop is noticed while operations are in flight.
             Ok(()) = stop.changed() => {
                 report(Event::Stopping { in_flight: running.len() });
                 continue;
@@ -193,7 +193,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         }
         Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, context).await
         {
-            // A killed client's unfinished container, which the engine takes back when it finds out.
+            // It was the unfinished container of a killed client, which the engine removes when it notices.
             Err(Fault::NoSuchContainer(_)) => create_container(container, context).await,
             other => other,
         },
@@ -219,7 +219,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
             match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {
-                // Somebody else removes it: gone soon, and what waits for that tries again.
+                // Somebody else is removing it; what waits for that tries again.
                 Err(Fault::Conflict(_)) => Ok(()),
                 other => gone(other),
             }
@@ -229,7 +229,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
     }
 }
 
-/// `DELETE /volumes/{name}`, which its last container may still be letting go of.
+/// `DELETE /volumes/{name}`, repeated while the engine still releases it from its last container.
 async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fault> {
     for tries in 0.. {
         let options = None::<RemoveVolumeOptions>;
@@ -242,7 +242,7 @@ async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fau
     Ok(())
 }
 
-/// What does not exist is as good as removed.
+/// Treats a resource that does not exist as removed.
 pub(super) fn gone(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
     match result.map_err(Into::into) {
         Err(fault) if fault.is_not_found() => Ok(()),

@@ -1,6 +1,6 @@
-//! Reaching the engine that is meant, with the newest API that both sides speak.
+//! Connects to the chosen engine, with the newest API version that both sides support.
 //!
-//! [`choose`] says which one that is, as `docker` would; [`host`] how that is written. Both are pure.
+//! [`choose`] finds which engine is meant, as `docker` does; [`host`] parses its address. Both are pure.
 
 pub mod choose;
 pub mod host;
@@ -26,43 +26,43 @@ use transport::{Dial, Stream, Transport};
 pub(super) use transport::head_of;
 pub use unanswered::no_answer;
 
-/// Seconds to wait for one answer: creating a container takes long on a loaded machine.
+/// The timeout of one request, in seconds: a loaded machine takes long to create a container.
 pub(super) const TIMEOUT: u64 = 600;
 
-/// An engine that answers.
+/// An engine that responds.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    /// The client, its version settled.
+    /// The client, with the negotiated version.
     pub docker: Docker,
-    /// Where it listens.
+    /// The address it listens on.
     pub host: Host,
     /// The API version in use, major and minor.
     pub api: (usize, usize),
 }
 
-/// No engine answered.
+/// No engine responded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConnectError {
-    /// What was tried, who said so, what came back.
+    /// What was tried, where the address came from, and what the error was.
     pub message: String,
-    /// What to do.
+    /// The ways out.
     pub hints: Vec<String>,
 }
 
 impl Engine {
-    /// The one that is meant, connected.
+    /// Connects to the chosen engine.
     ///
     /// # Errors
-    /// It cannot be told which engine is meant, or that one does not answer.
+    /// The choice is ambiguous or malformed, or the engine does not respond.
     pub async fn connect() -> Result<Self, ConnectError> {
         Self::to(chosen()?).await
     }
 
-    /// Connect and agree on a version (`GET /_ping`; `GET /version`, which takes an engine longer, where that says none).
+    /// Connects and negotiates a version (`GET /_ping`, or the slower `GET /version` if that returns none).
     ///
     /// # Errors
-    /// It does not answer.
+    /// The engine does not respond.
     pub async fn to(choice: Choice) -> Result<Self, ConnectError> {
         let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &Fault::lost(&error)))?;
         Self::through(transport, choice).await
@@ -99,11 +99,11 @@ impl Engine {
             let transport = Arc::clone(&sending);
             async move { transport.send(request).await }
         };
-        // The address is the transport's business.
+        // The transport ignores this address.
         let docker = Docker::connect_with_custom_transport(send, Some("http://docker"), TIMEOUT, API_DEFAULT_VERSION);
         let failed = |error: bollard::errors::Error| no_answer(&choice, &error.into());
         let docker = docker.map_err(failed)?;
-        // What answers and cannot be pinged may still say its version.
+        // A server that cannot be pinged may still report its version.
         if let Err(fault @ (Fault::Lost(..) | Fault::Unreadable(_))) = docker.ping().await.map_err(Fault::from) {
             return Err(no_answer(&choice, &fault));
         }
@@ -124,22 +124,24 @@ impl Engine {
         })
     }
 
-    /// The operating system and the architecture of the engine's machine, in Go's words: `linux`, `amd64` (`GET /version`).
+    /// The operating system and architecture of the engine's machine, as `GOOS` and `GOARCH`: `linux`, `amd64` (`GET
+    /// /version`).
     ///
     /// # Errors
-    /// The engine's.
+    /// A refusal of the engine.
     pub async fn platform(&self) -> Result<(String, String), Fault> {
         let version = self.docker.version().await?;
         Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 
-    /// By which name its host's own ports are reached from here.
+    /// The name by which ports of the engine's host are reached from here.
     #[must_use]
     pub fn at(&self) -> &str {
         self.host.machine().unwrap_or("localhost")
     }
 
-    /// Whether the engine lets no two networks have one name (Engine API 1.44, changelog: `CheckDuplicate` is always so).
+    /// Whether the engine rejects a second network of the same name (Engine API 1.44, changelog: `CheckDuplicate` is
+    /// always set).
     #[must_use]
     pub fn network_names_are_unique(&self) -> bool {
         self.api >= (1, 44)
@@ -152,15 +154,15 @@ impl Engine {
     }
 }
 
-/// Which engine is meant here.
+/// The engine that the environment and configuration choose.
 ///
 /// # Errors
-/// It cannot be told.
+/// The configuration is malformed or refers to a missing context.
 pub fn chosen() -> Result<Choice, ConnectError> {
     choose::choose(&Here)
 }
 
-/// This machine.
+/// This machine's environment and files.
 struct Here;
 
 impl Machine for Here {

@@ -58,12 +58,12 @@ pub struct Ask {
     pub follow: bool,
 }
 
-/// A line.
+/// A line of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When the engine got it.
     pub time: SystemTime,
-    /// Where from.
+    /// The stream that it was written to.
     pub stream: Stream,
     /// What it says, without its end.
     pub text: Vec<u8>,

@@ -22,7 +22,7 @@ use crate::name::ClusterName;
 
 pub use host::{neighbours, overflows};
 
-/// Inspections at once.
+/// The most inspections in flight at once.
 const PARALLEL: usize = 16;
 
 /// The containers of `cluster`, and all that may be in its way; who listens on the host's `ports` only where that matters,
@@ -103,8 +103,8 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
     Ok(list.into_iter().map(read::network).collect())
 }
 
-/// Find out what `containers` were told to answer to, which no list says, and which of them run no longer
-/// (`GET /containers/{id}/json` of each).
+/// Finds out the aliases of `containers`, which no list contains, and which of them no longer run (`GET
+/// /containers/{id}/json` of each).
 ///
 /// # Errors
 /// The engine's.

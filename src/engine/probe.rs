@@ -25,21 +25,21 @@ const LONGEST: usize = 64 << 10;
 
 /// The longest that a container's answers are waited for beyond any patience of its own: an engine may lose the end of them.
 const LIMIT: Duration = Duration::from_secs(120);
-/// How often a helper that has ended is looked at until it is gone: five seconds.
+/// How often to check that an exited helper was removed: for five seconds.
 const GOING: u32 = 50;
-/// Between two looks.
+/// The time between two checks.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// One container and what it is to be asked.
 #[derive(Debug)]
 pub struct Ask {
-    /// The engine's id.
+    /// The engine's ID of the container.
     pub container: String,
     /// Whether topogen's executable is in it.
     pub has_probe: bool,
     /// Labels for a container that asks in its stead, so that what is left of it after a kill is found.
     pub labels: HashMap<String, String>,
-    /// The questions.
+    /// What the probe is to find out.
     pub questions: Questions,
 }
 
@@ -103,7 +103,7 @@ impl<'e> Prober<'e> {
         }
     }
 
-    /// `POST /containers/create` of one that shares the network of another, and goes when it ends.
+    /// `POST /containers/create` of a helper that shares the network of another container and is removed when it exits.
     async fn helper(&self, ask: &Ask, command: Vec<String>) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let mut labels = ask.labels.clone();
@@ -131,7 +131,7 @@ impl<'e> Prober<'e> {
         let made = docker.create_container(None::<CreateContainerOptions>, body).await?;
         let output = self.run(&made.id).await;
         if output.is_err() {
-            // It goes by itself only if it ran.
+            // It is removed automatically only if it ran.
             let options = RemoveContainerOptionsBuilder::new().force(true).build();
             let _ = docker.remove_container(&made.id, Some(options)).await;
         }
@@ -149,8 +149,8 @@ impl<'e> Prober<'e> {
         let attached = docker.attach_container(id, Some(options)).await?;
         docker.start_container(id, None).await?;
         let output = collect(attached.output).await?;
-        // What has ended goes in a moment, and whoever looks then is to find nothing. Not by `POST …/wait`: engine 20.10 never
-        // answers that where the container goes just then.
+        // An exited helper is removed in a moment, and later observations must not find it. `POST …/wait` is no help:
+        // engine 20.10 never answers it if the container is removed at that moment.
         for _ in 0..GOING {
             if docker.inspect_container(id, None).await.is_err() {
                 break;
@@ -217,7 +217,7 @@ mod tests {
     fn questions_too_many_for_an_argument_are_several() {
         let questions = Questions {
             names: (0..9000).map(|n| format!("a-name-of-some-length-{n}")).collect(),
-            apart: (0..9000).map(|n| format!("10.0.0.1:{n}")).collect(),
+            unreachable: (0..9000).map(|n| format!("10.0.0.1:{n}")).collect(),
             ..Questions::default()
         };
         let command = command(&questions);

@@ -35,7 +35,7 @@ use depends::{Link, Shares, Waits};
 use faults::{Faults, Findings};
 use volume::Volumes;
 
-/// Where a cluster comes from: told to the engine for people to see, and no part of what is compared.
+/// Where a cluster comes from. It is stored in labels for people to see, and is not compared.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The blueprint's path, or the name of a shipped one.
@@ -44,7 +44,7 @@ pub struct Origin {
     pub directory: String,
 }
 
-/// What the engine is to be told of `topology`.
+/// The desired state of `topology`.
 ///
 /// # Errors
 /// Every key that has no translation, each by its path.
@@ -150,7 +150,7 @@ struct Common {
     waits: Waits,
     /// Labels that are a part of what is compared.
     labels: BTreeMap<String, String>,
-    /// Those that are told only.
+    /// Labels for information only, which are not compared.
     told: Vec<(&'static str, String)>,
 }
 
@@ -338,7 +338,7 @@ impl Translation<'_> {
         .map(|(key, value)| (key.to_owned(), value))
     }
 
-    /// Those that are told only: another topogen, or another place of the blueprint, makes nothing anew.
+    /// Labels for information only: another version of topogen, or another path of the blueprint, recreates nothing.
     fn told_labels(&self, files: &[FileSpec]) -> Vec<(&'static str, String)> {
         let mut labels = vec![
             (label::DEFINITION, self.definition(files)),

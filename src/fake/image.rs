@@ -1,7 +1,7 @@
-//! The fake image: topogen's own running executable, the loader and the shared libraries it is linked to.
+//! The fake image: topogen's running executable, its loader and the shared libraries that it needs.
 //!
-//! Written in the layout that `docker load` reads (a layer, a configuration and `manifest.json`; Docker Image
-//! Specification v1.2), so that the engine's `POST /images/load` and a file on disk take the same bytes.
+//! The archive has the layout that `docker load` reads (a layer, a configuration and `manifest.json`; Docker Image
+//! Specification v1.2), so the engine's `POST /images/load` and a file on disk take the same bytes.
 
 use crate::cluster::label;
 use std::collections::BTreeMap;
@@ -16,60 +16,60 @@ use serde_json::json;
 use crate::digest::hex;
 use crate::digest::sha256;
 
-/// Where the executable stands in the image.
+/// The path of the executable in the image.
 pub const EXECUTABLE: &str = "/topogen";
 
-/// Why the image cannot be made.
+/// Why the image cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// This is no Linux executable.
+    /// This process does not run on Linux.
     #[error("topogen's own executable is not a Linux one, so no container can run it")]
     NotLinux,
-    /// It is for another machine than the engine's.
+    /// The engine's machine cannot run this executable.
     #[error("topogen's own executable is for {executable}, the engine runs {engine}")]
     Platform {
-        /// The executable's architecture in the engine's words.
+        /// The executable's architecture, in the engine's words: `amd64`.
         executable: String,
-        /// The engine's.
+        /// The engine's operating system and architecture.
         engine: String,
     },
-    /// A file of it could not be read.
+    /// A file for the image could not be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// The file.
+        /// The path of that file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The executable is no well-formed ELF file.
+    /// The executable is not a well-formed ELF file.
     #[error("cannot understand {path}: {reason}")]
     Elf {
-        /// The file.
+        /// The path of the executable.
         path: PathBuf,
-        /// Why.
+        /// What is malformed.
         reason: String,
     },
-    /// The archive could not be put together.
+    /// The archive could not be written.
     #[error("cannot write the image: {0}")]
     Archive(#[from] io::Error),
 }
 
-/// What the image is made of.
+/// The content of the image.
 #[derive(Debug)]
 pub struct Parts {
-    /// The architecture in Go's words (`GOARCH`), which are the engine's: `amd64`.
+    /// The architecture as a `GOARCH`, as in the engine's API: `amd64`.
     pub architecture: String,
-    /// Path in the image and content.
+    /// Content by path in the image.
     files: BTreeMap<String, Vec<u8>>,
-    /// Which executable it is.
+    /// The identity of the executable, see [`identity_of_this_process`].
     pub identity: String,
 }
 
 impl Parts {
-    /// What this process runs.
+    /// Collects the executable of this process, its loader and its libraries.
     ///
     /// # Errors
-    /// Where this is not Linux, or a file cannot be read.
+    /// This is not Linux, or a file cannot be read.
     pub fn of_this_process() -> Result<Self, ImageError> {
         let path = Path::new("/proc/self/exe");
         if !path.exists() {
@@ -87,7 +87,7 @@ impl Parts {
         }
         for library in mapped_libraries()? {
             let content = read(&library)?;
-            // What is mapped is not always a library: locale archives are mapped too.
+            // Mapped files include locale archives, which are no libraries.
             let Ok(elf) = Elf::parse(&content) else { continue };
             if let Some(name) = elf.soname.filter(|n| !n.starts_with("ld-")) {
                 files.insert(format!("/lib/{name}"), content);
@@ -101,10 +101,10 @@ impl Parts {
         })
     }
 
-    /// The image as `docker load` takes it, called `name`. The same parts give the same bytes.
+    /// The image, called `name`, as an archive for `docker load`. Equal parts give equal bytes.
     ///
     /// # Errors
-    /// None that is known: it is written to memory.
+    /// None in practice, since it is written to memory.
     pub fn archive(&self, name: &str) -> Result<Vec<u8>, ImageError> {
         let layer = tar(self
             .files
@@ -125,10 +125,10 @@ impl Parts {
         ])
     }
 
-    /// Whether the engine's machine, as `GET /version` names it, can run this.
+    /// Checks that the engine's machine, as in `GET /version`, can run the executable.
     ///
     /// # Errors
-    /// [`ImageError::Platform`] where it cannot.
+    /// [`ImageError::Platform`] if it cannot.
     pub fn runs_on(&self, os: &str, architecture: &str) -> Result<(), ImageError> {
         if os == "linux" && architecture == self.architecture {
             return Ok(());
@@ -169,11 +169,11 @@ pub fn is_own_make(id: &str, architecture: &str, identity: &str, layers: &[Strin
     }
 }
 
-/// Whether the image whose [`label::EXECUTABLE`] is `label` will do, or is to be made of the executable `own`.
-/// Where this executable is none that the engine's machine `can_run`, another build's is as good.
+/// Whether the existing image, whose [`label::EXECUTABLE`] is `label`, can be used; if not, it must be built from the
+/// executable `own`. If the engine's machine cannot run this executable, an image of another build is accepted.
 ///
 /// # Errors
-/// There is no image, and none can be made of this executable.
+/// There is no image, and none can be built from this executable.
 pub fn ready(label: Option<&str>, own: Option<&str>, can_run: Result<(), ImageError>) -> Result<bool, ImageError> {
     match (label, can_run) {
         (None, Err(error)) => Err(error),
@@ -182,21 +182,20 @@ pub fn ready(label: Option<&str>, own: Option<&str>, can_run: Result<(), ImageEr
     }
 }
 
-/// Which executable this process runs: the build ID that its linker made of its content, or the SHA-256 of it where it has
-/// none; in hexadecimal.
+/// The identity of the running executable: the linker's build ID, or its SHA-256 if it has none; in hexadecimal.
 ///
 /// # Errors
-/// Where this is not Linux.
+/// This is not Linux, or the executable cannot be read.
 pub fn identity_of_this_process() -> Result<String, ImageError> {
     let path = Path::new("/proc/self/exe");
-    // It takes 25 ms to read all of it, and each `up` and `verify` asks.
+    // Reading all of it takes 25 ms, and each `up` and `verify` needs the identity.
     match build_id(&read_to(path, HEAD as u64)?) {
         Some(id) => Ok(id),
         None => Ok(sha256(&read(path)?)),
     }
 }
 
-/// In how much of an executable its build ID is looked for, in bytes: notes lie before the code.
+/// How many bytes of an executable are searched for the build ID: notes come before the code.
 const HEAD: usize = 64 << 10;
 
 fn head(executable: &[u8]) -> &[u8] {
@@ -220,12 +219,12 @@ fn build_id(executable: &[u8]) -> Option<String> {
     None
 }
 
-/// What topogen must know of an ELF file (System V ABI, chapter 5).
+/// What is needed of an ELF file (System V ABI, chapter 5).
 struct Elf {
     architecture: &'static str,
-    /// `PT_INTERP`: the loader; none in a static executable.
+    /// `PT_INTERP`: the path of the loader; `None` in a static executable.
     interpreter: Option<String>,
-    /// `DT_SONAME`: the name that others look a library up by.
+    /// `DT_SONAME`: the name under which the loader looks up a library.
     soname: Option<String>,
 }
 
@@ -268,7 +267,7 @@ impl Elf {
     }
 }
 
-/// The files that the kernel has mapped into this process, its own executable aside (proc(5), `/proc/pid/maps`).
+/// The files mapped into this process, except its own executable (proc(5), `/proc/pid/maps`).
 fn mapped_libraries() -> Result<Vec<PathBuf>, ImageError> {
     let path = Path::new("/proc/self/maps");
     let text = std::fs::read_to_string(path).map_err(|source| ImageError::Read {
@@ -290,7 +289,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
     read_to(path, u64::MAX)
 }
 
-/// No more than the first `most` bytes.
+/// The first `most` bytes of a file.
 fn read_to(path: &Path, most: u64) -> Result<Vec<u8>, ImageError> {
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut content));

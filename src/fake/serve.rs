@@ -1,7 +1,7 @@
-//! The fake service: on every exposed TCP port it answers HTTP with its identity as JSON, on UDP a datagram with the
-//! same. It runs as PID 1, stops at once on SIGTERM and needs no shell.
+//! The fake service: it answers HTTP on every exposed TCP port with its identity as JSON, and each UDP datagram with
+//! the same. It runs as PID 1, exits at once on SIGTERM and needs no shell.
 //!
-//! A thread for each port and each connection, and no runtime: a machine runs a thousand of these, so what counts is
+//! It uses a thread for each port and connection and no runtime: a machine may run a thousand fakes, so what counts is
 //! the memory that each touches.
 
 use std::collections::BTreeSet;
@@ -15,29 +15,29 @@ use signal_hook::iterator::Signals;
 
 use super::variable;
 
-/// How long a client may take over its request before it is hung up on.
+/// How long a client may take to send its request before the connection is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The most bytes of a request that are read before the answer: what it says does not matter.
+/// The most bytes of a request that are read before the answer. Their content does not matter.
 const LONGEST_REQUEST: usize = 16 << 10;
 
-/// Who a fake is: what it answers, whoever asks.
+/// The identity of a fake, which is its answer to every request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Identity {
-    /// The cluster.
+    /// The name of the cluster.
     pub cluster: String,
-    /// The node.
+    /// The name of the node.
     pub node: String,
-    /// The node's role.
+    /// The role of the node.
     pub role: String,
     /// The node's index within its role, from 1.
     pub index: u32,
-    /// The service.
+    /// The name of the service inside its node.
     pub service: String,
     /// The container's host name.
     pub hostname: String,
-    /// The addresses of the container, loopback aside.
+    /// The addresses of the container, without loopback.
     pub addresses: Vec<IpAddr>,
-    /// The port that answered, `443/tcp`; empty where none did.
+    /// The port that was asked, `443/tcp`; empty in the log line.
     pub port: String,
 }
 
@@ -57,7 +57,7 @@ impl Identity {
         }
     }
 
-    /// The answer on `port`. Addresses are read anew: networks come and go while a container runs.
+    /// The answer on `port`. Addresses are read each time, because networks are connected and disconnected at run time.
     fn answer(&self, port: &str) -> Vec<u8> {
         let identity = Self {
             addresses: addresses(),
@@ -70,12 +70,12 @@ impl Identity {
     }
 }
 
-/// Serve until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// A port that cannot be listened on.
+/// A port that cannot be bound.
 pub fn run() -> io::Result<()> {
-    // Before anything else: PID 1 ignores the signals it has no handler for.
+    // This comes first: PID 1 ignores signals that it has no handler for.
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let identity = Identity::of_this_process();
     let ports = std::env::var(variable::PORTS).unwrap_or_default();
@@ -106,8 +106,8 @@ pub fn run() -> io::Result<()> {
     Ok(())
 }
 
-/// Let go of the code that only starting needed: it is half of what would stay resident. What is needed again comes back
-/// from the file.
+/// Releases the code that only the start needed, about half of what would stay resident. It is read from the file again
+/// if needed.
 fn forget_the_start() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, end) in maps.lines().filter_map(code) {
@@ -121,7 +121,7 @@ fn forget_the_start() {
     }
 }
 
-/// The range of a line of /proc/pid/maps that maps the code of a file.
+/// The range of a line of /proc/pid/maps, if it maps code of a file.
 fn code(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -135,12 +135,12 @@ fn code(line: &str) -> Option<(usize, usize)> {
     ))
 }
 
-/// A thread with a stack that suits how little it does.
+/// Spawns a thread with a small stack, since it does little.
 fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().stack_size(64 << 10).spawn(work).map(drop)
 }
 
-/// The one line that `logs` shows.
+/// Prints the one line that `logs` shows.
 fn announce(identity: &Identity, ports: &str) -> io::Result<()> {
     let Identity { node, service, .. } = identity;
     let line = match ports {
@@ -154,17 +154,17 @@ fn connections(listener: &TcpListener, identity: &Identity, port: &str) {
     loop {
         let begun = listener.accept().and_then(|(stream, _)| {
             let answer = identity.answer(port);
-            // A client that goes away is its own affair.
+            // A client that disconnects early is no error of ours.
             thread(move || drop(http(stream, &answer)))
         });
         if begun.is_err() {
-            // Out of descriptors or threads: let the open ones finish first.
+            // The process is out of descriptors or threads: existing connections may finish first.
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
-/// One request, whatever it asks for, and its answer (RFC 9112; the connection closes after it, §9.6).
+/// Reads one request, whatever it is, and answers it (RFC 9112; the connection closes after it, §9.6).
 fn http(mut stream: TcpStream, body: &[u8]) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -194,13 +194,13 @@ fn datagrams(socket: &UdpSocket, identity: &Identity, port: &str) {
     let mut buffer = [0; 512];
     loop {
         if let Ok((_, from)) = socket.recv_from(&mut buffer) {
-            // Whoever asked may be gone.
+            // The sender may have exited.
             drop(socket.send_to(&identity.answer(port), from));
         }
     }
 }
 
-/// The addresses of this network namespace, loopback and link-local ones aside.
+/// The addresses of this network namespace, without loopback and link-local ones.
 fn addresses() -> Vec<IpAddr> {
     let trie = std::fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
     let inet6 = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
@@ -209,7 +209,7 @@ fn addresses() -> Vec<IpAddr> {
     found.into_iter().collect()
 }
 
-/// The kernel's routing trie names an address of this host in one line and says `host LOCAL` in the next.
+/// The addresses of this host: the kernel's routing trie names one on a line, followed by a line with `host LOCAL`.
 fn local_v4(trie: &str) -> impl Iterator<Item = Ipv4Addr> {
     let mut last = None;
     trie.lines().filter_map(move |line| {

@@ -1,11 +1,11 @@
-//! A picture in the language of Graphviz (graphviz.org, "DOT Language").
+//! Writes a picture in the DOT language (graphviz.org, "DOT Language").
 
 use std::fmt::Write;
 
 use super::model::{Look, Place};
 use super::panel::{Item, Panel, Scene, Tap};
 
-/// The text of `scene`.
+/// The DOT text of `scene`.
 #[must_use]
 pub fn write(scene: &Scene) -> String {
     let mut text = String::new();
@@ -96,8 +96,8 @@ fn panel(text: &mut String, at: usize, panel: &Panel) {
     }
 }
 
-/// A line: with an arrow where the service answers to no name, and so is only ever a way out.
-/// Private services come before their network, ways in and out behind it, and behind all the networks of all.
+/// A line, with an arrow if the service has no name on the network, so that it is only an exit. Private services rank
+/// before their network, entries and exits after it, and shared networks after all.
 fn edge(panel: usize, at: usize, item: &Item, tap: &Tap) -> String {
     let service = format!("n{panel}s{at}");
     let (from, to, shared) = match tap.place {
@@ -136,7 +136,7 @@ fn painted(look: Look, plain: &'static str) -> &'static str {
     }
 }
 
-/// `text` as a quoted identifier, its lines centred.
+/// `text` as a quoted identifier whose lines are centred.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

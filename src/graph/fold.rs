@@ -1,29 +1,29 @@
-//! Equal nodes share a card, so that a picture of ten thousand is one of ten.
+//! Folds equal nodes into one card, so that a picture of ten thousand nodes is one of ten.
 
 use std::collections::HashMap;
 
 use super::model::{Foreign, Graph, Join, Look, Node, Place, Service, Standing};
 use crate::text::plural;
 
-/// The most nodes of a role that are all drawn.
+/// Up to this many nodes of a role are all drawn.
 pub(super) const MOST: usize = 6;
-/// How many of a larger role are drawn before their equals share a card.
+/// How many nodes of a larger role are drawn before equal ones share a card.
 const SHOWN: usize = 3;
-/// The most kinds of nodes that a role's states make before states no longer count.
+/// With more kinds of nodes than this in a role, states no longer tell nodes apart.
 const KINDS: usize = 8;
-/// The most characters of a list of names.
+/// The longest list of names, in characters.
 const LISTED: usize = 36;
 
-/// One or several equal nodes.
+/// One node, or several equal ones.
 #[derive(Debug)]
 pub(super) struct Card<'a> {
-    /// The nodes, one at least.
+    /// The nodes of the card, at least one.
     pub(super) nodes: Vec<&'a Node>,
-    /// Their places among the nodes of their role.
+    /// The index of each node within its role.
     places: Vec<usize>,
 }
 
-/// What makes two nodes look the same.
+/// What two nodes must have in common to share a card.
 #[derive(PartialEq, Eq, Hash)]
 struct Kind<'a> {
     standing: Standing,
@@ -41,7 +41,7 @@ struct ServiceKind<'a> {
     joins: Vec<(Place, [usize; 2], Option<Standing>)>,
 }
 
-/// The cards that `graph` is drawn as: by role, each where the first of its nodes is. `unfold`: each node its own.
+/// The cards of `graph`, by role, ordered by the first node of each. `unfold`: one card for each node.
 pub(super) fn cards(graph: &Graph, unfold: bool) -> Vec<Card<'_>> {
     let mut cards = Vec::new();
     for nodes in graph.nodes.chunk_by(|a, b| a.role == b.role) {
@@ -57,7 +57,7 @@ pub(super) fn cards(graph: &Graph, unfold: bool) -> Vec<Card<'_>> {
         let largest = kinds.iter().map(Vec::len).max().unwrap_or_default();
         let mut shown = false;
         for mut places in kinds {
-            // Of the commonest kind, a few stand for themselves, so that one sees what the others are like.
+            // A few nodes of the commonest kind get a card each, so that one sees what the others are like.
             if places.len() == largest && largest > SHOWN + 1 && !shown {
                 shown = true;
                 cards.extend(places.drain(..SHOWN).map(|at| one((at, &nodes[at]))));
@@ -79,7 +79,7 @@ fn one((at, node): (usize, &Node)) -> Card<'_> {
     }
 }
 
-/// The places of equal nodes, by the first of them.
+/// The indices of equal nodes, ordered by the first of each kind.
 fn kinds(nodes: &[Node], with_states: bool) -> Vec<Vec<usize>> {
     let mut kinds: Vec<Vec<usize>> = Vec::new();
     let mut known: HashMap<Kind<'_>, usize> = HashMap::new();
@@ -125,17 +125,17 @@ fn kind(node: &Node, with_states: bool) -> Kind<'_> {
 }
 
 impl<'a> Card<'a> {
-    /// The first of its nodes, which stands for all.
+    /// The first node, which represents all.
     pub(super) fn first(&self) -> &'a Node {
         self.nodes[0]
     }
 
-    /// What it is called: `slave1`, `slave4 … slave50`, `46 of slave4 … slave50`.
+    /// The card's title: `slave1`, `slave4 … slave50`, `46 of slave4 … slave50`.
     pub(super) fn title(&self) -> String {
         self.several(self.nodes.iter().map(|n| n.name.as_str()))
     }
 
-    /// What else is to be said of it in a word or two; empty where its title says all.
+    /// A word or two beside the title; empty if there is nothing to add.
     pub(super) fn note(&self) -> String {
         let first = self.first();
         match self.nodes.len() {
@@ -147,7 +147,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// All there is to say of its nodes, a line each.
+    /// The details of the card's nodes, one line each.
     pub(super) fn details(&self) -> String {
         let names: Vec<&str> = self.nodes.iter().map(|n| n.name.as_str()).collect();
         let runs: Vec<String> = self.runs().map(|(a, b)| run(&names, a, b)).collect();
@@ -168,7 +168,7 @@ impl<'a> Card<'a> {
         lines.join("\n")
     }
 
-    /// What stands for `texts`, one of each node: the one text, or the first and last of them.
+    /// One text for `texts`, which are one of each node: the common text, or the first and the last.
     pub(super) fn several<'t>(&self, texts: impl Iterator<Item = &'t str>) -> String {
         let texts: Vec<&str> = texts.collect();
         let Some(first) = texts.first() else {
@@ -192,7 +192,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// Nodes that follow each other, first and last of each run, as places in the card.
+    /// The runs of consecutive nodes, as the first and last index in the card.
     fn runs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let mut at = 0;
         self.places.chunk_by(|a, b| a + 1 == *b).map(move |run| {
@@ -202,17 +202,17 @@ impl<'a> Card<'a> {
         })
     }
 
-    /// The same service of each of its nodes.
+    /// The same service of each node.
     fn each(&self, service: usize) -> impl Iterator<Item = &'a Service> + '_ {
         self.nodes.iter().map(move |n| &n.services[service])
     }
 
-    /// What a service answers to on a network, for all its nodes.
+    /// The names of a service on a network, for all nodes of the card.
     pub(super) fn answers(&self, service: usize, join: usize) -> Vec<String> {
         self.listed(service, join, |j| &j.names)
     }
 
-    /// What it should answer to there, and does not.
+    /// The names that a service should have on a network and has not.
     pub(super) fn lost(&self, service: usize, join: usize) -> Vec<String> {
         self.listed(service, join, |j| &j.lost)
     }
@@ -223,7 +223,7 @@ impl<'a> Card<'a> {
         (0..count).map(name).collect()
     }
 
-    /// How a service looks: as the worst of them where they differ.
+    /// The look of a service: the worst of all nodes.
     pub(super) fn look(&self, service: usize) -> Look {
         let each = self.each(service);
         let looks: Vec<Look> = each.flat_map(|s| s.containers.iter().map(|c| s.look(c))).collect();
@@ -231,14 +231,14 @@ impl<'a> Card<'a> {
         worst.into_iter().find(|l| looks.contains(l)).unwrap_or(Look::Plain)
     }
 
-    /// How a service stands on a network, missing where one of them is.
+    /// The standing of a service on a network: missing if it is missing in any node.
     pub(super) fn standing(&self, service: usize, join: usize) -> Standing {
         let all = || self.each(service).map(|s| s.joins[join].standing);
         let missing = all().find(|s| *s == Standing::Missing);
         missing.or(all().next()).unwrap_or_default()
     }
 
-    /// What a service is called, and how many containers it is in each node.
+    /// The name of a service, with the number of containers in each node.
     pub(super) fn name(&self, service: usize) -> String {
         let first = &self.first().services[service];
         match first.containers.len() {
@@ -247,7 +247,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// What is to be read below the name of a service: that it is not as it should be, else how it is reached.
+    /// The text below a service's name: what is wrong with it, otherwise its ports.
     pub(super) fn remark(&self, service: usize) -> String {
         let first = &self.first().services[service];
         let words = self.words(service);
@@ -271,7 +271,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// The ports of a service where all nodes have them, else those of the first.
+    /// The ports of a service if all nodes have the same; otherwise those of the first node.
     fn ports(&self, service: usize, first: &[String]) -> String {
         let same = self.each(service).all(|s| s.ports == first);
         let text = match first {
@@ -284,7 +284,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// What the containers of a service are doing, and how many of them.
+    /// The states of a service's containers, and how many are in each.
     fn words(&self, service: usize) -> Vec<(&'static str, usize)> {
         let mut words: Vec<(&str, usize)> = Vec::new();
         let each = self.each(service).flat_map(|s| s.containers.iter().map(|c| s.word(c)));
@@ -297,7 +297,7 @@ impl<'a> Card<'a> {
         words
     }
 
-    /// All there is to say of a service, a line each: what one sees on hovering over it.
+    /// The details of a service, one line each, which show on hovering.
     pub(super) fn service_details(&self, service: usize) -> String {
         let first = &self.first().services[service];
         let mut lines = vec![first.name.clone()];
@@ -348,7 +348,7 @@ impl<'a> Card<'a> {
     }
 }
 
-/// `slave4 … slave50`, of two both.
+/// `slave4 … slave50`; both names if there are only two.
 fn run(texts: &[&str], first: usize, last: usize) -> String {
     match last - first {
         0 => texts[first].to_owned(),
@@ -357,7 +357,7 @@ fn run(texts: &[&str], first: usize, last: usize) -> String {
     }
 }
 
-/// `network_mode` in as many words as fit a small box.
+/// `network_mode` in words short enough for a small box.
 fn mode_in_words(mode: &str) -> String {
     match mode.split_once(':') {
         Some(("service" | "container", other)) => format!("with {other}"),

@@ -1,8 +1,8 @@
-//! Where everything goes, in whole units: pixels for SVG, cells for the terminal.
+//! Gives everything in a picture its place, in whole units: pixels for SVG, cells for the terminal.
 //!
-//! Nodes stand in rows, two rows to a bundle of rails: the upper row hangs its ways in and out down to the rails, the
-//! lower row, mirrored, up. A network that several bundles need is joined by a trunk on the left. Lines leave a node on
-//! the side of its rails only, so none ever runs through a box.
+//! Nodes form rows, and two rows share a bundle of rails, which are the shared networks. The upper row's entries and
+//! exits hang down to the rails; the lower row is mirrored. A network that several bundles need is joined by a trunk on
+//! the left. Lines leave a node only towards its rails, so none runs through a box.
 
 mod block;
 mod metrics;
@@ -14,150 +14,150 @@ use super::model::Look;
 use super::panel::Scene;
 pub use metrics::{Anchor, Metrics, Size, shortened};
 
-/// A part of the plane: from `x` to before `x + w`.
+/// A rectangle: from `x` to before `x + w`, from `y` to before `y + h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rect {
-    /// Left.
+    /// The left edge.
     pub x: i32,
-    /// Top.
+    /// The top edge.
     pub y: i32,
-    /// Width.
+    /// The width, without the right edge.
     pub w: i32,
-    /// Height.
+    /// The height, without the bottom edge.
     pub h: i32,
 }
 
-/// A text and the room it has.
+/// A text and the space it may take.
 #[derive(Debug, Clone)]
 pub struct Text {
-    /// Its room.
+    /// The space, which the text fits.
     pub rect: Rect,
-    /// What it says.
+    /// The characters, in one line.
     pub text: String,
-    /// How large.
+    /// The font size.
     pub size: Size,
-    /// Where it is held.
+    /// The point of the text that stays in place if the font is narrower.
     pub anchor: Anchor,
-    /// How it looks.
+    /// The state that the text is drawn as.
     pub look: Look,
 }
 
-/// What a line is of.
+/// Which network a bar or line belongs to, and so its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hue {
-    /// A node's private network.
+    /// A private network of a node.
     Own,
-    /// A network that nodes share, by its place.
+    /// A shared network, by its index in [`Scene::networks`].
     Shared(usize),
 }
 
-/// A network, lying.
+/// A network, drawn as a horizontal bar.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// Its left end.
+    /// The left end.
     pub x1: i32,
-    /// Its right end.
+    /// The right end.
     pub x2: i32,
-    /// Its top.
+    /// The top edge.
     pub y: i32,
-    /// What it is called.
+    /// The network's name, and its note if it fits.
     pub labels: Vec<Text>,
-    /// What it is of.
+    /// The network it shows.
     pub hue: Hue,
-    /// How it looks.
+    /// The state that the bar is drawn as.
     pub look: Look,
-    /// What one sees on hovering.
+    /// The details that show on hovering.
     pub details: String,
 }
 
-/// What hangs on a network, standing: from an edge or bar to one, either above the other.
+/// A vertical line between an item and a network, or between two parts of a network.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// Where.
+    /// The horizontal position.
     pub x: i32,
-    /// Its upper end: the bottom of what it hangs from.
+    /// The upper end: the bottom edge of what is above.
     pub y1: i32,
-    /// Its lower end: the top of what it stands on.
+    /// The lower end: the top edge of what is below.
     pub y2: i32,
-    /// The names beside it.
+    /// The service's names on the network, beside the line.
     pub labels: Vec<Text>,
-    /// What it is of.
+    /// The network it leads to.
     pub hue: Hue,
-    /// How it looks.
+    /// The state that the line is drawn as.
     pub look: Look,
-    /// The top of the bar that it ends at; none where it joins two parts of one.
+    /// The top of the bar where it ends; `None` if it joins two parts of a network.
     pub bar: Option<i32>,
-    /// Whether it is a way out only, and where it points: down or up.
+    /// Where its arrow points if the service is only an exit; `None` without an arrow.
     pub arrow: Option<Arrow>,
 }
 
-/// Where a way out points.
+/// The direction of an exit's arrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrow {
-    /// To the rails below.
+    /// Towards rails below the node.
     Down,
-    /// To the rails above.
+    /// Towards rails above the node.
     Up,
 }
 
-/// An item in its place.
+/// A placed item: a container, or the same one of several nodes.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// Its edges.
+    /// The outer edges.
     pub rect: Rect,
-    /// Its name, and its remark where it has one.
+    /// The name, and the remark if there is one.
     pub texts: Vec<Text>,
-    /// How it looks.
+    /// The state that the box is drawn as.
     pub look: Look,
-    /// What one sees on hovering.
+    /// The details that show on hovering.
     pub details: String,
 }
 
-/// A node in its place.
+/// A placed node, or several equal ones.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Its edges.
+    /// The outer edges.
     pub rect: Rect,
-    /// Its title and note.
+    /// The title and the note.
     pub texts: Vec<Text>,
-    /// How it looks.
+    /// The state that the frame is drawn as.
     pub look: Look,
-    /// What one sees on hovering.
+    /// The details that show on hovering.
     pub details: String,
-    /// Whether it stands for several.
+    /// Whether it represents several nodes.
     pub stacked: bool,
     /// Whether its rails are above it.
     pub lower: bool,
-    /// Its items.
+    /// The items inside.
     pub cells: Vec<Cell>,
-    /// Its private networks.
+    /// The private networks inside.
     pub bars: Vec<Bar>,
-    /// What hangs on these, and what joins their parts.
+    /// The lines from items to private networks, and between parts of these.
     pub lines: Vec<Line>,
 }
 
-/// Everything in its place.
+/// The placed picture, ready to be written.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// Its width.
+    /// The width of the whole picture.
     pub width: i32,
-    /// Its height.
+    /// The height of the whole picture.
     pub height: i32,
-    /// What stands above it.
+    /// The title, and the summary below it.
     pub heading: Vec<Text>,
-    /// The networks that nodes share.
+    /// The shared networks.
     pub rails: Vec<Bar>,
-    /// What joins the parts of these.
+    /// The lines that join parts of a shared network.
     pub trunks: Vec<Line>,
-    /// What hangs on them.
+    /// The lines from items to shared networks.
     pub drops: Vec<Line>,
-    /// The nodes.
+    /// The nodes, in reading order.
     pub frames: Vec<Frame>,
-    /// How large things are.
+    /// The metrics that it was laid out with.
     pub metrics: Metrics,
 }
 
-/// Put `scene` in its places.
+/// Lays out `scene`.
 #[must_use]
 pub fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     page::picture(scene, metrics)

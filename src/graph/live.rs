@@ -1,9 +1,9 @@
-//! What the blueprint says, and how it stands on the engine.
+//! Combines the blueprint with what was observed on the engine.
 
 use std::collections::{HashMap, HashSet};
 
+use super::desired;
 use super::model::{self, Container, Foreign, Graph, Join, Network, Node, Place, Service, Standing};
-use super::said;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedEndpoint;
@@ -12,9 +12,9 @@ use crate::cluster::label;
 use crate::text::natural;
 use crate::topology::Topology;
 
-/// The picture of `topology` as `observed` finds it, with what is there beside it.
+/// The graph of `topology` with the states of `observed`, and with containers that are not in the blueprint.
 pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
-    let mut graph = said::graph(topology);
+    let mut graph = desired::graph(topology);
     graph.live = true;
     let mut live = Live {
         topology,
@@ -32,7 +32,7 @@ pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
 struct Live<'a> {
     topology: &'a Topology,
     observed: &'a Observed,
-    /// Those that no service of the blueprint has claimed.
+    /// Containers that no service of the blueprint has claimed.
     containers: HashMap<&'a str, &'a ObservedContainer>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Live<'a> {
 
     fn networks(&self, networks: &mut Vec<Network>) {
         for network in networks.iter_mut() {
-            // Whoever made it: a shared network may be somebody else's.
+            // Any owner counts, because a shared network may belong to somebody else.
             let found = self.observed.networks.iter().find(|n| n.name == network.name);
             stand(network, found);
         }
@@ -87,11 +87,11 @@ impl<'a> Live<'a> {
                 .filter_map(|c| c.endpoints.iter().find(|e| e.network == join.network))
                 .collect();
             join.standing = there(!found.is_empty() && ends.len() == found.len());
-            // All of several containers are told the same.
+            // All containers of a service have the same names.
             let Some(names) = found.first().zip(ends.first()).and_then(|(c, e)| c.chosen_aliases(e)) else {
                 continue;
             };
-            // A container answers to its own name, whoever asked for it.
+            // A container always has its own name, whether requested or not.
             let own = |n: &String| found.first().is_some_and(|c| c.name == *n);
             (join.names, join.lost) = join
                 .names
@@ -107,7 +107,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Containers and private networks of the cluster that the blueprint does not say.
+    /// Adds containers and private networks of the cluster that are not in the blueprint.
     fn unwanted(&mut self, graph: &mut Graph) {
         let mut containers: Vec<&ObservedContainer> = self.containers.values().copied().collect();
         containers.sort_by_cached_key(|c| (natural(c.node()), natural(c.service())));
@@ -147,13 +147,13 @@ impl<'a> Live<'a> {
                 unwanted_node(graph, node, "").networks.push(unwanted(network));
             }
         }
-        // A node that left stands beside its role's others.
+        // A removed node is sorted among the others of its role.
         let roles: Vec<String> = self.topology.roles.iter().map(ToString::to_string).collect();
         let place = |role: &str| roles.iter().position(|r| r == role).unwrap_or(roles.len());
         graph.nodes.sort_by_key(|n| place(&n.role));
     }
 
-    /// Containers of the cluster on networks that the blueprint does not give them.
+    /// Adds containers of the cluster on networks that the blueprint does not connect them to.
     fn astray(&self, graph: &mut Graph) {
         let owners: HashMap<String, (usize, usize)> = graph
             .nodes
@@ -207,7 +207,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Containers of others on the cluster's networks.
+    /// Adds containers of others on the cluster's networks.
     fn guests(&self, graph: &mut Graph) {
         for network in self.own() {
             for guest in &self.observed.guests(network) {
@@ -257,7 +257,7 @@ fn unwanted(network: &ObservedNetwork) -> Network {
     }
 }
 
-/// The node of that name, one that the blueprint does not say where there is none.
+/// The node `name`; it is added as unwanted if the blueprint does not have it.
 fn unwanted_node<'g>(graph: &'g mut Graph, name: &str, role: &str) -> &'g mut Node {
     let at = graph.nodes.iter().position(|n| n.name == name).unwrap_or_else(|| {
         graph.nodes.push(Node {
@@ -274,7 +274,7 @@ fn unwanted_node<'g>(graph: &'g mut Graph, name: &str, role: &str) -> &'g mut No
     &mut graph.nodes[at]
 }
 
-/// The place of the shared network `name`, which is nobody's of the cluster where it was not known before.
+/// The index of the shared network `name`; it is added as one of somebody else if it is not known yet.
 fn shared(networks: &mut Vec<Network>, observed: &Observed, name: &str) -> usize {
     networks.iter().position(|n| n.name == name).unwrap_or_else(|| {
         let subnet = observed.networks.iter().find(|n| n.name == name);

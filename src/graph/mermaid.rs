@@ -1,14 +1,14 @@
-//! A picture as a Mermaid flowchart (mermaid.js.org, "Flowcharts - Basic Syntax").
+//! Writes a picture as a Mermaid flowchart (mermaid.js.org, "Flowcharts - Basic Syntax").
 
 use super::model::{Look, Place};
 use super::panel::{Item, Panel, Scene, Strip, Tap};
 
-/// The most lines that Mermaid draws unless it is told otherwise (`maxEdges`), which forges do not let one tell it.
+/// The most lines that Mermaid draws by default (`maxEdges`); forges do not let a page raise it.
 pub const MOST_LINES: usize = 500;
-/// The longest text that it reads (`maxTextSize`), in characters.
+/// The longest text that Mermaid reads by default (`maxTextSize`), in characters.
 pub const LONGEST: usize = 50_000;
 
-/// The colours: one set for light and dark, since a flowchart does not know where it stands.
+/// The colours: one set for light and dark, since a flowchart does not know its background.
 const CLASSES: &str = "  classDef network fill:#ddf4ff,stroke:#0969da,stroke-width:3px,color:#0a3069
   classDef private fill:#eaeef2,stroke:#818b98,color:#1f2328
   classDef running fill:#dafbe1,stroke:#1a7f37,color:#1f2328
@@ -18,7 +18,7 @@ const CLASSES: &str = "  classDef network fill:#ddf4ff,stroke:#0969da,stroke-wid
   classDef foreign fill:#eaeef2,stroke:#afb8c1,color:#59636e,stroke-dasharray:2 3
 ";
 
-/// The text of `scene`.
+/// The Mermaid text of `scene`.
 #[must_use]
 pub fn write(scene: &Scene) -> String {
     let mut chart = Chart::default();
@@ -44,10 +44,10 @@ pub fn write(scene: &Scene) -> String {
     chart.end()
 }
 
-/// Why a forge will not draw `text`, where it will not.
+/// Why forges refuse to draw `text`; `None` if they do not.
 #[must_use]
 pub fn too_much(text: &str) -> Option<String> {
-    // The second word of what is one; no name has a blank in it.
+    // A line has its arrow as the second word; no name contains a blank.
     let is_line = |l: &&str| l.split_whitespace().nth(1).is_some_and(|w| w.starts_with('-'));
     let lines = text.lines().filter(is_line).count();
     let length = text.chars().count();
@@ -71,7 +71,7 @@ fn comment(title: &str, summary: &[&str]) -> String {
 #[derive(Default)]
 struct Chart {
     text: String,
-    /// How many lines there are, and which of them look otherwise: Mermaid knows them by their number.
+    /// The number of lines so far, and the numbers of those with a special look: Mermaid styles lines by number.
     lines: usize,
     missing: Vec<String>,
     foreign: Vec<String>,
@@ -111,7 +111,7 @@ impl Chart {
         }
     }
 
-    /// What hangs on such networks.
+    /// Writes the lines to networks for which `on` holds.
     fn edges(&mut self, indent: &str, at: usize, panel: &Panel, on: impl Fn(Place) -> bool) {
         for (number, item) in panel.items.iter().enumerate() {
             for tap in item.taps.iter().filter(|t| on(t.place)) {
@@ -138,8 +138,8 @@ impl Chart {
     }
 }
 
-/// A line: an arrow where the service answers to no name, and so is only ever a way out.
-/// Private services come before their network, ways in and out behind it, and behind all the networks of all.
+/// A line, with an arrow if the service has no name on the network, so that it is only an exit. Private services come
+/// before their network, entries and exits after it, and shared networks after all.
 fn edge(panel: usize, number: usize, item: &Item, tap: &Tap) -> String {
     let service = format!("n{panel}s{number}");
     let (from, to, shared) = match tap.place {
@@ -171,7 +171,7 @@ fn class(plain: &'static str, look: Look) -> &'static str {
     }
 }
 
-/// `text` between quotes of a flowchart, where entities stand for what would end or format it.
+/// `text` for a quoted label, with entities for characters that would end or format it.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

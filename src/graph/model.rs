@@ -1,4 +1,4 @@
-//! What is drawn, as plain data: nodes, their services, and what these hang on.
+//! The graph to draw, as plain data: nodes, services, and the networks they are on. It is also the JSON output.
 
 use std::collections::BTreeSet;
 
@@ -9,77 +9,77 @@ use crate::cluster::State;
 use crate::name::ClusterName;
 use crate::text::plural;
 
-/// A cluster to be drawn.
+/// A cluster to draw.
 #[derive(Debug, Clone, Serialize)]
 pub struct Graph {
-    /// Its name.
+    /// The name of the cluster.
     pub cluster: ClusterName,
-    /// Whether the engine was looked at.
+    /// Whether the engine was observed.
     pub live: bool,
-    /// The networks that nodes share, the one of all first.
+    /// Shared networks, the cluster's own first.
     pub networks: Vec<Network>,
-    /// Its nodes: roles in the order of the blueprint, each in the order of its indices.
+    /// Nodes, ordered by role as in the blueprint, then by index.
     pub nodes: Vec<Node>,
-    /// Containers of others on the networks that nodes share.
+    /// Containers of others on shared networks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<Foreign>,
 }
 
-/// How something stands on the engine.
+/// Whether something is in the blueprint, on the engine, or both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// Nobody looked: the blueprint says it.
+    /// In the blueprint; the engine was not observed.
     #[default]
     Desired,
-    /// The blueprint says it, and there it is.
+    /// In the blueprint and on the engine.
     There,
-    /// The blueprint says it, and it is not there.
+    /// In the blueprint, but not on the engine.
     Missing,
-    /// It is there, and the blueprint does not say it.
+    /// On the engine, but not in the blueprint.
     Unwanted,
 }
 
 impl Standing {
-    fn is_wanted(&self) -> bool {
+    fn is_desired(&self) -> bool {
         *self == Self::Desired
     }
 }
 
-/// A network.
+/// A network, shared or private.
 #[derive(Debug, Clone, Serialize)]
 pub struct Network {
-    /// Its key in Compose files.
+    /// The key in Compose files.
     pub key: String,
-    /// Its name in the engine.
+    /// The name in the engine.
     pub name: String,
-    /// The subnet it asks for, or has.
+    /// The subnet in CIDR notation, desired or observed; `None` if the engine chooses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
     /// Whether somebody else creates and removes it.
     pub external: bool,
-    /// How it stands.
-    #[serde(skip_serializing_if = "Standing::is_wanted")]
+    /// Whether it is desired, and exists.
+    #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
 }
 
-/// A node.
+/// A node, desired or observed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Node {
-    /// Its name.
+    /// The name of the node.
     pub name: String,
-    /// Its role.
+    /// The role of the node.
     pub role: String,
-    /// Its Compose project.
+    /// The Compose project of the node.
     pub project: String,
-    /// How it stands: there where anything of it is.
-    #[serde(skip_serializing_if = "Standing::is_wanted")]
+    /// Whether it is desired, and whether any part of it exists.
+    #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
-    /// Its private networks.
+    /// The private networks of the node.
     pub networks: Vec<Network>,
-    /// Its services.
+    /// The services of the node.
     pub services: Vec<Service>,
-    /// Containers of others on its private networks.
+    /// Containers of others on the private networks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<Foreign>,
 }
@@ -87,24 +87,24 @@ pub struct Node {
 /// A service of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
-    /// Its name inside the node.
+    /// The name inside the node.
     pub name: String,
-    /// Its containers: one, as a rule.
+    /// The containers of the service: usually one.
     pub containers: Vec<Container>,
-    /// Its image; empty where it is built, or not known.
+    /// The image; empty if it is built or unknown.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
-    /// Its ports: `443`, `53/udp`, `8080:80` where the host offers it.
+    /// The ports: `443`, `53/udp`, or `8080:80` if the host publishes it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<String>,
-    /// What it says in place of networks; another service by its name.
+    /// `network_mode`, in which a service has the name that the user gave it; `None` for a service on networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
-    /// Whether it is to end: others wait for that.
+    /// Whether it is meant to exit: others wait for its completion.
     #[serde(skip)]
     pub ends: bool,
-    /// How it stands: missing where any of its containers is.
-    #[serde(skip_serializing_if = "Standing::is_wanted")]
+    /// Missing if any of its containers is missing.
+    #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
     /// The networks it is on.
     pub joins: Vec<Join>,
@@ -113,84 +113,84 @@ pub struct Service {
 /// A container of a service.
 #[derive(Debug, Clone, Serialize)]
 pub struct Container {
-    /// Its name.
+    /// The name in the engine.
     pub name: String,
-    /// How it stands.
-    #[serde(skip_serializing_if = "Standing::is_wanted")]
+    /// Whether it is desired, and exists.
+    #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
-    /// What it is doing, where it is there.
+    /// The engine's state; `None` if it does not exist or the engine was not observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
-    /// What its healthcheck says, where it has one and runs.
+    /// The result of the healthcheck; `None` without one, or if the container does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// The status it ended with, where it has.
+    /// The exit status; `None` if it has not exited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
 }
 
-/// A service on a network.
+/// The membership of a service in a network.
 #[derive(Debug, Clone, Serialize)]
 pub struct Join {
-    /// Which network.
+    /// The network, by index.
     #[serde(skip)]
     pub place: Place,
-    /// The network's name in the engine.
+    /// The name of the network in the engine.
     pub network: String,
-    /// Whether nodes share it.
+    /// Whether nodes share the network.
     pub shared: bool,
-    /// What the service answers to there, beside its own name inside the node.
+    /// The names of the service on the network, besides its name inside the node.
     pub names: Vec<String>,
-    /// What it should answer to there, and does not.
+    /// Names that it should have on the network and has not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// How it stands: missing also where a name is.
-    #[serde(skip_serializing_if = "Standing::is_wanted")]
+    /// Missing also if one of its names is missing.
+    #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
 }
 
-/// Which network, by its place in a list.
+/// A network, by its index in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// Of the networks that nodes share.
+    /// Index in [`Graph::networks`].
     Shared(usize),
-    /// Of the node's own.
+    /// Index in the networks of the node.
     Own(usize),
 }
 
-/// A container that is not the cluster's, or not that node's.
+/// A container that does not belong to the cluster, or not on that network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Foreign {
-    /// Its name.
+    /// The name in the engine.
     pub name: String,
-    /// Whether it is the cluster's, and only astray.
+    /// Whether it belongs to the cluster, and is merely on a wrong network.
     pub ours: bool,
-    /// The networks it is on, by their place.
+    /// The networks it is on, by index.
     #[serde(skip)]
     pub places: Vec<Place>,
-    /// The same by their names.
+    /// The names of these networks.
     pub networks: Vec<String>,
 }
 
-/// How something is to look, in whatever colours and strokes the format has.
+/// The look of something, whatever colours and strokes a format has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Nobody knows how it stands.
+    /// The engine was not observed.
     Plain,
-    /// It runs.
+    /// Running.
     Running,
-    /// It is between states, or held: created, restarting, paused.
+    /// Between states, or held: created, restarting, paused.
     Waiting,
-    /// It stopped.
+    /// Exited.
     Stopped,
-    /// It is not there.
+    /// Desired, but missing.
     Missing,
-    /// It is not in the blueprint.
+    /// Not in the blueprint.
     Foreign,
 }
 
 impl Graph {
-    /// What it holds in a line: `4 nodes, 18 services, 5 networks`.
+    /// The counts in a line: `4 nodes, 18 services, 5 networks`.
     #[must_use]
     pub fn summary(&self) -> String {
         let desired = |s: &Standing| *s != Standing::Unwanted;
@@ -206,7 +206,7 @@ impl Graph {
         )
     }
 
-    /// How many containers look how, with a word for it: the states that there are, in a fixed order.
+    /// The number of containers in each state, with a word and a look for it, in a fixed order; only states that occur.
     #[must_use]
     pub fn tally(&self) -> Vec<(Look, &'static str, usize)> {
         let mut tally: Vec<(Look, &str, usize)> = WORDS.iter().map(|(look, word)| (*look, *word, 0)).collect();
@@ -228,7 +228,7 @@ impl Graph {
     }
 }
 
-/// What a container may be doing, in the order in which it is told, and how that looks.
+/// The states of containers, in the order in which they are shown, and the look of each.
 const WORDS: &[(Look, &str)] = &[
     (Look::Running, "running"),
     (Look::Waiting, "starting"),
@@ -245,7 +245,7 @@ const WORDS: &[(Look, &str)] = &[
 ];
 
 impl Service {
-    /// What one of its containers is doing, in a word; empty where nobody looked.
+    /// The state of a container in a word; empty if the engine was not observed.
     #[must_use]
     pub fn word(&self, container: &Container) -> &'static str {
         match (container.state, container.health) {
@@ -258,7 +258,7 @@ impl Service {
         }
     }
 
-    /// How one of its containers is to look.
+    /// The look of a container.
     #[must_use]
     pub fn look(&self, container: &Container) -> Look {
         let word = self.word(container);
@@ -266,7 +266,7 @@ impl Service {
         known.map_or(Look::Plain, |(look, _)| *look)
     }
 
-    /// Whether it is on a network that nodes share.
+    /// Whether the service is on a shared network.
     #[must_use]
     pub fn is_gate(&self) -> bool {
         self.joins.iter().any(|j| j.shared)
@@ -283,7 +283,7 @@ impl From<Standing> for Look {
     }
 }
 
-/// A container that nobody has looked at.
+/// A container that was not observed.
 pub(super) fn container(name: &str) -> Container {
     Container {
         name: name.to_owned(),

@@ -1,83 +1,83 @@
-//! What is on a picture, before anybody says where: panels with items in them, and what hangs on what.
+//! What a picture shows, before it is laid out: panels with items in them, and the lines to networks.
 
 use super::fold::{self, Card};
 use super::model::{Foreign, Graph, Look, Network, Place, Standing};
 
-/// A picture without places.
+/// A picture without positions.
 #[derive(Debug)]
 pub struct Scene {
-    /// What stands above it.
+    /// The title of the picture.
     pub title: String,
-    /// What it holds, and how that stands where the engine was looked at.
+    /// The counts, and the states if the engine was observed.
     pub summary: Vec<(String, Look)>,
-    /// The networks that nodes share, the one of all first.
+    /// Shared networks, the cluster's own first.
     pub networks: Vec<Strip>,
-    /// Nodes, or several equal ones in one.
+    /// Cards of nodes, in the order of the graph.
     pub panels: Vec<Panel>,
 }
 
-/// A network as it is drawn.
+/// A network to draw.
 #[derive(Debug)]
 pub struct Strip {
-    /// What it is called.
+    /// The name on the bar.
     pub label: String,
-    /// What else there is to say in short: its subnet, that it is external.
+    /// A short remark: the subnet, `external`.
     pub note: String,
-    /// All there is to say, a line each.
+    /// The details, one line each, which show on hovering.
     pub details: String,
-    /// How it looks.
+    /// The state that it is drawn as.
     pub look: Look,
 }
 
-/// A node, or several equal ones.
+/// A card: a node, or several equal ones.
 #[derive(Debug)]
 pub struct Panel {
-    /// What it is called.
+    /// The title: the node's name, or the first and last of several.
     pub title: String,
-    /// What else is to be said in a word or two.
+    /// A word or two beside the title; may be empty.
     pub note: String,
-    /// All there is to say, a line each.
+    /// The details, one line each, which show on hovering.
     pub details: String,
-    /// How its frame looks.
+    /// The state that the frame is drawn as.
     pub look: Look,
-    /// Its role: panels of one role are of one width.
+    /// The role; panels of a role have the same width.
     pub role: String,
-    /// How many nodes it stands for.
+    /// How many nodes it represents.
     pub count: usize,
-    /// Its private networks.
+    /// The private networks of the node.
     pub networks: Vec<Strip>,
-    /// Its services, and containers of others among them.
+    /// The services of the node, and containers of others on its networks.
     pub items: Vec<Item>,
 }
 
 /// A container, or the same one of several nodes.
 #[derive(Debug)]
 pub struct Item {
-    /// What it is called.
+    /// The name in the box.
     pub name: String,
-    /// What is to be read below; may be empty.
+    /// The text below the name; may be empty.
     pub remark: String,
-    /// All there is to say, a line each.
+    /// The details, one line each, which show on hovering.
     pub details: String,
-    /// How it looks.
+    /// The state that the box is drawn as.
     pub look: Look,
-    /// The networks it hangs on.
+    /// The networks it is on.
     pub taps: Vec<Tap>,
 }
 
-/// An item on a network.
+/// The connection of an item to a network.
 #[derive(Debug)]
 pub struct Tap {
-    /// Which network.
+    /// The network, by index.
     pub place: Place,
-    /// What it answers to there.
+    /// The names of the item on the network.
     pub names: Vec<String>,
-    /// How the line looks: missing and foreign ones otherwise than the rest.
+    /// The state that the line is drawn as: plain, missing or foreign.
     pub look: Look,
 }
 
 impl Item {
-    /// Whether it hangs on a network that nodes share.
+    /// Whether the item is on a shared network.
     #[must_use]
     pub fn is_gate(&self) -> bool {
         self.taps.iter().any(|t| matches!(t.place, Place::Shared(_)))
@@ -85,7 +85,7 @@ impl Item {
 }
 
 impl Scene {
-    /// What is drawn of `graph`. `unfold`: each node on its own.
+    /// The scene of `graph`. `unfold`: equal nodes get a card each.
     #[must_use]
     pub fn of(graph: &Graph, unfold: bool) -> Self {
         let mut summary = vec![(graph.summary(), Look::Plain)];
@@ -126,7 +126,7 @@ fn strip(graph: &Graph, network: &Network) -> Strip {
     let mut details = vec![format!("network {}", network.name)];
     details.extend(network.subnet.clone());
     if network.external {
-        details.push("external: others make and remove it".to_owned());
+        details.push("external: others create and remove it".to_owned());
     }
     details.extend(standing_in_words(network.standing));
     Strip {
@@ -195,7 +195,7 @@ fn item(card: &Card<'_>, at: usize) -> Item {
     }
 }
 
-/// What stands beside a line: also what should be a name and is none.
+/// The names beside a line, with those that are missing.
 fn names(card: &Card<'_>, service: usize, join: usize) -> Vec<String> {
     let lost = card.lost(service, join).into_iter().map(|name| format!("not {name}"));
     lost.chain(card.answers(service, join)).collect()

@@ -1,4 +1,4 @@
-//! A picture as SVG 1.1 (W3C): everything in it, nothing fetched, light or dark as the reader's system is.
+//! Writes a picture as SVG 1.1 (W3C): self-contained, in light or dark as the reader's system is.
 
 use std::fmt::Write;
 
@@ -6,13 +6,13 @@ use super::layout::{Anchor, Arrow, Bar, Cell, Frame, Hue, Line, Picture, Rect, S
 use super::model::Look;
 use crate::text::xml;
 
-/// How things look. Twice in plain colours: renderers of files know no variables of CSS.
+/// The styles. Plain colours are repeated for renderers that do not know CSS variables.
 const STYLE: &str = include_str!("svg.css");
 
-/// How far a stack's sheets stand out.
+/// How far the sheets of a stack stick out, in pixels.
 const SHEET: i32 = 4;
 
-/// The text of `picture`.
+/// The SVG text of `picture`.
 #[must_use]
 pub fn write(picture: &Picture) -> String {
     let mut svg = Svg::default();
@@ -60,7 +60,7 @@ pub fn write(picture: &Picture) -> String {
     svg.text
 }
 
-/// The picture in words, for those who do not see it.
+/// A description in words, for screen readers.
 fn spoken(picture: &Picture) -> String {
     let heading: Vec<&str> = picture.heading.iter().map(|t| t.text.as_str()).collect();
     heading.join(", ")
@@ -147,7 +147,7 @@ impl Svg {
         });
     }
 
-    /// A line, the mark where it meets its network, and its names.
+    /// Draws a line, the mark where it meets its network, and its labels.
     fn thread(&mut self, line: &Line, trunk: bool) {
         let class = class(
             &format!("{} {}", if trunk { "bar" } else { "line" }, hue(line.hue)),
@@ -175,7 +175,7 @@ impl Svg {
         });
     }
 
-    /// A head whose tip is at `(x, y)`.
+    /// Draws an arrow head with its tip at `(x, y)`.
     fn arrow(&mut self, x: i32, y: i32, length: i32) {
         let (left, right, back) = (x - 5, x + 5, y + length);
         self.line(&format!(

@@ -1,9 +1,9 @@
-//! A picture for the terminal, in box-drawing characters (Unicode, U+2500 to U+257F).
+//! Writes a picture for the terminal, in box-drawing characters (Unicode, U+2500 to U+257F).
 
 use super::layout::{Arrow, Bar, Hue, Line, Picture, Rect, Size, Text};
 use super::model::Look;
 
-/// How much line there is in a cell, up, down, left and right: none, single or double.
+/// The line weight of a cell, up, down, left and right: 0 none, 1 single, 2 double.
 type Arms = [u8; 4];
 
 const UP: usize = 0;
@@ -46,7 +46,7 @@ const CHARACTERS: &[(Arms, char)] = &[
     ([1, 1, 2, 0], '╡'),
 ];
 
-/// A colour of the terminal (ECMA-48, SGR): which, and whether bold.
+/// A colour of the terminal (ECMA-48, SGR), and whether it is bold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Style {
     colour: Option<u8>,
@@ -56,7 +56,7 @@ struct Style {
 #[derive(Clone, Default)]
 struct Place {
     arms: Arms,
-    /// Part of a network, which lines run across without meeting it.
+    /// Whether it is part of a network, which lines cross without joining it.
     bar: bool,
     dashed: bool,
     character: Option<char>,
@@ -204,7 +204,7 @@ impl Canvas {
                 place.arms[arm] = place.arms[arm].max(weight);
                 place.dashed = false;
                 if line.bar.is_none() {
-                    // Where a part of a network begins, nothing is to its left.
+                    // A part of a network has nothing to its left where it begins.
                     place.arms[LEFT] = 0;
                 }
             }
@@ -215,7 +215,7 @@ impl Canvas {
             }
             self.arms(line.x, y, &[UP, DOWN], weight, line.look, style);
         }
-        // Where it leaves the node's frame, which is next to the item.
+        // The arrow stands where the line leaves the node's frame, next to the item.
         match line.arrow {
             Some(Arrow::Down) => self.put(line.x, top + 2, '▼', style),
             Some(Arrow::Up) => self.put(line.x, bottom - 2, '▲', style),
@@ -227,7 +227,7 @@ impl Canvas {
         let mut style = style(text.look);
         style.bold = text.size == Size::Title;
         let Rect { x, y, w, .. } = text.rect;
-        // Out of the line that it stands on.
+        // The label is kept clear of the line that it stands on.
         for x in [x - 1, x + w] {
             if let Some(place) = self.at(x, y).filter(|p| p.arms[UP] == 0 && p.arms[DOWN] == 0) {
                 place.character = Some(' ');

@@ -31,7 +31,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
             let why = if !std::ptr::eq(first.1, service) {
                 format!("and so does `{}` of `{}`", first.1.name, first.0.name)
             } else if subject.nodes.contains_key(host.as_str()) && !is_alias {
-                "which is the name of a node and leads to its `entry`".to_owned()
+                "which is the name of a node and resolves to its `entry`".to_owned()
             } else {
                 continue;
             };

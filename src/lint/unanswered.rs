@@ -170,7 +170,7 @@ impl<'t> Asker<'t> {
         };
         let problem = self.problem(name, &format!("to which nobody answers here: {why}"));
         let hint = format!(
-            "other nodes ask for a node by its own name, which leads to its `entry`: {{{{ role('{asked}')[0].name }}}}"
+            "other nodes ask for a node by its own name, which resolves to its `entry`: {{{{ role('{asked}')[0].name }}}}"
         );
         Some((role, problem.hint(hint)))
     }

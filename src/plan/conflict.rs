@@ -1,4 +1,4 @@
-//! What keeps a plan from being made.
+//! Conflicts that keep a plan from being made.
 
 use ipnet::Ipv4Net;
 
@@ -9,102 +9,102 @@ use crate::text::quoted;
 use crate::topology::{Service, Topology};
 use crate::value::Value;
 
-/// Something stands in the way, and nothing has been done.
+/// Something outside of topogen's control is in the way. Nothing has been changed yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// A network of that name is not ours.
-    #[error("network `{name}` is there already, and not of this cluster")]
+    /// A network with the desired name belongs to somebody else.
+    #[error("network `{name}` exists already, and is not of this cluster")]
     ForeignNetwork {
-        /// Its name.
+        /// The name of the network.
         name: String,
-        /// The Compose project that it belongs to, if any.
+        /// The Compose project that it belongs to; empty if none.
         project: String,
     },
-    /// A network that others provide is not there.
+    /// An external network does not exist.
     #[error("network `{name}` is external and does not exist")]
     MissingNetwork {
-        /// Its name.
+        /// The name of the network.
         name: String,
     },
-    /// Containers that topogen leaves alone are on a network that must go first.
+    /// A network must be recreated, but foreign containers are on it.
     #[error(
-        "network `{name}` has to be made anew, but {} on it: {}",
+        "network `{name}` has to be recreated, but {} on it: {}",
         match guests.len() { 1 => "another container is".to_owned(), n => format!("{n} other containers are") },
         quoted(guests)
     )]
     InUse {
-        /// The network's name.
+        /// The name of the network.
         name: String,
-        /// The names of the containers.
+        /// The names of these containers.
         guests: Vec<String>,
     },
     /// No subnet of the pool is free.
     #[error("network `{name}`: the pool has no free subnet left")]
     NoSubnet {
-        /// The network's name.
+        /// The name of the network.
         name: String,
     },
-    /// An image is not on the engine, and is never to be fetched.
+    /// An image is not on the engine, and its pull policy is `never`.
     #[error("image `{name}` is not on the engine, and `pull_policy: never` forbids fetching it")]
     MissingImage {
-        /// Its name.
+        /// The name of the image.
         name: String,
     },
-    /// A volume that others provide is not there.
+    /// An external volume does not exist.
     #[error("volume `{name}` is external and does not exist")]
     MissingVolume {
-        /// Its name.
+        /// The name of the volume.
         name: String,
     },
-    /// A container's name is somebody else's.
-    #[error("container `{name}` is there already, and not of this cluster")]
+    /// A container with the desired name belongs to somebody else.
+    #[error("container `{name}` exists already, and is not of this cluster")]
     ForeignContainer {
-        /// Its name.
+        /// The name of the container.
         name: String,
-        /// The Compose project that it belongs to, if any.
+        /// The Compose project that it belongs to; empty if none.
         project: String,
     },
-    /// A port of the host is somebody else's.
+    /// A host port that a container publishes is taken.
     #[error(
         "port {port} of the host, which `{container}` publishes, is taken by {}",
         match by { Some(by) => format!("container `{by}`"), None => "another program".to_owned() }
     )]
     PortTaken {
-        /// The container that asks for it.
+        /// The name of the container that publishes it.
         container: String,
-        /// The port.
+        /// The port of the host.
         port: HostPort,
-        /// The container that has it; `None` where that is another program.
+        /// The container that holds it; `None` if another program does.
         by: Option<String>,
-        /// Its role, where that is one of this cluster that left the blueprint.
+        /// The role of that container, if it is an orphan of this cluster.
         orphan: Option<String>,
     },
-    /// A subnet that the blueprint fixes is somebody else's.
+    /// A subnet that the blueprint fixes overlaps with another.
     #[error("network `{name}`: {subnet} overlaps {taken} of {by}")]
     SubnetTaken {
-        /// The network that asks for it.
+        /// The name of the network.
         name: String,
-        /// What it asks for.
+        /// The fixed subnet.
         subnet: Ipv4Net,
-        /// What is there.
+        /// The subnet that it overlaps with.
         taken: Ipv4Net,
-        /// Whose that is: a network or an interface.
+        /// The network or interface that holds it.
         by: String,
     },
-    /// Another blueprint's cluster has the same name.
+    /// The cluster was created from another blueprint of the same name.
     #[error("cluster `{cluster}` was brought up from `{theirs}`, and this is `{ours}`")]
     OtherBlueprint {
-        /// The cluster's name.
+        /// The name of the cluster.
         cluster: String,
-        /// Where it came from.
+        /// The path of the other blueprint.
         theirs: String,
-        /// Where this one comes from.
+        /// The path of this blueprint.
         ours: String,
     },
 }
 
 impl Conflict {
-    /// Where the blueprint of `topology` asks for what is in the way, where that is one place.
+    /// Where the blueprint of `topology` asks for it; `None` if there is no single place.
     #[must_use]
     pub fn place(&self, topology: &Topology) -> Option<Span> {
         let mut services = topology.nodes.iter().flat_map(|n| &n.services);
@@ -148,7 +148,7 @@ impl Conflict {
         }
     }
 
-    /// What to do about it.
+    /// The way out.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

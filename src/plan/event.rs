@@ -1,50 +1,50 @@
-//! Progress as data.
+//! The progress of a plan, as events.
 
 use crate::plan::Operation;
 
-/// Something happened to an operation, `at` its place in the plan.
+/// Something that happened to an operation; `at` is its index in the plan.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// It was begun.
+    /// The operation began.
     Started {
-        /// Its place.
+        /// The index in the plan.
         at: usize,
-        /// The operation.
+        /// The operation that began.
         operation: &'a Operation,
     },
-    /// It is in flight and has got so far.
+    /// The operation is in flight and has made progress.
     Progress {
-        /// Its place.
+        /// The index in the plan.
         at: usize,
-        /// How far, in few words: `12 of 40 MB`, `not healthy yet`.
+        /// The progress in a few words: `12 of 40 MB`, `not healthy yet`.
         text: &'a str,
     },
-    /// It is done.
+    /// The operation succeeded.
     Done {
-        /// Its place.
+        /// The index in the plan.
         at: usize,
-        /// The operation.
+        /// The operation that succeeded.
         operation: &'a Operation,
     },
-    /// It failed.
+    /// The operation failed.
     Failed {
-        /// Its place.
+        /// The index in the plan.
         at: usize,
-        /// The operation.
+        /// The operation that failed.
         operation: &'a Operation,
-        /// The engine's words.
+        /// The engine's message.
         reason: &'a str,
     },
-    /// No more work is begun; so many operations are in flight.
+    /// The command was interrupted: no further operation begins.
     Stopping {
-        /// How many.
+        /// The number of operations still in flight.
         in_flight: usize,
     },
-    /// It will not be begun, because what it waits for failed.
+    /// The operation will not begin, because a prerequisite failed.
     Skipped {
-        /// Its place.
+        /// The index in the plan.
         at: usize,
-        /// The operation.
+        /// The operation that is left out.
         operation: &'a Operation,
     },
 }

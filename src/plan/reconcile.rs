@@ -1,7 +1,8 @@
-//! From what is desired and what is there to what is to be done. Pure: no engine is needed to test it.
+//! Compares desired and observed state, and plans the operations that lead from one to the other. No engine is needed
+//! to test it.
 //!
-//! First it is decided what goes, and why; then the plan is written down: what goes, what is made, what starts in which
-//! order.
+//! First it decides what to remove and why. Then it writes the plan: what is removed, what is created, and what starts
+//! in which order.
 
 mod blocked;
 mod change;
@@ -37,25 +38,25 @@ use restart::Restarts;
 pub use change::changed;
 pub use down::down;
 
-/// What `up` is asked for beside the cluster.
+/// The options of `up` that affect the plan.
 #[derive(Debug, Default, Clone)]
 pub struct Options {
-    /// Whether the engine has this topogen's fake image.
+    /// Whether the engine has the fake image of this topogen.
     pub fake_ready: bool,
-    /// Whether containers of roles that left the blueprint go too.
+    /// Whether to remove containers of roles that are not in the blueprint.
     pub remove_orphans: bool,
-    /// Whether to wait until all is up and well.
+    /// Whether to wait until all containers run and are healthy.
     pub wait: bool,
 }
 
-/// What takes the cluster from `observed` to `desired`.
+/// The plan that leads from `observed` to `desired`.
 ///
 /// # Errors
-/// All that is in the way.
+/// All conflicts.
 pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<Plan, Vec<Conflict>> {
     let mut up = Up::new(desired, observed, options);
     up.surplus_containers();
-    // What is to be made anew is known first: networks that grow take over the addresses of their neighbours.
+    // What is to be recreated must be known first: networks that grow take over the addresses of their neighbours.
     for network in desired.networks() {
         up.settle(network);
     }
@@ -80,23 +81,23 @@ pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<P
     }
 }
 
-/// A network that the plan deals with.
+/// A network that the plan uses.
 struct PlannedNetwork {
     /// The engine's id; `None` where it is yet to be created.
     id: Option<String>,
-    /// Operations that must be done before a container can join it.
+    /// Operations that must succeed before a container can join it.
     ready: Vec<usize>,
 }
 
-/// What becomes of a container that is desired.
+/// What happens to a desired container.
 enum Decision<'a> {
-    /// It is not there.
+    /// It does not exist.
     Create,
-    /// It is made anew; the operations remove what is there.
+    /// It is recreated; the operations remove the existing one first.
     Recreate(&'a ObservedContainer),
-    /// It stays.
+    /// It stays as it is.
     Keep(&'a ObservedContainer),
-    /// It cannot be made or started; what is there is left alone.
+    /// It cannot be created or started; the existing one is left alone.
     Blocked(Conflict),
 }
 
@@ -104,37 +105,37 @@ struct Up<'a> {
     desired: &'a Desired,
     observed: &'a Observed,
     options: &'a Options,
-    /// The containers to be, by name.
+    /// The desired containers, by name.
     specs: HashMap<&'a str, &'a Arc<ContainerSpec>>,
-    /// Those that are there, by name.
+    /// The observed containers of the cluster, by name.
     there: HashMap<&'a str, &'a ObservedContainer>,
-    /// Networks that are there, by name.
+    /// The observed networks, by name.
     named: HashMap<&'a str, Vec<&'a ObservedNetwork>>,
     members: Members<'a>,
     plan: Plan,
     conflicts: Vec<Conflict>,
-    /// Containers that go, by id, and why.
-    going: IndexMap<&'a str, (&'a ObservedContainer, String)>,
-    /// Networks that go, and why; those that are made anew among them.
-    networks_going: Vec<(&'a ObservedNetwork, String)>,
-    /// What becomes of each container that is desired, by name, dependencies first.
+    /// Containers to remove, by ID, and why.
+    to_remove: IndexMap<&'a str, (&'a ObservedContainer, String)>,
+    /// Networks to remove, and why; including those that are recreated.
+    networks_to_remove: Vec<(&'a ObservedNetwork, String)>,
+    /// What happens to each desired container, by name, dependencies first.
     decisions: IndexMap<&'a str, Decision<'a>>,
     networks: HashMap<&'a str, PlannedNetwork>,
-    /// Operations that remove containers and networks, by their ids.
+    /// Operations that remove containers and networks, by ID.
     removed: HashMap<&'a str, usize>,
-    /// Ports of the host that what goes has, by their numbers, and the operations that remove it.
+    /// Host ports of containers to remove, by number, with the operations that remove them.
     freed: HashMap<u16, Vec<(HostPort, usize)>>,
-    /// Operations that make volumes, by name.
+    /// Operations that create volumes, by name.
     volumes: HashMap<&'a str, usize>,
-    /// Operations that fetch images, by name and platform.
+    /// Operations that pull images, by name and platform.
     pulls: HashMap<(&'a str, Option<&'a str>), usize>,
-    /// The operation that loads the fake image.
+    /// The operation that loads the fake image; `None` if it is not needed.
     fake: Option<usize>,
-    /// Subnets that are taken.
+    /// The subnets that are taken.
     subnets: Subnets,
-    /// Operations after which a container runs, by its name.
+    /// Operations after which a container runs, by name.
     started: HashMap<&'a str, usize>,
-    /// Operations that wait for a container, by its name and what it is waited for.
+    /// Operations that wait for a container, by name and condition.
     awaits: HashMap<(&'a str, Condition), usize>,
     restarts: Restarts<'a>,
 }
@@ -157,8 +158,8 @@ impl<'a> Up<'a> {
             members: Members::of(&observed.containers),
             plan: Plan::default(),
             conflicts: Vec::new(),
-            going: IndexMap::new(),
-            networks_going: Vec::new(),
+            to_remove: IndexMap::new(),
+            networks_to_remove: Vec::new(),
             decisions: IndexMap::new(),
             networks: HashMap::new(),
             removed: HashMap::new(),
@@ -184,28 +185,28 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// That `container` goes, for the first of its reasons.
-    fn goes(&mut self, container: &'a ObservedContainer, cause: impl Into<String>) {
-        self.going.entry(&container.id).or_insert((container, cause.into()));
+    /// Marks `container` for removal; the first reason is kept.
+    fn mark_for_removal(&mut self, container: &'a ObservedContainer, cause: impl Into<String>) {
+        self.to_remove.entry(&container.id).or_insert((container, cause.into()));
     }
 
-    fn is_going(&self, container: &ObservedContainer) -> bool {
-        self.going.contains_key(container.id.as_str())
+    fn is_marked(&self, container: &ObservedContainer) -> bool {
+        self.to_remove.contains_key(container.id.as_str())
     }
 
-    /// Stop and remove what goes, each after those that depend on it.
+    /// Stops and removes the marked containers, each after those that depend on it.
     fn remove_containers(&mut self) {
-        let going: Vec<&'a ObservedContainer> = self.going.values().map(|(c, _)| *c).collect();
+        let to_remove: Vec<&'a ObservedContainer> = self.to_remove.values().map(|(c, _)| *c).collect();
         let mut stopped: HashMap<&str, usize> = HashMap::new();
-        for (container, dependents) in order::stops(&going) {
-            let Some((_, cause)) = self.going.get(container.id.as_str()) else {
+        for (container, dependents) in order::stops(&to_remove) {
+            let Some((_, cause)) = self.to_remove.get(container.id.as_str()) else {
                 continue;
             };
             let mut after: Vec<usize> = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
             let name = container.name.as_str();
             let carried = match (self.decisions.get(name), self.specs.get(name)) {
                 (Some(Decision::Recreate(_)), Some(spec)) => {
-                    // What cannot be replaced for want of its image stays.
+                    // A container that cannot be replaced because its image is missing stays.
                     after.extend(self.image_ready(spec));
                     container::carried(spec, container)
                 }
@@ -223,15 +224,15 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// The desired networks that are there, by their place in the plan.
+    /// The observed networks that are desired, in the order of the plan.
     fn own_networks(&self) -> impl Iterator<Item = &'a ObservedNetwork> + use<'a> {
         let cluster = &self.desired.cluster;
         self.observed.networks.iter().filter(move |n| n.is_of(cluster))
     }
 }
 
-/// Stop `container`, where it runs, once `after` is done, and remove it and its anonymous volumes but for those that are
-/// `carried` over to its successor: the first of the operations, and the one that removes it.
+/// Stops `container` if it runs, after the operations of `after`, and removes it with its anonymous volumes, except
+/// those `carried` over to its successor. Returns the first operation and the removing one.
 fn remove(
     plan: &mut Plan,
     container: &ObservedContainer,
@@ -263,7 +264,7 @@ fn remove(
     let volumes = carried.is_empty();
     let action = Action::RemoveContainer { id, volumes };
     let removed = plan.push(action, &container.name, node, cause, after);
-    // What was carried over before is none of the engine's anonymous volumes any more.
+    // Volumes that were carried over before are no longer anonymous for the engine.
     let earlier = container.carried();
     let all = container.mounts.iter().map(|(volume, _)| volume.as_str());
     let own = all.filter(|v| !volumes && container::is_anonymous(v));

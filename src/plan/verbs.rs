@@ -1,5 +1,4 @@
-//! From what a person asks of containers that are there to what is to be done. The labels alone are read: the blueprint
-//! may be gone.
+//! Plans what a person asks of existing containers. It reads only their labels, because the blueprint may be gone.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,27 +13,27 @@ use crate::toposort;
 /// What a person asks of containers; what is then done to each is a [`Verb`](super::Verb).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeVerb {
-    /// To end, within so many seconds, within its own grace period where `None`.
+    /// Stop, with a timeout in seconds before the container is killed; `None` for the container's own.
     Stop(Option<u32>),
-    /// To run again.
+    /// Start again.
     Start,
-    /// To end and to run again.
+    /// Stop and start again.
     Restart {
-        /// Seconds to end in; its own grace period where `None`.
+        /// The timeout in seconds before the container is killed; `None` for its own.
         grace: Option<u32>,
-        /// Whether what depends on it with `restart: true` is left alone.
+        /// Whether to leave alone what depends on it with `restart: true`.
         alone: bool,
     },
-    /// To take a signal.
+    /// Send a signal.
     Kill(String),
-    /// To hold still.
+    /// Pause all processes.
     Pause,
-    /// To go on.
+    /// Resume all processes.
     Unpause,
 }
 
 impl NodeVerb {
-    /// The command.
+    /// The name of the command.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -47,7 +46,7 @@ impl NodeVerb {
         }
     }
 
-    /// What was done: `stopped`.
+    /// The past tense: `stopped`.
     #[must_use]
     pub fn done(&self) -> String {
         match self {
@@ -72,22 +71,22 @@ impl NodeVerb {
     }
 }
 
-/// A container that cannot do what is asked, because it was never whole.
+/// A container that cannot do what is asked, because it is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// An `up` that did not come to its end made it: its configs may be missing.
+    /// An interrupted `up` created it, so its configs may be missing.
     #[error("container `{0}` was never started")]
     NeverStarted(String),
-    /// The engine could not clean up after it.
+    /// The engine failed to clean up after it.
     #[error("container `{0}` is dead")]
     Dead(String),
 }
 
-/// What `verb` asks of the `chosen` ones of `all` containers of a cluster. What depends on another one of its node starts
-/// after it and stops before it.
+/// The plan for `verb` on the `chosen` ones of `all` containers of a cluster. A container starts after those of its
+/// node that it depends on, and stops before them.
 ///
 /// # Errors
-/// Every container that only `up` can bring to run.
+/// Every container that only `up` can start.
 pub fn plan(verb: &NodeVerb, chosen: &[&ObservedContainer], all: &[ObservedContainer]) -> Result<Plan, Vec<Unfit>> {
     let mut plan = Plan::default();
     let mut unfit = Vec::new();
@@ -122,7 +121,7 @@ pub fn plan(verb: &NodeVerb, chosen: &[&ObservedContainer], all: &[ObservedConta
     Ok(plan)
 }
 
-/// What is to be done to a container, and why.
+/// What to do with a container, and why.
 struct Doing<'a> {
     container: &'a ObservedContainer,
     action: Action,
@@ -142,7 +141,7 @@ impl Doing<'_> {
     }
 }
 
-/// Each after those that depend on it, whatever comes of them.
+/// Stops each container after those that depend on it, whether these succeed or not.
 fn stop(todo: &[Doing<'_>], plan: &mut Plan) {
     let dependents = toposort::turned(&needs(todo));
     let mut placed: HashMap<usize, usize> = HashMap::new();
@@ -154,7 +153,7 @@ fn stop(todo: &[Doing<'_>], plan: &mut Plan) {
     }
 }
 
-/// Each after those that it depends on, as well as it needs them to be.
+/// Starts each container after those that it depends on meet its conditions.
 fn start(todo: &[Doing<'_>], plan: &mut Plan) {
     let needs = needs(todo);
     let mut placed: HashMap<usize, usize> = HashMap::new();
@@ -232,7 +231,7 @@ fn step(verb: &NodeVerb, container: &ObservedContainer) -> Step {
     }
 }
 
-/// What runs and is to restart with something that restarts (Compose specification, `depends_on`, `restart: true`).
+/// Adds running containers that restart with another one (Compose specification, `depends_on`, `restart: true`).
 fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [ObservedContainer]) {
     let mut at = 0;
     while let Some(Doing { container: leader, .. }) = todo.get(at) {

@@ -1,4 +1,4 @@
-//! One question to a resolver, and its answer (RFC 1035).
+//! A single DNS query (RFC 1035).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,27 +9,27 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE, header_
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// What a resolver says of a name.
+/// The reply of a resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// Its A records, in the server's order; none where the name does not exist, or has none.
+    /// The A records, in the server's order; empty if the name does not exist or has none.
     Addresses(Vec<Ipv4Addr>),
-    /// The resolver could not tell, or would not: the response code as RFCs write it, `SERVFAIL`. The name may exist.
+    /// The resolver failed or refused, with the response code as in RFCs: `SERVFAIL`. The name may exist.
     Failure(&'static str),
 }
 
-/// The first `nameserver` of a resolv.conf(5); the engine's own where there is none.
+/// The first `nameserver` of a resolv.conf(5); the engine's resolver if there is none.
 pub(super) fn server(text: &str) -> SocketAddr {
     let named = text.lines().filter_map(|line| line.strip_prefix("nameserver"));
     let address = named.filter_map(|rest| rest.trim().parse().ok()).next();
     SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11))), 53)
 }
 
-/// One question of type A (RFC 1035 §4.1), asked plainly, so that every record is seen and in the server's own words.
-/// It waits for an answer without end.
+/// Sends one A query (RFC 1035 §4.1) without the system's resolver, so that all records and codes are seen. It has no
+/// timeout.
 ///
 /// # Errors
-/// A `name` that is none in DNS, a socket that fails, an answer that cannot be read.
+/// A `name` that DNS cannot express, a socket error, or a malformed answer.
 pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Reply> {
     let message = question(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
@@ -56,7 +56,7 @@ pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Reply> {
     }
 }
 
-/// The same over TCP, where an answer did not fit a datagram (RFC 1035 §4.2.2, RFC 7766 §5).
+/// The same over TCP, for answers that do not fit a datagram (RFC 1035 §4.2.2, RFC 7766 §5).
 async fn query_by_stream(message: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server).await?;
     let length = u16::try_from(message.len()).map_err(io::Error::other)?;
@@ -67,11 +67,11 @@ async fn query_by_stream(message: &[u8], server: SocketAddr) -> io::Result<Vec<u
     Ok(answer)
 }
 
-/// The length of a message's header (RFC 1035 §4.1.1), after which the question stands.
+/// The length of a message header in bytes (RFC 1035 §4.1.1); the question follows it.
 const HEADER: usize = 12;
 
-/// Whether `answer` is one to `message`: a late one to another question, asked from a port that is used again, is not
-/// (RFC 5452 §9.1: the id and the question are the same). Some that refuse a question leave it out.
+/// Whether `answer` belongs to `message` (RFC 5452 §9.1: ID and question are equal). A late answer to another query
+/// does not, if its port is used again. Some refusals omit the question.
 fn answers(message: &[u8], answer: &[u8]) -> bool {
     let same = answer
         .get(HEADER..message.len())
@@ -82,18 +82,18 @@ fn answers(message: &[u8], answer: &[u8]) -> bool {
         && (same || without)
 }
 
-/// Whether `answer` holds only what fitted a datagram. The rest of it may be cut anywhere, so only its header is read.
+/// Whether `answer` was truncated to fit a datagram. It may be cut anywhere, so only the header is read.
 fn is_truncated(answer: &[u8]) -> bool {
     header_buffer::has_flags(answer, PacketFlag::TRUNCATION).unwrap_or(false)
 }
 
-/// The id of the next question.
+/// The ID of the next query.
 static ID: AtomicU16 = AtomicU16::new(0x7067);
 
-/// The question for the A records of `name`, as it is sent; `None` where no such name can be asked for.
+/// The A query for `name` as bytes; `None` if DNS cannot express the name.
 fn question(name: &str) -> Option<Vec<u8>> {
     let name = name.trim_end_matches('.');
-    // The crate passes over empty labels, which make it another name.
+    // The crate skips empty labels, which would query another name.
     if name.split('.').any(str::is_empty) {
         return None;
     }
@@ -106,7 +106,7 @@ fn question(name: &str) -> Option<Vec<u8>> {
     packet.build_bytes_vec().ok()
 }
 
-/// What `answer` says, which is one to a question of ours and whole.
+/// The reply in `answer`, which belongs to our query and is complete.
 fn reply(answer: &[u8]) -> io::Result<Reply> {
     let packet =
         Packet::parse(answer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;

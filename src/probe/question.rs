@@ -1,4 +1,4 @@
-//! What a container is asked, and what it answers: the words that topogen and the probe inside speak.
+//! The questions for the probe and its answers, as they are passed to it and back in JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,47 +7,49 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// What to find out from inside a container.
+/// What the probe is to find out from inside a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Questions {
-    /// Names that are to lead somewhere.
+    /// Names that should resolve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// Names that are to lead nowhere.
+    /// Names that should not resolve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
-    /// `HOST:PORT`s where a fake is to say who it is.
+    /// `HOST:PORT`s where a fake should report its identity.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identify: Vec<String>,
-    /// `HOST:PORT`s where somebody is to listen; nothing is said to whoever does.
+    /// `HOST:PORT`s where somebody should listen; nothing is sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub connect: Vec<String>,
-    /// `HOST:PORT`s whose host is to answer, if only that nobody listens.
+    /// `HOST:PORT`s whose host should respond, even if it refuses the connection.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub touch: Vec<String>,
-    /// `HOST:PORT`s whose host is to be out of reach.
+    #[serde(rename = "touch")]
+    pub responds: Vec<String>,
+    /// `HOST:PORT`s whose host should be unreachable.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub apart: Vec<String>,
-    /// Milliseconds that each answer which is to come may take.
+    #[serde(rename = "apart")]
+    pub unreachable: Vec<String>,
+    /// The timeout of positive checks, in milliseconds.
     pub patience: u64,
-    /// Milliseconds, once all those of a kind have come, that one more of them may take before what is not to come is given
-    /// up.
-    pub haste: u64,
-    /// Whether to try again, as long as patience lasts, where nobody listens yet.
+    /// The timeout of control queries, in milliseconds.
+    #[serde(rename = "haste")]
+    pub control_timeout: u64,
+    /// Whether to retry refused connections until the timeout.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settle: bool,
 }
 
 impl Questions {
-    /// How many.
+    /// The number of checks.
     #[must_use]
     pub fn len(&self) -> usize {
-        let endpoints = self.identify.len() + self.connect.len() + self.touch.len() + self.apart.len();
+        let endpoints = self.identify.len() + self.connect.len() + self.responds.len() + self.unreachable.len();
         self.names.len() + self.unknown.len() + endpoints
     }
 
-    /// The same in two, each with half of each kind.
+    /// Splits each kind of check in two halves.
     #[must_use]
     pub fn halves(mut self) -> (Self, Self) {
         let half = |list: &mut Vec<String>| list.split_off(list.len() / 2);
@@ -56,59 +58,58 @@ impl Questions {
             unknown: half(&mut self.unknown),
             identify: half(&mut self.identify),
             connect: half(&mut self.connect),
-            touch: half(&mut self.touch),
-            apart: half(&mut self.apart),
+            responds: half(&mut self.responds),
+            unreachable: half(&mut self.unreachable),
             ..self
         };
         (self, second)
     }
 
-    /// What both ask.
+    /// Joins the checks of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.names.extend(other.names);
         self.unknown.extend(other.unknown);
         self.identify.extend(other.identify);
         self.connect.extend(other.connect);
-        self.touch.extend(other.touch);
-        self.apart.extend(other.apart);
+        self.responds.extend(other.responds);
+        self.unreachable.extend(other.unreachable);
         Self {
             patience: self.patience.max(other.patience),
-            haste: self.haste.max(other.haste),
+            control_timeout: self.control_timeout.max(other.control_timeout),
             settle: self.settle || other.settle,
             ..self
         }
     }
 
-    /// Whether there is nothing to ask.
+    /// Whether there is nothing to check.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What was found.
+/// What the probe found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
-    /// Each name and its addresses, sorted; none where it does not resolve, and where [`Self::no_answer`] says why nothing is
-    /// known of it.
+    /// Addresses by name, sorted; empty if the name does not resolve, or if it is in [`Self::no_answer`].
     pub names: BTreeMap<String, Vec<IpAddr>>,
-    /// Those of the names to which no answer came in time.
+    /// Names for which no answer came in time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub silent: BTreeSet<String>,
-    /// Those of the names that the resolver could not tell of, or would not, each with the response code, `SERVFAIL`.
+    /// Names for which the resolver failed or refused, with the response code: `SERVFAIL`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,
-    /// Each endpoint and what came of it.
+    /// The result of each endpoint.
     pub endpoints: BTreeMap<String, Contact>,
 }
 
-/// Why it is not known where a name leads.
+/// Why it is not known what a name resolves to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoAnswer {
-    /// No resolver answered in time.
+    /// The resolver did not answer in time.
     Silence,
-    /// The resolver answered with this response code (RFC 1035 §4.1.1), neither `NOERROR` nor `NXDOMAIN`.
+    /// The resolver answered with this response code (RFC 1035 §4.1.1), which is neither `NOERROR` nor `NXDOMAIN`.
     Failure(String),
 }
 
@@ -122,7 +123,7 @@ impl fmt::Display for NoAnswer {
 }
 
 impl Answers {
-    /// Why it is not known where `name` leads; `None` where it is known, or was not asked.
+    /// Why the addresses of `name` are not known; `None` if they are, or if it was not asked.
     #[must_use]
     pub fn no_answer(&self, name: &str) -> Option<NoAnswer> {
         match self.failed.get(name) {
@@ -131,45 +132,45 @@ impl Answers {
         }
     }
 
-    /// Whether the resolver told of any name, be it that there is no such one.
+    /// Whether the resolver answered for any name, even that it does not exist.
     #[must_use]
     pub fn resolver_works(&self) -> bool {
         self.names.keys().any(|name| self.no_answer(name).is_none())
     }
 
-    /// How many.
+    /// The number of answers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + self.endpoints.len()
     }
 
-    /// Whether nothing was answered.
+    /// Whether there are no answers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What came of a connection.
+/// The result of a connection attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome")]
 pub enum Contact {
-    /// Connected; a fake said who it is.
+    /// Connected; a fake also reported its identity.
     Connected {
-        /// The fake's answer.
+        /// The identity, if it is a fake.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identity: Option<Json>,
     },
-    /// The host's name leads nowhere, or no resolver could tell where.
+    /// The host's name did not resolve.
     Unresolved,
-    /// Nobody listens there.
+    /// The host refused the connection: nobody listens.
     Refused,
-    /// No answer in time, or no way there.
+    /// No answer in time, or no route.
     Unreachable,
 }
 
 impl Contact {
-    /// Whether the host answered, be it that nobody listens.
+    /// Whether the host responded, even if it refused the connection.
     #[must_use]
     pub fn reached(&self) -> bool {
         matches!(self, Self::Connected { .. } | Self::Refused)

@@ -1,8 +1,8 @@
-//! One node as a Compose file: the only writer of YAML.
+//! Writes one node as a Compose file; the only writer of YAML.
 //!
-//! What is written is literal, so every `$` becomes `$$`, and nothing that a YAML reader might take for another type
-//! stays unquoted. The file carries no `name:`, which `docker-compose` 1 rejects; its directory is called as its
-//! project instead, and every Compose takes the project's name from there.
+//! Values are literal, so every `$` becomes `$$`, and text that a YAML reader might take for another type is quoted.
+//! The file has no `name:`, which `docker-compose` 1 rejects. Its directory has the project's name instead, from which
+//! every version of Compose derives the project.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_saphyr::{SerializerOptions, ser_options};
@@ -17,10 +17,10 @@ pub const FILE_NAME: &str = "compose.yaml";
 
 const HEADER: &str = "# Rendered by topogen: change the blueprint, not this file.\n";
 
-/// The Compose file of `node`.
+/// The content of the Compose file of `node`.
 ///
 /// # Errors
-/// The YAML writer's own, which no topology is known to cause.
+/// The YAML writer's errors, which no topology is known to cause.
 pub fn file(topology: &Topology, node: &Node) -> Result<String, serde_saphyr::SerializeError> {
     let mut text = String::with_capacity(2048);
     text.push_str(HEADER);
@@ -31,7 +31,7 @@ pub fn file(topology: &Topology, node: &Node) -> Result<String, serde_saphyr::Se
 fn options() -> SerializerOptions {
     ser_options! {
         compact_list_indent: false,
-        // Folding rewrites long lines; what was one line stays one.
+        // Folding would rewrite long lines; a text of one line stays one line.
         prefer_block_scalars: false,
     }
 }
@@ -158,7 +158,7 @@ impl Serialize for Private<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(node, network) = self;
         let mut map = serializer.serialize_map(None)?;
-        // Compose gives it this name by itself.
+        // Compose derives this name by itself.
         if network.name.as_str() != format!("{}_{}", node.project, network.key) {
             map.serialize_entry("name", network.name.as_str())?;
         }
@@ -177,7 +177,7 @@ impl Serialize for Private<'_> {
     }
 }
 
-/// A network that no project owns: Compose neither creates nor removes it.
+/// A network that no project owns, so Compose neither creates nor removes it.
 struct Shared<'a>(&'a Network);
 
 impl Serialize for Shared<'_> {

@@ -1,11 +1,11 @@
-//! Bounds that the engine of templates has not: its fuel counts steps, not sizes.
+//! Bounds that the template engine does not have: its fuel counts steps, not sizes.
 
-/// The longest tag, in bytes: it is parsed by recursion.
+/// The longest tag, in bytes. The parser recurses, so a longer one could overflow the stack.
 pub(super) const MAX_TAG: usize = 2_000;
-/// The widest `indent`.
+/// The largest width of the `indent` filter, in columns.
 pub(super) const MAX_INDENT: usize = 1000;
 
-/// Every line but the first moved right; blank ones and the first where asked for.
+/// `text` with all lines but the first indented; `first` and `blank` include the first line and blank lines.
 pub(super) fn indented(text: &str, width: usize, first: bool, blank: bool) -> String {
     let margin = " ".repeat(width);
     let lines = text.split('\n').enumerate().map(|(at, line)| {
@@ -19,7 +19,7 @@ pub(super) fn indented(text: &str, width: usize, first: bool, blank: bool) -> St
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Where a tag begins that is longer than the template engine can take without running out of stack.
+/// The start of a tag that is too long for the template engine's stack; `None` if there is none.
 pub(super) fn long_tag(text: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = text[from..].find('{') {
@@ -42,7 +42,7 @@ pub(super) fn long_tag(text: &str) -> Option<usize> {
     None
 }
 
-/// How far it is to the end of the tag that `text` begins with; what is in quotes or braces ends none.
+/// The length of the tag that `text` begins with. A `close` inside quotes or braces does not end it.
 fn tag_length(text: &[u8], close: &[u8]) -> usize {
     let (mut quote, mut depth, mut at) = (None, 0usize, 2);
     while let Some(&byte) = text.get(at) {

@@ -1,4 +1,4 @@
-//! What a template's fault is to its writer.
+//! Turns errors of the template engine into problems that help the template's author.
 
 use std::ops::Range;
 
@@ -101,16 +101,16 @@ const TESTS: &[&str] = &[
     "upper",
 ];
 
-/// How the fault of an unknown role begins.
-pub(super) const NO_ROLE: &str = "no role ";
+/// The beginning of the error of `role()` for an undefined role.
+pub(super) const NO_ROLE: &str = "unknown role ";
 
 impl Templates {
-    /// What a template's `error` is to its writer.
+    /// The problem that describes the template engine's `error`.
     pub(super) fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
-        self.told(error, text, span, scope, sources).by_itself()
+        self.describe(error, text, span, scope, sources).by_itself()
     }
 
-    fn told(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
+    fn describe(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
         let range = error.range().filter(|r| text.get(r.clone()).is_some());
         let place = |range: Range<usize>| sources.within(span, text, range);
         let at = range.clone().map_or(span, place);
@@ -119,7 +119,7 @@ impl Templates {
             let used = range.clone().and_then(|r| text.get(r)).unwrap_or_default();
             let name = word(used);
             let at = range.clone().map_or(span, |r| place(r.start..r.start + name.len()));
-            Problem::at(at, format!("template: no {what} `{name}`")).did_you_mean(name, known.iter().copied())
+            Problem::at(at, format!("template: unknown {what} `{name}`")).did_you_mean(name, known.iter().copied())
         };
         match error.kind() {
             ErrorKind::UndefinedError if detail.starts_with("environment") => {
@@ -162,7 +162,7 @@ impl Templates {
         }
     }
 
-    /// How long the list is that `path` takes an item of, where it has no such item.
+    /// Describes how long the list is, if `path` indexes a list beyond its end.
     fn beyond(&self, path: &str, scope: &Scope) -> Option<String> {
         path.match_indices(']').find_map(|(end, _)| {
             let (list, index) = path[..end].rsplit_once('[')?;
@@ -179,7 +179,7 @@ impl Templates {
         })
     }
 
-    /// "Did you mean" for `path`, which is not defined in `scope`.
+    /// Adds "did you mean" for `path`, which is undefined in `scope`.
     fn near(&self, problem: Problem, path: &str, scope: &Scope) -> Problem {
         let scope_hint = "in scope are `node`, `nodes`, `role('…')`, `vars`, `cluster` and `env('…')`";
         let keys = |value: &Scope| -> Vec<String> {
@@ -224,13 +224,13 @@ impl Templates {
     }
 }
 
-/// The name that `text` begins with.
+/// The identifier at the beginning of `text`.
 fn word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
     &text[..end.unwrap_or(text.len())]
 }
 
-/// `range` of `text` widened to the left, to the beginning of the path that it is the end of: `role('a')[0].name`.
+/// `range` of `text`, extended to the left to the beginning of the path: `role('a')[0].name`.
 fn whole_path(text: &str, range: Range<usize>) -> Range<usize> {
     let mut start = range.start;
     let mut closing = 0usize;

@@ -1,39 +1,39 @@
-//! Which lines show a state in so many columns and rows: one a node and a total, and where they are too many, those at
-//! work and those that failed, the others as a count.
+//! Chooses the lines that show a state in a terminal of a given size: one for each node and a total; if they do not
+//! fit, those that are running or failed, and a count of the others.
 
 use super::line::{Line, Tint, cut};
-use super::state::{Row, Running, Standing, State};
+use super::state::{Row, RowState, Running, State};
 use super::words::span;
 
-/// A terminal.
+/// The size of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Its width in columns.
+    /// The width in columns, as Unicode Standard Annex #11 counts them.
     pub columns: usize,
-    /// Its height in rows.
+    /// The height in rows.
     pub rows: usize,
 }
 
-/// The characters that frames are made of.
+/// The characters that frames are drawn with.
 #[derive(Debug, Clone, Copy)]
 pub struct Glyphs {
-    /// What turns while something is at work.
+    /// The frames of the spinner, while something is running.
     pub spinner: &'static [&'static str],
-    /// All is done.
+    /// Everything is done.
     pub done: &'static str,
     /// Something failed.
     pub failed: &'static str,
-    /// Nothing is begun.
+    /// Nothing has begun.
     pub waiting: &'static str,
-    /// Some of it will not be begun.
+    /// Some of it will not begin.
     pub skipped: &'static str,
-    /// A part of the bar that is done, and one that is not.
+    /// The parts of the progress bar: done, and not done.
     pub bar: [&'static str; 2],
-    /// Something is missing here.
+    /// Something is cut off here.
     pub more: &'static str,
 }
 
-/// For terminals that show UTF-8.
+/// For terminals with UTF-8.
 pub const UNICODE: Glyphs = Glyphs {
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
     done: "✔",
@@ -44,7 +44,7 @@ pub const UNICODE: Glyphs = Glyphs {
     more: "…",
 };
 
-/// For those that do not.
+/// For terminals without UTF-8.
 pub const ASCII: Glyphs = Glyphs {
     spinner: &["|", "/", "-", "\\"],
     done: "+",
@@ -55,21 +55,21 @@ pub const ASCII: Glyphs = Glyphs {
     more: "~",
 };
 
-/// Milliseconds between two turns of the spinner.
+/// The time between two frames of the spinner, in milliseconds.
 pub const TURN: u64 = 80;
-/// From so many columns on, rows say how long they take.
+/// Rows show their duration in terminals at least this wide, in columns.
 const TIMED: usize = 60;
-/// The bar's width in columns at most, and the least that is worth drawing.
+/// The width of the bar in columns: at most, and at least, below which none is drawn.
 const BAR: (usize, usize) = (32, 5);
 
-/// The lines that show `state`, `now` milliseconds after the command began. At most one fewer than `size` has rows, each
-/// of at most one column fewer than it has.
+/// The lines that show `state` at `now`, in milliseconds since the command began. There is at most one line fewer than
+/// `size` has rows, and each is at most one column narrower than it.
 #[must_use]
 pub fn frame(state: &State, size: Size, now: u64, glyphs: &Glyphs) -> Vec<Line> {
     let columns = size.columns.saturating_sub(1).max(1);
     let mut lines = Vec::new();
     if state.has_plan() {
-        // One for the total, and one so that what was on the screen before stays in sight.
+        // One row is for the total, and one keeps what was on the screen before in sight.
         let chosen = choose(&state.rows, size.rows.saturating_sub(2));
         let names = state.rows.iter().map(|r| super::line::width(&r.name)).max();
         let look = Look {
@@ -96,28 +96,28 @@ pub fn frame(state: &State, size: Size, now: u64, glyphs: &Glyphs) -> Vec<Line> 
     lines.into_iter().map(|l| l.cut(columns, glyphs.more)).collect()
 }
 
-/// The places of the rows that are shown where there is room for so many lines, one of which says what is not shown.
+/// The indices of the rows to show in `room` lines, one of which counts the hidden rows.
 fn choose(rows: &[Row], room: usize) -> Vec<usize> {
     if rows.len() <= room {
         return (0..rows.len()).collect();
     }
     let room = room.saturating_sub(1);
-    let those = |standing: Standing| -> Vec<usize> {
+    let those = |state: RowState| -> Vec<usize> {
         let places = 0..rows.len();
-        places.filter(|at| rows[*at].standing() == standing).collect()
+        places.filter(|at| rows[*at].state() == state).collect()
     };
-    let (mut failed, running) = (those(Standing::Failed), those(Standing::Running));
-    // Many that failed leave room for those at work: what went wrong is printed above as well.
+    let (mut failed, running) = (those(RowState::Failed), those(RowState::Running));
+    // Many failures must not hide running rows: failures are printed above as well.
     failed.truncate(room.saturating_sub(running.len()).max(room / 2));
-    let mut done = those(Standing::Done);
+    let mut done = those(RowState::Done);
     done.sort_by_key(|at| std::cmp::Reverse(rows[*at].finished));
     let mut chosen = failed;
     chosen.extend(running);
-    chosen.extend(those(Standing::Begun));
-    // What is left is for those that were done last and those that come next.
-    let mut waiting = those(Standing::Waiting);
+    chosen.extend(those(RowState::Begun));
+    // The rest of the room goes to rows that finished last and rows that come next.
+    let mut waiting = those(RowState::Waiting);
     let late = waiting.split_off(waiting.len().min(room.saturating_sub(chosen.len()).div_ceil(2)));
-    for more in [waiting, done, late, those(Standing::Skipped)] {
+    for more in [waiting, done, late, those(RowState::Skipped)] {
         chosen.extend(more);
     }
     chosen.truncate(room);
@@ -128,9 +128,9 @@ fn choose(rows: &[Row], room: usize) -> Vec<usize> {
 /// What all lines of a frame have in common.
 struct Look<'a> {
     columns: usize,
-    /// The width of names.
+    /// The width of the name column.
     names: usize,
-    /// The digits of counts.
+    /// The number of digits of counts.
     counts: usize,
     now: u64,
     glyphs: &'a Glyphs,
@@ -140,14 +140,14 @@ impl Look<'_> {
     /// ` ⠋ slave3   4/15  create service_2, service_3   1.2 s`
     fn row(&self, row: &Row) -> Line {
         let glyphs = self.glyphs;
-        let (tint, glyph) = match row.standing() {
-            Standing::Failed => (Tint::Bad, glyphs.failed),
-            Standing::Running => (Tint::Busy, turned(glyphs, self.now)),
-            Standing::Begun | Standing::Waiting => (Tint::Dim, glyphs.waiting),
-            Standing::Skipped => (Tint::Dim, glyphs.skipped),
-            Standing::Done => (Tint::Good, glyphs.done),
+        let (tint, glyph) = match row.state() {
+            RowState::Failed => (Tint::Bad, glyphs.failed),
+            RowState::Running => (Tint::Busy, turned(glyphs, self.now)),
+            RowState::Begun | RowState::Waiting => (Tint::Dim, glyphs.waiting),
+            RowState::Skipped => (Tint::Dim, glyphs.skipped),
+            RowState::Done => (Tint::Good, glyphs.done),
         };
-        let name = if row.standing() == Standing::Waiting {
+        let name = if row.state() == RowState::Waiting {
             Tint::Dim
         } else {
             Tint::Plain
@@ -167,7 +167,7 @@ impl Look<'_> {
             line.push(Tint::Plain, "  ");
             line.push(tint, &text);
         }
-        let end = if row.standing() == Standing::Running {
+        let end = if row.state() == RowState::Running {
             Some(self.now)
         } else {
             row.ended
@@ -185,21 +185,21 @@ impl Look<'_> {
 
     /// `   31 done, 2 more failed, 17 waiting`
     fn folded(&self, rows: &[Row], chosen: &[usize]) -> Line {
-        let count = |standings: &[Standing]| {
-            let is = |at: &usize| standings.contains(&rows[*at].standing());
+        let count = |states: &[RowState]| {
+            let is = |at: &usize| states.contains(&rows[*at].state());
             let shown = chosen.iter().filter(|at| is(at)).count();
             let all = (0..rows.len()).filter(is).count();
             (shown, all - shown)
         };
         let mut parts = Vec::new();
-        for (word, standings) in [
-            ("done", &[Standing::Done][..]),
-            ("failed", &[Standing::Failed]),
-            ("at work", &[Standing::Running, Standing::Begun]),
-            ("waiting", &[Standing::Waiting]),
-            ("skipped", &[Standing::Skipped]),
+        for (word, states) in [
+            ("done", &[RowState::Done][..]),
+            ("failed", &[RowState::Failed]),
+            ("at work", &[RowState::Running, RowState::Begun]),
+            ("waiting", &[RowState::Waiting]),
+            ("skipped", &[RowState::Skipped]),
         ] {
-            match count(standings) {
+            match count(states) {
                 (_, 0) => {}
                 (0, hidden) => parts.push(format!("{hidden} {word}")),
                 (_, hidden) => parts.push(format!("{hidden} more {word}")),

@@ -1,26 +1,26 @@
-//! A line of text for a terminal: tinted, measured in columns, cut without breaking.
+//! A line of text for a terminal: coloured, measured in columns, cut between characters.
 
 use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What a piece of text says by its colour; nothing is said by colour alone.
+/// The meaning of a piece of text, shown as a colour. The words alone always say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tint {
-    /// As any text.
+    /// Ordinary text.
     Plain,
-    /// It went well.
+    /// Success.
     Good,
-    /// It went wrong.
+    /// Failure.
     Bad,
-    /// It is at work.
+    /// In progress.
     Busy,
-    /// It does not matter now.
+    /// Unimportant at the moment.
     Dim,
 }
 
 impl Tint {
-    /// The parameters of the escape sequence that begins it (ECMA-48, "SGR").
+    /// The parameters of the escape sequence that begins the colour (ECMA-48, "SGR"); `None` for plain text.
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -32,12 +32,12 @@ impl Tint {
     }
 }
 
-/// One line, without its end.
+/// One line without its line end, in coloured pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line(Vec<(Tint, String)>);
 
 impl Line {
-    /// Add `text`, control characters and line ends as blanks.
+    /// Appends `text`; control characters and line ends become blanks.
     pub fn push(&mut self, tint: Tint, text: &str) {
         if !text.is_empty() {
             let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -45,19 +45,19 @@ impl Line {
         }
     }
 
-    /// Add blanks up to `column`.
+    /// Appends blanks up to `column`.
     pub fn pad(&mut self, column: usize) {
         let blanks = column.saturating_sub(self.width());
         self.push(Tint::Plain, &" ".repeat(blanks));
     }
 
-    /// How many columns it takes.
+    /// The width in columns.
     #[must_use]
     pub fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.width()).sum()
     }
 
-    /// The same in at most `width` columns, with `…` where something is missing.
+    /// The line in at most `width` columns; if something is cut off, it ends with `more`.
     #[must_use]
     pub fn cut(self, width: usize, more: &str) -> Self {
         if self.width() <= width {
@@ -78,7 +78,7 @@ impl Line {
         Self(pieces)
     }
 
-    /// The characters, with escape sequences where colours are wanted, and no blanks at the end.
+    /// The characters, with escape sequences if `colours`, and without trailing blanks.
     #[must_use]
     pub fn text(&self, colours: bool) -> String {
         let mut text = String::new();
@@ -96,7 +96,7 @@ impl Line {
     }
 }
 
-/// The longest beginning of `text` in at most `width` columns.
+/// The longest prefix of `text` that fits `width` columns.
 fn fitting(text: &str, width: usize) -> &str {
     let mut columns = 0;
     for (at, c) in text.char_indices() {
@@ -108,12 +108,12 @@ fn fitting(text: &str, width: usize) -> &str {
     text
 }
 
-/// How many columns `text` takes.
+/// The width of `text` in columns.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// `text` in at most `width` columns.
+/// `text` in at most `width` columns; if something is cut off, it ends with `more`.
 pub(crate) fn cut(text: &str, width: usize, more: &str) -> String {
     let mut line = Line::default();
     line.push(Tint::Plain, text);

@@ -1,21 +1,21 @@
-//! The bytes that bring a new frame to the screen. The cursor rests where the frame begins: a terminal that is resized
-//! keeps it there however it breaks the lines below, and what is typed or echoed is written over.
+//! Computes the bytes that bring a new frame to the screen. The cursor rests at the frame's first line: a terminal that
+//! is resized keeps it there however it wraps the lines below, and typed or echoed characters are overwritten.
 
 use std::fmt::Write;
 
 use super::layout::Size;
 
-/// The terminal shows nothing in between (synchronized output, mode 2026); those that do not know it pass over it.
+/// Asks the terminal to show nothing until the frame is complete (synchronized output, mode 2026); others ignore it.
 const BEGIN: &str = "\x1b[?2026h\r";
 const END: &str = "\x1b[?2026l";
-/// From the cursor to the end of the line, and of the screen (ECMA-48, "EL", "ED").
+/// Erases from the cursor to the end of the line or the screen (ECMA-48, "EL", "ED").
 const REST_OF_LINE: &str = "\x1b[K";
 const REST_OF_SCREEN: &str = "\x1b[J";
 
-/// Each so many frames all lines are sent: what others wrote over them does not stay.
+/// Every so many frames, all lines are sent, so that output of other programs does not stay.
 const WHOLE: usize = 10;
 
-/// What is on the screen, as far as it is ours.
+/// What is on the screen, as far as we wrote it.
 #[derive(Debug, Default)]
 pub struct Painter {
     shown: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// Show `frame` in place of the last one on a terminal of `size`, and above it `above`, which stays.
+    /// Replaces the last frame by `frame` on a terminal of `size`, with the lines of `above` before it, which stay.
     #[must_use]
     pub fn paint(&mut self, above: &[String], frame: Vec<String>, size: Size) -> String {
         let mut out = BEGIN.to_owned();
@@ -34,7 +34,7 @@ impl Painter {
                 let _ = write!(out, "{line}{REST_OF_LINE}\r\n");
             }
         }
-        // Only then is every line where it was.
+        // Only then is every line still where it was.
         let same_place = above.is_empty() && self.size == Some(size) && !self.frames.is_multiple_of(WHOLE);
         self.frames += 1;
         let clean = !same_place || frame.len() < self.shown.len();
@@ -42,7 +42,7 @@ impl Painter {
         let mut cursor = 0;
         for (at, line) in frame.iter().enumerate() {
             let cleans = clean && at == last;
-            // The first one always: there an interrupt's `^C` is echoed.
+            // The first line is always sent, because an interrupt's `^C` is echoed there.
             if at > 0 && !cleans && same_place && self.shown.get(at) == Some(line) {
                 continue;
             }
@@ -64,7 +64,7 @@ impl Painter {
         out
     }
 
-    /// Leave the screen as if no frame had been on it, but for `above`.
+    /// Removes the frame from the screen; the lines of `above` stay.
     #[must_use]
     pub fn clear(&mut self, above: &[String]) -> String {
         if self.size.is_none() && above.is_empty() {

@@ -3,7 +3,7 @@
 /// A port of a node that the engine's host offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The node.
+    /// The name of the node.
     pub node: String,
     /// Where the host offers it: `localhost:8443`, `localhost:53/udp`.
     pub address: String,
@@ -12,7 +12,7 @@ pub struct Published {
 /// A node on the shared network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entrance {
-    /// A name that leads to it.
+    /// A name that resolves to it.
     pub name: String,
     /// A port that it exposes there, as the engine writes it: `443/tcp`.
     pub port: Option<String>,

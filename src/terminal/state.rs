@@ -1,5 +1,4 @@
-//! What is known of the work, for whoever shows it: each event moves it on. Times are milliseconds since the command
-//! began.
+//! The progress of the work, which each event updates. Times are in milliseconds since the command began.
 
 use std::collections::HashMap;
 
@@ -7,52 +6,52 @@ use super::words;
 use crate::plan::event::Event;
 use crate::plan::{Action, Operation, Plan};
 
-/// All of it.
+/// The state of all rows.
 #[derive(Debug, Default, Clone)]
 pub struct State {
-    /// What the command does while there is no plan: `looking at the engine`.
+    /// What the command does while it has no plan: `looking at the engine`.
     pub doing: String,
-    /// A row a node, and a row a thing that belongs to no node, in the order of the plan.
+    /// Rows in the order of the plan: one for each node, and one for each thing that belongs to no node.
     pub rows: Vec<Row>,
-    /// Whether no more work is begun.
+    /// Whether the command was interrupted, and no further operation begins.
     pub stopping: bool,
-    /// The row of each operation.
+    /// The index of each operation's row.
     row_of: Vec<usize>,
     /// How many rows are done.
     finished: usize,
 }
 
-/// A node, or a thing that belongs to none.
+/// The progress of a node, or of a thing that belongs to no node.
 #[derive(Debug, Default, Clone)]
 pub struct Row {
-    /// Its name.
+    /// The name of the node or thing.
     pub name: String,
-    /// Its operations.
+    /// The number of its operations.
     pub total: usize,
-    /// Those done.
+    /// The number of operations that are done.
     pub done: usize,
-    /// Those in flight, in the order in which they were begun.
+    /// The operations in flight, in the order they began.
     pub running: Vec<Running>,
-    /// What went wrong first.
+    /// The reason of its first failure; `None` if none failed.
     pub failure: Option<String>,
-    /// Operations that failed.
+    /// The number of operations that failed.
     pub failed: usize,
-    /// Operations that will not be begun.
+    /// The number of operations that will not begin.
     pub skipped: usize,
-    /// When its first operation was begun.
+    /// When its first operation began; `None` before that.
     pub begun: Option<u64>,
-    /// When its last one ended.
+    /// When its last operation ended; `None` before that.
     pub ended: Option<u64>,
-    /// Which row it was to be done, from 1.
+    /// Its rank among finished rows, from 1; 0 until it is done.
     pub finished: usize,
 }
 
 /// An operation in flight.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// Its place in the plan.
+    /// The index in the plan.
     at: usize,
-    /// What is done: `start`.
+    /// The verb: `start`.
     pub verb: String,
     /// To what, in words that suffice in its row; `None` where the row says it.
     pub name: Option<String>,
@@ -60,45 +59,45 @@ pub struct Running {
     pub progress: Option<String>,
 }
 
-/// How a row stands.
+/// The state of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
-    /// Some of it failed.
+pub enum RowState {
+    /// An operation failed.
     Failed,
-    /// Some of it is in flight.
+    /// An operation is in flight.
     Running,
-    /// Some of it is done, and nothing in flight.
+    /// Some operations are done, and none is in flight.
     Begun,
-    /// Nothing of it is begun.
+    /// No operation has begun.
     Waiting,
-    /// Some of it will not be begun, because what it waits for failed.
+    /// Some operations will not begin, because a prerequisite failed.
     Skipped,
-    /// All of it is done.
+    /// All operations are done.
     Done,
 }
 
 impl Row {
-    /// How it stands.
+    /// The row's state.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn state(&self) -> RowState {
         if self.failed > 0 {
-            Standing::Failed
+            RowState::Failed
         } else if !self.running.is_empty() {
-            Standing::Running
+            RowState::Running
         } else if self.done == self.total {
-            Standing::Done
+            RowState::Done
         } else if self.skipped > 0 {
-            Standing::Skipped
+            RowState::Skipped
         } else if self.done > 0 {
-            Standing::Begun
+            RowState::Begun
         } else {
-            Standing::Waiting
+            RowState::Waiting
         }
     }
 }
 
 impl State {
-    /// There is no plan, or none any more.
+    /// A state without a plan, in which the command does what `text` says.
     #[must_use]
     pub fn doing(text: &str) -> Self {
         Self {
@@ -107,7 +106,7 @@ impl State {
         }
     }
 
-    /// From now on it is `plan` that is carried out.
+    /// Starts with the rows of `plan`.
     pub fn plan(&mut self, plan: &Plan) {
         let mut places: HashMap<&str, usize> = HashMap::new();
         *self = Self::doing(&self.doing);
@@ -131,7 +130,7 @@ impl State {
         !self.row_of.is_empty()
     }
 
-    /// `event` happened `now`.
+    /// Updates the state by an `event` at `now`.
     pub fn event(&mut self, event: Event<'_>, now: u64) {
         let at = match event {
             Event::Started { at, .. }
@@ -169,28 +168,28 @@ impl State {
         if matches!(event, Event::Done { .. } | Event::Failed { .. }) {
             row.running.retain(|r| r.at != at);
             row.ended = Some(now);
-            if row.standing() == Standing::Done {
+            if row.state() == RowState::Done {
                 self.finished += 1;
                 row.finished = self.finished;
             }
         }
     }
 
-    /// Operations that are done, and all there are.
+    /// The number of operations that are done, and of all.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
         let done = self.rows.iter().map(|r| r.done).sum();
         (done, self.row_of.len())
     }
 
-    /// Operations that failed.
+    /// The number of operations that failed.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.rows.iter().map(|r| r.failed).sum()
     }
 }
 
-/// Its node, else what it is done to: the shared network, an image.
+/// The name of the operation's row: its node, otherwise its object: the shared network, an image.
 fn row_name(operation: &Operation) -> &str {
     operation.node.as_ref().unwrap_or(&operation.subject)
 }

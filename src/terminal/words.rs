@@ -1,4 +1,4 @@
-//! What is said of operations and events, as lines and as JSON.
+//! Describes operations and events, as lines and as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::plan::event::Event;
 use crate::plan::{Kind, Operation};
 use crate::text::plural;
 
-/// `create container slave1-service_3-1`.
+/// The operation in full: `create container slave1-service_3-1`.
 #[must_use]
 pub fn whole(operation: &Operation) -> String {
     format!("{} {}", operation.action, operation.subject)
@@ -20,7 +20,7 @@ pub fn parts(operation: &Operation) -> (String, Option<&str>) {
     let Some(node) = &operation.node else {
         return (action.to_string(), None);
     };
-    // `lab-slave3-service_2-1`: the project is said by the row, and there is one of it.
+    // `lab-slave3-service_2-1`: the row names the project, and the service has one container.
     let own = subject.split_once(node.as_str()).map_or("", |(_, rest)| rest);
     let own = own.strip_prefix(['-', '_']).unwrap_or_default();
     let (what, own) = match action.kind() {
@@ -30,7 +30,7 @@ pub fn parts(operation: &Operation) -> (String, Option<&str>) {
     (what, Some(if own.is_empty() { subject } else { own }))
 }
 
-/// The same as one: `start service_3`.
+/// The verb and the object as one text: `start service_3`.
 #[must_use]
 pub fn short(operation: &Operation) -> String {
     match parts(operation) {
@@ -39,9 +39,10 @@ pub fn short(operation: &Operation) -> String {
     }
 }
 
-/// What a line says of `event`; nothing of what only begins, goes on or is not begun: the end says how much that is.
+/// The line that reports `event`; `None` for events that only begin, continue or skip an operation: the summary counts
+/// them.
 #[must_use]
-pub fn told(event: Event<'_>) -> Option<String> {
+pub fn message(event: Event<'_>) -> Option<String> {
     match event {
         Event::Started { .. } | Event::Progress { .. } | Event::Skipped { .. } => None,
         Event::Done { operation, .. } => {
@@ -49,7 +50,7 @@ pub fn told(event: Event<'_>) -> Option<String> {
             Some(format!("{done} {kind} {} ({})", operation.subject, operation.cause))
         }
         Event::Failed { operation, reason, .. } => {
-            // In the engine's words, which may hold anything.
+            // The engine's message may contain any character.
             let reason = reason.replace(|c: char| c.is_control() && c != '\n', " ");
             Some(format!("failed: {}: {reason}", whole(operation)))
         }
@@ -60,7 +61,7 @@ pub fn told(event: Event<'_>) -> Option<String> {
     }
 }
 
-/// `event` for programs.
+/// `event` as JSON.
 #[must_use]
 pub fn json(event: Event<'_>) -> Value {
     let (state, at, operation, reason) = match event {
@@ -85,7 +86,7 @@ pub fn json(event: Event<'_>) -> Value {
     object
 }
 
-/// So many milliseconds, for people: `8.4 s`, `2 min 5 s`, `1 h 2 min`.
+/// Milliseconds for people: `8.4 s`, `2 min 5 s`, `1 h 2 min`.
 #[must_use]
 pub fn span(ms: u64) -> String {
     let seconds = ms / 1000;

@@ -34,7 +34,7 @@ pub enum AddressError {
     /// One network needs more addresses than a block has.
     #[error("{needed} containers on one network, where this pool gives room for {room}")]
     NetworkTooLarge {
-        /// Containers to hold.
+        /// The number of containers that the subnet must hold.
         needed: usize,
         /// Containers that the largest subnet holds.
         room: usize,

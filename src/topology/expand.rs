@@ -30,13 +30,13 @@ pub const BRIDGE_PORTS: usize = 1023;
 /// What the command line says over the blueprint.
 #[derive(Debug, Default, Clone)]
 pub struct Overrides {
-    /// `--name`.
+    /// `--name`: the name of the cluster.
     pub name: Option<ClusterName>,
-    /// `--slaves`.
+    /// `--slaves`: the count of the counted role.
     pub slaves: Option<u32>,
-    /// `--scale ROLE=N`.
+    /// `--scale ROLE=N`: counts by role.
     pub scale: Vec<(String, u32)>,
-    /// `--set KEY=VALUE`.
+    /// `--set KEY=VALUE`: variables that replace those of the blueprint.
     pub set: Vec<(String, String)>,
 }
 
@@ -133,7 +133,7 @@ fn counts(blueprint: &Blueprint, overrides: &Overrides, problems: &mut Problems)
         match names().position(|n| n == name) {
             Some(at) => counts[at] = Some(*count),
             None => problems.push(
-                Problem::usage(format!("`--scale {name}={count}`: no role `{name}`")).did_you_mean(name, names()),
+                Problem::usage(format!("`--scale {name}={count}`: unknown role `{name}`")).did_you_mean(name, names()),
             ),
         }
     }
@@ -182,7 +182,7 @@ struct Expansion<'a> {
     shared: Vec<Network>,
     /// `vars:` of the blueprint.
     vars: Vec<(Arc<str>, Pattern)>,
-    /// `--set`.
+    /// Values of `--set`, which may be templates.
     set: Vec<(Arc<str>, Pattern)>,
 }
 

@@ -1,4 +1,4 @@
-//! What was asked, what was answered, and where the two differ.
+//! Compares answers with expectations.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,69 +7,69 @@ use serde_json::Value as Json;
 
 use super::expect::{Check, Endpoint, Expected};
 use super::matrix::{Cell, Matrix};
-use super::picture::Picture;
+use super::model::Model;
 use super::report::Proved;
 use crate::probe::question::{Answers, Contact, NoAnswer};
 
-/// A check that does not hold.
+/// A check that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Symptom<'e> {
-    /// The member that was asked.
+    /// The member that ran the check.
     pub asker: usize,
-    /// What was to hold.
+    /// What was expected.
     pub check: &'e Check,
-    /// What came instead.
+    /// What was observed instead.
     pub observed: Seen,
 }
 
-/// What came instead of what was to hold.
+/// What was observed instead of the expected result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
-    /// A name led there: nowhere, to several addresses, or to another one.
+    /// A name resolved to these addresses: none, several or wrong ones.
     Led(Vec<Ipv4Addr>),
-    /// Nobody could tell where a name leads.
+    /// The resolver did not answer, or failed.
     NoAnswer(NoAnswer),
-    /// Nobody listens on a port.
+    /// A port refused the connection.
     Refused,
-    /// An address does not answer.
+    /// An address does not respond.
     Unreachable,
-    /// An address answers.
+    /// An address responds, but should be unreachable.
     Reached,
-    /// What is to be a fake does not say who it is.
+    /// A fake does not report its identity.
     Mute,
-    /// A fake is another one: its node and service.
+    /// Another fake responds; this is its node and service.
     Other(String),
 }
 
-/// What all answers come to, taken in one container after the other.
+/// The results of all containers, added one by one.
 #[derive(Debug, Default)]
 pub struct Compared {
-    /// How much holds.
+    /// The counts of checks that passed.
     pub proved: Proved,
-    /// Who reaches whom, where that is to be pictured: it takes two bytes for each pair of containers.
+    /// Who reaches whom; `None` unless a picture was asked for, since it takes two bytes for each pair of containers.
     pub matrix: Option<Matrix>,
-    /// For each member that could be asked, how many answers came.
+    /// The number of answers by member, for members whose probe ran.
     pub answered: BTreeMap<usize, usize>,
-    /// Why the others could not be.
+    /// Why the probe of the other members could not run.
     pub unasked: BTreeMap<usize, String>,
-    /// The entries of the host's ARP table that all of it takes, where that was full meanwhile.
+    /// The ARP entries that the checks need, if the host's table was full meanwhile; otherwise `None`.
     pub crowded: Option<u64>,
-    /// What does not hold, and what came instead, by the member that was asked.
+    /// Failed checks with what was observed instead, by the asking member.
     wrong: BTreeMap<usize, Vec<(Check, Seen)>>,
 }
 
 impl Compared {
-    /// Nothing yet; with a matrix where it is `pictured`.
+    /// No results yet; with a matrix if `pictured`.
     #[must_use]
-    pub fn new(picture: &Picture<'_>, pictured: bool) -> Self {
+    pub fn new(model: &Model<'_>, pictured: bool) -> Self {
         Self {
-            matrix: pictured.then(|| Matrix::new(picture)),
+            matrix: pictured.then(|| Matrix::new(model)),
             ..Self::default()
         }
     }
 
-    /// Compare what was `expected` of a container with its answers; only what does not hold is kept.
-    pub fn take(&mut self, picture: &Picture<'_>, expected: Expected, answers: Result<Answers, String>) {
+    /// Compares the answers of a container with what was `expected`, and keeps only failed checks.
+    pub fn take(&mut self, model: &Model<'_>, expected: Expected, answers: Result<Answers, String>) {
         let asker = expected.asker;
         let answers = match answers {
             Ok(answers) => answers,
@@ -80,15 +80,15 @@ impl Compared {
         };
         self.proved.containers += 1;
         self.answered.insert(asker, answers.len());
-        self.mark_absent(picture, asker);
+        self.mark_absent(model, asker);
         let mut wrong = Vec::new();
         let works = answers.resolver_works();
         for check in expected.checks {
             if !answered(&check, &answers) {
                 continue;
             }
-            let observed = one(picture, asker, &check, &answers, works);
-            self.mark(picture, asker, &check, observed.as_ref());
+            let observed = one(model, asker, &check, &answers, works);
+            self.mark(model, asker, &check, observed.as_ref());
             wrong.extend(observed.map(|observed| (check, observed)));
         }
         if !wrong.is_empty() {
@@ -96,7 +96,7 @@ impl Compared {
         }
     }
 
-    /// What does not hold, in the order of the members that were asked.
+    /// Failed checks, ordered by the asking member.
     #[must_use]
     pub fn symptoms(&self) -> Vec<Symptom<'_>> {
         let mut symptoms = Vec::new();
@@ -112,20 +112,20 @@ impl Compared {
         symptoms
     }
 
-    /// What is on none of the networks where it is to be met cannot be asked about: it is not reached.
-    fn mark_absent(&mut self, picture: &Picture<'_>, asker: usize) {
+    /// Marks members that are on none of their networks as not reached, since there is no address to check.
+    fn mark_absent(&mut self, model: &Model<'_>, asker: usize) {
         let Some(matrix) = &mut self.matrix else { return };
-        for joint in &picture.members[asker].joints {
-            for (target, _) in &picture.nets[joint.net].members {
-                let mut common = picture.members[asker].joints.iter().map(|j| j.net);
-                if common.all(|net| picture.address(*target, net).is_none()) {
+        for joint in &model.members[asker].joints {
+            for (target, _) in &model.nets[joint.net].members {
+                let mut common = model.members[asker].joints.iter().map(|j| j.net);
+                if common.all(|net| model.address(*target, net).is_none()) {
                     matrix.mark(asker, *target, Cell::Cut);
                 }
             }
         }
     }
 
-    fn mark(&mut self, picture: &Picture<'_>, asker: usize, check: &Check, observed: Option<&Seen>) {
+    fn mark(&mut self, model: &Model<'_>, asker: usize, check: &Check, observed: Option<&Seen>) {
         let right = observed.is_none();
         let (at, cell) = match (check, right) {
             (Check::Name { .. }, _) => {
@@ -138,20 +138,20 @@ impl Compared {
             }
             (Check::Port { at, listener }, true) => {
                 self.proved.ports += 1;
-                self.proved.identities += usize::from(picture.is_fake(*listener));
+                self.proved.identities += usize::from(model.is_fake(*listener));
                 (at, Cell::Reached)
             }
-            (Check::Touch(at), true) => {
+            (Check::Responds(at), true) => {
                 self.proved.reached += 1;
                 (at, Cell::Reached)
             }
-            (Check::Apart(at), true) => {
+            (Check::Unreachable(at), true) => {
                 self.proved.apart += 1;
-                (at, Cell::Apart)
+                (at, Cell::Unreachable)
             }
             (Check::Port { at, .. }, false) if matches!(observed, Some(Seen::Other(_))) => (at, Cell::Other),
-            (Check::Port { at, .. } | Check::Touch(at), false) => (at, Cell::Cut),
-            (Check::Apart(at), false) => (at, Cell::Open),
+            (Check::Port { at, .. } | Check::Responds(at), false) => (at, Cell::Cut),
+            (Check::Unreachable(at), false) => (at, Cell::Open),
         };
         if let Some(matrix) = &mut self.matrix {
             matrix.mark(asker, at.target, cell);
@@ -159,25 +159,25 @@ impl Compared {
     }
 }
 
-/// Whether there is an answer to what `check` asks.
+/// Whether `answers` has a result for `check`.
 fn answered(check: &Check, answers: &Answers) -> bool {
     match check {
         Check::Name { name, .. } | Check::Unknown { name } => answers.names.contains_key(name),
-        Check::Port { at, .. } | Check::Touch(at) | Check::Apart(at) => contact(at, answers).is_some(),
+        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => contact(at, answers).is_some(),
     }
 }
 
-/// Whether `name` is that of the asker's own host and led to any of its addresses: the engine writes all of them into its
-/// `/etc/hosts`, in an order of its own.
-fn is_own(picture: &Picture<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> bool {
-    let joints = picture.members[asker].joints.iter();
-    let own: Vec<Ipv4Addr> = joints.filter_map(|j| picture.address(asker, j.net)).collect();
-    picture.is_hostname(asker, name) && !led.is_empty() && led.iter().all(|a| own.contains(a))
+/// Whether `name` is the asker's own host name and resolved to any of its addresses: the engine writes all of them to
+/// its `/etc/hosts`, in an order of its own.
+fn is_own(model: &Model<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> bool {
+    let joints = model.members[asker].joints.iter();
+    let own: Vec<Ipv4Addr> = joints.filter_map(|j| model.address(asker, j.net)).collect();
+    model.is_hostname(asker, name) && !led.is_empty() && led.iter().all(|a| own.contains(a))
 }
 
-/// What came instead of what `check` says; `None` where it holds. Whether the resolver `works` at all decides what no answer
-/// means of a name that is to lead nowhere.
-fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers, works: bool) -> Option<Seen> {
+/// What was observed instead of `check`; `None` if it passed. For a name that should not resolve, silence only passes
+/// if the resolver `works` at all.
+fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works: bool) -> Option<Seen> {
     match check {
         Check::Name { name, targets, nets } => {
             let led = led(name, answers)?;
@@ -185,36 +185,36 @@ fn one(picture: &Picture<'_>, asker: usize, check: &Check, answers: &Answers, wo
                 return Some(Seen::NoAnswer(no_answer));
             }
             let right = |net: &usize| {
-                let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| picture.address(*m, *net)).collect();
+                let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| model.address(*m, *net)).collect();
                 all.is_some_and(|mut all| {
                     all.sort_unstable();
                     all == led
                 })
             };
-            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(picture, asker, name, &led));
+            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(model, asker, name, &led));
             (!right).then_some(Seen::Led(led))
         }
-        // What the world outside knows is no leak: only what leads into the cluster counts. A name that the engine does not
-        // know it asks others about; where these do not answer, or may not be asked, as on an internal network, it says
-        // nothing or SERVFAIL. So these two mean that it does not know the name, if it tells of others; else nobody knows.
+        // A name known outside is no leak: only addresses inside the cluster count. The engine forwards names that it
+        // does not know; if the outer resolver fails, or the network is internal, the result is silence or SERVFAIL.
+        // Both mean that the engine does not know the name, provided that it knows others.
         Check::Unknown { name } => {
             if let Some(no_answer) = answers.no_answer(name).filter(|_| !works) {
                 return Some(Seen::NoAnswer(no_answer));
             }
             let mut led = led(name, answers)?;
-            led.retain(|address| picture.is_inside(*address));
+            led.retain(|address| model.is_inside(*address));
             (!led.is_empty()).then_some(Seen::Led(led))
         }
         Check::Port { at, listener } => match contact(at, answers)? {
-            Contact::Connected { identity } if picture.is_fake(*listener) => {
-                identified(picture, *listener, at.port, identity.as_ref())
+            Contact::Connected { identity } if model.is_fake(*listener) => {
+                identified(model, *listener, at.port, identity.as_ref())
             }
             Contact::Connected { .. } => None,
             Contact::Refused => Some(Seen::Refused),
             Contact::Unreachable | Contact::Unresolved => Some(Seen::Unreachable),
         },
-        Check::Touch(at) => (!contact(at, answers)?.reached()).then_some(Seen::Unreachable),
-        Check::Apart(at) => contact(at, answers)?.reached().then_some(Seen::Reached),
+        Check::Responds(at) => (!contact(at, answers)?.reached()).then_some(Seen::Unreachable),
+        Check::Unreachable(at) => contact(at, answers)?.reached().then_some(Seen::Reached),
     }
 }
 
@@ -233,25 +233,25 @@ fn contact<'n>(at: &Endpoint, answers: &'n Answers) -> Option<&'n Contact> {
     answers.endpoints.get(&at.to_string())
 }
 
-/// What a fake said instead of who it is to be.
-fn identified(picture: &Picture<'_>, member: usize, port: u16, identity: Option<&Json>) -> Option<Seen> {
+/// What a fake reported instead of the expected identity.
+fn identified(model: &Model<'_>, member: usize, port: u16, identity: Option<&Json>) -> Option<Seen> {
     let Some(identity) = identity else {
         return Some(Seen::Mute);
     };
     let said = |key: &str| identity.get(key).and_then(Json::as_str).unwrap_or_default();
-    let right = said("cluster") == picture.cluster
-        && said("node") == picture.node(member)
-        && said("service") == picture.members[member].service.name.as_str()
+    let right = said("cluster") == model.cluster
+        && said("node") == model.node(member)
+        && said("service") == model.members[member].service.name.as_str()
         && said("port") == format!("{port}/tcp");
-    let other = || match said("cluster") == picture.cluster {
+    let other = || match said("cluster") == model.cluster {
         true => format!("{}/{}", said("node"), said("service")),
         false => format!("{}/{} of cluster `{}`", said("node"), said("service"), said("cluster")),
     };
     (!right).then(|| Seen::Other(other()))
 }
 
-impl Picture<'_> {
-    /// Whether an address is on one of the cluster's networks, or a container's that is.
+impl Model<'_> {
+    /// Whether an address is on a network of the cluster, or belongs to a container that is.
     #[must_use]
     pub fn is_inside(&self, address: Ipv4Addr) -> bool {
         let nets = self.nets.iter().filter_map(|n| n.found);

@@ -1,77 +1,78 @@
-//! What must hold for each container, as questions to ask from inside it.
+//! What must hold for each container, as checks to run from inside it.
 //!
-//! | question | of |
+//! | check | of |
 //! | --- | --- |
-//! | leads to one address | every name on its networks: aliases, and for its own node and the next one keys and containers |
-//! | is not known | private names of other roles, the next node's private containers, names on shared networks it is not on |
+//! | resolves | every name on its networks: aliases, and for its own node and the next one keys and containers |
+//! | does not resolve | private names of other roles, the next node's private containers, names on shared networks it
+//! is not on |
 //! | accepts a connection | every TCP port of every container on its networks |
-//! | says who it is | every fake there |
-//! | answers at all | fakes there that expose no port |
-//! | is out of reach | every other node, by addresses that share no network with it |
+//! | reports its identity | every fake there |
+//! | responds | fakes there that expose no port |
+//! | is unreachable | every other node, at addresses that share no network with it |
 //!
-//! What is out of reach would grow with the square of the containers: past [`ADDRESSES`], each container asks for one
-//! address of every other node, and which one goes round, so that all are asked for from somewhere. So it is with what
-//! can be told by few: fakes of other nodes without a port, names that are not known.
+//! The unreachable addresses would grow with the square of the containers. Past [`ADDRESSES`], each container checks
+//! one address of every other node, and which one rotates, so that all are checked from somewhere. The same applies to
+//! checks of which few suffice: fakes of other nodes without a port, and names that do not resolve.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
-use super::picture::{Member, Picture};
+use super::model::{Member, Model};
 use crate::cluster::ObservedContainer;
 use crate::fake;
 use crate::probe::question::Questions;
 
-/// Addresses out of reach that a container asks for, where there are not more nodes than that.
+/// The unreachable addresses that a container checks, unless there are more nodes than that.
 pub const ADDRESSES: usize = 128;
-/// Fakes without a port that a container asks for beyond its own node.
+/// Fakes without a port that a container checks beyond its own node.
 const TOUCHED: usize = 64;
-/// Names of other roles that a container asks for in vain.
+/// Names of other roles that a container checks not to resolve.
 const STRANGE_NAMES: usize = 16;
-/// Names on networks it is not on that a container asks for in vain.
+/// Names on networks it is not on that a container checks not to resolve.
 const DISTANT_NAMES: usize = 16;
-/// The port that is tried where a container exposes none: discard (RFC 863), which nobody serves.
+/// The port to try if a container exposes none: discard (RFC 863), which nobody serves.
 const NO_PORT: u16 = 9;
 
 /// One thing that must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
-    /// A name leads to one address, that of a member; to one of each where its service is several containers.
+    /// A name resolves to the address of a member; to one of each member if its service has several containers.
     Name {
         /// The name, in lower case.
         name: String,
         /// The members, all of one service.
         targets: Vec<usize>,
-        /// The networks by which the name is known.
+        /// The networks on which the name is known.
         nets: BTreeSet<usize>,
     },
-    /// A name leads nowhere.
+    /// A name does not resolve.
     Unknown {
         /// The name, in lower case.
         name: String,
     },
-    /// Somebody listens on a port of a member.
+    /// A port of a member accepts connections.
     Port {
-        /// Where.
+        /// The endpoint to connect to.
         at: Endpoint,
-        /// Who is to listen.
+        /// The member that should listen.
         listener: usize,
     },
-    /// A member's address answers.
-    Touch(Endpoint),
-    /// A member's address is out of reach.
-    Apart(Endpoint),
+    /// An address of a member responds, even if it refuses the connection.
+    Responds(Endpoint),
+    /// An address of a member is unreachable.
+    Unreachable(Endpoint),
 }
 
-/// A member's address on a network, and a port there.
+/// The address of a member on a network, with a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The member.
+    /// The index of the member.
     pub target: usize,
-    /// The network.
+    /// The index of the network.
     pub net: usize,
-    /// The address.
+    /// The address to connect to.
     pub address: Ipv4Addr,
-    /// The port.
+    /// The TCP port.
     pub port: u16,
 }
 
@@ -81,31 +82,31 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What must hold as observed from one container.
+/// What must hold from inside one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// The member that is asked.
+    /// The member that runs the checks.
     pub asker: usize,
-    /// All of it.
+    /// All checks to run.
     pub checks: Vec<Check>,
 }
 
-/// Which kinds of questions are asked.
+/// The kinds of checks to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kinds {
-    /// What names lead to.
+    /// Whether to check names.
     pub names: bool,
-    /// What can be reached.
+    /// Whether to check connections.
     pub paths: bool,
 }
 
 impl Expected {
-    /// The same as questions to a probe, which may take so many milliseconds.
+    /// The checks as questions for a probe; the timeouts are in milliseconds.
     #[must_use]
-    pub fn questions(&self, picture: &Picture<'_>, patience: u64, haste: u64) -> Questions {
+    pub fn questions(&self, model: &Model<'_>, patience: u64, control_timeout: u64) -> Questions {
         let mut questions = Questions {
             patience,
-            haste,
+            control_timeout,
             settle: true,
             ..Questions::default()
         };
@@ -114,12 +115,12 @@ impl Expected {
             let (list, question) = match check {
                 Check::Name { name, .. } => (&mut questions.names, name.clone()),
                 Check::Unknown { name } => (&mut questions.unknown, name.clone()),
-                Check::Port { at, listener } if picture.is_fake(*listener) => (&mut questions.identify, at.to_string()),
+                Check::Port { at, listener } if model.is_fake(*listener) => (&mut questions.identify, at.to_string()),
                 Check::Port { at, .. } => (&mut questions.connect, at.to_string()),
-                Check::Touch(at) => (&mut questions.touch, at.to_string()),
-                Check::Apart(at) => (&mut questions.apart, at.to_string()),
+                Check::Responds(at) => (&mut questions.responds, at.to_string()),
+                Check::Unreachable(at) => (&mut questions.unreachable, at.to_string()),
             };
-            // Two that share an address may say the same port.
+            // Two members that share an address may yield the same question.
             if asked.insert(question.clone()) {
                 list.push(question);
             }
@@ -128,86 +129,87 @@ impl Expected {
     }
 }
 
-/// What must hold, one container at a time: all of it is much, since everybody is to see everybody.
+/// The checks of each container, computed one at a time: all together are many, since every container checks all
+/// others.
 pub struct Expectations<'p, 'a> {
-    picture: &'p Picture<'a>,
+    model: &'p Model<'a>,
     tables: Tables,
     kinds: Kinds,
 }
 
 impl<'p, 'a> Expectations<'p, 'a> {
-    /// Of these `kinds`.
+    /// Computes checks of these `kinds`.
     #[must_use]
-    pub fn new(picture: &'p Picture<'a>, kinds: Kinds) -> Self {
+    pub fn new(model: &'p Model<'a>, kinds: Kinds) -> Self {
         Self {
-            picture,
-            tables: Tables::new(picture),
+            model,
+            tables: Tables::new(model),
             kinds,
         }
     }
 
-    /// Whether there is somebody to ask.
+    /// Whether `asker` runs, so that the probe can run in it.
     #[must_use]
     pub fn can_ask(&self, asker: usize) -> bool {
-        let container = self.picture.container(asker);
-        container.is_some_and(|c| c.runs()) && !self.picture.members[asker].joints.is_empty()
+        let container = self.model.container(asker);
+        container.is_some_and(|c| c.runs()) && !self.model.members[asker].joints.is_empty()
     }
 
-    /// What must hold as observed from `asker`; `None` where nothing is, or it cannot be asked.
+    /// The checks of `asker`; `None` if there are none, or the probe cannot run in it.
     #[must_use]
     pub fn of(&self, asker: usize) -> Option<Expected> {
         if !self.can_ask(asker) {
             return None;
         }
         let view = View {
-            picture: self.picture,
+            model: self.model,
             tables: &self.tables,
             asker,
-            member: &self.picture.members[asker],
+            member: &self.model.members[asker],
         };
         let mut checks = Vec::new();
         if self.kinds.names {
             let known = view.known();
             checks.extend(view.unknown(&known));
             let known = known.into_iter();
-            checks.extend(known.filter_map(|(name, found)| found.check(self.picture, name)));
+            checks.extend(known.filter_map(|(name, found)| found.check(self.model, name)));
         }
         if self.kinds.paths {
             checks.extend(view.paths());
-            checks.extend(view.apart());
+            checks.extend(view.unreachable());
         }
         (!checks.is_empty()).then_some(Expected { asker, checks })
     }
 }
 
-/// What is the same for all that are asked.
+/// What is the same for all askers.
 struct Tables {
-    /// The members of each node, by its place.
+    /// The members of each node, by index.
     nodes: Vec<Vec<usize>>,
-    /// Names of services that are on private networks only, each once, with a node where it is one.
+    /// Names of services on private networks only, each once, with a node that has it.
     strange: Vec<String>,
     /// Names on shared networks: the network, the node, the name.
     shared: Vec<(usize, usize, String)>,
-    /// Host names, which are names inside, too, from engine 25 on.
+    /// Host names, which also resolve from engine 25 on.
     hosts: HashSet<String>,
 }
 
 impl Tables {
-    fn new(picture: &Picture<'_>) -> Self {
-        let mut nodes = vec![Vec::new(); picture.nodes.len()];
+    fn new(model: &Model<'_>) -> Self {
+        let mut nodes = vec![Vec::new(); model.nodes.len()];
         let mut strange = BTreeSet::new();
         let mut shared = Vec::new();
-        for (at, member) in picture.members.iter().enumerate() {
+        for (at, member) in model.members.iter().enumerate() {
             nodes[member.node].push(at);
             for joint in &member.joints {
                 let aliases = joint.attachment.aliases.iter().map(|a| a.as_str().to_lowercase());
-                match picture.nets[joint.net].node {
+                match model.nets[joint.net].node {
                     None => shared.extend(aliases.map(|name| (joint.net, member.node, name))),
                     Some(_) => strange.extend(aliases.chain([member.service.name.as_str().to_lowercase()])),
                 }
             }
         }
-        let containers = picture.found.containers.iter();
+        let containers = model.found.containers.iter();
         Self {
             nodes,
             strange: strange.into_iter().collect(),
@@ -220,18 +222,18 @@ impl Tables {
     }
 }
 
-/// Whom a name leads to.
+/// The members that a name resolves to.
 #[derive(Default)]
 struct Known {
     targets: BTreeSet<usize>,
     nets: BTreeSet<usize>,
-    /// Whether it is asked for.
+    /// Whether the name is checked.
     asked: bool,
 }
 
 impl Known {
-    fn check(self, picture: &Picture<'_>, name: String) -> Option<Check> {
-        let service = |m: &usize| (picture.members[*m].node, picture.members[*m].service.name.as_str());
+    fn check(self, model: &Model<'_>, name: String) -> Option<Check> {
+        let service = |m: &usize| (model.members[*m].node, model.members[*m].service.name.as_str());
         let targets: Vec<usize> = self.targets.into_iter().collect();
         let first = service(targets.first()?);
         let one = targets.iter().all(|m| service(m) == first);
@@ -240,26 +242,26 @@ impl Known {
     }
 }
 
-/// What one container is to see.
+/// What one container should observe.
 struct View<'p, 'a> {
-    picture: &'p Picture<'a>,
+    model: &'p Model<'a>,
     tables: &'p Tables,
     asker: usize,
     member: &'p Member<'a>,
 }
 
 impl View<'_, '_> {
-    /// All names that lead somewhere from here.
+    /// All names that should resolve here.
     fn known(&self) -> BTreeMap<String, Known> {
         let mut known: BTreeMap<String, Known> = BTreeMap::new();
         let next = self.next_node();
         for joint in &self.member.joints {
-            let net = &self.picture.nets[joint.net];
+            let net = &self.model.nets[joint.net];
             for (target, which) in &net.members {
-                let node = self.picture.members[*target].node;
+                let node = self.model.members[*target].node;
                 let near = node == self.member.node || node == next;
-                let aliases = &self.picture.members[*target].joints[*which].attachment.aliases;
-                for (at, name) in self.picture.names(*target, *which).enumerate() {
+                let aliases = &self.model.members[*target].joints[*which].attachment.aliases;
+                for (at, name) in self.model.names(*target, *which).enumerate() {
                     let found = known.entry(name).or_default();
                     found.targets.insert(*target);
                     found.nets.insert(joint.net);
@@ -269,7 +271,7 @@ impl View<'_, '_> {
         }
         for (name, targets) in &self.member.links {
             let nets = self.member.joints.iter().map(|j| j.net);
-            let joins = |m: &usize, net: usize| self.picture.members[*m].joints.iter().any(|j| j.net == net);
+            let joins = |m: &usize, net: usize| self.model.members[*m].joints.iter().any(|j| j.net == net);
             let nets: BTreeSet<usize> = nets.filter(|net| targets.iter().any(|m| joins(m, *net))).collect();
             if !nets.is_empty() {
                 let targets = targets.iter().copied().collect();
@@ -286,17 +288,17 @@ impl View<'_, '_> {
         known
     }
 
-    /// Names that lead nowhere from here. Such a name the engine asks its own resolver about, so they are few.
+    /// Names that should not resolve here. They are few, because the engine forwards each to the outer resolver.
     fn unknown(&self, known: &BTreeMap<String, Known>) -> Vec<Check> {
         let strange = || self.tables.strange.iter().cloned();
         let mut names: Vec<String> = around(self.asker, STRANGE_NAMES, strange().collect());
-        // Private containers of the next node by names that only they have.
+        // Private containers of the next node, by names that only they have.
         let next = self.next_node();
         if next != self.member.node {
             for target in &self.tables.nodes[next] {
-                let private = |j: &super::picture::Joint<'_>| self.picture.nets[j.net].node.is_some();
-                if self.picture.members[*target].joints.iter().all(private) {
-                    names.extend(self.picture.given_names(*target));
+                let private = |j: &super::model::Joint<'_>| self.model.nets[j.net].node.is_some();
+                if self.model.members[*target].joints.iter().all(private) {
+                    names.extend(self.model.given_names(*target));
                 }
             }
         }
@@ -311,12 +313,12 @@ impl View<'_, '_> {
         unknown.into_iter().map(|name| Check::Unknown { name }).collect()
     }
 
-    /// What is to be reached.
+    /// The connections that should succeed.
     fn paths(&self) -> Vec<Check> {
         let mut found = Vec::new();
         let mut far = Vec::new();
         for joint in &self.member.joints {
-            for (target, _) in &self.picture.nets[joint.net].members {
+            for (target, _) in &self.model.nets[joint.net].members {
                 let Some(address) = self.there(*target, joint.net) else {
                     continue;
                 };
@@ -326,19 +328,19 @@ impl View<'_, '_> {
                     address,
                     port,
                 };
-                let member = &self.picture.members[*target];
+                let member = &self.model.members[*target];
                 let ports = member.ports.iter().filter(|(_, l)| self.listens(*l));
                 let before = found.len();
                 found.extend(ports.map(|(port, listener)| Check::Port {
                     at: endpoint(*port),
                     listener: *listener,
                 }));
-                // What is in other images may say nothing at all where nobody is to listen.
-                if found.len() == before && self.picture.is_fake(*target) {
-                    let touch = Check::Touch(endpoint(NO_PORT));
+                // A container of another image may not respond at all if nobody listens.
+                if found.len() == before && self.model.is_fake(*target) {
+                    let responds = Check::Responds(endpoint(NO_PORT));
                     match member.node == self.member.node {
-                        true => found.push(touch),
-                        false => far.push(touch),
+                        true => found.push(responds),
+                        false => far.push(responds),
                     }
                 }
             }
@@ -347,21 +349,21 @@ impl View<'_, '_> {
         found
     }
 
-    /// What is not to be reached: each address on a network that this container is not on.
-    fn apart(&self) -> Vec<Check> {
+    /// The addresses that should be unreachable: those on networks that this container is not on.
+    fn unreachable(&self) -> Vec<Check> {
         let mine: HashSet<usize> = self.member.joints.iter().map(|j| j.net).collect();
         let mut by_node: Vec<Vec<Check>> = Vec::with_capacity(self.tables.nodes.len());
         for node in &self.tables.nodes {
             let mut checks = Vec::new();
             for target in node {
-                let member = &self.picture.members[*target];
+                let member = &self.model.members[*target];
                 let others = member.joints.iter().map(|j| j.net).filter(|net| !mine.contains(net));
-                for net in others.filter(|net| self.picture.keeps_apart(*net)) {
+                for net in others.filter(|net| self.model.keeps_apart(*net)) {
                     let Some(address) = self.there(*target, net) else {
                         continue;
                     };
                     let port = member.ports.first().map_or(NO_PORT, |(port, _)| *port);
-                    checks.push(Check::Apart(Endpoint {
+                    checks.push(Check::Unreachable(Endpoint {
                         target: *target,
                         net,
                         address,
@@ -378,25 +380,25 @@ impl View<'_, '_> {
             .collect()
     }
 
-    /// Where another container is; none of what shares this one's address, to itself all is near.
+    /// The address of another container; `None` if it shares this one's address, which is always reachable.
     fn there(&self, target: usize, net: usize) -> Option<Ipv4Addr> {
         if target == self.asker {
             return None;
         }
-        self.picture.address(target, net)
+        self.model.address(target, net)
     }
 
     fn listens(&self, listener: usize) -> bool {
-        self.picture.container(listener).is_some_and(|c| c.runs())
+        self.model.container(listener).is_some_and(|c| c.runs())
     }
 
-    /// The node after this one, after the last the first.
+    /// The next node; the first one after the last.
     fn next_node(&self) -> usize {
-        (self.member.node + 1) % self.picture.nodes.len().max(1)
+        (self.member.node + 1) % self.model.nodes.len().max(1)
     }
 }
 
-/// `most` of `list` from a place on that `turn` says, past the end from the beginning.
+/// Up to `most` items of `list`, from a position derived from `turn`, wrapping around.
 fn around<T>(turn: usize, most: usize, mut list: Vec<T>) -> Vec<T> {
     if list.len() > most {
         let length = list.len();
@@ -406,20 +408,20 @@ fn around<T>(turn: usize, most: usize, mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-/// Whether DNS can ask for it: a container's name may be longer than a label (RFC 1035 §2.3.4).
+/// Whether DNS can express the name: a container's name may be longer than a label (RFC 1035 §2.3.4).
 fn is_dns_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
 }
 
-impl Picture<'_> {
-    /// Whether a fake runs in a member's place, which can say who it is.
+impl Model<'_> {
+    /// Whether a fake runs as this member, which reports its identity.
     #[must_use]
     pub fn is_fake(&self, member: usize) -> bool {
         let there = self.container(member).is_some_and(ObservedContainer::is_fake);
         there && fake::is_fake(self.members[member].service)
     }
 
-    /// Whether the engine keeps others away from the addresses of a network: of its bridges it does.
+    /// Whether the engine isolates a network from others, as it does its bridges.
     #[must_use]
     pub fn keeps_apart(&self, net: usize) -> bool {
         let found = self.nets[net].found.map(|at| &self.found.networks[at]);

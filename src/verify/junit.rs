@@ -1,4 +1,4 @@
-//! The report as JUnit XML, which CI servers read: a suite a node, a case a service and kind of promise.
+//! The report as JUnit XML for CI servers: a suite for each node, a case for each service and kind of check.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::Scope;
 use super::report::{Finding, Kind, Report};
 use crate::text::xml;
 
-/// The report as JUnit XML; `scope` says what was looked at, without one shape and names.
+/// The report as JUnit XML. `scope` says what was verified; `None` for projects, of which only names are.
 #[must_use]
 pub fn junit(report: &Report, scope: Option<&Scope>) -> String {
     let (shape, names, paths) = scope.map_or((true, true, false), |s| (s.shape, s.kinds.names, s.kinds.paths));
@@ -60,7 +60,7 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// Put a finding to the case it belongs to, which is made where there is none.
+/// Adds a finding to its case, which is created if needed.
 fn place(suites: &mut Vec<Suite>, report: &Report, finding: &Finding) {
     let name = finding
         .node

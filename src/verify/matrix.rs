@@ -1,24 +1,24 @@
-//! Who reaches whom, expected against observed.
+//! Who reaches whom, expected and observed.
 
 mod draw;
 
-use super::picture::Picture;
+use super::model::Model;
 
-/// What is known of one container's reaching another.
+/// What is known about one container's access to another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
-    /// Nothing: it was not asked.
+    /// Not checked.
     #[default]
     Unasked,
-    /// Out of reach, as it is to be.
-    Apart,
-    /// Within reach, as it is to be.
+    /// Unreachable, as expected.
+    Unreachable,
+    /// Reachable, as expected.
     Reached,
-    /// Not reached, though it is to be.
+    /// Unreachable, but should be reachable.
     Cut,
-    /// Another one answers.
+    /// Another container responds.
     Other,
-    /// Reached, though it is not to be.
+    /// Reachable, but should be unreachable.
     Open,
 }
 
@@ -30,16 +30,16 @@ impl Cell {
     }
 }
 
-/// Rows are the containers that were asked, columns those that they were asked about, in one order.
+/// Rows are the asking containers, columns the containers asked about, in the same order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matrix {
-    /// What it is of.
+    /// The title of the picture.
     title: String,
-    /// The nodes, each with its role and its services.
+    /// The nodes, each with its role and services.
     nodes: Vec<Node>,
-    /// Containers.
+    /// The number of containers.
     size: usize,
-    /// Whether two containers are to reach each other, row by row.
+    /// Whether two containers should reach each other, row by row.
     together: Vec<bool>,
     /// What is known, row by row.
     cells: Vec<Cell>,
@@ -53,21 +53,21 @@ struct Node {
 }
 
 impl Matrix {
-    /// Nothing known yet.
+    /// A matrix in which nothing is known yet.
     #[must_use]
-    pub fn new(picture: &Picture<'_>) -> Self {
+    pub fn new(model: &Model<'_>) -> Self {
         let node = |node: &crate::topology::Node| Node {
             name: node.name.to_string(),
             role: node.role.to_string(),
             services: Vec::new(),
         };
-        let mut nodes: Vec<Node> = picture.nodes.iter().map(node).collect();
-        for (at, member) in picture.members.iter().enumerate() {
-            nodes[member.node].services.push(picture.label(at));
+        let mut nodes: Vec<Node> = model.nodes.iter().map(node).collect();
+        for (at, member) in model.members.iter().enumerate() {
+            nodes[member.node].services.push(model.label(at));
         }
-        let count = picture.members.len();
+        let count = model.members.len();
         let mut together = vec![false; count * count];
-        for net in &picture.nets {
+        for net in &model.nets {
             for (a, _) in &net.members {
                 for (b, _) in &net.members {
                     together[a * count + b] = true;
@@ -75,7 +75,7 @@ impl Matrix {
             }
         }
         Self {
-            title: picture.cluster.to_owned(),
+            title: model.cluster.to_owned(),
             nodes,
             size: count,
             together,
@@ -83,11 +83,11 @@ impl Matrix {
         }
     }
 
-    /// Note what was observed from `asker` of `target`; the worst of several counts.
+    /// Records what `asker` observed of `target`; the worst of several results counts.
     pub fn mark(&mut self, asker: usize, target: usize, cell: Cell) {
         let at = asker * self.size + target;
-        // Those who meet on one network are not apart for being so on another.
-        if cell == Cell::Apart && self.together.get(at) == Some(&true) {
+        // Containers that share a network are not unreachable because of another network.
+        if cell == Cell::Unreachable && self.together.get(at) == Some(&true) {
             return;
         }
         if let Some(known) = self.cells.get_mut(at) {
@@ -95,7 +95,7 @@ impl Matrix {
         }
     }
 
-    /// A self-contained SVG, light or dark as its reader is.
+    /// A self-contained SVG, in light or dark as the reader's system is.
     #[must_use]
     pub fn svg(&self) -> String {
         draw::svg(self)

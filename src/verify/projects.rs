@@ -1,7 +1,7 @@
-//! Compose projects that others brought up, of which no blueprint says what they are to be: that a name leads to one
-//! container is all that can be expected of them, and it is what Compose breaks where projects share a network.
+//! Verifies existing Compose projects without a blueprint. All one can require is that each name on a shared network
+//! belongs to one service, which is what Compose breaks when projects share a network.
 
-mod told;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -12,33 +12,33 @@ use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
 use crate::probe::question::Questions;
 
-/// Networks whose containers have no names.
+/// Networks on which containers have no names.
 const NAMELESS: &[&str] = &["bridge", "host", "none"];
-/// Names that a container is asked for at most, beside those that are in doubt.
+/// The most names that a container checks, besides those in doubt.
 const NAMES: usize = 256;
 
-/// Projects, and what is on their networks.
+/// The projects, and what is on their networks.
 #[derive(Debug)]
 pub struct Projects<'a> {
     found: &'a Inspected,
     names: &'a [String],
-    /// By network's id and name: the containers that answer, and their addresses.
+    /// By network ID and name: the containers that have it, and their addresses.
     owners: BTreeMap<(&'a str, &'a str), Vec<(usize, Ipv4Addr)>>,
-    /// Names of networks, by id.
+    /// Names of networks, by ID.
     networks: HashMap<&'a str, &'a str>,
-    /// What is wrong by the engine's own tables.
+    /// What is wrong according to the engine's own tables.
     doubts: Vec<Doubt<'a>>,
 }
 
-/// A name that leads to more than one container.
+/// A name that several containers have.
 #[derive(Debug)]
 struct Doubt<'a> {
     name: &'a str,
-    /// The networks, by id: one, or those that one container is on.
+    /// The networks by ID: one, or those that one container is on.
     networks: BTreeSet<&'a str>,
 }
 
-/// Which of `listed` containers have to do with the projects called `names`: theirs, and all on their networks.
+/// Which of the `listed` containers concern the projects called `names`: theirs, and all on their networks.
 #[must_use]
 pub fn concern(names: &[String], listed: &[ObservedContainer]) -> Vec<bool> {
     let own = |c: &ObservedContainer| is_of(names, c);
@@ -53,7 +53,7 @@ pub fn concern(names: &[String], listed: &[ObservedContainer]) -> Vec<bool> {
     listed.iter().map(|c| !c.is_helper() && (own(c) || near(c))).collect()
 }
 
-/// All Compose projects of `listed` containers.
+/// The Compose projects of all `listed` containers.
 #[must_use]
 pub fn all(listed: &[ObservedContainer]) -> BTreeSet<String> {
     let projects = listed.iter().map(|c| c.project());
@@ -98,7 +98,7 @@ impl<'a> Projects<'a> {
         projects
     }
 
-    /// Names that belong to several services on one network. Several containers of one service are what it was told.
+    /// Names of several services on one network. Several containers of one service are legitimate.
     fn several_owners(&self) -> Vec<Doubt<'a>> {
         let several = self.owners.iter().filter(|(_, owners)| self.services(owners).len() > 1);
         let own = several.filter(|(_, owners)| owners.iter().any(|(at, _)| self.is_own(*at)));
@@ -109,7 +109,7 @@ impl<'a> Projects<'a> {
         .collect()
     }
 
-    /// Names that lead to one container on one network and to another one on the next, for those who are on both.
+    /// Names that belong to different containers on different networks, for containers that are on both.
     fn crossed(&self, but: &HashSet<&str>) -> Vec<Doubt<'a>> {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for container in self.found.containers.iter().filter(|c| is_of(self.names, c)) {
@@ -132,7 +132,7 @@ impl<'a> Projects<'a> {
         doubts.collect()
     }
 
-    /// The names on a network, and whose they are.
+    /// The names on a network, and their owners.
     fn on(&self, network: &'a str) -> impl Iterator<Item = ((&'a str, &'a str), &[(usize, Ipv4Addr)])> + use<'a, '_> {
         let names = self
             .owners
@@ -145,7 +145,7 @@ impl<'a> Projects<'a> {
         is_of(self.names, &self.found.containers[container])
     }
 
-    /// The services, by project, whose containers these are.
+    /// The services of these containers, with their projects.
     fn services(&self, owners: &[(usize, Ipv4Addr)]) -> BTreeSet<(&'a str, &'a str)> {
         let service = |at: usize| {
             let container: &'a ObservedContainer = &self.found.containers[at];
@@ -157,7 +157,7 @@ impl<'a> Projects<'a> {
         owners.iter().map(|(at, _)| service(*at)).collect()
     }
 
-    /// The containers to ask, by their places in what was found, and what to ask them.
+    /// The containers to run the probe in, by index, and the questions for each.
     #[must_use]
     pub fn questions(&self, patience: u64) -> Vec<(usize, Questions)> {
         let doubtful: HashSet<&str> = self.doubts.iter().map(|d| d.name).collect();
@@ -169,7 +169,7 @@ impl<'a> Projects<'a> {
                 .map(|((_, name), _)| name);
             let names: BTreeSet<&str> = names.filter(|name| name.split('.').all(|l| l.len() < 64)).collect();
             let (mut first, rest): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|n| doubtful.contains(n));
-            // What only one container can be called is not in doubt.
+            // A name that only one container can have is not in doubt.
             let given = |name: &&str| self.found.containers.iter().any(|c| c.is_given(name));
             first.extend(rest.into_iter().filter(|n| !given(n)).take(NAMES));
             let questions = Questions {
@@ -182,7 +182,7 @@ impl<'a> Projects<'a> {
         asked.filter(|(_, q)| !q.is_empty()).collect()
     }
 
-    /// `slave2/service_out` of its project.
+    /// The name in messages: `slave2/service_out` within its project.
     #[must_use]
     pub fn title(&self, container: usize) -> String {
         let container = &self.found.containers[container];
@@ -201,7 +201,7 @@ impl<'a> Projects<'a> {
     }
 }
 
-/// A container's endpoints on networks with names.
+/// The endpoints of a container on networks with names.
 fn named(container: &ObservedContainer) -> impl Iterator<Item = &ObservedEndpoint> {
     let named = |e: &&ObservedEndpoint| !NAMELESS.contains(&e.network.as_str()) && e.address.is_some();
     container.endpoints.iter().filter(named)

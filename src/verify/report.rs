@@ -1,122 +1,122 @@
-//! What proving came to: a report that prints as a table, JSON, JUnit and a picture.
+//! The result of a verification; it prints as a table, JSON, JUnit XML and a picture.
 
 use serde::Serialize;
 
 use super::matrix::Matrix;
 use crate::text::plural;
 
-/// What was found out.
+/// The result of a verification.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The cluster; `None` where Compose projects of others were examined.
+    /// The name of the cluster; `None` for existing Compose projects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// Whether all is as it is to be.
+    /// Whether there is no finding.
     pub right: bool,
-    /// How much is.
+    /// The counts of checks that passed.
     pub proved: Proved,
-    /// What is not.
+    /// The differences, ordered by node.
     pub findings: Vec<Finding>,
-    /// What is worth knowing and breaks no promise.
+    /// Remarks that are no differences.
     pub notes: Vec<String>,
-    /// The nodes, or projects, that were looked at.
+    /// The nodes, or projects, that were verified.
     pub nodes: Vec<NodeReport>,
-    /// Who reaches whom; `None` where no picture of it was asked for.
+    /// Who reaches whom; `None` unless a picture was asked for.
     #[serde(skip)]
     pub matrix: Option<Matrix>,
 }
 
-/// A node, or a project, that was looked at.
+/// A node, or a project, that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeReport {
-    /// Its name.
+    /// The name of the node or project.
     pub node: String,
-    /// Its services.
+    /// The services of the node or project.
     pub services: Vec<ServiceReport>,
 }
 
-/// A service that was looked at.
+/// A service that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceReport {
-    /// Its name.
+    /// The name, with a number if there are several containers.
     pub service: String,
-    /// Its container, where there is one.
+    /// The name of the container; `None` if it does not exist.
     pub container: Option<String>,
-    /// How many questions were answered from inside it; none where it was not asked.
+    /// The number of answers from its probe; 0 if the probe did not run.
     pub answers: usize,
 }
 
-/// How much was found right.
+/// The counts of checks that passed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Proved {
-    /// Containers asked from inside.
+    /// Containers in which the probe ran.
     pub containers: usize,
-    /// Networks that are as they are to be.
+    /// Networks that are as desired.
     pub networks: usize,
-    /// Names that lead to the one address they are to lead to, each from where it was asked.
+    /// Names that resolve to the expected address, counted once for each asker.
     pub names: usize,
-    /// Names that lead nowhere, as they are to.
+    /// Names that do not resolve, as expected.
     pub unknown: usize,
-    /// Ports that accept a connection.
+    /// Ports that accept connections.
     pub ports: usize,
-    /// Fakes that say that they are those expected.
+    /// Fakes that report the expected identity.
     pub identities: usize,
-    /// Addresses that answer, of containers that expose no port.
+    /// Addresses that respond, of containers without a port.
     pub reached: usize,
-    /// Addresses out of reach, as they are to be.
+    /// Unreachable addresses, as expected.
     pub apart: usize,
 }
 
-/// What a finding is about.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Containers, networks, subnets, aliases, attachments.
     Shape,
-    /// What names lead to.
+    /// Name resolution.
     Names,
-    /// Who reaches whom, and who answers.
+    /// Reachability, and who responds.
     Paths,
 }
 
-/// One difference, and all that follows from it.
+/// One difference, and its consequences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is about.
+    /// The kind of the difference.
     pub kind: Kind,
-    /// The node, or project, where it is; `None` where it is no single one's.
+    /// The node or project; `None` if it concerns several.
     pub node: Option<String>,
-    /// The service there, or the network, or container.
+    /// The service, network or container; `None` if it concerns the whole node.
     pub subject: Option<String>,
-    /// What was expected.
+    /// What was expected, as a phrase.
     pub expected: String,
-    /// What was observed.
+    /// What was observed, as a phrase.
     pub observed: String,
-    /// What is the likely cause.
+    /// The likely cause, and the way out.
     pub cause: String,
-    /// What follows from it.
+    /// Failed checks that follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<Consequence>,
 }
 
-/// Answers of one kind that are wrong.
+/// Failed checks of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Consequence {
-    /// What they are about.
+    /// The kind of the checks.
     pub kind: Kind,
-    /// What is wrong: `leads nowhere`.
+    /// What is wrong: `does not resolve`.
     pub what: String,
-    /// The names or endpoints that it is wrong of.
+    /// The names or endpoints that it is wrong with.
     pub subjects: Vec<String>,
-    /// The containers from which it is observed: `slave1/service_out`.
+    /// The containers that observe it: `slave1/service_out`.
     pub from: Vec<String>,
 }
 
-/// The most subjects that a line names.
+/// The most subjects named in a line.
 const NAMED: usize = 3;
 
 impl Consequence {
-    /// In one line: `` `slave1` leads nowhere, from 20 containers ``.
+    /// The consequence in a line: `` `slave1` does not resolve, from 20 containers ``.
     #[must_use]
     pub fn line(&self) -> String {
         let what = match self.subjects.len() {
@@ -134,18 +134,19 @@ impl Consequence {
     }
 }
 
-/// The same said of several: `leads nowhere`, `lead nowhere`.
+/// The plural form: `does not resolve` becomes `do not resolve`.
 #[must_use]
 pub fn of_many(what: &str) -> String {
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let verb = match verb {
         "is" => "are",
+        "does" => "do",
         verb => verb.strip_suffix('s').unwrap_or(verb),
     };
     format!("{verb} {rest}")
 }
 
-/// Names in backticks, the first few of many.
+/// Names in backticks; of many only the first few.
 #[must_use]
 pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     let quoted = |names: &[T]| -> Vec<String> { names.iter().map(|n| format!("`{}`", n.as_ref())).collect() };
@@ -156,7 +157,7 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 impl Finding {
-    /// Where it is: `slave3/service_out`.
+    /// The location: `slave3/service_out`.
     #[must_use]
     pub fn place(&self) -> String {
         match (&self.node, &self.subject) {
@@ -168,7 +169,7 @@ impl Finding {
 }
 
 impl Report {
-    /// All of it in one sentence.
+    /// The whole report in one sentence.
     #[must_use]
     pub fn summary(&self) -> String {
         let proved = self.proved.sentence();
@@ -195,7 +196,7 @@ impl Report {
 }
 
 impl Proved {
-    /// What is right, as far as it was looked at: `53 containers, 12 networks; 812 names lead to …`.
+    /// The checks that passed: `53 containers asked, 12 networks as desired; …`.
     #[must_use]
     pub fn sentence(&self) -> String {
         let counted = |count: usize, one: &str, many: &str| {
@@ -212,8 +213,8 @@ impl Proved {
                 counted(self.networks, "network as it should be", "networks as they should be"),
             ]),
             parts([
-                counted(self.names, "name leads where it should", "names lead where they should"),
-                counted(self.unknown, "nowhere, as it should", "nowhere, as they should"),
+                counted(self.names, "name resolves as it should", "names resolve as they should"),
+                counted(self.unknown, "does not, as it should", "do not, as they should"),
             ]),
             parts([
                 counted(self.ports, "port accepts", "ports accept"),
@@ -221,8 +222,8 @@ impl Proved {
             ]),
             counted(
                 self.apart,
-                "address is out of reach, as it should be",
-                "addresses are out of reach, as they should be",
+                "address is unreachable, as it should be",
+                "addresses are unreachable, as they should be",
             ),
         ];
         sentence.into_iter().flatten().collect::<Vec<_>>().join("; ")

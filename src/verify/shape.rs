@@ -1,5 +1,5 @@
-//! Where what is on the engine has another shape than the topology: containers, networks, subnets, aliases,
-//! attachments. Each difference is also the cause of what follows from it.
+//! Compares the shape of what was observed with the topology: containers, networks, subnets, aliases, attachments. Each
+//! difference may also explain failed checks.
 
 mod containers;
 mod endpoints;
@@ -7,80 +7,80 @@ mod networks;
 
 use std::collections::HashMap;
 
-use super::picture::Picture;
+use super::model::Model;
 use super::report::{Finding, Kind, listed};
 
 /// A difference of shape.
 #[derive(Debug)]
 pub struct Difference {
-    /// How it is told.
+    /// The finding that reports it.
     pub finding: Finding,
     /// What it explains.
     pub about: About,
-    /// How it is told where there are many of the kind.
+    /// The wording if there are many of the kind; `None` if they are not merged.
     many: Option<Many>,
 }
 
 /// What a difference explains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// All that has to do with these members.
+    /// Everything about these members.
     Members(Vec<usize>),
-    /// All that has to do with these containers' being where they are: by their places in what was found.
+    /// Everything about these observed containers being on their networks, by index.
     Containers(Vec<usize>),
-    /// A member's part in one network: its place in the picture.
+    /// A member's connection to one network, by index.
     Joint(usize, usize),
     /// Some names on one network, in lower case.
     Names(usize, Vec<String>),
-    /// One network.
+    /// Everything about one network.
     Net(usize),
-    /// Nothing that could be asked.
+    /// Nothing that is checked.
     Nothing,
-    /// What any of these does.
+    /// Whatever any of these explains.
     Any(Vec<About>),
 }
 
-/// All differences of shape, and what is worth knowing beside.
+/// All differences of shape, and remarks.
 #[derive(Debug, Default)]
 pub struct Shape {
-    /// The differences.
+    /// The differences found.
     pub differences: Vec<Difference>,
-    /// What breaks no promise.
+    /// Remarks that are no differences.
     pub notes: Vec<String>,
-    /// Networks that are right.
+    /// The number of networks that are as desired.
     pub networks: usize,
 }
 
-/// Compare what was found with what the topology says.
+/// Compares what was observed with the topology.
 #[must_use]
-pub fn compare(picture: &Picture<'_>) -> Shape {
+pub fn compare(model: &Model<'_>) -> Shape {
     let mut shape = Shape::default();
-    shape.containers(picture);
-    shape.networks(picture);
-    shape.endpoints(picture);
+    shape.containers(model);
+    shape.networks(model);
+    shape.endpoints(model);
     shape.differences = merged(std::mem::take(&mut shape.differences));
     shape
 }
 
 impl Shape {
-    fn push(&mut self, at: Place, told: Told, about: About) {
+    fn push(&mut self, at: Location, wording: Wording, about: About) {
         self.differences.push(Difference {
             finding: Finding {
                 kind: Kind::Shape,
                 node: at.node,
                 subject: at.subject,
-                expected: told.expected,
-                observed: told.observed,
-                cause: told.cause,
+                expected: wording.expected,
+                observed: wording.observed,
+                cause: wording.cause,
                 consequences: Vec::new(),
             },
             about,
-            many: told.many,
+            many: wording.many,
         });
     }
 }
 
-/// More differences of one kind than this are one: most likely they have one cause.
+/// More differences of one kind than this are merged, since they probably have one cause.
 const MOST: usize = 4;
 
 fn merged(differences: Vec<Difference>) -> Vec<Difference> {
@@ -102,7 +102,7 @@ fn merged(differences: Vec<Difference>) -> Vec<Difference> {
         }
     }
     let mut together: Vec<(usize, Vec<Difference>)> = together.into_values().collect();
-    // From the last on, so that places stay what they are.
+    // Indices stay valid because it goes backwards.
     together.sort_by(|a, b| {
         b.0.cmp(&a.0)
             .then_with(|| b.1[0].finding.place().cmp(&a.1[0].finding.place()))
@@ -115,7 +115,7 @@ fn merged(differences: Vec<Difference>) -> Vec<Difference> {
     merged
 }
 
-/// Several differences of one kind as one.
+/// Merges several differences of one kind.
 fn one_of(mut these: Vec<Difference>) -> Option<Difference> {
     let places: Vec<String> = these.iter().map(|d| d.finding.place()).collect();
     let first = these.first_mut()?;
@@ -136,24 +136,24 @@ fn one_of(mut these: Vec<Difference>) -> Option<Difference> {
     })
 }
 
-/// What of a difference is said.
-struct Told {
+/// The wording of a difference.
+struct Wording {
     expected: String,
     observed: String,
     cause: String,
     many: Option<Many>,
 }
 
-/// What is said of many of a kind.
+/// The wording of many differences of a kind.
 #[derive(Debug)]
 struct Many {
     expected: String,
-    /// `are not`: follows their number.
+    /// The verb after their number: `are not`.
     verb: &'static str,
     cause: String,
 }
 
-impl Told {
+impl Wording {
     fn new(expected: impl Into<String>, observed: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
@@ -163,7 +163,7 @@ impl Told {
         }
     }
 
-    /// The same where there are many of the kind.
+    /// Adds the wording for many of the kind.
     fn or_many(self, expected: impl Into<String>, verb: &'static str, cause: impl Into<String>) -> Self {
         Self {
             many: Some(Many {
@@ -176,24 +176,24 @@ impl Told {
     }
 }
 
-/// Where a difference is.
-struct Place {
+/// The location of a difference.
+struct Location {
     node: Option<String>,
     subject: Option<String>,
 }
 
-impl Place {
-    fn member(picture: &Picture<'_>, member: usize) -> Self {
+impl Location {
+    fn member(model: &Model<'_>, member: usize) -> Self {
         Self {
-            node: Some(picture.node(member).to_owned()),
-            subject: Some(picture.label(member)),
+            node: Some(model.node(member).to_owned()),
+            subject: Some(model.label(member)),
         }
     }
 
-    fn net(picture: &Picture<'_>, net: usize) -> Self {
-        let net = &picture.nets[net];
+    fn net(model: &Model<'_>, net: usize) -> Self {
+        let net = &model.nets[net];
         Self {
-            node: net.node.map(|node| picture.nodes[node].name.to_string()),
+            node: net.node.map(|node| model.nodes[node].name.to_string()),
             subject: Some(net.network.name.to_string()),
         }
     }
@@ -210,7 +210,7 @@ impl Place {
     }
 }
 
-/// Names of nodes in backticks, runs of numbers as `` `slave4` … `slave10` ``.
+/// Names of nodes in backticks, with ranges as `` `slave4` … `slave10` ``.
 fn node_list(names: &[&str]) -> String {
     let split = |name: &str| -> Option<(String, u64)> {
         let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();

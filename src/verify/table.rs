@@ -1,15 +1,15 @@
-//! The report for people: what differs, by node, with what was expected, what was observed and the likely cause.
+//! The report for people: differences by node, with what was expected, what was observed and the likely cause.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::report::{Finding, Kind, Report};
 
-/// With fewer columns of characters than that, a table would break every word: then a finding is a few lines.
+/// On narrower terminals, in columns, a table would break every word, so each finding is a few lines.
 const NARROW: u16 = 110;
-/// Lines that say what follows from a difference, at most.
+/// The most lines about consequences of a difference.
 const CONSEQUENCES: usize = 3;
 
-/// What differs, in so many columns of characters.
+/// The differences as text, in `width` columns.
 #[must_use]
 pub fn table(report: &Report, width: u16) -> String {
     match (report.findings.is_empty(), width < NARROW) {
@@ -38,7 +38,7 @@ fn columns(report: &Report, width: u16) -> String {
             table.add_row([""; 5]);
         }
     }
-    // What is named is short and breaks badly.
+    // Names are short, and should not be broken.
     for column in 0..2 {
         if let Some(column) = table.column_mut(column) {
             column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(18)));
@@ -79,7 +79,7 @@ fn text(table: &Table, indent: &str) -> String {
     text
 }
 
-/// What was observed, and where it is the shape of things, what follows from it.
+/// What was observed and, for a difference of shape, its consequences.
 fn observed(finding: &Finding) -> String {
     let mut text = finding.observed.clone();
     if finding.kind != Kind::Shape {

@@ -1,9 +1,9 @@
-//! The types of plain scalars.
+//! Types of plain scalars.
 
 use super::Yaml;
 
-/// The type of a plain scalar (YAML 1.2 §10.3.2), with a concession to Compose's reader: whole numbers are what Go
-/// takes for one, so that `mode: 0440`, `0b11` and `1_000` mean what they mean to Compose.
+/// The type of a plain scalar (YAML 1.2 §10.3.2). Unlike there, integers are what Go accepts, so that `mode: 0440`,
+/// `0b11` and `1_000` mean the same as in Compose.
 #[must_use]
 pub fn plain_scalar(text: &str) -> Yaml {
     match text {
@@ -37,7 +37,7 @@ pub fn plain_scalar(text: &str) -> Yaml {
     if let Some(number) = whole {
         return Yaml::Int(i64::from(sign) * number);
     }
-    // Too large for a whole number here, not for Compose's: as text it keeps its digits.
+    // The number fits Compose's integers but not ours. As text it keeps its digits.
     if digits.len() == text.len() && digits.parse::<u64>().is_ok() {
         return Yaml::Text(text.to_owned());
     }
@@ -49,7 +49,7 @@ pub fn plain_scalar(text: &str) -> Yaml {
     Yaml::Text(text.to_owned())
 }
 
-/// `[.][0-9]+`, `[0-9]+[.][0-9]*`, with an exponent or without.
+/// Matches `[.][0-9]+` or `[0-9]+[.][0-9]*`, with or without an exponent.
 fn is_float(text: &str) -> bool {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),

@@ -218,7 +218,7 @@ roles:
     let after = cluster.containers(Some("running"));
     assert_eq!(after.len(), 4);
     for name in ["w1-app", "w1-db", "w2-app"].map(|n| format!("{}-{n}-1", cluster.name)) {
-        assert_eq!(before[&name], after[&name], "{name} was mended, not made anew");
+        assert_eq!(before[&name], after[&name], "{name} was mended, not recreated");
     }
     let found = cluster.probe("w1", "app", &["--connect", "w2:80"]);
     assert_eq!(found["endpoints"]["w2:80"]["identity"]["node"], json!("w2"), "{found}");

@@ -138,7 +138,7 @@ pub(crate) fn scaling() {
         cluster.must("up", &["--slaves", slaves]);
         let after = cluster.containers(Some("running"));
         for (name, id) in &before {
-            assert!(after.get(name).is_none_or(|new| new == id), "{name} was made anew");
+            assert!(after.get(name).is_none_or(|new| new == id), "{name} was recreated");
         }
         let count: usize = slaves.parse().unwrap();
         assert_eq!(after.len(), 3 + 5 * count);

@@ -72,7 +72,7 @@ pub(crate) fn stop_and_start() {
     assert_eq!(those(&cluster, "exited").len(), 6);
     cluster.must("start", &[]);
     assert_eq!(those(&cluster, "running").len(), 6);
-    assert_eq!(cluster.containers(None), before, "none was made anew");
+    assert_eq!(cluster.containers(None), before, "none was recreated");
 }
 
 pub(crate) fn up_starts_what_was_stopped() {
@@ -83,7 +83,7 @@ pub(crate) fn up_starts_what_was_stopped() {
     fs::write(cluster.path().join("topogen.yaml"), BLUEPRINT).unwrap();
     cluster.must("up", &["-q"]);
     assert_eq!(those(&cluster, "running").len(), 6);
-    assert_eq!(cluster.containers(None), before, "none was made anew");
+    assert_eq!(cluster.containers(None), before, "none was recreated");
 }
 
 /// What depends on something stops before it and starts after it, in a node and between roles.

@@ -175,7 +175,7 @@ pub(crate) fn places() {
     let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
     assert!(finding["cause"].as_str().unwrap().contains("`slave2`"), "{finding:#}");
     let reached = finding["consequences"].as_array().unwrap().iter();
-    assert!(reached.clone().any(|c| c["what"] == "is within reach"), "{finding:#}");
+    assert!(reached.clone().any(|c| c["what"] == "is reachable"), "{finding:#}");
     docker(&["network", "disconnect", &other, &private]);
 
     docker(&["stop", "-t", "1", &private]);
@@ -313,7 +313,7 @@ pub(crate) fn ways() {
         docker(&rule("-I", from, to).iter().map(String::as_str).collect::<Vec<_>>());
     }
     let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "↔ slave2"));
-    assert_eq!(finding["consequences"][0]["what"], "is within reach", "{finding:#}");
+    assert_eq!(finding["consequences"][0]["what"], "is reachable", "{finding:#}");
     for (from, to) in [(&one, &two), (&two, &one)] {
         docker(&rule("-D", from, to).iter().map(String::as_str).collect::<Vec<_>>());
     }

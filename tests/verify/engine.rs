@@ -18,7 +18,7 @@ use topogen::topology::{Node, Service, Topology};
 use topogen::value::Value;
 use topogen::verify::compare::Compared;
 use topogen::verify::expect::Expectations;
-use topogen::verify::picture::Picture;
+use topogen::verify::model::Model;
 use topogen::verify::projects::Projects;
 use topogen::verify::report::Report;
 use topogen::verify::{Scope, report};
@@ -255,8 +255,8 @@ impl Engine {
         let endpoints = [
             &questions.identify,
             &questions.connect,
-            &questions.touch,
-            &questions.apart,
+            &questions.responds,
+            &questions.unreachable,
         ];
         for endpoint in endpoints.into_iter().flatten() {
             answers
@@ -305,24 +305,24 @@ impl Engine {
     }
 
     /// What verifying it against `topology` would come to.
-    pub(super) fn verify(&self, topology: &Topology, scope: impl FnOnce(&Picture<'_>) -> Scope) -> Report {
-        let mut picture = Picture::new(topology, &self.found);
-        picture.changed = self.changed.clone();
-        picture.flags = self.flags.clone();
-        let scope = scope(&picture);
-        let expectations = Expectations::new(&picture, scope.kinds);
+    pub(super) fn verify(&self, topology: &Topology, scope: impl FnOnce(&Model<'_>) -> Scope) -> Report {
+        let mut model = Model::new(topology, &self.found);
+        model.changed = self.changed.clone();
+        model.flags = self.flags.clone();
+        let scope = scope(&model);
+        let expectations = Expectations::new(&model, scope.kinds);
         let expected = scope.members.iter().filter_map(|m| expectations.of(*m));
-        let answer = |asker: usize, questions: &Questions| match self.dumb.contains(&picture.title(asker)) {
+        let answer = |asker: usize, questions: &Questions| match self.dumb.contains(&model.title(asker)) {
             true => Err("no such exec instance".to_owned()),
-            false => Ok(self.answer(picture.members[asker].found.expect("it runs"), questions)),
+            false => Ok(self.answer(model.members[asker].found.expect("it runs"), questions)),
         };
-        let mut compared = Compared::new(&picture, true);
+        let mut compared = Compared::new(&model, true);
         for expected in expected {
-            let answers = answer(expected.asker, &expected.questions(&picture, 0, 0));
-            compared.take(&picture, expected, answers);
+            let answers = answer(expected.asker, &expected.questions(&model, 0, 0));
+            compared.take(&model, expected, answers);
         }
-        compared.crowded = self.crowded.then(|| picture.pairs());
-        report(&picture, &scope, compared)
+        compared.crowded = self.crowded.then(|| model.pairs());
+        report(&model, &scope, compared)
     }
 
     /// What examining Compose projects on it would come to.

@@ -1,4 +1,4 @@
-//! Host paths, made absolute: what is rendered lies elsewhere than what was written.
+//! Makes host paths absolute, because rendered files lie in another directory than the file that names them.
 
 use super::Reader;
 use crate::compose::{is_windows_path, seccomp_profile};
@@ -6,7 +6,7 @@ use crate::diagnostic::Span;
 use crate::yaml::{Node, Yaml};
 
 impl Reader<'_, '_> {
-    /// Host paths of services made absolute: what is rendered lies elsewhere than what was written.
+    /// Makes the host paths of services absolute.
     pub(super) fn rebased(&self, mut tree: Node, directory: &str) -> Node {
         let Yaml::Map(entries) = &mut tree.value else {
             return tree;
@@ -25,7 +25,7 @@ impl Reader<'_, '_> {
                     }
                 }
                 ("configs" | "secrets", Yaml::Map(definitions)) => {
-                    // Read later, by paths that are relative to the blueprint.
+                    // These files are read later, by paths relative to the blueprint.
                     for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
                         if let Yaml::Text(path) = &mut file.value
                             && !directory.is_empty()
@@ -41,7 +41,7 @@ impl Reader<'_, '_> {
         tree
     }
 
-    /// A named volume may be a directory of the host by another road.
+    /// A named volume may bind a directory of the host by way of its driver options.
     fn rebased_volume(&self, volume: &mut Node, directory: &str) {
         let Some(options) = field(volume, "driver_opts") else {
             return;
@@ -64,7 +64,7 @@ impl Reader<'_, '_> {
 
     pub(super) fn rebased_service(&self, mut service: Node, directory: &str) -> Node {
         let absolute = |path: &str| self.absolute(directory, path);
-        // What begins otherwise is the name of a volume (Compose specification, services, `volumes`).
+        // A source that does not begin with a dot is the name of a volume (Compose specification, services, `volumes`).
         let relative = |path: &str| path.starts_with('.');
         let settle = |path: &mut String| {
             if !path.starts_with(['/', '~']) {
@@ -158,7 +158,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Whether a build context is fetched from elsewhere, or is another service's image.
+/// Whether a build context is fetched from elsewhere, or is the image of another service.
 fn is_remote(context: &str) -> bool {
     context.contains(':') || context.starts_with("github.com/")
 }
@@ -170,7 +170,7 @@ pub(super) fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
     }
 }
 
-/// A path, a list of paths, or of maps with a `path`.
+/// Applies `change` to a path, a list of paths, or a list of maps that have a `path`.
 fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut String)) {
     match &mut node.value {
         Yaml::Text(path) => change(path),
@@ -188,7 +188,7 @@ pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// `path` as seen from the blueprint's directory, when written in a file of `directory`, itself seen from there.
+/// `path`, which is written in a file of `directory`, relative to the blueprint's directory.
 pub(crate) fn join(directory: &str, path: &str) -> String {
     let from = if path.starts_with('/') { "" } else { directory };
     let root = path.starts_with('/') || from.starts_with('/');
@@ -199,7 +199,7 @@ pub(crate) fn join(directory: &str, path: &str) -> String {
             ".." if parts.last().is_some_and(|p| *p != "..") => {
                 parts.pop();
             }
-            // Nothing lies above the root.
+            // The root has no parent.
             ".." if root => {}
             other => parts.push(other),
         }

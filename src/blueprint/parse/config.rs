@@ -1,4 +1,4 @@
-//! Configs and secrets of a role.
+//! Parses the configs and secrets of a role.
 
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ pub(super) fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Confi
         let what = format!("`{}`", kind.section());
         for entry in map(node, &what, reader.problems).unwrap_or_default() {
             let name = key_name::<ConfigName>(entry, reader.problems);
-            // One that cannot be read is defined all the same: who refers to it is not at fault.
+            // A config that cannot be read is still defined, so that services that refer to it are not reported as
+            // well.
             let source = config_source(entry, reader).unwrap_or_else(|| ConfigSource::External(entry.node.clone()));
             if let Some(name) = name {
                 let said = ["file", "content", "environment"];

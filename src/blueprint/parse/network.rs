@@ -1,4 +1,4 @@
-//! Networks: the options of one, and those that a role declares.
+//! Parses networks: their options, and those that a role declares.
 
 use super::{is_empty, key_name, known_keys, map, name};
 use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
@@ -8,7 +8,7 @@ use crate::name::NetworkName;
 use crate::template::is_template;
 use crate::yaml::{Entry, Node, Yaml};
 
-/// The network of services that name none in a Compose file: here, the private one.
+/// The network that services of a Compose file join when they name none; in a blueprint it is the private one.
 pub(super) const DEFAULT_NETWORK: &str = "default";
 
 pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<Node> {
@@ -25,7 +25,7 @@ pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<No
     Some(node.clone())
 }
 
-/// Options of the private network: one for each node, so it is nobody else's and has no one name.
+/// Options of the private network. Each node has its own, so `external` and `name` are rejected.
 pub(super) fn private_options(node: &Node, problems: &mut Problems) -> Option<Node> {
     let options = network_options(node, problems)?;
     if let Yaml::Map(entries) = &options.value {
@@ -45,7 +45,7 @@ pub(super) fn private_options(node: &Node, problems: &mut Problems) -> Option<No
     Some(options)
 }
 
-/// The networks of a role: those of its own, and what it says of the private one.
+/// The networks of a role: those that it declares, and its options for the private network.
 pub(super) fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNetwork>, Option<Node>) {
     let Some(node) = document.get("networks").filter(|n| n.value != Yaml::Null) else {
         return (Vec::new(), None);
@@ -55,7 +55,7 @@ pub(super) fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNet
     for entry in map(node, "`networks`", problems).unwrap_or_default() {
         let options = network_options(&entry.node, problems);
         match entry.key.as_str() {
-            // The cluster's own: a Compose file written by hand must call it external.
+            // `inout` belongs to the cluster. A Compose file written by hand can only declare it external.
             INOUT => own_inout(&entry.node, problems),
             INTERNAL | DEFAULT_NETWORK => internal = private_options(&entry.node, problems),
             _ => {
@@ -71,8 +71,8 @@ pub(super) fn networks(document: &Node, problems: &mut Problems) -> (Vec<RoleNet
     (found, internal)
 }
 
-/// A Compose file may call a network that exists already its `default`: then those that say nothing join that one, so
-/// here it goes by its own name.
+/// If a Compose file maps `default` to a named or external network, services without `networks` join that one. It is
+/// renamed here from `default` to its own name.
 pub(super) fn with_shared_default(mut document: Node) -> Node {
     let Some(default) = document.get("networks").and_then(|n| n.get(DEFAULT_NETWORK)) else {
         return document;
@@ -146,7 +146,7 @@ fn rename_default(entries: &mut [Entry], key: &str) {
     }
 }
 
-/// The shared network is one for all roles, so none of them has a say in how it is.
+/// Reports options that a role gives the shared network, which is one for all roles.
 fn own_inout(node: &Node, problems: &mut Problems) {
     let Yaml::Map(entries) = &node.value else { return };
     let known = ["name", "external", "driver"];

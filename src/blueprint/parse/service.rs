@@ -1,8 +1,8 @@
-//! Services, and the networks they join.
+//! Parses services, and the networks that they join.
 
 use super::network::DEFAULT_NETWORK;
 use super::{alias_shape, is_empty, key_name, known_keys, map, name};
-use crate::blueprint::merge::settled;
+use crate::blueprint::merge::without_tags;
 use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
 use crate::compose::{SERVICE_KEYS, SERVICE_NETWORK_KEYS};
 use crate::diagnostic::{Problem, Problems, Spanned};
@@ -16,7 +16,7 @@ pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service>
     let networks = entry
         .node
         .get("networks")
-        // Nothing said: as in Compose, the network of those that say nothing.
+        // As in Compose, an empty `networks` means the default network.
         .filter(|n| !is_empty(n))
         .map(|n| service_networks(n, problems));
     let said = |e: &&Entry| e.key == "network_mode" && e.node.value != Yaml::Null;
@@ -47,10 +47,10 @@ pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service>
         network_mode,
         keys: entries
             .iter()
-            // Profiles were settled; merge tags have no meaning where nothing is merged.
+            // Profiles are resolved before this, and merge tags have no meaning where nothing is merged.
             .filter(|e| !["networks", "profiles"].contains(&e.key.as_str()) && e.node.tag != Some(MergeTag::Reset))
             .map(|e| Entry {
-                node: settled(e.node.clone()),
+                node: without_tags(e.node.clone()),
                 ..e.clone()
             })
             .collect(),
@@ -80,7 +80,7 @@ fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork>
     }
 }
 
-/// What Compose calls `default` is the private network here.
+/// Renames Compose's `default` to the private network.
 fn known_as_internal(network: Spanned<NetworkKey>) -> Spanned<NetworkKey> {
     match INTERNAL.parse() {
         Ok(value) if network.value.as_str() == DEFAULT_NETWORK => Spanned { value, ..network },

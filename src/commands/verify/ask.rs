@@ -20,8 +20,8 @@ use crate::terminal::Terminal;
 use crate::text::plural;
 use crate::verify::compare::Compared;
 use crate::verify::expect::{Expectations, Expected};
-use crate::verify::picture::Picture;
-use crate::verify::{HASTE, Scope};
+use crate::verify::model::Model;
+use crate::verify::{CONTROL_TIMEOUT, Scope};
 
 /// With fewer containers than that, there is nothing to wait for.
 const FEW: usize = 20;
@@ -33,12 +33,12 @@ type Asked<T> = (T, String, Ask);
 pub(super) async fn members(
     session: &Session,
     engine: &Engine,
-    picture: &Picture<'_>,
+    model: &Model<'_>,
     scope: &Scope,
     args: &Verify,
 ) -> Result<Compared, Error> {
-    let expectations = Expectations::new(picture, scope.kinds);
-    let labels = HashMap::from([(label::CLUSTER.to_owned(), picture.cluster.to_owned())]);
+    let expectations = Expectations::new(model, scope.kinds);
+    let labels = HashMap::from([(label::CLUSTER.to_owned(), model.cluster.to_owned())]);
     let asked: Vec<usize> = scope
         .members
         .iter()
@@ -47,31 +47,31 @@ pub(super) async fn members(
         .collect();
     let ask = |member: &usize| -> Option<Asked<Expected>> {
         let expected = expectations.of(*member)?;
-        let container = picture.container(*member)?;
+        let container = model.container(*member)?;
         let ask = Ask {
             container: container.id.clone(),
             has_probe: container.has_probe(),
             labels: labels.clone(),
-            questions: expected.questions(picture, patience(args), HASTE),
+            questions: expected.questions(model, patience(args), CONTROL_TIMEOUT),
         };
-        Some((expected, picture.title(*member), ask))
+        Some((expected, model.title(*member), ask))
     };
     // All containers of one service are asked about as much.
     let mut services = HashSet::new();
     let one_of_each = asked.iter().filter(|m| {
-        let member = &picture.members[**m];
-        services.insert((&picture.nodes[member.node].role, &member.service.name))
+        let member = &model.members[**m];
+        services.insert((&model.nodes[member.node].role, &member.service.name))
     });
     let most = one_of_each
         .filter_map(|m| Some(expectations.of(*m)?.checks.len()))
         .max();
     let width = parallel(most.unwrap_or_default(), args);
     let full = observe::overflows(engine);
-    let mut compared = Compared::new(picture, print::format(args) == ReportFormat::Svg);
-    let take = |(expected, ..): Asked<Expected>, answers| compared.take(picture, expected, answers);
+    let mut compared = Compared::new(model, print::format(args) == ReportFormat::Svg);
+    let take = |(expected, ..): Asked<Expected>, answers| compared.take(model, expected, answers);
     all(session, engine, asked.len(), asked.iter().filter_map(ask), width, take).await?;
     if full.is_some() && observe::overflows(engine) > full {
-        compared.crowded = Some(picture.pairs().max(observe::neighbours()));
+        compared.crowded = Some(model.pairs().max(observe::neighbours()));
     }
     Ok(compared)
 }

@@ -1,4 +1,4 @@
-//! Where the report goes.
+//! Prints the report, or writes it to a file.
 
 use std::path::Path;
 

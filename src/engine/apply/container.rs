@@ -1,4 +1,4 @@
-//! Containers: made, joined to all their networks, given their files, started.
+//! Containers: created, connected to all of their networks, given their files, started.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
                 break;
             }
             Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
-                // None: just gone, its name is free in a moment.
+                // It was removed just now; its name will be free in a moment.
                 if let Some(holder) = inspect(spec, engine).await? {
                     let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
                     if labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
@@ -54,7 +54,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
                     }
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
                     let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
-                    // It is the very one that was to be made: a killed `up`, or another one, got that far.
+                    // It is the desired container: a killed `up`, or another one, got that far.
                     if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, context).await? {
                         connected = 0;
                         break;
@@ -76,8 +76,8 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
     Ok(())
 }
 
-/// The client that makes a container of `body`: engines before API 1.44 are told of a MAC address beside its networks, for
-/// which the client has no word any more.
+/// The client that creates a container from `body`. For engines before API 1.44 it adds the MAC address outside of the
+/// networks, for which the client has no field any more.
 fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine: &Engine) -> Docker {
     let address = spec.endpoints.first().and_then(|e| e.mac_address.as_ref());
     let Some(address) = address.filter(|_| !engine.creates_with_all_networks()) else {
@@ -90,8 +90,8 @@ fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine:
     docker.with_request_modifier(move |request| request.map(|_| bollard::body_full(body.clone().into())))
 }
 
-/// Whether a container that this run did not make is there to stay. What a killed client was making, the engine takes
-/// back when it finds out; to touch it at that moment makes engine 20.10 lose count of endpoints, for ever.
+/// Whether a container that this run did not create will stay. The engine removes what a killed client was creating
+/// once it notices; a request for it at that moment makes engine 20.10 lose count of endpoints for good.
 pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
     if context.has_created(&spec.name) {
         return Ok(true);
@@ -108,7 +108,7 @@ pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) ->
     Ok(true)
 }
 
-/// The container that has the name of `spec`; `None` where it has just gone.
+/// The container with the name of `spec`; `None` if it does not exist.
 pub(super) async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
     let inspected = engine.docker.inspect_container(spec.name.as_str(), None).await;
     match inspected.map_err(Fault::from) {
@@ -123,7 +123,7 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
     if spec.files.is_empty() {
         return Ok(());
     }
-    // Where nothing can be written but on volumes, the engine wants to be told of those.
+    // If only volumes are writable, the engine requires that the path lies on one.
     let read_only = spec.is_read_only();
     let failed = |error: std::io::Error| Fault::Own(reason(&error));
     let mut archives: BTreeMap<&str, tar::Builder<Vec<u8>>> = BTreeMap::new();
@@ -155,7 +155,7 @@ async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
 pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
-    // Here and not when it is made: a kill between the two would leave it to be started without them.
+    // This is done here and not at creation: a kill between the two would leave a container without its files.
     upload(spec, docker).await?;
     match docker
         .start_container(spec.name.as_str(), None)
@@ -163,7 +163,7 @@ pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> R
         .map_err(Fault::from)
     {
         Err(Fault::EndpointExists(_)) => drop_namesakes(spec, docker).await?,
-        // Engines up to 24 look for networks by their names only when a container starts.
+        // Engines up to 24 resolve networks by name only when a container starts.
         Err(Fault::Ambiguous(_)) => one_network_each(spec, context).await?,
         other => return other,
     }

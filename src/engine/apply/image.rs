@@ -16,14 +16,14 @@ use crate::engine::observe;
 use crate::fake;
 use crate::fake::image::ImageError;
 
-/// Why the engine has no fake image that will do, and cannot be given one.
+/// Why the engine has no usable fake image, and cannot be given one.
 #[derive(Debug)]
 pub(crate) enum FakeError {
-    /// The engine's.
+    /// The engine refused a request.
     Engine(Fault),
-    /// None can be made here for the engine's machine.
+    /// No image for the engine's machine can be built here.
     Image {
-        /// Why.
+        /// Why the image cannot be built.
         error: ImageError,
         /// The operating system of the engine's machine, in Go's words (`GOOS`): `linux`.
         os: String,
@@ -57,10 +57,10 @@ pub(crate) async fn fake_is_ready(engine: &Engine) -> Result<bool, FakeError> {
     })
 }
 
-/// `POST /images/load` of topogen's own executable.
+/// `POST /images/load` of an image built from topogen's own executable.
 pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result<(), Fault> {
     let failed = |error: fake::image::ImageError| Fault::Own(error.to_string());
-    // Many that come up at once need it but once.
+    // Of many `up`s that begin at once, only one needs to load it.
     let _turn = turn().await;
     let own = fake::image::identity_of_this_process().ok();
     if own.is_some() && observe::image_label(engine, name, label::EXECUTABLE).await? == own {
@@ -74,13 +74,13 @@ pub(in crate::engine) async fn load_image(engine: &Engine, name: &str) -> Result
     while let Some(answer) = stream.next().await {
         answer?;
     }
-    // Whether what is of no use goes does not matter.
+    // A failure to prune is harmless.
     let _ = prune_fakes(engine).await;
     Ok(())
 }
 
-/// Remove the fakes of other builds of topogen that have lost their name to this one's. An image that somebody built from a
-/// fake stays, as does one that a container still runs.
+/// Removes fake images of other builds of topogen that lost their name to this one's. Images that somebody built from a
+/// fake stay, as do those that a container still uses.
 async fn prune_fakes(engine: &Engine) -> Result<(), Fault> {
     let unnamed = HashMap::from([("dangling", vec!["true"]), ("label", vec![label::EXECUTABLE])]);
     let options = ListImagesOptionsBuilder::new().filters(&unnamed).build();
@@ -90,7 +90,7 @@ async fn prune_fakes(engine: &Engine) -> Result<(), Fault> {
         let architecture = inspect.architecture.unwrap_or_default();
         let identity = image.labels.get(label::EXECUTABLE).map(String::as_str);
         if fake::image::is_own_make(&image.id, &architecture, identity.unwrap_or_default(), &layers) {
-            // Without force: one that a container runs stays.
+            // Without force, so that an image in use stays.
             let _ = engine
                 .docker
                 .remove_image(&image.id, None::<RemoveImageOptions>, None)
@@ -100,8 +100,8 @@ async fn prune_fakes(engine: &Engine) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Wait until no other topogen of this machine's loads the image: a lock that ends with whoever holds it. Where there is no
-/// place for one, all load it.
+/// Waits until no other topogen process on this machine loads the image, by a file lock that ends with its holder. If
+/// there is no place for the lock, all of them load it.
 async fn turn() -> Option<File> {
     let path = std::env::temp_dir().join("topogen-image.lock");
     let file = File::options().create(true).append(true).open(path).ok()?;
@@ -114,7 +114,7 @@ async fn turn() -> Option<File> {
     }
 }
 
-/// `POST /images/create`: fetch an image from its registry, which its name says, and tell how far it is.
+/// `POST /images/create`: pulls an image from its registry and reports the progress.
 pub(super) async fn pull_image(
     name: &str,
     platform: Option<&str>,
@@ -131,7 +131,7 @@ pub(super) async fn pull_image(
         None => options,
     };
     let mut stream = std::pin::pin!(context.engine.docker.create_image(Some(options.build()), None, None));
-    // Bytes of each layer: so many of so many.
+    // Bytes of each layer: pulled, and in total.
     let mut layers: HashMap<String, (i64, i64)> = HashMap::new();
     while let Some(answer) = stream.next().await {
         let answer = answer?;

@@ -1,4 +1,4 @@
-//! Networks: made where they are free, removed when nobody is on them any more.
+//! Networks: created on free subnets, and removed when no container is on them.
 
 use bollard::Docker;
 use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
@@ -13,7 +13,7 @@ use crate::engine::fault::Fault;
 use crate::engine::{observe, request};
 use crate::topology::address::Subnets;
 
-/// `POST /networks/create`, on another subnet where somebody took the planned one since it was looked at.
+/// `POST /networks/create`, on another subnet if somebody took the planned one since it was observed.
 pub(super) async fn create_network(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
     let mut spec = spec.clone();
@@ -26,7 +26,7 @@ pub(super) async fn create_network(spec: &NetworkSpec, context: &ApplyContext<'_
         match docker.create_network(request).await.map_err(Fault::from) {
             Ok(_) if context.engine.network_names_are_unique() => return Ok(()),
             Ok(_) => return one_network(spec.name.as_str(), context).await,
-            // Then it is the one that a killed `up`, or another one, made.
+            // A killed `up`, or another one, created it.
             Err(Fault::NameTaken(_) | Fault::Conflict(_)) if is_there(&spec, context).await? => return Ok(()),
             Err(fault @ Fault::PoolOverlaps(_)) => {
                 let Some(alternatives) = &mut alternatives else {
@@ -42,7 +42,7 @@ pub(super) async fn create_network(spec: &NetworkSpec, context: &ApplyContext<'_
     }
 }
 
-/// Whether the very network that `spec` describes is there.
+/// Whether the network that `spec` describes exists.
 async fn is_there(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
     let networks = observe::networks(context.engine).await?;
     Ok(networks.iter().any(|n| {
@@ -50,8 +50,9 @@ async fn is_there(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<bool
     }))
 }
 
-/// Engines up to 24 let two networks share a name, which an `up` killed in the middle of its call can bring about when the
-/// next one makes the same network: of several of ours, those with containers stay, else the one whose id sorts first.
+/// Removes duplicates of a network. Engines up to 24 let two networks share a name, which happens when an `up` is
+/// killed during its request and the next one creates the same network. Of several of ours, those with containers stay,
+/// otherwise the one whose ID sorts first.
 pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let networks = observe::networks_named(context.engine, name).await?;
     let mut own: Vec<String> = networks
@@ -76,7 +77,7 @@ pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Resul
     Ok(())
 }
 
-/// The same for each network that the container of `spec` joins.
+/// Removes duplicates of each network that the container of `spec` joins.
 pub(super) async fn one_network_each(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     for endpoint in &spec.endpoints {
         one_network(endpoint.network.as_str(), context).await?;
@@ -84,13 +85,13 @@ pub(super) async fn one_network_each(spec: &ContainerSpec, context: &ApplyContex
     Ok(())
 }
 
-/// `DELETE /networks/{id}`.
+/// `DELETE /networks/{id}`, repeated while the engine still releases endpoints.
 pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Fault> {
     for tries in 0.. {
         match docker.remove_network(id).await.map_err(Fault::from) {
             Err(Fault::InUse(_)) if tries < TRIES => {
-                // An endpoint is let go a moment after its container is reported gone; one may also outlive it for ever,
-                // where a client was killed while it joined the two.
+                // An endpoint is released a moment after its container was reported as removed. It may also stay for
+                // good if a client was killed while it connected the two.
                 if tries >= 3 {
                     drop_stale_endpoints(id, docker).await?;
                 }
@@ -107,13 +108,13 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Faul
     Ok(())
 }
 
-/// Whether the engine itself names no container on a network.
+/// Whether the engine lists no container on the network.
 async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Fault> {
     let inspect = docker.inspect_network(id, None).await?;
     Ok(inspect.containers.unwrap_or_default().is_empty())
 }
 
-/// Take off a network what the engine has left there of containers that are no more.
+/// Removes endpoints of containers that no longer exist from a network.
 async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
     let inspect = match docker.inspect_network(id, None).await.map_err(Fault::from) {
         Err(fault) if fault.is_not_found() => return Ok(()),
@@ -134,9 +135,9 @@ async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Take off the networks of `spec` what the engine has left there under its container's name. For as long as there is a
-/// container of that name, the engine takes the name for the container, and would take that one off: so the container is
-/// called something else in the meantime (`POST /containers/{id}/rename`).
+/// Removes stale endpoints with the name of its container from the networks of `spec`. While a container of that name
+/// exists, the engine would disconnect the container instead, so it is renamed in the meantime (`POST
+/// /containers/{id}/rename`).
 pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
     let (own, other) = (spec.name.as_str(), format!("{}-renamed", spec.name));
     let name = |name: &str| RenameContainerOptionsBuilder::new().name(name).build();
@@ -149,7 +150,7 @@ pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Res
     dropped
 }
 
-/// `POST /networks/{id}/connect`, once more where what the engine takes for the container is left of a killed client.
+/// `POST /networks/{id}/connect`, repeated after stale endpoints of a killed client were removed.
 pub(super) async fn connect(
     spec: &ContainerSpec,
     at: usize,
@@ -178,7 +179,7 @@ pub(super) async fn connect(
                 container: container.to_owned(),
                 force: Some(true),
             };
-            // Whether there was anything to take off shows in a moment.
+            // Whether there was one to remove shows at the next attempt.
             let _ = docker.disconnect_network(network.as_str(), stale).await;
             Ok(docker.connect_network(network.as_str(), request()).await?)
         }

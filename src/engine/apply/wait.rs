@@ -1,4 +1,4 @@
-//! Waiting until containers are as they should be, by looking at all of the cluster's at once.
+//! Waits until containers meet a condition, by observing all containers of the cluster at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::name::ContainerName;
 
-/// Between two looks. What has no healthcheck must run at two of them to count as well.
+/// The time between two observations. A container without a healthcheck must run at two of them.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// All containers of the cluster, by name.
+/// All observed containers of the cluster, by name.
 type Look = Arc<HashMap<String, ObservedContainer>>;
 
-/// The last look that anybody took, which serves all who wait.
+/// The last observation, shared by all waiting operations.
 #[derive(Debug, Default)]
 pub struct SharedObservation(tokio::sync::Mutex<Option<(Instant, Look)>>);
 
-/// What a container is on its way to being as it should.
+/// How far a container is from meeting the condition.
 enum Stage {
-    /// It is so.
+    /// It meets the condition.
     So,
-    /// It may be at the next look.
+    /// It may meet it at the next observation.
     NotYet,
-    /// It never will be, and why.
+    /// It cannot meet it any more; the reason.
     Never(String),
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn wait(
 ) -> Result<(), Fault> {
     let mut seen_running: HashSet<&str> = HashSet::new();
     let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
-    // A look from before would show them as they were before they were started.
+    // An earlier observation would show them as they were before they were started.
     let begun = Instant::now();
     loop {
         let look = look(context, begun).await?;
@@ -103,7 +103,7 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool
     }
 }
 
-/// The containers as they are, or were a moment ago but not before `begun`.
+/// The observed containers, no older than `begun` and at most a moment old.
 async fn look(context: &ApplyContext<'_>, begun: Instant) -> Result<Look, Fault> {
     let mut last = context.observation.0.lock().await;
     if let Some((when, look)) = &*last
@@ -119,7 +119,7 @@ async fn look(context: &ApplyContext<'_>, begun: Instant) -> Result<Look, Fault>
     Ok(look)
 }
 
-/// The last that its healthcheck or else it itself said, for whoever wonders why.
+/// The last output of its healthcheck, otherwise of the container itself, to explain the failure.
 async fn last_words(observed: Option<&ObservedContainer>, context: &ApplyContext<'_>) -> String {
     let Some(observed) = observed else { return String::new() };
     let docker = &context.engine.docker;

@@ -41,9 +41,9 @@ pub trait Machine {
 /// An engine that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// Where it listens.
+    /// The address it listens on.
     pub host: Host,
-    /// Who says so.
+    /// What chose the engine.
     pub by: By,
     /// How to speak TLS with it; `None`: not at all.
     pub tls: Option<Tls>,
@@ -67,9 +67,9 @@ impl Choice {
 /// Who says which engine is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// Nobody: it was looked for in these places, and is in none where the choice is the first of them.
+    /// Not configured. These sockets were tried in order; if none exists, the first is reported.
     Nobody(Vec<PathBuf>),
-    /// `DOCKER_HOST`.
+    /// The variable `DOCKER_HOST`.
     Host,
     /// A context, and who says that it is meant.
     Context(String, Named),
@@ -78,7 +78,7 @@ pub enum By {
 /// Who names a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    /// `DOCKER_CONTEXT`.
+    /// The variable `DOCKER_CONTEXT`.
     Variable,
     /// The configuration in this file.
     Current(PathBuf),
@@ -87,7 +87,7 @@ pub enum Named {
 /// The files that TLS takes, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Where they are.
+    /// The directory that holds them.
     pub directory: PathBuf,
     /// Who may vouch for the engine; `None`: whom this machine trusts.
     pub ca: Option<PathBuf>,

@@ -180,7 +180,7 @@ impl Transport {
         }
     }
 
-    /// A connection more.
+    /// Opens another connection.
     async fn open(&self) -> Result<SendRequest<Body>, Error> {
         let dialled = tokio::time::timeout(PATIENCE, self.dial()).await;
         let stream = dialled.map_err(|_| {

@@ -63,14 +63,14 @@ impl Waits {
 pub(super) struct Link {
     /// The service, by its key.
     pub(super) key: String,
-    /// The name.
+    /// The name that the container has for the other.
     pub(super) alias: String,
 }
 
 /// What a container has of others.
 #[derive(Default)]
 pub(super) struct Shares {
-    /// The containers.
+    /// The containers that it shares something of.
     pub(super) joined: Vec<ContainerName>,
     /// The services among them, by key, and whether they take this one along when they start again.
     services: Vec<(String, bool)>,

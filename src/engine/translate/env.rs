@@ -68,7 +68,7 @@ impl Translation<'_> {
                 continue;
             };
             let mut found = Pairs::new();
-            // What is wrong with it was told.
+            // Its syntax errors were reported when it was read.
             let _ = dotenv::parse(&text, &mut found, &|name| self.variable(name));
             let pairs = found.into_iter().map(|(key, value)| (key, short(&value)));
             digests.insert(path, pairs.collect());

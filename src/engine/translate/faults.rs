@@ -11,7 +11,7 @@ use crate::value::{Map, Value};
 /// What is found while a topology is translated.
 #[derive(Default)]
 pub(super) struct Findings {
-    /// What is wrong.
+    /// The problems found so far.
     pub(super) problems: Problems,
     /// What not every engine knows.
     pub(super) needs: Vec<Need>,

@@ -40,7 +40,7 @@ struct Asked {
     mode: Option<i64>,
 }
 
-/// What is mounted.
+/// The kind of source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bind,

@@ -78,7 +78,7 @@ pub(super) fn network(
     labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
     let definition = json!({"options": network.options, "subnet size": size});
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());
-    // Past the hash: another topogen is no reason to make anything anew.
+    // This label is not part of the hash, so that another version of topogen recreates nothing.
     labels.insert(label::compose::VERSION.to_owned(), version());
     spec
 }

@@ -1,15 +1,15 @@
-//! One node by itself, and how it stands on either side of its rails.
+//! The layout of one node by itself, and its placement above or below its rails.
 
 use super::{Bar, Cell, Frame, Line, Rect, Text};
 use crate::graph::model::Look;
 
-/// A node whose corner is at 0, its rails below it.
+/// A node with its corner at the origin and its rails below it.
 pub(super) struct Block {
     pub(super) w: i32,
     pub(super) h: i32,
-    /// Its width without its insets.
+    /// The width without insets.
     pub(super) inner: i32,
-    /// What hangs on rails.
+    /// The lines to shared networks.
     pub(super) drops: Vec<Drop>,
     pub(super) texts: Vec<Text>,
     pub(super) look: Look,
@@ -22,20 +22,20 @@ pub(super) struct Block {
     pub(super) thick: i32,
 }
 
-/// An item on a rail.
+/// The end of a line to a shared network, at an item.
 pub(super) struct Drop {
     pub(super) x: i32,
-    /// The bottom of the item.
+    /// The bottom edge of the item.
     pub(super) y: i32,
-    /// Which rail.
+    /// The index of the shared network.
     pub(super) rail: usize,
-    /// What stands beside it.
+    /// The names beside the line.
     pub(super) labels: Vec<String>,
     pub(super) look: Look,
 }
 
 impl Block {
-    /// It as it is drawn with its corner at `(x, y)`, mirrored where its rails are above.
+    /// The frame with its corner at `(x, y)`; mirrored for `lower`, whose rails are above.
     pub(super) fn frame(&self, x: i32, y: i32, lower: bool) -> Frame {
         let place = Placed {
             block: self,
@@ -85,7 +85,7 @@ impl Placed<'_> {
         }
     }
 
-    /// Texts that are read from above to below, whichever way the node stands.
+    /// The texts, moved so that they read from top to bottom in a mirrored node too.
     fn texts(&self, texts: &[Text]) -> Vec<Text> {
         let mut tops: Vec<i32> = texts.iter().map(|t| self.rect(t.rect).y).collect();
         tops.sort_unstable();

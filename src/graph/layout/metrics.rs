@@ -1,64 +1,64 @@
-//! How large things are, and what fits where.
+//! Sizes and distances, and which texts fit where.
 
 use super::{Rect, Text};
 use crate::graph::model::Look;
 
-/// How large things are.
+/// Sizes and distances, in the units of the picture.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// What a row of nodes should not be wider than.
+    /// The width that a row of nodes should not exceed.
     pub width: i32,
-    /// Tenths of the width of a character, and the height of a line, by [`Size`].
+    /// The width of a character in tenths of a unit and the height of a line, by [`Size`].
     pub text: [(i32, i32); 3],
-    /// Around the whole picture.
+    /// The margin around the picture.
     pub margin: i32,
-    /// What a row of private services should not be wider than.
+    /// The width that a row of private services should not exceed.
     pub row: i32,
     /// Between the edge of an item and its text.
     pub pad: i32,
-    /// Height of an item, without and with a remark.
+    /// The height of an item without and with a remark.
     pub item: [i32; 2],
     /// Between items of a row.
     pub gap: i32,
-    /// Between the side of a node and what is in it.
+    /// Between the side of a node and its content.
     pub inset: i32,
-    /// From the top of a node to its first row: here is its title.
+    /// From the top of a node to its first row; the title stands here.
     pub head: i32,
-    /// From what is last in a node to its edge.
+    /// From the bottom of a node's content to its edge.
     pub foot: i32,
-    /// Height of a bar.
+    /// The height of a bar.
     pub thick: i32,
-    /// From a row of items to the bar below, labels aside.
+    /// From a row of items to the bar below, without labels.
     pub before_bar: i32,
-    /// From a bar to the next.
+    /// From one bar to the next.
     pub bar_step: i32,
-    /// From a bar to the row of items below, labels aside.
+    /// From a bar to the row of items below, without labels.
     pub after_bar: i32,
-    /// Above a bar, to the top of what it is called; 0: that stands on the bar itself.
+    /// From the top of a bar's label to the bar; 0 if the label stands on the bar.
     pub bar_label: i32,
-    /// Half of what a line takes of the width.
+    /// Half the width that a line takes.
     pub tap: i32,
     /// Between a line and its label.
     pub label_gap: i32,
-    /// Behind a label.
+    /// After the end of a label.
     pub label_end: i32,
-    /// Between an edge and the labels beside the lines that begin there.
+    /// Between an edge and the labels of the lines that begin there.
     pub clear: i32,
     /// From the labels to the first rail.
     pub before_rail: i32,
-    /// From a rail to the next.
+    /// From one rail to the next.
     pub rail_step: i32,
-    /// Above a rail, to the top of what it is called; 0: that stands on the rail itself.
+    /// From the top of a rail's label to the rail; 0 if the label stands on the rail.
     pub rail_label: i32,
     /// Between nodes of a row.
     pub node_gap: i32,
     /// Between bundles.
     pub bundle_gap: i32,
-    /// From a trunk to the next.
+    /// From one trunk to the next.
     pub trunk: i32,
     /// Below the heading.
     pub below_heading: i32,
-    /// The most characters of a name.
+    /// The longest name, in characters; longer ones are shortened in the middle.
     pub longest: usize,
 }
 
@@ -68,7 +68,8 @@ impl Metrics {
         self.trunk * i32::try_from(count).unwrap_or_default()
     }
 
-    /// For SVG: pixels, with fixed-width fonts of 14, 12 and 11 pixels, of which none in use is wider than this.
+    /// Metrics for SVG, in pixels: fixed-width fonts of 14, 12 and 11 pixels, with the widest character of the usual
+    /// ones.
     pub const PIXELS: Self = Self {
         width: 1080,
         row: 500,
@@ -99,7 +100,7 @@ impl Metrics {
         longest: 30,
     };
 
-    /// For a terminal of so many columns: cells.
+    /// Metrics for a terminal of `columns`, in cells.
     #[must_use]
     pub fn cells(columns: usize) -> Self {
         Self {
@@ -142,7 +143,7 @@ impl Metrics {
         self.text[size as usize].1
     }
 
-    /// `text` with its top left corner there, or its top middle where `anchor` says so.
+    /// `text` with its top left corner at `(x, y)`, or its top centre if `anchor` says so.
     pub(super) fn place(&self, text: &str, size: Size, anchor: Anchor, x: i32, y: i32) -> Text {
         let w = self.width_of(text, size);
         let x = match anchor {
@@ -165,32 +166,32 @@ impl Metrics {
     }
 }
 
-/// How large a text is.
+/// The sizes of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// What a node is called.
+    /// The title of a node.
     Title,
-    /// What an item is called.
+    /// The name of an item.
     Name,
-    /// All else.
+    /// Everything else.
     Small,
 }
 
-/// Which point of a text stays where it is, should a font be narrower.
+/// The point of a text that stays in place if a font is narrower than expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// Its left end.
+    /// The left end.
     Start,
-    /// Its middle.
+    /// The middle.
     Middle,
-    /// Its right end.
+    /// The right end.
     End,
 }
 
-/// `text`, its middle left out where it is longer than `longest` characters.
+/// `text`, with its middle replaced by `…` if it is longer than `longest` characters.
 #[must_use]
 pub fn shortened(text: &str, longest: usize) -> String {
-    // All that topogen names is ASCII; what others wrote may not be, and has a width that nobody knows.
+    // Names made by topogen are ASCII. Other names may not be, and their width on the screen is unknown.
     let known = |c: char| {
         if c.is_ascii_graphic() || matches!(c, ' ' | '…' | '×') {
             c
@@ -207,7 +208,7 @@ pub fn shortened(text: &str, longest: usize) -> String {
     head.chain(['…'].iter()).chain(&all[all.len() - tail..]).collect()
 }
 
-/// An end of a bar.
+/// An end of a bar, where its label should stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Left,
@@ -221,8 +222,8 @@ pub(super) struct TooNarrow {
     pub(super) by: i32,
 }
 
-/// Where in `(left, right)` something `need` wide stands that none of `lines` runs through: at that end of it, else at
-/// the other, else in the widest gap between.
+/// The position between `left` and `right` for a label of width `need` that no line crosses: at the wanted end,
+/// otherwise at the other, otherwise in the widest gap; `None` if nothing is wide enough.
 pub(super) fn free(lines: &[i32], (left, right): (i32, i32), need: i32, end: End, m: &Metrics) -> Option<i32> {
     let mut edges = vec![left - m.tap];
     edges.extend(lines);

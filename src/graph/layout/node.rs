@@ -1,4 +1,4 @@
-//! What is in a node: its private services above the bars of its private networks, its ways in and out below.
+//! The layout inside a node: private services above the private networks, entries and exits below.
 
 use super::block::{Block, Drop};
 use super::metrics::{End, TooNarrow, free};
@@ -6,7 +6,7 @@ use super::row::{Row, Slot, Spot, names};
 use super::{Anchor, Bar, Cell, Hue, Line, Metrics, Rect, Size, Text, shortened};
 use crate::graph::panel::Panel;
 
-/// The block of `panel`, at least `inner` wide without its insets.
+/// Lays out `panel`, at least `inner` wide without insets.
 pub(super) fn block(panel: &Panel, m: &Metrics, inner: i32) -> Block {
     let slots: Vec<Slot<'_>> = panel.items.iter().map(|i| Slot::new(i, m)).collect();
     let (gates, private): (Vec<&Slot<'_>>, Vec<&Slot<'_>>) = slots.iter().partition(|s| !s.shared.is_empty());
@@ -15,7 +15,7 @@ pub(super) fn block(panel: &Panel, m: &Metrics, inner: i32) -> Block {
         rows.push(Row::default());
     }
     let gates = Row::new(&gates, m);
-    let plan = Plan {
+    let plan = NodePlan {
         panel,
         m,
         parts: parts(panel, &rows, &gates),
@@ -26,13 +26,14 @@ pub(super) fn block(panel: &Panel, m: &Metrics, inner: i32) -> Block {
     loop {
         match plan.block(inner) {
             Ok(block) => return block,
-            // A bar had no room for what it is called.
+            // The label of a bar did not fit.
             Err(narrow) => inner += narrow.by,
         }
     }
 }
 
-/// Which private networks lie below which row: those that it needs; below the last, those of the gates and the rest.
+/// Which private networks lie below which row: those that the row needs first; below the last row, those of the gates
+/// and all others.
 fn parts(panel: &Panel, rows: &[Row<'_>], gates: &Row<'_>) -> Vec<Vec<usize>> {
     let uses = |row: &Row<'_>, network: usize| {
         row.slots
@@ -48,26 +49,26 @@ fn parts(panel: &Panel, rows: &[Row<'_>], gates: &Row<'_>) -> Vec<Vec<usize>> {
     rows.iter().enumerate().map(below).collect()
 }
 
-struct Plan<'a> {
+struct NodePlan<'a> {
     panel: &'a Panel,
     m: &'a Metrics,
-    /// The private services; one row at least.
+    /// Rows of private services, at least one.
     rows: Vec<Row<'a>>,
-    /// Those on networks that nodes share.
+    /// The services on shared networks.
     gates: Row<'a>,
     /// The private networks below each row.
     parts: Vec<Vec<usize>>,
 }
 
-/// Bars below a row, and what hangs on them.
+/// The bars below a row, and the lines to them.
 struct Part<'a> {
     networks: &'a [usize],
-    /// The top of the first.
+    /// The top of the first bar.
     first: i32,
     step: i32,
-    /// Lines from above.
+    /// Lines from the row above.
     above: Vec<Spot>,
-    /// Lines from below.
+    /// Lines from the row below.
     below: Vec<Spot>,
 }
 
@@ -78,12 +79,12 @@ impl Part<'_> {
         self.first + self.step * i32::try_from(at).unwrap_or_default()
     }
 
-    /// The top of the last.
+    /// The top of the last bar.
     fn last(&self) -> i32 {
         self.networks.last().map_or(self.first, |n| self.y(*n))
     }
 
-    /// The lines that run where the bar of `network` says what it is called.
+    /// The lines that cross the label of `network`'s bar.
     fn through(&self, network: usize, m: &Metrics) -> Vec<i32> {
         let here = self.y(network);
         let above = self.above.iter().filter(|s| self.y(s.network) >= here);
@@ -95,8 +96,8 @@ impl Part<'_> {
     }
 }
 
-impl Plan<'_> {
-    /// The private networks that lie below several rows, each with a trunk.
+impl NodePlan<'_> {
+    /// The private networks that lie below several rows and so need a trunk.
     fn trunks(&self) -> Vec<usize> {
         let several = |n: &usize| self.parts.iter().filter(|p| p.contains(n)).count() > 1;
         (0..self.panel.networks.len()).filter(several).collect()
@@ -110,7 +111,7 @@ impl Plan<'_> {
             "" => 0,
             note => 2 * m.tap + m.width_of(note, Size::Small),
         };
-        // The title of a terminal's box stands in its border, which shows at both ends.
+        // In a terminal the title stands in the frame's border, which stays visible at both ends.
         let heading = title + note + 2 * m.thick;
         (m.beside(self.trunks().len()) + rows.max().unwrap_or_default()).max(heading)
     }
@@ -172,18 +173,18 @@ impl Plan<'_> {
 }
 
 struct Building<'a> {
-    plan: &'a Plan<'a>,
-    /// Where items may be.
+    plan: &'a NodePlan<'a>,
+    /// The left edge of the items.
     left: i32,
     right: i32,
     trunks: Vec<usize>,
-    /// How far it is built.
+    /// The bottom of what is placed so far.
     y: i32,
     made: Block,
 }
 
 impl Building<'_> {
-    /// A row of private services, the bars below it, and below these the gates, where this is their place.
+    /// Places a row of private services, the bars below it and, if given, the gates below these.
     fn part(&mut self, row: &Row<'_>, networks: &[usize], gates: Option<&Row<'_>>) -> Result<(), TooNarrow> {
         let m = self.plan.m;
         let small = m.height_of(Size::Small);
@@ -191,7 +192,7 @@ impl Building<'_> {
         let above = row.lines(start, |s| &s.own);
         self.cells(row, start);
         let bottom = self.y + row.h;
-        // With nothing above it, a bar needs room for what it is called only.
+        // A bar with nothing above it needs only space for its label.
         let before = match (networks, row.slots.as_slice()) {
             ([], _) => 0,
             (_, []) => m.bar_label,
@@ -232,9 +233,9 @@ impl Building<'_> {
         let middle = self.middle(gates);
         let clear = |spot: &Spot| {
             part.above.iter().all(|other| match (spot.x - other.x).abs() {
-                // On one bar, lines meet or keep apart.
+                // Two lines to the same bar may coincide, or must keep apart.
                 between if spot.network == other.network => between == 0 || between > m.tap,
-                // One that goes past the bar of the other must not be near it.
+                // A line that passes the bar of the other must not come close to it.
                 between => other.network < spot.network || between > m.tap,
             })
         };
@@ -305,7 +306,7 @@ impl Building<'_> {
         texts
     }
 
-    /// A line on a private network, whose labels begin at `label`.
+    /// A line to a private network, with its labels from `label` on.
     fn line(&mut self, spot: &Spot, (y1, y2): (i32, i32), bar: i32, label: i32) {
         let m = self.plan.m;
         let labels = (0..).zip(&spot.labels).map(|(at, text)| {
@@ -349,7 +350,7 @@ impl Building<'_> {
         })
     }
 
-    /// The trunks that join the parts of a network.
+    /// Places the trunks that join the parts of a network.
     fn join_parts(&mut self) {
         let m = self.plan.m;
         let networks: Vec<usize> = self.plan.parts.iter().flatten().copied().collect();

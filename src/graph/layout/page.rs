@@ -1,4 +1,4 @@
-//! Nodes in rows, rows on both sides of rails.
+//! The layout of the page: nodes in rows, rows on both sides of rails.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,21 @@ use super::{Anchor, Arrow, Bar, Hue, Line, Metrics, Picture, Size, node, shorten
 use crate::graph::model::Look;
 use crate::graph::panel::{Panel, Scene};
 
-/// Rows of blocks on both sides of rails.
+/// One or two rows of blocks, on both sides of rails.
 #[derive(Default)]
 struct Bundle {
     upper: Vec<usize>,
     lower: Vec<usize>,
-    /// How far the lower row is off the middle, so that its lines keep off those of the upper.
+    /// How far the lower row is shifted from the middle, so that its lines avoid those of the upper row.
     shift: i32,
-    /// The shared networks that are here.
+    /// The shared networks of this bundle.
     rails: Vec<usize>,
 }
 
-/// Rails in their places.
+/// The rails of a bundle, with their positions.
 struct Rails<'a> {
     networks: &'a [usize],
-    /// The top of the first.
+    /// The top of the first rail.
     first: i32,
     step: i32,
 }
@@ -34,13 +34,13 @@ impl Rails<'_> {
         self.first + self.step * length(at)
     }
 
-    /// The top of the last.
+    /// The top of the last rail.
     fn last(&self) -> i32 {
         self.networks.last().map_or(self.first, |n| self.y(*n))
     }
 }
 
-/// Put `scene` in its places.
+/// Lays out `scene`.
 pub(super) fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     let m = metrics;
     let blocks = blocks(&scene.panels, m);
@@ -78,7 +78,7 @@ fn length(count: usize) -> i32 {
     i32::try_from(count).unwrap_or_default()
 }
 
-/// Each panel by itself; those of one role are of one width.
+/// Lays out each panel by itself; those of one role get the same width.
 fn blocks(panels: &[Panel], m: &Metrics) -> Vec<Block> {
     let mut blocks = Vec::with_capacity(panels.len());
     for role in panels.chunk_by(|a, b| a.role == b.role) {
@@ -93,7 +93,7 @@ fn width(row: &[usize], blocks: &[Block], m: &Metrics) -> i32 {
     row.iter().map(|at| blocks[*at].w).sum::<i32>() + m.node_gap * length(row.len().saturating_sub(1))
 }
 
-/// Nodes in rows: single ones beside each other, a role of several in rows of its own.
+/// Distributes nodes over rows: single nodes side by side, a role of several nodes in rows of its own.
 fn rows(scene: &Scene, blocks: &[Block], room: i32, m: &Metrics) -> Vec<Vec<usize>> {
     let mut rows: Vec<Vec<usize>> = Vec::new();
     let mut open = false;
@@ -112,7 +112,7 @@ fn rows(scene: &Scene, blocks: &[Block], room: i32, m: &Metrics) -> Vec<Vec<usiz
             continue;
         }
         open = false;
-        // As few rows as there is room for, each as long as the others.
+        // The fewest rows that fit, of equal length.
         let chunks = |count: usize| all.chunks(all.len().div_ceil(count));
         let fits = |count: &usize| chunks(*count).all(|row| width(row, blocks, m) <= room);
         let count = (1..=all.len()).find(fits).unwrap_or(all.len());
@@ -121,7 +121,7 @@ fn rows(scene: &Scene, blocks: &[Block], room: i32, m: &Metrics) -> Vec<Vec<usiz
     rows
 }
 
-/// The width of the widest row; rows by two where their lines keep off each other, and the rails that they need.
+/// The width of the widest row, and the rows in pairs whose lines do not collide, with the rails that they need.
 fn bundles(scene: &Scene, blocks: &[Block], room: i32, m: &Metrics) -> (i32, Vec<Bundle>) {
     let rows = rows(scene, blocks, room, m);
     let inner = rows.iter().map(|row| width(row, blocks, m)).max().unwrap_or_default();
@@ -153,7 +153,7 @@ fn bundles(scene: &Scene, blocks: &[Block], room: i32, m: &Metrics) -> (i32, Vec
     (inner, bundles)
 }
 
-/// Where the lines of a row are and to which rails they go, should it begin at `start`.
+/// The positions of a row's lines and their rails, if the row begins at `start`.
 fn lines(row: &[usize], start: i32, blocks: &[Block], m: &Metrics) -> Vec<(i32, usize)> {
     let mut x = start;
     let mut all = Vec::new();
@@ -164,15 +164,15 @@ fn lines(row: &[usize], start: i32, blocks: &[Block], m: &Metrics) -> Vec<(i32, 
     all
 }
 
-/// How far `lower` must be off the middle for its lines not to lie on those of `upper`; none where that is too far.
+/// How far `lower` must be shifted so that its lines do not collide with those of `upper`; `None` if that is too far.
 fn shift(upper: &[usize], lower: &[usize], blocks: &[Block], inner: i32, m: &Metrics) -> Option<i32> {
     let middle = |row: &[usize]| (inner - width(row, blocks, m)) / 2;
     let (taken, start) = (lines(upper, middle(upper), blocks, m), middle(lower));
     let clear = |(x, rail): &(i32, usize)| {
         taken.iter().all(|(other, to)| match (x - other).abs() {
-            // On one rail, lines meet or keep apart.
+            // Two lines to the same rail may coincide, or must keep apart.
             between if rail == to => between == 0 || between > m.tap,
-            // One that goes past the rail of the other must not be near it.
+            // A line that passes the rail of the other must not come close to it.
             between => to < rail || between > m.tap,
         })
     };
@@ -194,11 +194,11 @@ struct Page<'a> {
     scene: &'a Scene,
     m: &'a Metrics,
     blocks: &'a [Block],
-    /// Where nodes begin.
+    /// The left edge of the nodes.
     left: i32,
-    /// How wide the widest row is, in the middle of which the others are.
+    /// The width of the widest row, in which the others are centred.
     inner: i32,
-    /// How far all of it reaches, from `left`.
+    /// The width of everything, from `left`.
     extent: i32,
     trunks: Vec<usize>,
     picture: Picture,
@@ -223,7 +223,7 @@ impl Page<'_> {
         self.picture.width = self.picture.width.max(self.left + self.extent + m.margin);
     }
 
-    /// What stands above the picture; where that ends.
+    /// Places the heading, and returns where it ends.
     fn heading(&mut self) -> i32 {
         let m = self.m;
         let (mut x, mut y) = (m.margin, m.margin);
@@ -252,8 +252,8 @@ impl Page<'_> {
         y + m.height_of(Size::Title) + m.below_heading
     }
 
-    /// Two rows and what is between them, from `top`; where that ends. The rails are `placed` only: what they are
-    /// called is settled when all lines are known.
+    /// Places two rows and the rails between them, from `top` on, and returns where they end. Rails are only `placed`:
+    /// their labels follow when all lines are known.
     fn bundle(&mut self, bundle: &Bundle, top: i32, placed: &mut Vec<(usize, i32)>) -> i32 {
         let m = self.m;
         let edge = top + self.tallest(&bundle.upper);
@@ -270,7 +270,7 @@ impl Page<'_> {
         self.row(&bundle.upper, 0, edge, false, &rails);
         let last = rails.last() + m.thick;
         if bundle.lower.is_empty() {
-            // A row that hangs on nothing has nothing below it.
+            // A row without lines to rails has nothing below it.
             return if rails.networks.is_empty() { edge } else { last };
         }
         let edge = last + self.drop_height(&bundle.lower);
@@ -282,7 +282,7 @@ impl Page<'_> {
         row.iter().map(|at| self.blocks[*at].h).max().unwrap_or_default()
     }
 
-    /// From the edge of a row to the rail nearest to it.
+    /// From the edge of a row to its nearest rail.
     fn drop_height(&self, row: &[usize]) -> i32 {
         let m = self.m;
         let drops = row.iter().flat_map(|at| &self.blocks[*at].drops);
@@ -302,7 +302,7 @@ impl Page<'_> {
             let lines: Vec<i32> = here.filter(|d| m.rail_label == 0 || d.y1 < *y).map(|d| d.x).collect();
             let label = shortened(&network.label, m.longest);
             let (name, note) = (m.width_of(&label, Size::Name), m.width_of(&network.note, Size::Small));
-            // What is to be said beside its name can be left out.
+            // The note beside the name may be left out.
             let both = free(&lines, (left, right), name + m.tap + note, End::Left, m).filter(|_| note > 0);
             let x = both.or_else(|| free(&lines, (left, right), name, End::Left, m));
             let x = x.ok_or(TooNarrow { by: name.max(1) })?;
@@ -331,7 +331,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A row of nodes, so far off the middle, whose edges towards the rails are at `edge`.
+    /// Places a row of nodes, shifted from the middle, whose edges towards the rails are at `edge`.
     fn row(&mut self, row: &[usize], shift: i32, edge: i32, lower: bool, rails: &Rails<'_>) {
         let m = self.m;
         let w = width(row, self.blocks, m);
@@ -349,7 +349,7 @@ impl Page<'_> {
         }
     }
 
-    /// The trunks that join the parts of a network.
+    /// Places the trunks that join the parts of a network.
     fn join_parts(&mut self) {
         let m = self.m;
         for rail in &self.trunks {
@@ -395,7 +395,7 @@ fn drop_line(drop: &Drop, block: &Block, (x, top): (i32, i32), lower: bool, rail
         hue: Hue::Shared(drop.rail),
         look: drop.look,
         bar: Some(rail),
-        // Nobody knows what foreign ones answer to.
+        // Nobody knows the names of foreign containers.
         arrow: match (drop.labels.is_empty() && drop.look != Look::Foreign, lower) {
             (false, _) => None,
             (true, false) => Some(Arrow::Down),

@@ -1,4 +1,4 @@
-//! Items side by side, and where lines meet them.
+//! The layout of items side by side, and of the lines that meet them.
 
 use super::{Metrics, Size, shortened};
 use crate::graph::model::{Look, Place};
@@ -7,36 +7,36 @@ use crate::graph::panel::{Item, Tap};
 /// The most names beside a line.
 const NAMES: usize = 4;
 
-/// An item before it has a place.
+/// An item that has no position yet.
 pub(super) struct Slot<'a> {
     pub(super) item: &'a Item,
     pub(super) name: String,
     pub(super) remark: String,
     pub(super) w: i32,
-    /// Its lines to private networks.
+    /// Lines to private networks.
     pub(super) own: Vec<Spot>,
-    /// Its lines to networks that nodes share.
+    /// Lines to shared networks.
     pub(super) shared: Vec<Spot>,
 }
 
-/// A line of an item.
+/// The end of a line at an item.
 #[derive(Clone)]
 pub(super) struct Spot {
-    /// Where it is, from the left of its item, or of all where that has a place.
+    /// The position from the left of the item, or from the left of all once the item is placed.
     pub(super) x: i32,
-    /// Which network, by its place.
+    /// The index of the network.
     pub(super) network: usize,
-    /// What stands beside it.
+    /// The names beside the line.
     pub(super) labels: Vec<String>,
     pub(super) look: Look,
-    /// The width of its labels.
+    /// The width of the widest label.
     label: i32,
 }
 
 /// A row of items.
 #[derive(Default)]
 pub(super) struct Row<'a> {
-    /// The items, and where each begins.
+    /// The items, and the left edge of each.
     pub(super) slots: Vec<(&'a Slot<'a>, i32)>,
     pub(super) w: i32,
     pub(super) h: i32,
@@ -85,7 +85,7 @@ impl Spot {
         }
     }
 
-    /// What it takes of the width where another line of the item is to its right.
+    /// The width of the line with its labels, if another line of the item follows.
     fn width(&self, m: &Metrics) -> i32 {
         match self.label {
             0 => alone(m),
@@ -93,7 +93,7 @@ impl Spot {
         }
     }
 
-    /// Where its labels end, and the next line may be.
+    /// Where the labels end and the next line may be.
     fn reach(&self, m: &Metrics) -> i32 {
         match self.label {
             0 => self.x + m.tap,
@@ -102,12 +102,12 @@ impl Spot {
     }
 }
 
-/// What a line without labels takes of the width.
+/// The width of a line without labels.
 fn alone(m: &Metrics) -> i32 {
     2 * m.tap + m.thick
 }
 
-/// The least width of an item with these lines on one side. The labels of the last may stand out.
+/// The least width of an item with these lines on one side. The labels of the last line may stick out.
 fn least(spots: &[Spot], m: &Metrics) -> i32 {
     match spots {
         [] => 0,
@@ -115,7 +115,7 @@ fn least(spots: &[Spot], m: &Metrics) -> i32 {
     }
 }
 
-/// Lines side by side on one side of an item, in the middle of what each has of it.
+/// Spreads lines along one side of an item, each in the middle of its share.
 fn spread(spots: &mut [Spot], w: i32, m: &Metrics) {
     let Some(last) = spots.len().checked_sub(1) else {
         return;
@@ -133,7 +133,7 @@ fn spread(spots: &mut [Spot], w: i32, m: &Metrics) {
 }
 
 impl<'a> Row<'a> {
-    /// Items side by side, as close as they and the labels of their lines allow.
+    /// Places items side by side, as close as they and their labels allow.
     pub(super) fn new(slots: &[&'a Slot<'a>], m: &Metrics) -> Self {
         let mut placed = Vec::with_capacity(slots.len());
         let mut reach = [0, 0];
@@ -161,7 +161,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Items in as many rows as their width asks for, each as long as the others.
+    /// Distributes items over the rows that their width needs, of equal length.
     pub(super) fn several(slots: &[&'a Slot<'a>], m: &Metrics) -> Vec<Self> {
         let rows = |count: usize| -> Vec<Self> {
             let long = slots.len().div_ceil(count).max(1);
@@ -173,7 +173,7 @@ impl<'a> Row<'a> {
             .unwrap_or_else(|| rows(slots.len().max(1)))
     }
 
-    /// Its lines on one side, where it begins at `start`.
+    /// The lines on one side, if the row begins at `start`.
     pub(super) fn lines(&self, start: i32, side: impl Fn(&'a Slot<'a>) -> &'a [Spot]) -> Vec<Spot> {
         let of = |(slot, x): &(&'a Slot<'a>, i32)| {
             let mut spots = side(slot).to_vec();

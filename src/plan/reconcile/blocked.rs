@@ -1,7 +1,7 @@
-//! What stands in the way of a container: a name, a port or an image that is not to be had.
+//! Conflicts of a single container: its name, port or image is not available.
 //!
-//! What every node of a role runs into stops `up` before the first change. What only some of them run into keeps back
-//! those containers, and what depends on them.
+//! A conflict on every node of a role stops `up` before the first change. A conflict on some nodes only blocks the
+//! containers concerned, and what depends on them.
 
 use super::{Decision, Up};
 use crate::cluster::ContainerSpec;
@@ -38,22 +38,22 @@ impl Up<'_> {
                     continue;
                 }
                 if let Some(observed) = self.there.get(name) {
-                    self.going.shift_remove(observed.id.as_str());
+                    self.to_remove.shift_remove(observed.id.as_str());
                 }
                 self.decisions.insert(name, Decision::Blocked(conflict));
             }
         }
     }
 
-    /// Whether what has that name now, if anything, can stay as it is: none of its networks goes.
+    /// Whether the existing container of that name can stay, because none of its networks is removed.
     fn can_stay(&self, name: &str) -> bool {
         let Some(observed) = self.there.get(name) else {
             return true;
         };
-        !self.networks_going.iter().any(|(n, _)| observed.is_on(n))
+        !self.networks_to_remove.iter().any(|(n, _)| observed.is_on(n))
     }
 
-    /// What keeps `spec` from being made, or from being started where it is there and does not run.
+    /// The conflict that keeps `spec` from being created or, if it exists and does not run, from being started.
     fn blocks(&self, spec: &ContainerSpec, own: &[HostPort]) -> Option<Conflict> {
         let made = match self.decisions.get(spec.name.as_str())? {
             Decision::Create | Decision::Recreate(_) => true,
@@ -87,9 +87,10 @@ impl Up<'_> {
         })
     }
 
-    /// Who has `port`, where that is neither `spec` nor what goes: a container, or a program that is none.
+    /// The holder of `port`, if it is neither `spec` nor to be removed: a container, or `Some(None)` for another
+    /// program.
     fn holder_of(&self, port: HostPort, spec: &ContainerSpec, own: &[HostPort]) -> Option<Option<String>> {
-        let stays = |c: &&ObservedContainer| c.name != spec.name.as_str() && !self.is_going(c);
+        let stays = |c: &&ObservedContainer| c.name != spec.name.as_str() && !self.is_marked(c);
         let containers = self
             .observed
             .containers
@@ -100,7 +101,7 @@ impl Up<'_> {
         if let Some(container) = holders.next() {
             return Some(Some(container.name.clone()));
         }
-        // The engine listens for its containers, for those that go too.
+        // The engine itself listens for its containers, including those to be removed.
         let listens = |p: &&HostPort| p.excludes(&port) && !own.iter().any(|o| o.excludes(p));
         self.observed.host.ports.iter().find(listens).map(|_| None)
     }

@@ -1,5 +1,5 @@
-//! What changed: from the definitions that a container or network was made from and is to be made from, in the
-//! blueprint's words.
+//! Explains what changed, by comparing the definitions that a container or network was and would be created from, in
+//! the blueprint's terms.
 
 use crate::text::is_secret;
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use crate::cluster::NetworkSpec;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
 
-/// So many are told; of the others only how many there are.
+/// The most changes that are listed; the others are counted.
 const TOLD: usize = 2;
-/// The longest value that is told whole, in characters.
+/// The longest value that is shown in full, in characters.
 const LONGEST: usize = 48;
 
-/// Why what was made with `labels` is to be made anew as `spec`; `None` where it may stay.
+/// Why a container with `labels` must be recreated as `spec`; `None` if it may stay.
 #[must_use]
 pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Option<String> {
     let now = spec.labels.get(label::DEFINITION);
@@ -24,7 +24,7 @@ pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Optio
     (!same).then(|| cause(labels.get(label::DEFINITION), now))
 }
 
-/// Why `observed` is to be made anew as `spec`.
+/// Why `observed` must be recreated as `spec`.
 pub(super) fn of_network(observed: &ObservedNetwork, spec: &NetworkSpec) -> String {
     let now = spec.labels.get(label::DEFINITION);
     cause(observed.labels.get(label::DEFINITION), now)
@@ -37,12 +37,12 @@ fn cause(before: Option<&String>, now: Option<&String>) -> String {
     };
     let mut changes = Vec::new();
     compare("", &normal(before), &normal(now), &mut changes);
-    // Another image changes much else, and is told first.
+    // A new image changes much else, so it comes first.
     changes.sort_by_key(|c| !c.starts_with("`image`"));
     let more = changes.len().saturating_sub(TOLD);
     match changes.len() {
-        // The blueprint says the same, and this topogen makes another request of it.
-        0 => return "another topogen made it".to_owned(),
+        // The blueprint is the same, but this version of topogen derives another request from it.
+        0 => return "another version of topogen made it".to_owned(),
         1..=TOLD => {}
         _ => changes.truncate(TOLD),
     }
@@ -52,7 +52,7 @@ fn cause(before: Option<&String>, now: Option<&String>) -> String {
     changes.join("; ")
 }
 
-/// Lists of `KEY=VALUE` as the maps that they are.
+/// Turns lists of `KEY=VALUE` into the maps that they stand for.
 fn normal(mut definition: Value) -> Value {
     let Some(map) = definition.as_object_mut() else {
         return definition;

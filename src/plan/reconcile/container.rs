@@ -1,4 +1,4 @@
-//! Containers: which of them stay, which are made anew and why, and the operations that make them stand as desired.
+//! Containers: which stay, which are recreated and why, and the operations that create them.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::plan::Action;
 use crate::text::quoted;
 
 impl<'a> Up<'a> {
-    /// Settle what becomes of each container, those that others share something of first.
+    /// Decides what happens to each container, after those that it shares something of.
     pub(super) fn decide_containers(&mut self) {
         for node in &self.desired.nodes {
             for spec in order::sorted(&node.containers) {
                 let decision = self.decide(spec);
                 if let Decision::Recreate(observed) = decision {
                     let cause = self.outdated(spec, observed).unwrap_or_default();
-                    self.goes(observed, cause);
+                    self.mark_for_removal(observed, cause);
                 }
                 self.decisions.insert(spec.name.as_str(), decision);
             }
@@ -26,17 +26,17 @@ impl<'a> Up<'a> {
 
     fn decide(&self, spec: &ContainerSpec) -> Decision<'a> {
         match self.there.get(spec.name.as_str()) {
-            // The engine is at it: the name is free in a moment.
-            Some(observed) if observed.state == State::Removing && !self.is_going(observed) => Decision::Create,
+            // The engine is removing it: its name will be free in a moment.
+            Some(observed) if observed.state == State::Removing && !self.is_marked(observed) => Decision::Create,
             Some(observed) if self.outdated(spec, observed).is_some() => Decision::Recreate(observed),
             Some(observed) => Decision::Keep(observed),
             None => Decision::Create,
         }
     }
 
-    /// Why `observed` cannot stay, where it cannot.
+    /// Why `observed` cannot stay; `None` if it can.
     fn outdated(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
-        if let Some((_, cause)) = self.going.get(observed.id.as_str()) {
+        if let Some((_, cause)) = self.to_remove.get(observed.id.as_str()) {
             return Some(cause.clone());
         }
         if observed.state == State::Dead {
@@ -53,7 +53,7 @@ impl<'a> Up<'a> {
             let Some((on, planned)) = on.zip(self.networks.get(network.as_str())) else {
                 continue;
             };
-            // The engine says the id only of networks that the container has run on.
+            // The engine reports the ID only of networks that the container has run on.
             let other = planned
                 .id
                 .as_ref()
@@ -64,10 +64,10 @@ impl<'a> Up<'a> {
         }
         let anew = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
         let shared = spec.joined.iter().map(|n| n.as_str()).find(anew)?;
-        Some(format!("`{shared}`, of which it shares something, is made anew"))
+        Some(format!("`{shared}`, of which it shares something, is recreated"))
     }
 
-    /// That the name of its image leads to another one now. One fake is as good as the other.
+    /// Whether its image's name means another image now. All fakes count as equal.
     fn other_image(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
         let image = self.observed.image(spec.image())?;
         let own = self.observed.images.iter().find(|i| i.id == observed.image_id);
@@ -76,7 +76,7 @@ impl<'a> Up<'a> {
         other.then(|| format!("image `{}` is another one now", spec.image()))
     }
 
-    /// The operations that make `spec` stand as desired, not started.
+    /// The operations after which `spec` exists as desired, not yet started.
     pub(super) fn stand(&mut self, spec: &'a Arc<ContainerSpec>) -> Vec<usize> {
         match self.decisions.get(spec.name.as_str()) {
             Some(Decision::Keep(observed)) => {
@@ -92,7 +92,7 @@ impl<'a> Up<'a> {
                 } else {
                     &Arc::new(spec.carrying(&carried))
                 };
-                vec![self.create(spec, "made anew", removed)]
+                vec![self.create(spec, "recreated", removed)]
             }
             _ => {
                 let leaving = self.there.get(spec.name.as_str());
@@ -111,7 +111,7 @@ impl<'a> Up<'a> {
         after.extend(self.networks_ready(spec));
         after.extend(spec.volumes.iter().filter_map(|v| self.volumes.get(v.as_str())));
         after.extend(self.image_ready(spec));
-        // They are made in the order of the plan, so what it shares something of is there by then or never.
+        // Containers are created in the order of the plan, so what it shares something of exists by then or never will.
         after.extend(spec.joined.iter().filter_map(|j| self.started.get(j.as_str())));
         after.sort_unstable();
         after.dedup();
@@ -120,7 +120,7 @@ impl<'a> Up<'a> {
             .push(action, spec.name.as_str(), Some(spec.node.as_str()), cause, after)
     }
 
-    /// What must be done before `spec` can join its networks.
+    /// Operations that must succeed before `spec` can join its networks.
     fn networks_ready(&self, spec: &ContainerSpec) -> Vec<usize> {
         let networks = spec
             .endpoints
@@ -129,10 +129,10 @@ impl<'a> Up<'a> {
         networks.flat_map(|n| n.ready.iter().copied()).collect()
     }
 
-    /// Put a container that stays on the networks it should be on, under the names it should have there, and take it off
-    /// those of other nodes.
+    /// Connects a container that stays to its networks under its names, and disconnects it from networks of other
+    /// nodes.
     fn join(&mut self, spec: &'a Arc<ContainerSpec>, observed: &'a ObservedContainer) -> Vec<usize> {
-        // The engine joins a container to its networks when it starts, by their names: each must be there once.
+        // The engine connects a container at its start, by network names, so each name must exist exactly once.
         let mut operations = self.networks_ready(spec);
         let (name, node) = (spec.name.as_str(), Some(spec.node.as_str()));
         let is_own = |name: &&str| {
@@ -186,7 +186,7 @@ impl<'a> Up<'a> {
     }
 }
 
-/// How the names that a container answers to are not those it should, where they are not.
+/// Describes how the names of a container differ from the desired ones; `None` if they do not.
 fn misnamed(desired: &[String], found: &[String], observed: &ObservedContainer) -> Option<String> {
     let missing = desired.iter().filter(|w| !found.contains(w) && **w != observed.name);
     let missing: Vec<String> = missing.cloned().collect();
@@ -200,13 +200,13 @@ fn misnamed(desired: &[String], found: &[String], observed: &ObservedContainer) 
     }
 }
 
-/// Whether a volume's name is one that the engine gave it.
+/// Whether the name of a volume was made up by the engine.
 pub(super) fn is_anonymous(volume: &str) -> bool {
     volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The anonymous volumes of `observed` that its successor takes over, as Compose does: name, and where. What the successor
-/// mounts something else on is none of them.
+/// The anonymous volumes of `observed` that its successor takes over, as pairs of name and path, as in Compose. Paths
+/// where the successor mounts something else are left out.
 pub(super) fn carried(spec: &ContainerSpec, observed: &ObservedContainer) -> Vec<(String, String)> {
     let mounted = spec.targets();
     let carried = |(volume, target): &&(String, String)| is_anonymous(volume) && !mounted.contains(target);

@@ -1,4 +1,4 @@
-//! What takes a whole cluster away.
+//! Plans the removal of a whole cluster.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,8 +18,8 @@ use crate::text::natural;
 
 const CAUSE: &str = "going down";
 
-/// What removes all that carries the labels of `cluster`, but for networks that others are on, and its named volumes
-/// unless `volumes` says so.
+/// Removes everything with the labels of `cluster`, except networks that foreign containers are on, and named volumes
+/// unless `volumes` is set.
 #[must_use]
 pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
@@ -27,7 +27,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     let mut networks: BTreeMap<(bool, Natural), Vec<&ObservedNetwork>> = BTreeMap::new();
     for network in observed.networks.iter().filter(|n| n.is_of(cluster)) {
         let node = node_of(network);
-        // The shared ones last.
+        // The shared networks come last.
         networks
             .entry((node.is_empty(), natural(&node)))
             .or_default()
@@ -62,7 +62,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
         let node = container.node();
         if let Some(count) = left.get_mut(node) {
             *count -= 1;
-            // A node's networks go while other nodes' containers still stop.
+            // The networks of a node are removed while containers of other nodes still stop.
             if *count == 0
                 && let Some(own) = networks.remove(&(false, natural(node)))
             {

@@ -1,4 +1,4 @@
-//! Images: which are fetched, and what waits for them.
+//! Images: which are pulled, and what waits for them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::fake;
 use crate::plan::Action;
 
 impl<'a> Up<'a> {
-    /// Fetch each image that is needed and not there, once.
+    /// Pulls each required image that is missing, once.
     pub(super) fn images(&mut self) {
         let made = |d: &Decision<'_>| matches!(d, Decision::Create | Decision::Recreate(_));
         let names = self.decisions.iter().filter(|(_, d)| made(d)).map(|(name, _)| *name);
@@ -38,7 +38,7 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// What must be done before a container of `spec` can be made.
+    /// Operations that must succeed before a container of `spec` can be created.
     pub(super) fn image_ready(&self, spec: &ContainerSpec) -> Vec<usize> {
         if spec.image() == fake::image_name() {
             return self.fake.into_iter().collect();
@@ -50,8 +50,8 @@ impl<'a> Up<'a> {
             .collect()
     }
 
-    /// Nothing is changed before an image is there that all nodes of a role need: without it the cluster is none. One that
-    /// only some of them need keeps back those alone.
+    /// Images that every node of some role needs are pulled before any other operation. An image that only some nodes
+    /// need delays only those nodes.
     pub(super) fn essential_images_first(&mut self) {
         let mut essential: Vec<usize> = Vec::new();
         for role in &self.desired.roles {
@@ -65,7 +65,7 @@ impl<'a> Up<'a> {
         }
         essential.sort_unstable();
         essential.dedup();
-        // That topogen's own image can be loaded is as good as certain; nothing needs to wait for it.
+        // Loading topogen's own image hardly ever fails, so nothing needs to wait for it.
         essential.retain(|at| Some(*at) != self.fake);
         if essential.is_empty() {
             return;

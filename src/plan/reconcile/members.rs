@@ -1,15 +1,15 @@
-//! Who is on which network, looked up once: asked of each of many networks, all containers are too many to go through.
+//! Which containers are on which network, indexed once: to search all containers for each network would take too long.
 
 use std::collections::HashMap;
 
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
 
-/// The containers of an engine by the networks that they are on.
+/// The containers of an engine by their networks.
 pub(super) struct Members<'a> {
     containers: &'a [ObservedContainer],
     by_id: HashMap<&'a str, Vec<usize>>,
-    /// Of those that the engine says no id for: they have not run on it yet.
+    /// Containers by network name, if the engine reports no ID because they have not run on it yet.
     by_name: HashMap<&'a str, Vec<usize>>,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Those for which [`ObservedContainer::is_on`] holds, in the engine's order.
+    /// The containers for which [`ObservedContainer::is_on`] holds, in the engine's order.
     pub(super) fn on(&self, network: &ObservedNetwork) -> Vec<&'a ObservedContainer> {
         let by_id = self.by_id.get(network.id.as_str());
         let by_name = self.by_name.get(network.name.as_str());

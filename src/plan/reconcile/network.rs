@@ -1,4 +1,4 @@
-//! Networks: which of them are there, which are made anew, and on which subnets.
+//! Networks: which exist, which are recreated, and on which subnets.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::plan::conflict::Conflict;
 use crate::topology::address::{Subnets, overlap};
 
 impl<'a> Up<'a> {
-    /// Find the network that `spec` describes, and let go what has its name and is another one.
+    /// Finds the observed network that matches `spec`, and marks others of its name for removal.
     pub(super) fn settle(&mut self, spec: &'a NetworkSpec) {
         let name = spec.name.as_str();
         let named = self.named.get(name).into_iter().flatten().copied();
         let (own, foreign): (Vec<&ObservedNetwork>, Vec<&ObservedNetwork>) =
             named.partition(|n| n.is_of(&self.desired.cluster));
         if let Some(foreign) = foreign.first() {
-            // A shared network may be somebody else's; a private one must be ours.
+            // A shared network may belong to somebody else; a private one must be ours.
             if spec.node.is_some() || !own.is_empty() {
                 self.conflict(Conflict::ForeignNetwork {
                     name: name.to_owned(),
@@ -41,13 +41,13 @@ impl<'a> Up<'a> {
         let hash =
             |n: &ObservedNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
         let users = |n: &ObservedNetwork| self.members.on(n).len();
-        // Of several of one name, which a killed `up` may leave, the one in use stays.
+        // A killed `up` may leave several networks of one name; the one in use stays.
         let right = own.iter().filter(|n| spec.external || hash(n));
         let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
         for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
             let on_it = self.members.on(network);
             let mut guests = self.observed.guests(network);
-            let stays = |c: &&&ObservedContainer| self.is_orphan(c) && !self.is_going(c);
+            let stays = |c: &&&ObservedContainer| self.is_orphan(c) && !self.is_marked(c);
             guests.extend(on_it.iter().filter(stays).map(|c| c.name.clone()));
             if !guests.is_empty() {
                 self.conflict(Conflict::InUse {
@@ -57,13 +57,13 @@ impl<'a> Up<'a> {
                 continue;
             }
             for container in on_it {
-                self.goes(container, format!("network `{name}` is made anew"));
+                self.mark_for_removal(container, format!("network `{name}` is recreated"));
             }
             let cause = match kept {
                 Some(_) => "another one has its name".to_owned(),
                 None => change::of_network(network, spec),
             };
-            self.networks_going.push((network, cause));
+            self.networks_to_remove.push((network, cause));
             for subnet in &network.subnets {
                 self.subnets.remove(subnet);
             }
@@ -72,7 +72,7 @@ impl<'a> Up<'a> {
         self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
     }
 
-    /// Make the network that `spec` describes, where it is not there.
+    /// Creates the network of `spec` if it does not exist.
     pub(super) fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
         let name = spec.name.as_str();
         let gone = self.named.get(name).into_iter().flatten();
@@ -86,7 +86,7 @@ impl<'a> Up<'a> {
         }
         let mut cause = match after.is_empty() {
             true => "not found".to_owned(),
-            false => "made anew".to_owned(),
+            false => "recreated".to_owned(),
         };
         let mut spec = spec.clone();
         match spec.subnet {
@@ -123,7 +123,7 @@ impl<'a> Up<'a> {
         );
     }
 
-    /// `subnet`, or where that is taken the first free one of its size that no network of the cluster waits for.
+    /// `subnet`, or if it is taken the first free one of the same size that no network of the cluster is planned for.
     fn free_subnet(&self, subnet: Ipv4Net) -> Option<Ipv4Net> {
         if !self.subnets.meets(&subnet) {
             return Some(subnet);
@@ -136,7 +136,7 @@ impl<'a> Up<'a> {
             .find(|s| !self.subnets.meets(s) && !reserved.meets(s))
     }
 
-    /// The subnets that the blueprint itself gives a network are nobody else's: none can be put in their place.
+    /// Reports subnets that the blueprint itself fixes and somebody else holds, since no other can replace them.
     fn fixed_subnets_are_free(&mut self, spec: &NetworkSpec) {
         for subnet in spec.fixed_subnets() {
             if let Some((taken, by)) = self.holder(subnet) {
@@ -150,7 +150,7 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// What overlaps `subnet` and stays: a network of the engine, or one that its host reaches by an interface.
+    /// What overlaps with `subnet` and stays: a network of the engine, or one that the host reaches by an interface.
     fn holder(&self, subnet: Ipv4Net) -> Option<(Ipv4Net, String)> {
         let stays = |n: &&ObservedNetwork| !self.removed.contains_key(n.id.as_str());
         let networks = self.observed.networks.iter().filter(stays);

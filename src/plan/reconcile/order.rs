@@ -1,4 +1,4 @@
-//! In which order things start and stop.
+//! The order in which containers start and stop.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::topology::in_order;
 use crate::toposort;
 
 impl<'a> Up<'a> {
-    /// Make and start all containers: node by node, roles after those they wait for.
+    /// Creates and starts all containers: node by node, roles after those they wait for.
     pub(super) fn nodes(&mut self) {
         let completes = self.completes();
         self.stop_what_restarts(&completes);
         let mut barriers: HashMap<(&RoleName, Condition), Option<usize>> = HashMap::new();
         for node in self.nodes_in_order() {
-            // Not before those of other nodes: the engine makes containers while it makes networks.
+            // This comes after the networks of other nodes: the engine creates containers while it creates networks.
             for network in &node.networks {
                 self.network(network);
             }
@@ -35,7 +35,7 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// Names of the containers that are waited for until they end.
+    /// The names of containers that others wait for to complete.
     fn completes(&self) -> HashSet<&'a str> {
         let dependencies = self.specs.values().flat_map(|s| &s.after);
         let completed = dependencies.filter(|d| d.condition == Condition::Completed);
@@ -111,7 +111,7 @@ impl<'a> Up<'a> {
         self.started.insert(name, at);
     }
 
-    /// What must be done before the ports of the host that `spec` asks for are free: those that have them and go, are gone.
+    /// Operations after which the host ports of `spec` are free: the removal of containers that hold them.
     fn ports_free(&self, spec: &ContainerSpec) -> Vec<usize> {
         let freed = |desired: HostPort| {
             let others = self.freed.get(&desired.port).into_iter().flatten();
@@ -122,7 +122,7 @@ impl<'a> Up<'a> {
         spec.host_ports().into_iter().flat_map(freed).collect()
     }
 
-    /// The operation that waits for the container `name`; none where it is so already.
+    /// The operation that waits for the container `name`; `None` if the condition is already met.
     fn awaited(&mut self, name: &'a str, condition: Condition) -> Option<usize> {
         if let Some(at) = self.awaits.get(&(name, condition)) {
             return Some(*at);
@@ -148,7 +148,7 @@ impl<'a> Up<'a> {
         Some(at)
     }
 
-    /// The operation that waits for all containers of a role; none where there is nothing to wait for.
+    /// The operation that waits for all containers of a role; `None` if there is nothing to wait for.
     fn barrier(&mut self, role: &'a RoleName, condition: Condition, completes: &HashSet<&str>) -> Option<usize> {
         let nodes = self.desired.nodes.iter().filter(|n| n.role == *role);
         let containers = nodes
@@ -176,7 +176,7 @@ impl<'a> Up<'a> {
         Some(self.plan.push(action, subject, node, cause, after))
     }
 
-    /// Wait until each container is as it should be.
+    /// Waits until each container is in its final state.
     fn wait_for_all(&mut self, completes: &HashSet<&str>) {
         for spec in self.desired.nodes.iter().flat_map(|n| &n.containers) {
             let name = spec.name.as_str();
@@ -191,7 +191,7 @@ impl<'a> Up<'a> {
     }
 }
 
-/// `containers`, each after those that it waits for or shares something of, else in their own order.
+/// `containers`, each after those that it waits for or shares something of, otherwise in their own order.
 pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpec>> {
     let places: HashMap<&str, usize> = containers.iter().map(|c| c.name.as_str()).zip(0..).collect();
     let waits = containers.iter().map(|c| {
@@ -201,11 +201,11 @@ pub(super) fn sorted(containers: &[Arc<ContainerSpec>]) -> Vec<&Arc<ContainerSpe
         others.filter_map(|name| places.get(name).copied()).collect()
     });
     let waits: Vec<BTreeSet<usize>> = waits.collect();
-    // A circle was refused long ago.
+    // Circles were reported when the blueprint was read.
     toposort::sorted(&waits).all().map(|at| &containers[at]).collect()
 }
 
-/// `containers`, each after those that depend on it by what their labels say, and the ids of those.
+/// `containers`, each after those that depend on it according to their labels, with the IDs of those.
 pub(crate) fn stops<'a>(containers: &[&'a ObservedContainer]) -> Vec<(&'a ObservedContainer, Vec<&'a str>)> {
     let dependents = toposort::turned(&needs(containers));
     let ids = |at: usize| dependents[at].iter().map(|d| containers[*d].id.as_str()).collect();
@@ -213,7 +213,7 @@ pub(crate) fn stops<'a>(containers: &[&'a ObservedContainer]) -> Vec<(&'a Observ
     order.map(|at| (containers[at], ids(at))).collect()
 }
 
-/// For each of `containers` the places of those that it depends on, by what their labels say.
+/// For each container the indices of those that it depends on according to their labels.
 pub(crate) fn needs(containers: &[&ObservedContainer]) -> Vec<BTreeSet<usize>> {
     let mut by_service: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut by_role: HashMap<&str, Vec<usize>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What a host has no room for is said before the first change: work that cannot finish should not begin unknown.
+//! Warns before the first change if the host lacks resources for all containers.
 
 use crate::cluster::arp::{grow, pairs};
 use std::collections::HashMap;
@@ -6,15 +6,15 @@ use std::collections::HashMap;
 use super::Up;
 use crate::plan::Action;
 
-/// What a container costs its host beside what runs in it, in bytes: most is the engine's process that looks after it, 13 to
-/// 18 MB resident with 20.10 and 28, of which containers share some.
+/// The memory that a container takes besides its own processes, in bytes. Most of it is the engine's shim, 13 to 18 MB
+/// resident with 20.10 and 28, of which containers share some.
 const MEMORY: u64 = 12 << 20;
 
-/// The same in processes and threads.
+/// The processes and threads that a container takes besides its own.
 const TASKS: u64 = 13;
 
 impl Up<'_> {
-    /// Note what the host has too little of.
+    /// Adds a note for each resource that the host has too little of.
     pub(super) fn room(&mut self) {
         let Some(room) = self.observed.host.room else { return };
         let (mut starts, mut stops) = (0u64, 0u64);
@@ -66,7 +66,7 @@ impl Up<'_> {
     }
 }
 
-/// What becomes of so many `pairs` of containers that talk to each other where the kernel keeps so many `neighbours` in mind.
+/// Warns that so many `pairs` of talking containers exceed the `neighbours` that the kernel's ARP table holds.
 fn crowded(pairs: u64, neighbours: u64) -> Option<String> {
     (pairs > neighbours).then(|| {
         format!(

@@ -1,4 +1,4 @@
-//! What is there and no longer desired.
+//! Resources that exist and are no longer desired.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::text::plural;
 use crate::text::quoted;
 
 impl<'a> Up<'a> {
-    /// Whether its role left the blueprint, and nothing that is desired has its name.
+    /// Whether its role is not in the blueprint, and no desired container has its name.
     pub(super) fn is_orphan(&self, container: &ObservedContainer) -> bool {
         let role = container.role();
         !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
@@ -20,7 +20,8 @@ impl<'a> Up<'a> {
         self.desired.nodes.iter().any(|n| n.name.as_str() == node)
     }
 
-    /// What is no longer desired goes; roles that left the blueprint are named and left alone, unless they are to go too.
+    /// Marks containers that are no longer desired for removal. Orphans are only noted, unless they are to be removed
+    /// too.
     pub(super) fn surplus_containers(&mut self) {
         let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
         for container in &self.observed.containers {
@@ -29,7 +30,7 @@ impl<'a> Up<'a> {
             if orphan && !self.options.remove_orphans {
                 *orphans.entry(role).or_default() += 1;
             } else if orphan {
-                self.goes(container, format!("role `{role}` is not in the blueprint"));
+                self.mark_for_removal(container, format!("role `{role}` is not in the blueprint"));
             } else if !self.specs.contains_key(container.name.as_str()) {
                 let (node, service) = (container.node(), container.service());
                 let mut specs = self.specs.values();
@@ -40,7 +41,7 @@ impl<'a> Up<'a> {
                     true => "its service is not in the blueprint",
                     false => "its node is not in the blueprint",
                 };
-                self.goes(container, cause);
+                self.mark_for_removal(container, cause);
             }
         }
         for (role, count) in orphans {
@@ -55,9 +56,9 @@ impl<'a> Up<'a> {
         }
     }
 
-    /// Remove the networks that go, and those that are no longer desired but for those that something stays on.
+    /// Removes the marked networks and those no longer desired, except those that some container stays on.
     pub(super) fn remove_networks(&mut self) {
-        for (network, cause) in std::mem::take(&mut self.networks_going) {
+        for (network, cause) in std::mem::take(&mut self.networks_to_remove) {
             let removed = self.remove_network(network, &cause);
             self.removed.insert(&network.id, removed);
         }
@@ -81,10 +82,10 @@ impl<'a> Up<'a> {
 
     /// Whether a container of the cluster is on `network` and stays there.
     fn stays_on(&self, network: &ObservedNetwork) -> bool {
-        self.members.on(network).into_iter().any(|c| !self.is_going(c))
+        self.members.on(network).into_iter().any(|c| !self.is_marked(c))
     }
 
-    /// Remove `network` once the containers on it are gone.
+    /// Removes `network` after the containers on it.
     fn remove_network(&mut self, network: &ObservedNetwork, cause: &str) -> usize {
         let on_it = self.members.on(network).into_iter();
         let after = on_it.filter_map(|c| self.removed.get(c.id.as_str()).copied()).collect();
@@ -92,7 +93,7 @@ impl<'a> Up<'a> {
     }
 }
 
-/// That `network` is left alone, and for whom.
+/// The note that `network` is left alone because of `guests`.
 pub(super) fn kept_by(network: &ObservedNetwork, guests: &[String]) -> String {
     format!(
         "network `{}` stays: {} on it, {}",

@@ -1,4 +1,4 @@
-//! Named volumes: made where they are not there, and never made anew, for what is in them.
+//! Named volumes: created if missing and never recreated, because of their content.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl<'a> Up<'a> {
         match self.observed.volumes.iter().find(|v| v.name == name) {
             Some(_) if spec.external => {}
             Some(observed) if !observed.is_of(&self.desired.cluster) => self.plan.notes.push(format!(
-                "volume `{name}` is there already, and not of this cluster: it is used and left as it is"
+                "volume `{name}` exists already, and is not of this cluster: it is used and left as it is"
             )),
             Some(observed) => {
                 if observed.labels.get(label::CONFIG_HASH) != Some(&spec.hash) {

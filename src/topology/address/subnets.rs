@@ -25,7 +25,7 @@ impl Subnets {
         self.0.range(first..=last).next().is_some() || around.any(|s| self.0.contains(&s))
     }
 
-    /// Put `subnet` in.
+    /// Adds `subnet` to the set.
     pub fn insert(&mut self, subnet: Ipv4Net) {
         self.0.insert(subnet.trunc());
     }

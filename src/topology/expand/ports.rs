@@ -88,7 +88,7 @@ impl Expansion<'_> {
                 }
             }
         }
-        // In the order of nodes, so that the later of two is the one that is told.
+        // Sorted by node, so that the later of two is the one reported.
         asked.values_mut().for_each(|list| list.sort_by_key(|a| a.first));
         let mut told = HashSet::new();
         for ((protocol, address), list) in &asked {

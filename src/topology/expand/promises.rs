@@ -91,7 +91,7 @@ impl Expansion<'_> {
         found.into_iter().for_each(|problem| self.problems.push(problem));
     }
 
-    /// Promises 1 to 3: inside a node and on a shared network, no name leads to two containers.
+    /// Promises 1 to 3: inside a node and on a shared network, no name resolves to two containers.
     pub(super) fn names_have_one_owner(&mut self, topology: &Topology) {
         let mut found = Vec::new();
         let taken = self.containers_have_one_owner(topology, &mut found);
@@ -178,7 +178,9 @@ impl Expansion<'_> {
                                     service.name, node.name, attachment.network
                                 ),
                             )
-                            .label(format!("`{name}` is the name of a node and leads to its entry alone"))
+                            .label(format!(
+                                "`{name}` is the name of a node and resolves to its entry alone"
+                            ))
                             .hint("give it another name there, or make it the `entry` of that node"),
                         );
                         continue;
@@ -242,7 +244,7 @@ impl Expansion<'_> {
                             )
                             .label(match *name == *n.name.as_str() {
                                 true => format!("on `{key}` it is the name of a node"),
-                                false => format!("on `{key}` it leads to `{}` of `{}`", s.name, n.name),
+                                false => format!("on `{key}` it resolves to `{}` of `{}`", s.name, n.name),
                             })
                             .hint(
                                 "the engine would answer now with the one, now with the other: name the nodes otherwise \

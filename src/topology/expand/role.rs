@@ -304,7 +304,7 @@ impl Expansion<'_> {
             let (_, key) = keys.iter().find(|(name, _)| *name == service)?;
             (key.as_str() != service).then(|| key.shared())
         };
-        // Before any of them ends this, so that the faults of all are told.
+        // All configs are rendered before any failure ends this, so that the faults of all are reported.
         let configs = self.configs(compiled, scope);
         let volumes = self.evaluate(&compiled.volumes, scope);
         let mut made = Vec::with_capacity(services.len());

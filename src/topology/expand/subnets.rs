@@ -1,4 +1,4 @@
-//! The subnets of the nodes' private networks, settled for all of them at once.
+//! Assigns the subnets of all private networks of nodes at once.
 
 use std::collections::HashMap;
 

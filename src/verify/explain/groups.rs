@@ -1,69 +1,69 @@
-//! What no difference of shape explains, put together: by what is asked for, by who asks, by two nodes.
+//! Groups failures that no difference of shape explains: by target, by asker, by pair of nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::compare::{Seen, Symptom};
 use super::super::expect::Check;
-use super::super::picture::Picture;
+use super::super::model::Model;
 use super::super::report::{Finding, Kind, listed, of_many};
 use super::consequences;
 use crate::cluster::arp::grow;
 use crate::probe::question::NoAnswer;
 use crate::text::plural;
 
-/// More findings of one class than this are one.
+/// More findings of one class than this are merged into one.
 const MOST: usize = 4;
 
-/// What symptoms are alike in.
+/// The class of a symptom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// A name leads elsewhere than it is to.
+    /// A name resolves to a wrong address, or not at all.
     Name,
-    /// A name leads somewhere that is to lead nowhere.
+    /// A name resolves that should not.
     Known,
     /// The resolver does not answer.
     Silence,
-    /// The resolver answers that it cannot tell.
+    /// The resolver answers with a failure.
     Failure,
-    /// Nobody listens on a port.
+    /// A port refuses connections.
     Refused,
-    /// What is to be reached is not.
+    /// An address that should be reachable is not.
     Cut,
-    /// What is not to be reached is.
+    /// An address that should be unreachable is reachable.
     Open,
-    /// It is not the one expected.
+    /// The wrong fake responds.
     Identity,
 }
 
 /// What several symptoms have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Common {
-    /// Two nodes, the lower first.
+    /// A pair of nodes, the lower index first.
     Nodes(usize, usize),
-    /// A name that leads to a member, where it is to lead anywhere.
+    /// A name, and the member that it should resolve to, if any.
     Name(String, Option<usize>),
-    /// A member and a port.
+    /// A member and its port.
     Port(usize, u16),
-    /// A member.
+    /// The member that is the target.
     Target(usize),
-    /// The member that was asked.
+    /// The member that ran the check.
     Asker(usize),
 }
 
-pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded: Option<u64>) -> Vec<Finding> {
+pub(super) fn group(model: &Model<'_>, symptoms: Vec<&Symptom<'_>>, crowded: Option<u64>) -> Vec<Finding> {
     let mut classes: BTreeMap<Class, Vec<&Symptom<'_>>> = BTreeMap::new();
     for symptom in symptoms {
         classes.entry(class(symptom)).or_default().push(symptom);
     }
     let mut findings = Vec::new();
     for (class, symptoms) in classes {
-        match few_groups(picture, class, &symptoms) {
+        match few_groups(model, class, &symptoms) {
             Some(groups) => findings.extend(
                 groups
                     .iter()
-                    .map(|(common, all)| finding(picture, class, Some(common), all, crowded)),
+                    .map(|(common, all)| finding(model, class, Some(common), all, crowded)),
             ),
-            None => findings.push(finding(picture, class, None, &symptoms, crowded)),
+            None => findings.push(finding(model, class, None, &symptoms, crowded)),
         }
     }
     findings
@@ -72,17 +72,17 @@ pub(super) fn group(picture: &Picture<'_>, symptoms: Vec<&Symptom<'_>>, crowded:
 /// A group of symptoms, and what they have in common.
 type Group<'s, 'e> = (Common, Vec<&'s Symptom<'e>>);
 
-/// The symptoms of a class in [`MOST`] groups or fewer; `None` where these do not hold all of them.
-fn few_groups<'s, 'e>(picture: &Picture<'_>, class: Class, symptoms: &[&'s Symptom<'e>]) -> Option<Vec<Group<'s, 'e>>> {
+/// The symptoms of a class in at most [`MOST`] groups; `None` if these do not cover all of them.
+fn few_groups<'s, 'e>(model: &Model<'_>, class: Class, symptoms: &[&'s Symptom<'e>]) -> Option<Vec<Group<'s, 'e>>> {
     let mut left = symptoms.to_vec();
     let mut groups = Vec::new();
-    while let Some(common) = widest(picture, class, &left) {
+    while let Some(common) = widest(model, class, &left) {
         if groups.len() == MOST {
             return None;
         }
         let (these, others) = left
             .into_iter()
-            .partition(|s| commons(picture, class, s).contains(&common));
+            .partition(|s| commons(model, class, s).contains(&common));
         groups.push((common, these));
         left = others;
     }
@@ -102,27 +102,27 @@ fn class(symptom: &Symptom<'_>) -> Class {
     }
 }
 
-/// All that a symptom may have in common with others.
-fn commons(picture: &Picture<'_>, class: Class, symptom: &Symptom<'_>) -> Vec<Common> {
+/// Everything that a symptom may have in common with others.
+fn commons(model: &Model<'_>, class: Class, symptom: &Symptom<'_>) -> Vec<Common> {
     let asker = Common::Asker(symptom.asker);
     match symptom.check {
         Check::Name { .. } | Check::Unknown { .. } if matches!(class, Class::Silence | Class::Failure) => vec![asker],
         Check::Name { name, targets, .. } => vec![Common::Name(name.clone(), targets.first().copied()), asker],
         Check::Unknown { name } => vec![Common::Name(name.clone(), None), asker],
         Check::Port { at, listener } => vec![Common::Port(*listener, at.port), Common::Target(at.target), asker],
-        Check::Touch(at) => vec![Common::Target(at.target), asker],
-        Check::Apart(at) => {
-            let node = |member: usize| picture.members[member].node;
+        Check::Responds(at) => vec![Common::Target(at.target), asker],
+        Check::Unreachable(at) => {
+            let node = |member: usize| model.members[member].node;
             let (a, b) = (node(symptom.asker), node(at.target));
             vec![Common::Nodes(a.min(b), a.max(b)), Common::Target(at.target), asker]
         }
     }
 }
 
-/// What most of them have in common, of several the first.
-fn widest(picture: &Picture<'_>, class: Class, symptoms: &[&Symptom<'_>]) -> Option<Common> {
+/// What most symptoms have in common; of several candidates the first.
+fn widest(model: &Model<'_>, class: Class, symptoms: &[&Symptom<'_>]) -> Option<Common> {
     let mut counts: BTreeMap<Common, usize> = BTreeMap::new();
-    for common in symptoms.iter().flat_map(|s| commons(picture, class, s)) {
+    for common in symptoms.iter().flat_map(|s| commons(model, class, s)) {
         *counts.entry(common).or_default() += 1;
     }
     let widest = counts
@@ -132,13 +132,13 @@ fn widest(picture: &Picture<'_>, class: Class, symptoms: &[&Symptom<'_>]) -> Opt
 }
 
 fn finding(
-    picture: &Picture<'_>,
+    model: &Model<'_>,
     class: Class,
     common: Option<&Common>,
     symptoms: &[&Symptom<'_>],
     crowded: Option<u64>,
 ) -> Finding {
-    let (node, subject) = place(picture, common);
+    let (node, subject) = place(model, common);
     Finding {
         kind: match class {
             Class::Name | Class::Known | Class::Silence | Class::Failure => Kind::Names,
@@ -146,38 +146,38 @@ fn finding(
         },
         node,
         subject,
-        expected: expected(picture, class, common, symptoms),
-        observed: observed(picture, class, common, symptoms),
+        expected: expected(model, class, common, symptoms),
+        observed: observed(model, class, common, symptoms),
         cause: cause(class, common, crowded),
-        consequences: consequences(picture, symptoms),
+        consequences: consequences(model, symptoms),
     }
 }
 
-fn place(picture: &Picture<'_>, common: Option<&Common>) -> (Option<String>, Option<String>) {
+fn place(model: &Model<'_>, common: Option<&Common>) -> (Option<String>, Option<String>) {
     let member = match common {
         None | Some(Common::Name(_, None)) => return (None, None),
         Some(Common::Nodes(a, b)) => {
-            let name = |node: &usize| picture.nodes[*node].name.to_string();
+            let name = |node: &usize| model.nodes[*node].name.to_string();
             return match a == b {
                 true => (Some(name(a)), None),
-                // Of the two, the one that comes first; both are named in the words.
+                // The finding is placed at the first of the two nodes; both are named in the text.
                 false => (Some(name(a)), Some(format!("↔ {}", name(b)))),
             };
         }
         Some(Common::Name(_, Some(m)) | Common::Port(m, _) | Common::Target(m) | Common::Asker(m)) => *m,
     };
-    (Some(picture.node(member).to_owned()), Some(picture.label(member)))
+    (Some(model.node(member).to_owned()), Some(model.label(member)))
 }
 
-fn expected(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
-    let subjects = || plural(subjects(picture, symptoms).len(), "name");
+fn expected(model: &Model<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
+    let subjects = || plural(subjects(model, symptoms).len(), "name");
     match (class, common) {
         (Class::Name, Some(Common::Name(name, Some(target)))) => {
-            format!("`{name}` leads to `{}` and to one address", picture.title(*target))
+            format!("`{name}` resolves to `{}` and to one address", model.title(*target))
         }
-        (Class::Name, _) => format!("{} lead to one address each", subjects()),
-        (Class::Known, Some(Common::Name(name, _))) => format!("`{name}` leads nowhere"),
-        (Class::Known, _) => format!("{} lead nowhere", subjects()),
+        (Class::Name, _) => format!("{} resolve to one address each", subjects()),
+        (Class::Known, Some(Common::Name(name, _))) => format!("`{name}` does not resolve"),
+        (Class::Known, _) => format!("{} do not resolve", subjects()),
         (Class::Silence | Class::Failure, _) => "the engine's resolver answers".to_owned(),
         (Class::Refused, Some(Common::Port(_, port))) => format!("port {port} accepts connections"),
         (Class::Refused, _) => "exposed ports accept connections".to_owned(),
@@ -185,29 +185,29 @@ fn expected(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
         (Class::Cut, Some(Common::Port(..) | Common::Target(_))) => "can be reached by all on its networks".to_owned(),
         (Class::Cut, _) => "all on one network reach each other".to_owned(),
         (Class::Open, Some(Common::Nodes(a, b))) if a != b => {
-            let name = |node: &usize| picture.nodes[*node].name.as_str();
+            let name = |node: &usize| model.nodes[*node].name.as_str();
             format!(
-                "`{}` and `{}` are out of each other's reach, by private addresses",
+                "`{}` and `{}` cannot reach each other, by private addresses",
                 name(a),
                 name(b)
             )
         }
-        (Class::Open, Some(Common::Asker(_))) => "addresses on other networks are out of its reach".to_owned(),
+        (Class::Open, Some(Common::Asker(_))) => "addresses on other networks are unreachable from it".to_owned(),
         (Class::Open, _) => "nothing reaches the addresses of networks it is not on".to_owned(),
-        (Class::Identity, Some(Common::Port(m, port))) => format!("port {port} is answered by `{}`", picture.title(*m)),
+        (Class::Identity, Some(Common::Port(m, port))) => format!("port {port} is answered by `{}`", model.title(*m)),
         (Class::Identity, _) => "fakes say that they are those expected".to_owned(),
     }
 }
 
-fn observed(picture: &Picture<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
+fn observed(model: &Model<'_>, class: Class, common: Option<&Common>, symptoms: &[&Symptom<'_>]) -> String {
     let askers: BTreeSet<usize> = symptoms.iter().map(|s| s.asker).collect();
     let from = match askers.first() {
-        Some(one) if askers.len() == 1 => format!("`{}`", picture.title(*one)),
+        Some(one) if askers.len() == 1 => format!("`{}`", model.title(*one)),
         _ => plural(askers.len(), "container"),
     };
-    let words: BTreeSet<String> = symptoms.iter().map(|s| s.words(picture)).collect();
+    let words: BTreeSet<String> = symptoms.iter().map(|s| s.words(model)).collect();
     let words: Vec<String> = words.into_iter().collect();
-    let targets = subjects(picture, symptoms);
+    let targets = subjects(model, symptoms);
     match (class, common) {
         (Class::Silence, _) => "no answer in time".to_owned(),
         (Class::Failure, _) => {
@@ -230,7 +230,7 @@ fn observed(picture: &Picture<'_>, class: Class, common: Option<&Common>, sympto
     }
 }
 
-/// The response code of a resolver that failed.
+/// The response code of a failed resolver.
 fn code<'s>(symptom: &'s Symptom<'_>) -> Option<&'s str> {
     match &symptom.observed {
         Seen::NoAnswer(NoAnswer::Failure(code)) => Some(code),
@@ -238,8 +238,8 @@ fn code<'s>(symptom: &'s Symptom<'_>) -> Option<&'s str> {
     }
 }
 
-fn subjects(picture: &Picture<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
-    let subjects: BTreeSet<String> = symptoms.iter().map(|s| s.subject(picture)).collect();
+fn subjects(model: &Model<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
+    let subjects: BTreeSet<String> = symptoms.iter().map(|s| s.subject(model)).collect();
     subjects.into_iter().collect()
 }
 

@@ -1,20 +1,20 @@
-//! The matrix as SVG. What is as expected is a path a kind, so that thousands of cells stay small; what is not is a
-//! shape of its own, which says what it is when it is pointed at.
+//! Draws the matrix as SVG. Expected cells of a kind are one path, so that thousands stay small. Each unexpected cell
+//! is a shape of its own with a tooltip.
 
 use std::fmt::Write;
 
 use super::{Cell, Matrix};
 use crate::text::{plural, xml};
 
-/// Up to so many containers all are drawn; past that, nodes without a difference are left out.
+/// Up to this many containers all are drawn; past that, nodes without a difference are left out.
 const MOST: usize = 320;
-/// Nodes that are drawn at most where some are left out.
+/// The most nodes drawn if some are left out.
 const MOST_NODES: usize = 40;
-/// The first nodes of each role are drawn in any case.
+/// The first nodes of each role are always drawn.
 const FIRST: usize = 3;
-/// Width of a letter, of its height.
+/// The width of a letter, relative to its height.
 const LETTER: f64 = 0.6;
-/// Blank around all.
+/// The margin around everything, in pixels.
 const MARGIN: f64 = 16.0;
 
 const STYLE: &str = "
@@ -30,23 +30,23 @@ text { font-family: ui-sans-serif, system-ui, sans-serif; fill: var(--ink) } .so
 .grid { stroke: var(--line); stroke-width: 1; fill: none }
 ";
 
-/// What is drawn: nodes, and containers by their places in the matrix.
-struct Plan<'m> {
+/// What is drawn: nodes, and containers by their indices in the matrix.
+struct MatrixPlan<'m> {
     matrix: &'m Matrix,
-    /// Nodes drawn: where their containers begin in the matrix, and where they are drawn.
+    /// The drawn nodes: the index of their first container, and their position.
     blocks: Vec<Block>,
-    /// Side of a cell.
+    /// The side of a cell, in pixels.
     cell: f64,
     left: f64,
     top: f64,
-    /// Side of the whole.
+    /// The side of the whole, in pixels.
     side: f64,
 }
 
 struct Block {
     node: usize,
     first: usize,
-    /// From the corner.
+    /// The distance from the corner, in pixels.
     at: f64,
     /// Whether nodes before it are left out.
     gap: bool,
@@ -117,7 +117,7 @@ fn heading(matrix: &Matrix) -> String {
     format!("who reaches whom in {}: {size}; {state}", matrix.title)
 }
 
-fn plan(matrix: &Matrix) -> Plan<'_> {
+fn plan(matrix: &Matrix) -> MatrixPlan<'_> {
     let shown = shown(matrix);
     let firsts: Vec<usize> = matrix
         .nodes
@@ -158,7 +158,7 @@ fn plan(matrix: &Matrix) -> Plan<'_> {
         false => 0.0,
     };
     let labels = nodes + services + 18.0;
-    Plan {
+    MatrixPlan {
         matrix,
         blocks,
         cell,
@@ -168,12 +168,12 @@ fn plan(matrix: &Matrix) -> Plan<'_> {
     }
 }
 
-/// Size of the letters of services beside cells.
+/// The font size of services beside cells.
 fn small(cell: f64) -> f64 {
     (cell - 1.5).min(11.0)
 }
 
-/// The nodes that are drawn.
+/// The nodes to draw.
 fn shown(matrix: &Matrix) -> Vec<usize> {
     let count = matrix.size;
     let all = 0..matrix.nodes.len();
@@ -207,8 +207,8 @@ fn shown(matrix: &Matrix) -> Vec<usize> {
     shown
 }
 
-impl Plan<'_> {
-    /// Places in the matrix, each with where it is drawn.
+impl MatrixPlan<'_> {
+    /// Indices in the matrix, each with its position.
     fn lines(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         self.blocks.iter().flat_map(|b| {
             let services = self.matrix.nodes[b.node].services.len();
@@ -233,8 +233,8 @@ impl Plan<'_> {
     }
 }
 
-/// All cells that are as expected: a path a class, runs of a row as one rectangle.
-fn cells(plan: &Plan<'_>, svg: &mut String) {
+/// Draws all expected cells: one path for each class, with runs of a row as one rectangle.
+fn cells(plan: &MatrixPlan<'_>, svg: &mut String) {
     let columns: Vec<(usize, f64)> = plan.lines().collect();
     for class in ["apart", "meant", "reached", "self"] {
         let mut path = String::new();
@@ -262,14 +262,14 @@ fn cells(plan: &Plan<'_>, svg: &mut String) {
     }
 }
 
-fn rectangle(plan: &Plan<'_>, path: &mut String, (from, to): (f64, f64), y: f64) {
+fn rectangle(plan: &MatrixPlan<'_>, path: &mut String, (from, to): (f64, f64), y: f64) {
     let (x, y) = (plan.left + from, plan.top + y);
     let (width, height) = (to - from, plan.cell);
     let _ = write!(path, "M{x:.0} {y:.0}h{width:.0}v{height:.0}h-{width:.0}z");
 }
 
-/// Lines between nodes.
-fn grid(plan: &Plan<'_>, svg: &mut String) {
+/// Draws the lines between nodes.
+fn grid(plan: &MatrixPlan<'_>, svg: &mut String) {
     let mut path = String::new();
     let mut line = |at: f64| {
         let (x, y) = (plan.left, plan.top);
@@ -291,7 +291,7 @@ fn grid(plan: &Plan<'_>, svg: &mut String) {
     let _ = writeln!(svg, "<path class=\"grid\" d=\"{path}\"/>");
 }
 
-fn labels(plan: &Plan<'_>, svg: &mut String) {
+fn labels(plan: &MatrixPlan<'_>, svg: &mut String) {
     let mut label = |at: f64, distance: f64, size: f64, class: &str, text: &str, weight: &str| {
         let text = xml(text);
         let (x, y) = (plan.left - distance, plan.top + at + size * 0.36);
@@ -334,8 +334,8 @@ fn labels(plan: &Plan<'_>, svg: &mut String) {
     }
 }
 
-/// Cells that are not as expected, each with what it is.
-fn faults(plan: &Plan<'_>, svg: &mut String) {
+/// Draws unexpected cells, each with a tooltip.
+fn faults(plan: &MatrixPlan<'_>, svg: &mut String) {
     let names: Vec<String> = plan
         .matrix
         .nodes
@@ -363,8 +363,8 @@ fn faults(plan: &Plan<'_>, svg: &mut String) {
     }
 }
 
-/// Which colour is what, and how often it is there; colours that are not there are left out.
-fn legend(plan: &Plan<'_>) -> Vec<(&'static str, String)> {
+/// The classes that occur, each with its meaning and count.
+fn legend(plan: &MatrixPlan<'_>) -> Vec<(&'static str, String)> {
     let matrix = plan.matrix;
     let count = matrix.size;
     let pairs = (0..matrix.cells.len()).filter(|at| at / count != at % count);
@@ -374,19 +374,19 @@ fn legend(plan: &Plan<'_>) -> Vec<(&'static str, String)> {
         counts[match (cell, together) {
             (Cell::Reached, _) => 0,
             (Cell::Unasked, true) => 1,
-            (Cell::Apart | Cell::Unasked, _) => 2,
+            (Cell::Unreachable | Cell::Unasked, _) => 2,
             (Cell::Cut, _) => 3,
             (Cell::Open, _) => 4,
             (Cell::Other, _) => 5,
         }] += 1;
     }
-    let apart = matrix.cells.iter().filter(|c| **c == Cell::Apart).count();
+    let apart = matrix.cells.iter().filter(|c| **c == Cell::Unreachable).count();
     let words = [
-        ("reached", "within reach, as expected".to_owned()),
+        ("reached", "reachable, as expected".to_owned()),
         ("meant", "on one network, not asked".to_owned()),
-        ("apart", format!("out of reach, as expected, {apart} of them asked")),
-        ("cut", "out of reach, and should not be".to_owned()),
-        ("open", "within reach, and should not be".to_owned()),
+        ("apart", format!("unreachable, as expected, {apart} of them asked")),
+        ("cut", "unreachable, and should not be".to_owned()),
+        ("open", "reachable, and should not be".to_owned()),
         ("other", "answered by another one".to_owned()),
     ];
     let there = words.into_iter().zip(counts).filter(|(_, count)| *count > 0);

@@ -1,10 +1,10 @@
-//! Containers that are missing, stand still, are too many, or are not what they are to be.
+//! Containers that are missing, do not run, are surplus, or differ from their definition.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::super::picture::Picture;
+use super::super::model::Model;
 use super::super::report::listed;
-use super::{About, Place, Shape, Told, node_list};
+use super::{About, Location, Shape, Wording, node_list};
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::fake;
@@ -14,99 +14,103 @@ use crate::text::plural;
 use crate::topology::Node;
 use crate::value::Value;
 
-/// Why nodes at the end of a role are missing or too many.
+/// Why nodes at the end of a role are missing or surplus.
 const COUNTED: &str = "brought up with another count: say the same `--slaves` or `--scale` here";
 
 impl Shape {
-    pub(super) fn containers(&mut self, picture: &Picture<'_>) {
-        self.missing(picture);
-        self.other_files(picture);
-        for member in 0..picture.members.len() {
-            if let Some(container) = picture.container(member) {
-                self.state(picture, member, container);
-                self.name(picture, member, container);
+    pub(super) fn containers(&mut self, model: &Model<'_>) {
+        self.missing(model);
+        self.other_files(model);
+        for member in 0..model.members.len() {
+            if let Some(container) = model.container(member) {
+                self.state(model, member, container);
+                self.name(model, member, container);
             }
-            self.others(picture, member);
+            self.others(model, member);
         }
-        self.images(picture);
-        self.changed(picture);
-        self.strays(picture);
+        self.images(model);
+        self.changed(model);
+        self.strays(model);
     }
 
-    /// Containers that are not there: whole nodes in one, the others each.
-    fn missing(&mut self, picture: &Picture<'_>) {
-        let gone = picture.gone();
-        let (last, others): (Vec<usize>, Vec<usize>) = gone.iter().partition(|n| picture.is_last(**n, &gone));
-        if gone.len() == picture.nodes.len() {
-            let cause = format!("nothing of it is up, or it is under another name: {}", picture.up());
-            self.gone(picture, &gone, cause);
+    /// Reports missing containers: whole nodes as one difference, others one by one.
+    fn missing(&mut self, model: &Model<'_>) {
+        let gone = model.gone();
+        let (last, others): (Vec<usize>, Vec<usize>) = gone.iter().partition(|n| model.is_last(**n, &gone));
+        if gone.len() == model.nodes.len() {
+            let cause = format!("nothing of it is up, or it is under another name: {}", model.up());
+            self.gone(model, &gone, cause);
         } else {
             self.gone(
-                picture,
+                model,
                 &last,
-                format!("{COUNTED}; or removed, or never made: {}", picture.up()),
+                format!("{COUNTED}; or removed, or never created: {}", model.up()),
             );
-            let cause = format!("never made, or removed by hand: {}", picture.remedy());
-            self.gone(picture, &others, cause);
+            let cause = format!("never created, or removed by hand: {}", model.remedy());
+            self.gone(model, &others, cause);
         }
         let is_gone: HashSet<usize> = gone.into_iter().collect();
-        for (at, member) in picture.members.iter().enumerate() {
+        for (at, member) in model.members.iter().enumerate() {
             if member.found.is_none() && !is_gone.contains(&member.node) {
-                self.missing_one(picture, at);
+                self.missing_one(model, at);
             }
         }
     }
 
-    /// Nodes of which nothing is there.
-    fn gone(&mut self, picture: &Picture<'_>, nodes: &[usize], cause: String) {
+    /// Reports nodes of which no container exists.
+    fn gone(&mut self, model: &Model<'_>, nodes: &[usize], cause: String) {
         if nodes.is_empty() {
             return;
         }
-        let names: Vec<&str> = nodes.iter().map(|n| picture.nodes[*n].name.as_str()).collect();
+        let names: Vec<&str> = nodes.iter().map(|n| model.nodes[*n].name.as_str()).collect();
         let place = match names[..] {
-            [one] => Place::of_node(one, None),
-            _ => Place::cluster(None),
+            [one] => Location::of_node(one, None),
+            _ => Location::cluster(None),
         };
         let nodes: HashSet<usize> = nodes.iter().copied().collect();
-        let members = (0..picture.members.len()).filter(|m| nodes.contains(&picture.members[*m].node));
+        let members = (0..model.members.len()).filter(|m| nodes.contains(&model.members[*m].node));
         let members: Vec<usize> = members.collect();
         let expected = format!("{} run in {}", plural(members.len(), "container"), node_list(&names));
         self.push(
             place,
-            Told::new(expected, "none is there", cause),
+            Wording::new(expected, "none is there", cause),
             About::Members(members),
         );
     }
 
-    fn missing_one(&mut self, picture: &Picture<'_>, member: usize) {
-        let name = picture.members[member].name.as_str();
-        let taken = picture.found.containers.iter().any(|c| c.name == name);
-        let remedy = picture.remedy();
+    fn missing_one(&mut self, model: &Model<'_>, member: usize) {
+        let name = model.members[member].name.as_str();
+        let taken = model.found.containers.iter().any(|c| c.name == name);
+        let remedy = model.remedy();
         let (observed, cause) = match taken {
             true => (
                 "a container of that name, and not of this cluster",
                 "made by somebody else: remove it or name one of the two otherwise".to_owned(),
             ),
-            false => ("no such container", format!("never made, or removed by hand: {remedy}")),
+            false => (
+                "no such container",
+                format!("never created, or removed by hand: {remedy}"),
+            ),
         };
-        let told = Told::new(format!("container `{name}` runs"), observed, cause).or_many(
+        let wording = Wording::new(format!("container `{name}` runs"), observed, cause).or_many(
             "every service has its container",
             "have none",
-            format!("never made, or removed by hand: {remedy}"),
+            format!("never created, or removed by hand: {remedy}"),
         );
-        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+        self.push(Location::member(model, member), wording, About::Members(vec![member]));
     }
 
-    /// Containers under keys that are not those of this topology: of Compose files that it was made from, say.
-    fn other_files(&mut self, picture: &Picture<'_>) {
-        let members: Vec<usize> = (0..picture.members.len())
-            .filter(|m| picture.is_of_other_files(*m))
+    /// Reports containers whose service keys are not of this topology, for example of the Compose files it was made
+    /// from.
+    fn other_files(&mut self, model: &Model<'_>) {
+        let members: Vec<usize> = (0..model.members.len())
+            .filter(|m| model.is_of_other_files(*m))
             .collect();
         let Some(first) = members.first() else {
             return;
         };
-        let service = picture.members[*first].service;
-        let told = Told::new(
+        let service = model.members[*first].service;
+        let wording = Wording::new(
             "what joins a shared network has a key of its own there",
             format!(
                 "{} under other keys: `{}` where `{}` is to be, say",
@@ -116,15 +120,15 @@ impl Shape {
             ),
             "brought up from other files than those that `topogen render` writes",
         );
-        self.push(Place::cluster(None), told, About::Members(members));
+        self.push(Location::cluster(None), wording, About::Members(members));
     }
 
-    fn state(&mut self, picture: &Picture<'_>, member: usize, container: &ObservedContainer) {
+    fn state(&mut self, model: &Model<'_>, member: usize, container: &ObservedContainer) {
         let name = &container.name;
         let code = container.exit.unwrap_or_default();
         let unstarted = format!(
             "its start failed, what it waits for is not well, or whoever made it was interrupted: {}, or says why not",
-            picture.remedy()
+            model.remedy()
         );
         let (observed, cause) = match container.state {
             State::Running => return,
@@ -141,7 +145,7 @@ impl Shape {
                 format!(
                     "the engine says: {}; once that is put right, {}",
                     container.start_error(),
-                    picture.remedy()
+                    model.remedy()
                 ),
             ),
             State::Exited | State::Dead => (
@@ -151,30 +155,30 @@ impl Shape {
             State::Created => ("was never started".to_owned(), unstarted.clone()),
             State::Removing => ("is being removed".to_owned(), "somebody removes it".to_owned()),
         };
-        let told = Told::new(format!("container `{name}` runs"), observed, cause);
-        let told = match container.state {
-            State::Created => told.or_many("containers are started", "never were", unstarted),
-            _ => told.or_many(
+        let wording = Wording::new(format!("container `{name}` runs"), observed, cause);
+        let wording = match container.state {
+            State::Created => wording.or_many("containers are started", "never were", unstarted),
+            _ => wording.or_many(
                 "containers run",
                 "do not",
-                format!("stopped together, or the engine was started anew: {}", picture.remedy()),
+                format!("stopped together, or the engine was restarted: {}", model.remedy()),
             ),
         };
-        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+        self.push(Location::member(model, member), wording, About::Members(vec![member]));
     }
 
-    fn name(&mut self, picture: &Picture<'_>, member: usize, container: &ObservedContainer) {
-        let service = picture.members[member].service;
-        let expected = picture.members[member].name.as_str();
-        let project = picture.nodes[picture.members[member].node].project.as_str();
-        // Compose 1 joins what Compose 2 hyphenates, and both leave gaps in their numbers.
+    fn name(&mut self, model: &Model<'_>, member: usize, container: &ObservedContainer) {
+        let service = model.members[member].service;
+        let expected = model.members[member].name.as_str();
+        let project = model.nodes[model.members[member].node].project.as_str();
+        // Compose 1 joins with underscores what Compose 2 joins with hyphens, and both leave gaps in the numbers.
         let by_compose = ["-", "_"].map(|s| format!("{project}{s}{}{s}{}", service.key, container.number()));
         let free = container.cluster().is_empty() && !service.container_named;
         let right = container.name == expected || (free && by_compose.contains(&container.name));
-        if right || picture.is_of_other_files(member) {
+        if right || model.is_of_other_files(member) {
             return;
         }
-        let told = Told::new(
+        let wording = Wording::new(
             format!("container is called `{expected}`"),
             format!("is called `{}`", container.name),
             "renamed by hand",
@@ -184,33 +188,37 @@ impl Shape {
             "are not",
             "renamed by hand",
         );
-        self.push(Place::member(picture, member), told, About::Members(vec![member]));
+        self.push(Location::member(model, member), wording, About::Members(vec![member]));
     }
 
-    /// More than one container of a service.
-    fn others(&mut self, picture: &Picture<'_>, member: usize) {
-        let others = &picture.members[member].others;
+    /// Reports additional containers of a service.
+    fn others(&mut self, model: &Model<'_>, member: usize) {
+        let others = &model.members[member].others;
         if others.is_empty() {
             return;
         }
-        let names = others.iter().map(|at| picture.found.containers[*at].name.as_str());
+        let names = others.iter().map(|at| model.found.containers[*at].name.as_str());
         let names: Vec<&str> = names.collect();
         let cause = "scaled by hand, `docker compose up --scale` for example";
-        let told = Told::new(
+        let wording = Wording::new(
             "one container",
             format!("{}: {} too", others.len() + 1, listed(&names)),
             cause,
         )
         .or_many("every service has one container", "have more", cause);
-        self.push(Place::member(picture, member), told, About::Containers(others.clone()));
+        self.push(
+            Location::member(model, member),
+            wording,
+            About::Containers(others.clone()),
+        );
     }
 
-    /// Other images than the blueprint's, all of one kind in one.
-    fn images(&mut self, picture: &Picture<'_>) {
+    /// Reports images that differ from the blueprint's; equal ones are one difference.
+    fn images(&mut self, model: &Model<'_>) {
         let mut wrong: BTreeMap<(Option<String>, &str), Vec<usize>> = BTreeMap::new();
-        for member in 0..picture.members.len() {
-            let image = picture.members[member].service.get("image").and_then(Value::scalar);
-            if let (Some(image), Some(container)) = (image, picture.container(member)) {
+        for member in 0..model.members.len() {
+            let image = model.members[member].service.get("image").and_then(Value::scalar);
+            if let (Some(image), Some(container)) = (image, model.container(member)) {
                 let same = image == container.image || (fake::is_image(&image) && container.is_fake());
                 if !same {
                     let image = Some(image).filter(|_| !container.is_fake());
@@ -220,8 +228,8 @@ impl Shape {
         }
         for ((image, observed), members) in wrong {
             let place = match members[..] {
-                [one] => Place::member(picture, one),
-                _ => Place::cluster(None),
+                [one] => Location::member(model, one),
+                _ => Location::cluster(None),
             };
             let (expected, cause) = match image {
                 None => (
@@ -230,134 +238,131 @@ impl Shape {
                 ),
                 Some(image) => (
                     format!("image `{image}`"),
-                    format!("the blueprint changed since: {}", picture.remedy()),
+                    format!("the blueprint changed since: {}", model.remedy()),
                 ),
             };
             let observed = format!("{} of image `{observed}`", plural(members.len(), "container"));
-            self.push(place, Told::new(expected, observed, cause), About::Nothing);
+            self.push(place, Wording::new(expected, observed, cause), About::Nothing);
         }
     }
 
-    /// Containers that were made of something else than the topology says now. Another image is told already.
-    fn changed(&mut self, picture: &Picture<'_>) {
+    /// Reports containers that were created from another definition. A different image is reported separately.
+    fn changed(&mut self, model: &Model<'_>) {
         let mut changes = Vec::new();
-        for member in 0..picture.members.len() {
-            let Some(container) = picture.container(member) else {
+        for member in 0..model.members.len() {
+            let Some(container) = model.container(member) else {
                 continue;
             };
-            let image = picture.members[member].service.get("image").and_then(Value::scalar);
-            let told = image.is_some_and(|i| i != container.image && !(fake::is_image(&i) && container.is_fake()));
-            let Some(what) = picture.changed.get(&container.name).filter(|_| !told) else {
+            let image = model.members[member].service.get("image").and_then(Value::scalar);
+            let reported = image.is_some_and(|i| i != container.image && !(fake::is_image(&i) && container.is_fake()));
+            let Some(what) = model.changed.get(&container.name).filter(|_| !reported) else {
                 continue;
             };
             changes.push((member, what));
         }
-        let gone = picture.gone();
-        if picture.has_more_nodes() || gone.iter().any(|n| picture.is_last(*n, &gone)) {
-            self.changed_with_count(picture, &changes);
+        let gone = model.gone();
+        if model.has_more_nodes() || gone.iter().any(|n| model.is_last(*n, &gone)) {
+            self.changed_with_count(model, &changes);
             return;
         }
         for (member, what) in changes {
             let cause = format!(
                 "the blueprint changed since, or was told otherwise (`--set`, `--scale`): {}",
-                picture.remedy()
+                model.remedy()
             );
-            let told = Told::new("is made as the blueprint says", what, &cause).or_many(
-                "containers are made as the blueprint says",
+            let wording = Wording::new("is as the blueprint says", what, &cause).or_many(
+                "containers are as the blueprint says",
                 "are not",
                 cause,
             );
-            self.push(Place::member(picture, member), told, About::Nothing);
+            self.push(Location::member(model, member), wording, About::Nothing);
         }
     }
 
-    /// The same where the nodes are more or fewer too, by which templates fill files otherwise: one cause, and not to be
-    /// mended by removing nodes.
-    fn changed_with_count(&mut self, picture: &Picture<'_>, changes: &[(usize, &String)]) {
+    /// Reports the same if the node count differs too, since templates then yield other files: it is one cause, and
+    /// removing nodes is not the way out.
+    fn changed_with_count(&mut self, model: &Model<'_>, changes: &[(usize, &String)]) {
         let (place, expected, observed) = match changes {
             [] => return,
             [(member, what)] => (
-                Place::member(picture, *member),
-                "is made as the blueprint says",
+                Location::member(model, *member),
+                "is as the blueprint says",
                 (*what).clone(),
             ),
             _ => {
-                let titles: Vec<String> = changes.iter().map(|(m, _)| picture.title(*m)).collect();
+                let titles: Vec<String> = changes.iter().map(|(m, _)| model.title(*m)).collect();
                 let observed = format!("{} are not: {}", titles.len(), listed(&titles));
                 (
-                    Place::cluster(None),
-                    "containers are made as the blueprint says",
+                    Location::cluster(None),
+                    "containers are as the blueprint says",
                     observed,
                 )
             }
         };
         let cause = "made for another count of nodes, or the blueprint changed since: say the same `--slaves` or \
                      `--scale` here first";
-        self.push(place, Told::new(expected, observed, cause), About::Nothing);
+        self.push(place, Wording::new(expected, observed, cause), About::Nothing);
     }
 
-    /// Containers of the cluster that the topology has no place for: nodes beyond its count in one.
-    fn strays(&mut self, picture: &Picture<'_>) {
+    /// Reports containers of the cluster that are not in the topology; nodes beyond the count are one difference.
+    fn strays(&mut self, model: &Model<'_>) {
         let mut nodes: BTreeMap<Natural, Vec<usize>> = BTreeMap::new();
-        for at in &picture.strays {
-            let node = stray_node(&picture.found.containers[*at]);
+        for at in &model.strays {
+            let node = stray_node(&model.found.containers[*at]);
             nodes.entry(natural(node)).or_default().push(*at);
         }
         let of = |name: &str| {
-            let mut nodes = picture.nodes.iter();
+            let mut nodes = model.nodes.iter();
             let node = nodes.find(|n| n.name.as_str() == name || n.project.as_str() == name)?;
             Some(node.name.as_str())
         };
         let (known, surplus): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|((_, _, name), _)| of(name).is_some());
         for ((_, _, node), containers) in known {
             for at in containers {
-                let container = &picture.found.containers[at];
+                let container = &model.found.containers[at];
                 let service = match container.service() {
                     "" => container.service_key_or_name(),
                     service => service,
                 };
                 let cause = "the blueprint changed since, or it was made by hand under these labels";
-                let told = Told::new("no such service", format!("container `{}`", container.name), cause).or_many(
-                    "no services but those of the blueprint",
-                    "are not of it",
-                    cause,
-                );
-                let place = Place::of_node(of(&node).unwrap_or(&node), Some(service.to_owned()));
-                self.push(place, told, About::Containers(vec![at]));
+                let wording = Wording::new("no such service", format!("container `{}`", container.name), cause)
+                    .or_many("no services but those of the blueprint", "are not of it", cause);
+                let place = Location::of_node(of(&node).unwrap_or(&node), Some(service.to_owned()));
+                self.push(place, wording, About::Containers(vec![at]));
             }
         }
         let (more, others): (Vec<_>, Vec<_>) = surplus
             .into_iter()
-            .partition(|(_, containers)| containers.iter().all(|at| picture.is_of_a_role(*at)));
-        self.beyond(picture, &more, COUNTED);
+            .partition(|(_, containers)| containers.iter().all(|at| model.is_of_a_role(*at)));
+        self.beyond(model, &more, COUNTED);
         let cause = format!(
             "of a role that this blueprint has not: it was brought up from another one (`-f`), or {} removes it",
-            picture.command("up --remove-orphans")
+            model.command("up --remove-orphans")
         );
-        self.beyond(picture, &others, &cause);
+        self.beyond(model, &others, &cause);
     }
 
-    /// Containers of nodes that the topology has not, by node.
-    fn beyond(&mut self, picture: &Picture<'_>, surplus: &[(Natural, Vec<usize>)], cause: &str) {
+    /// Reports containers of nodes that are not in the topology, by node.
+    fn beyond(&mut self, model: &Model<'_>, surplus: &[(Natural, Vec<usize>)], cause: &str) {
         if surplus.is_empty() {
             return;
         }
         let names: Vec<&str> = surplus.iter().map(|((_, _, name), _)| name.as_str()).collect();
         let all: Vec<usize> = surplus.iter().flat_map(|(_, containers)| containers.clone()).collect();
         let place = match names[..] {
-            [one] => Place::of_node(one, None),
-            _ => Place::cluster(None),
+            [one] => Location::of_node(one, None),
+            _ => Location::cluster(None),
         };
-        let told = Told::new(
-            format!("{} and no more", plural(picture.nodes.len(), "node")),
+        let wording = Wording::new(
+            format!("{} and no more", plural(model.nodes.len(), "node")),
             format!("{} of {}", plural(all.len(), "container"), node_list(&names)),
             cause,
         );
-        self.push(place, told, About::Containers(all));
+        self.push(place, wording, About::Containers(all));
     }
 }
 
-/// The node that a container says it is of, else its project.
+/// The node according to a container's labels, otherwise its project.
 fn stray_node(container: &ObservedContainer) -> &str {
     match container.node() {
         "" => container.project(),
@@ -365,8 +370,8 @@ fn stray_node(container: &ObservedContainer) -> &str {
     }
 }
 
-impl Picture<'_> {
-    /// Whether a member's container was made by Compose under the service's plain name, where it is to have a key of
+impl Model<'_> {
+    /// Whether Compose created a member's container under the service's plain name, although it should have a key of
     /// its own.
     pub(super) fn is_of_other_files(&self, member: usize) -> bool {
         let service = self.members[member].service;
@@ -374,7 +379,7 @@ impl Picture<'_> {
         self.container(member).is_some_and(other)
     }
 
-    /// What puts things right, by whoever made them.
+    /// The way out, by whichever tool created the cluster.
     pub(super) fn remedy(&self) -> String {
         match self.is_by_compose() {
             true => "`docker compose up -d --force-recreate` mends it".to_owned(),
@@ -382,7 +387,7 @@ impl Picture<'_> {
         }
     }
 
-    /// That `up` does it; without the count of before it would remove nodes that are beyond the blueprint's too.
+    /// `topogen up` as the way out. Without the same count as before, it would also remove surplus nodes.
     pub(super) fn by_up(&self, does: &str) -> String {
         match self.has_more_nodes() {
             true => format!("{} with the `--slaves` or `--scale` of before {does}", self.up()),
@@ -390,13 +395,13 @@ impl Picture<'_> {
         }
     }
 
-    /// Whether Compose made some of it.
+    /// Whether Compose created some of the containers.
     pub(super) fn is_by_compose(&self) -> bool {
         let mut members = 0..self.members.len();
         members.any(|m| self.container(m).is_some_and(|c| c.cluster().is_empty()))
     }
 
-    /// The nodes of which nothing is there.
+    /// The nodes of which no container exists.
     fn gone(&self) -> Vec<usize> {
         let mut there = vec![(false, false); self.nodes.len()];
         for member in &self.members {
@@ -407,28 +412,28 @@ impl Picture<'_> {
         (0..there.len()).filter(|n| there[*n] == (true, false)).collect()
     }
 
-    /// Whether a node is among the last ones of its role that are `gone`, as with a lower count; a role's one node that
-    /// has the role's own name has no count.
+    /// Whether a node is among the last ones of its role that are `gone`, as with a lower count. A single node with the
+    /// role's own name has no count.
     fn is_last(&self, node: usize, gone: &[usize]) -> bool {
         let Node { role, name, .. } = &self.nodes[node];
         let after = (node..self.nodes.len()).take_while(|n| self.nodes[*n].role == *role);
         name.as_str() != role.as_str() && after.into_iter().all(|n| gone.binary_search(&n).is_ok())
     }
 
-    /// Whether more nodes of its roles are there than it has.
+    /// Whether there are more nodes of its roles than the topology has.
     fn has_more_nodes(&self) -> bool {
         let mut strays = self.strays.iter();
         strays.any(|at| self.is_of_a_role(*at) && self.node_named(*at).is_none())
     }
 
-    /// The node that a container's labels say.
+    /// The node according to a container's labels.
     fn node_named(&self, container: usize) -> Option<&Node> {
         let name = stray_node(&self.found.containers[container]);
         let mut nodes = self.nodes.iter();
         nodes.find(|n| n.name.as_str() == name || n.project.as_str() == name)
     }
 
-    /// Whether a container is of one of the blueprint's roles, as far as its labels say.
+    /// Whether a container belongs to a role of the blueprint, according to its labels.
     fn is_of_a_role(&self, container: usize) -> bool {
         let role = self.found.containers[container].role();
         role.is_empty() || self.roles.iter().any(|r| r.as_str() == role)
@@ -438,7 +443,7 @@ impl Picture<'_> {
         self.command("up")
     }
 
-    /// A command of topogen's that means this cluster.
+    /// A topogen command that selects this cluster.
     pub(super) fn command(&self, words: &str) -> String {
         format!("`topogen {words} {}`", self.flags).replace(" `", "`")
     }

@@ -1,58 +1,58 @@
-//! Networks that are missing, double, or not what they are to be.
+//! Networks that are missing, duplicate, or differ from their definition.
 
 use ipnet::Ipv4Net;
 
-use super::super::picture::Picture;
-use super::{About, Place, Shape, Told};
+use super::super::model::Model;
+use super::{About, Location, Shape, Wording};
 use crate::cluster::ObservedNetwork;
 use crate::value::Value;
 
 impl Shape {
-    pub(super) fn networks(&mut self, picture: &Picture<'_>) {
-        for at in 0..picture.nets.len() {
+    pub(super) fn networks(&mut self, model: &Model<'_>) {
+        for at in 0..model.nets.len() {
             let before = self.differences.len();
-            match picture.nets[at].found.map(|found| &picture.found.networks[found]) {
+            match model.nets[at].found.map(|found| &model.found.networks[found]) {
                 Some(network) => {
-                    self.network(picture, at, network);
+                    self.network(model, at, network);
                     self.networks += usize::from(self.differences.len() == before);
                 }
-                None => self.no_network(picture, at),
+                None => self.no_network(model, at),
             }
         }
-        self.surplus_networks(picture);
+        self.surplus_networks(model);
     }
 
-    fn no_network(&mut self, picture: &Picture<'_>, at: usize) {
-        let net = &picture.nets[at];
-        // Compose makes no network that nobody joins; and where all who join it are missing, that says it.
+    fn no_network(&mut self, model: &Model<'_>, at: usize) {
+        let net = &model.nets[at];
+        // Compose does not create a network without members; if all members are missing, they are reported already.
         if !net
             .members
             .iter()
-            .any(|(member, _)| picture.members[*member].found.is_some())
+            .any(|(member, _)| model.members[*member].found.is_some())
         {
             return;
         }
         let cause = match net.network.external {
             true => "the blueprint says `external`: somebody else is to make it".to_owned(),
-            false => format!("removed by hand: {}", picture.remedy()),
+            false => format!("removed by hand: {}", model.remedy()),
         };
-        let told = Told::new(format!("network `{}`", net.network.name), "none of that name", cause).or_many(
+        let wording = Wording::new(format!("network `{}`", net.network.name), "none of that name", cause).or_many(
             "every network is there",
             "are not",
-            format!("removed by hand: {}", picture.remedy()),
+            format!("removed by hand: {}", model.remedy()),
         );
-        self.push(Place::net(picture, at), told, About::Net(at));
+        self.push(Location::net(model, at), wording, About::Net(at));
     }
 
-    fn network(&mut self, picture: &Picture<'_>, at: usize, network: &ObservedNetwork) {
-        let net = &picture.nets[at];
+    fn network(&mut self, model: &Model<'_>, at: usize, network: &ObservedNetwork) {
+        let net = &model.nets[at];
         if !net.twins.is_empty() {
-            let told = Told::new(
+            let wording = Wording::new(
                 format!("one network `{}`", network.name),
                 format!("{} of that name", net.twins.len() + 1),
                 "somebody made another one: `docker network rm` it by its id",
             );
-            self.push(Place::net(picture, at), told, About::Net(at));
+            self.push(Location::net(model, at), wording, About::Net(at));
         }
         if net.network.external {
             return;
@@ -62,18 +62,18 @@ impl Shape {
         let driver = driver.as_deref().unwrap_or("bridge");
         if network.driver != driver {
             let (expected, observed) = (format!("driver `{driver}`"), format!("driver `{}`", network.driver));
-            self.other(picture, at, &expected, &observed, "drivers");
+            self.other(model, at, &expected, &observed, "drivers");
         }
         let internal = matches!(option("internal"), Some(Value::Bool(true)));
         if network.internal != internal {
             let words = |internal| if internal { "no way out" } else { "a way out" };
-            self.other(picture, at, words(internal), words(network.internal), "`internal`");
+            self.other(model, at, words(internal), words(network.internal), "`internal`");
         }
-        self.subnets(picture, at, network);
+        self.subnets(model, at, network);
     }
 
-    fn subnets(&mut self, picture: &Picture<'_>, at: usize, network: &ObservedNetwork) {
-        let net = &picture.nets[at];
+    fn subnets(&mut self, model: &Model<'_>, at: usize, network: &ObservedNetwork) {
+        let net = &model.nets[at];
         let (desired, chosen): (Vec<Ipv4Net>, bool) = match net.network.subnet {
             Some(subnet) => (vec![subnet], true),
             None => (net.written.clone(), false),
@@ -83,7 +83,7 @@ impl Shape {
             return;
         }
         let size = |subnets: &[Ipv4Net]| subnets.iter().map(Ipv4Net::prefix_len).collect::<Vec<_>>();
-        // `up` takes another of the same size where somebody has the planned one.
+        // `up` takes another subnet of the same size if somebody holds the planned one.
         let moved = chosen && !network.cluster().is_empty() && size(&desired) == size(&network.subnets);
         if moved {
             let (name, observed, desired) = (&net.network.name, list(&network.subnets), list(&desired));
@@ -91,16 +91,16 @@ impl Shape {
                 .push(format!("`{name}` is {observed}: {desired} was taken when it was made"));
             return;
         }
-        self.other(picture, at, &list(&desired), &list(&network.subnets), "subnets");
+        self.other(model, at, &list(&desired), &list(&network.subnets), "subnets");
     }
 
-    fn other(&mut self, picture: &Picture<'_>, at: usize, expected: &str, observed: &str, all: &str) {
-        let name = &picture.nets[at].network.name;
-        let cause = match picture.nets[at].node {
-            None if picture.is_by_compose() => "made with other options than `topogen render` says".to_owned(),
-            _ => format!("made by hand or of another blueprint: {}", picture.remedy()),
+    fn other(&mut self, model: &Model<'_>, at: usize, expected: &str, observed: &str, all: &str) {
+        let name = &model.nets[at].network.name;
+        let cause = match model.nets[at].node {
+            None if model.is_by_compose() => "made with other options than `topogen render` says".to_owned(),
+            _ => format!("made by hand or of another blueprint: {}", model.remedy()),
         };
-        let told = Told::new(
+        let wording = Wording::new(
             format!("network `{name}` has {expected}"),
             format!("it has {observed}"),
             &cause,
@@ -110,34 +110,34 @@ impl Shape {
             "have others",
             cause,
         );
-        self.push(Place::net(picture, at), told, About::Net(at));
+        self.push(Location::net(model, at), wording, About::Net(at));
     }
 
-    /// Networks with the cluster's label that the topology has no place for, but for those of nodes too many.
-    fn surplus_networks(&mut self, picture: &Picture<'_>) {
-        let is_node = |name: &str| picture.nodes.iter().any(|n| n.name.as_str() == name);
-        let is_one = |name: &str| picture.nets.iter().any(|n| n.network.name.as_str() == name);
-        for network in &picture.found.networks {
+    /// Reports networks with the cluster's label that are not in the topology, except those of surplus nodes.
+    fn surplus_networks(&mut self, model: &Model<'_>) {
+        let is_node = |name: &str| model.nodes.iter().any(|n| n.name.as_str() == name);
+        let is_one = |name: &str| model.nets.iter().any(|n| n.network.name.as_str() == name);
+        for network in &model.found.networks {
             let node = network.node();
-            let own = network.cluster() == picture.cluster;
+            let own = network.cluster() == model.cluster;
             let of_stray = !is_node(node) && {
-                let mut strays = picture.strays.iter().map(|at| &picture.found.containers[*at]);
+                let mut strays = model.strays.iter().map(|at| &model.found.containers[*at]);
                 strays.any(|c| c.node() == node)
             };
             if !own || is_one(&network.name) || of_stray {
                 continue;
             }
             let place = match node {
-                "" => Place::cluster(Some(network.name.clone())),
-                node => Place::of_node(node, Some(network.name.clone())),
+                "" => Location::cluster(Some(network.name.clone())),
+                node => Location::of_node(node, Some(network.name.clone())),
             };
-            let cause = format!("the blueprint changed since: {}", picture.by_up("removes it"));
-            let told = Told::new("no such network", format!("network `{}`", network.name), &cause).or_many(
+            let cause = format!("the blueprint changed since: {}", model.by_up("removes it"));
+            let wording = Wording::new("no such network", format!("network `{}`", network.name), &cause).or_many(
                 "no networks but those of the blueprint",
                 "are not of it",
                 cause,
             );
-            self.push(place, told, About::Nothing);
+            self.push(place, wording, About::Nothing);
         }
     }
 }

@@ -63,7 +63,7 @@ impl Expansion<'_> {
                     counted,
                     format!("`{name}` is the `entry` of its role and cannot be 0 containers"),
                 )
-                .label("the node's name would lead nowhere")
+                .label("the node's name would not resolve")
                 .hint("leave the whole role out by `count: 0`, or give it another `entry`"),
             );
         }
@@ -87,7 +87,7 @@ impl Expansion<'_> {
                     counted,
                     format!("`{name}` joins a shared network and cannot be {count} containers"),
                 )
-                .label("a name there leads to one container")
+                .label("a name there resolves to one container")
                 .hint("make more nodes by the role's `count`, or let another service be its `entry` or `exit`"),
             );
         } else {

@@ -1,4 +1,4 @@
-//! What was found of projects, as a report.
+//! The report about existing projects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +12,7 @@ use crate::text::natural;
 use crate::text::plural;
 
 impl Projects<'_> {
-    /// What the engine's tables and the containers' answers come to.
+    /// The report of what the engine's tables and the containers' answers show.
     #[must_use]
     pub fn report(&self, asked: &[(usize, Questions)], answers: &[Result<Answers, String>]) -> Report {
         let mut report = Report {
@@ -53,7 +53,7 @@ impl Projects<'_> {
         report
     }
 
-    /// Networks on which no name is in doubt.
+    /// The number of networks without a name in doubt.
     fn sound_networks(&self) -> usize {
         let wrong: HashSet<&str> = self.doubts.iter().flat_map(|d| d.networks.iter().copied()).collect();
         let own = self.found.containers.iter().filter(|c| is_of(self.names, c));
@@ -124,11 +124,11 @@ impl Projects<'_> {
         }
     }
 
-    /// What containers answered that were asked for a name in doubt.
+    /// What containers that checked a doubtful name observed.
     fn answered(&self, name: &str, live: Option<&BTreeMap<usize, Vec<Ipv4Addr>>>) -> Vec<Consequence> {
         let mut by_answer: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (at, led) in live.into_iter().flatten() {
-            // To those who have it inside alone it leads right.
+            // A container that has the name on its private network alone resolves it correctly.
             let right = led.len() == 1 && named(&self.found.containers[*at]).count() == 1;
             if !right {
                 by_answer.entry(self.words(led)).or_default().push(self.title(*at));
@@ -153,16 +153,16 @@ impl Projects<'_> {
             self.found.containers.iter().position(has)
         };
         match led {
-            [] => "leads nowhere".to_owned(),
+            [] => "does not resolve".to_owned(),
             [one] => format!(
-                "leads to `{}`",
+                "resolves to `{}`",
                 holder(one).map_or_else(|| one.to_string(), |at| self.title(at))
             ),
             many => format!("answers with {} addresses", many.len()),
         }
     }
 
-    /// A name of which nothing is wrong by the engine's tables, and its answers yet.
+    /// A finding for a name that is right in the engine's tables but resolved wrongly.
     fn unforeseen(&self, name: &str, answers: &BTreeMap<usize, Vec<Ipv4Addr>>, proved: &mut Proved) -> Option<Finding> {
         let foreseen = |at: usize, led: &[Ipv4Addr]| {
             let known = named(&self.found.containers[at]).map(|e| {
@@ -191,7 +191,7 @@ impl Projects<'_> {
             kind: Kind::Names,
             node: Some(container.project().to_owned()),
             subject: Some(container.service_key_or_name().to_owned()),
-            expected: format!("`{name}` leads where the engine's own tables say"),
+            expected: format!("`{name}` resolves as the engine's own tables say"),
             observed: consequence.line(),
             cause: "the engine's names are out of step with its containers: `docker restart` those concerned"
                 .to_owned(),
@@ -199,7 +199,7 @@ impl Projects<'_> {
         })
     }
 
-    /// That the resolver told nothing of `names`: one finding for each way in which it did not.
+    /// Findings for names that the resolver did not answer: one for each kind of failure.
     fn no_answer(&self, at: usize, names: &[&String], answers: &Answers) -> Vec<Finding> {
         let mut by_words: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for name in names {
@@ -238,7 +238,7 @@ impl Projects<'_> {
         }
     }
 
-    /// Names that lead to several containers of one service: what `--scale` and `replicas` ask for.
+    /// Names of several containers of one service, as `--scale` and `replicas` create them.
     fn replicas(&self) -> Vec<String> {
         let mut notes = BTreeSet::new();
         for ((network, name), owners) in &self.owners {
@@ -251,7 +251,7 @@ impl Projects<'_> {
                 let containers = plural(owners.len(), "container");
                 let network = self.networks[network];
                 notes.insert(format!(
-                    "`{name}` on `{network}` leads to {containers}, all of `{project}/{service}`"
+                    "`{name}` on `{network}` resolves to {containers}, all of `{project}/{service}`"
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! What the blueprint says, as a picture shows it.
+//! The graph of a blueprint alone, without the engine.
 
 use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
 use crate::compose::ports::{self, Port, Protocol};
@@ -6,7 +6,7 @@ use crate::fake;
 use crate::topology::{self, Topology};
 use crate::value::Value;
 
-/// The picture of `topology`, which nobody has compared with anything.
+/// The graph of `topology`, not compared with anything.
 pub(super) fn graph(topology: &Topology) -> Graph {
     let networks: Vec<&topology::Network> = [&topology.inout].into_iter().chain(&topology.shared).collect();
     Graph {
@@ -57,7 +57,7 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
     }
 }
 
-/// Whether another service of `node` waits until `service` has ended.
+/// Whether another service of `node` waits for `service` to complete.
 fn ends(node: &topology::Node, service: &topology::Service) -> bool {
     node.services.iter().any(|other| {
         let list = other.get("depends_on").and_then(Value::as_map);
@@ -96,7 +96,7 @@ fn join(
     })
 }
 
-/// Its image. Of a fake the name alone: which topogen draws is nothing to a picture.
+/// The image of a service. For a fake it is the name without the version, which does not matter in a picture.
 fn image(service: &topology::Service) -> String {
     match fake::is_fake(service) {
         true => fake::REPOSITORY.to_owned(),
@@ -104,7 +104,7 @@ fn image(service: &topology::Service) -> String {
     }
 }
 
-/// What is offered and exposed, each port once; what the engine would refuse is not for a picture to judge.
+/// The published and exposed ports, each once. Malformed ports are skipped, since a picture does not judge them.
 fn ports(service: &topology::Service) -> Vec<String> {
     let list = |key: &str| service.get(key).and_then(Value::as_list).unwrap_or_default();
     let published = list("ports").iter().filter_map(|p| ports::read(p).ok());
@@ -134,7 +134,7 @@ fn ports(service: &topology::Service) -> Vec<String> {
     shown
 }
 
-/// `network_mode`, where another service is called by its name and not by its key.
+/// `network_mode`, in which another service has its name instead of its key.
 fn network_mode(node: &topology::Node, service: &topology::Service) -> Option<String> {
     let mode = service.get("network_mode").and_then(Value::scalar)?;
     let other = mode.strip_prefix("service:");

@@ -1,4 +1,4 @@
-//! What the topology promises, with what was found on the engine in the place of each part of it.
+//! The model that is verified: the topology, with the observed resource for each of its parts.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use crate::name::{ContainerName, RoleName};
 use crate::topology::{self, Node, Service, Topology};
 use crate::value::Value;
 
-/// Which containers of an engine have to do with a topology.
+/// Which containers of an engine concern a topology.
 #[derive(Debug)]
 pub struct Concern {
     cluster: String,
@@ -23,7 +23,7 @@ pub struct Concern {
 }
 
 impl Concern {
-    /// What has to do with `topology`.
+    /// What concerns `topology`.
     #[must_use]
     pub fn of(topology: &Topology) -> Self {
         let own = topology.nodes.iter().flat_map(|n| &n.networks);
@@ -37,8 +37,8 @@ impl Concern {
         }
     }
 
-    /// Whether `container` has: it is of the cluster, of one of its projects, on one of its networks, or has a name that
-    /// one of its containers is to have.
+    /// Whether `container` is of the cluster or one of its projects, on one of its networks, or has the name of one of
+    /// its containers.
     #[must_use]
     pub fn has(&self, container: &ObservedContainer) -> bool {
         !container.is_helper()
@@ -49,91 +49,91 @@ impl Concern {
     }
 }
 
-/// A topology and what was found of it.
+/// A topology and what was observed of it.
 #[derive(Debug)]
-pub struct Picture<'a> {
-    /// What was found.
+pub struct Model<'a> {
+    /// The observed containers and networks.
     pub found: &'a Inspected,
-    /// The cluster's name.
+    /// The name of the cluster.
     pub cluster: &'a str,
-    /// Its networks: the one of all, other shared ones, then each node's.
+    /// The networks: the cluster's own, other shared ones, then those of each node.
     pub nets: Vec<Net<'a>>,
-    /// Its containers, node by node.
+    /// The desired containers, node by node.
     pub members: Vec<Member<'a>>,
-    /// Its nodes.
+    /// The nodes of the topology.
     pub nodes: &'a [Node],
-    /// Its roles, those without a node too.
+    /// The roles of the topology, including those without nodes.
     pub roles: &'a [RoleName],
-    /// Containers of the cluster or of its projects that nothing in the topology accounts for.
+    /// Observed containers of the cluster or its projects that are not in the topology, by index.
     pub strays: Vec<usize>,
-    /// Containers of others on its networks.
+    /// Observed containers of others on its networks, by index.
     pub guests: Vec<usize>,
-    /// The options by which a command means this topology, as `--name lab --slaves 3`; may be empty.
+    /// The options that select this topology on the command line: `--name lab --slaves 3`; may be empty.
     pub flags: String,
-    /// By name of a container, what has changed since it was made.
+    /// What has changed since a container was created, by container name.
     pub changed: HashMap<String, String>,
-    /// By network of the engine, by name: the containers that answer to it there, and their addresses.
+    /// By network ID, then by name: the containers with that name on it, and their addresses.
     owners: HashMap<&'a str, HashMap<&'a str, Vec<Owner>>>,
 }
 
-/// A container that answers to a name, and its address.
+/// The index of a container that has a name, and its address.
 pub type Owner = (usize, Ipv4Addr);
 
-/// A network, and what was found of it.
+/// A network, desired and observed.
 #[derive(Debug)]
 pub struct Net<'a> {
-    /// The network.
+    /// The network in the topology.
     pub network: &'a topology::Network,
-    /// The node whose own it is.
+    /// The index of the node that owns it; `None` if nodes share it.
     pub node: Option<usize>,
-    /// The subnets that the blueprint wrote; with none, the topology's own choice counts.
+    /// The subnets written in the blueprint; if there are none, the topology's choice counts.
     pub written: Vec<Ipv4Net>,
-    /// The containers that are to be on it: the member, and which of its joints.
+    /// The containers that should be on it: the member, and the index of its joint.
     pub members: Vec<(usize, usize)>,
-    /// What was found in its place.
+    /// The index of the observed network; `None` if it is missing.
     pub found: Option<usize>,
-    /// Others of its name.
+    /// The indices of other observed networks of that name.
     pub twins: Vec<usize>,
 }
 
-/// A container, and what was found of it.
+/// A container, desired and observed.
 #[derive(Debug)]
 pub struct Member<'a> {
-    /// Its node.
+    /// The index of its node.
     pub node: usize,
-    /// Its service.
+    /// The service that it is an instance of.
     pub service: &'a Service,
-    /// Which of the service's containers it is, from 1.
+    /// The number among the containers of its service, from 1.
     pub number: u32,
-    /// What it is to be called.
+    /// The desired name in the engine.
     pub name: ContainerName,
-    /// The networks it is to be on.
+    /// The networks it should be on.
     pub joints: Vec<Joint<'a>>,
-    /// TCP ports that it exposes or publishes, and which container listens there: another one where that shares its
-    /// network.
+    /// The TCP ports that it exposes or publishes, each with the member that listens there, which differs if that one
+    /// shares its network.
     pub ports: Vec<(u16, usize)>,
-    /// Names that it alone knows by a link, and whom they lead to.
+    /// Names that only it resolves, by its links, and the members that they resolve to.
     pub links: Vec<(String, Vec<usize>)>,
-    /// What was found in its place.
+    /// The index of the observed container; `None` if it is missing.
     pub found: Option<usize>,
-    /// Other containers of the same service.
+    /// The indices of other observed containers of its service.
     pub others: Vec<usize>,
 }
 
-/// A container's being on a network.
+/// The membership of a container in a network.
 #[derive(Debug)]
 pub struct Joint<'a> {
-    /// The network: its place in [`Picture::nets`].
+    /// The index of the network in `nets`.
     pub net: usize,
-    /// What the topology says of it.
+    /// The attachment in the topology.
     pub attachment: &'a topology::Attachment,
 }
 
-impl<'a> Picture<'a> {
-    /// Find every part of `topology` in what was `found`.
+impl<'a> Model<'a> {
+    /// Matches every part of `topology` with what was `found`.
     #[must_use]
     pub fn new(topology: &'a Topology, found: &'a Inspected) -> Self {
-        let mut picture = Self {
+        let mut model = Self {
             found,
             cluster: topology.cluster.as_str(),
             nets: nets(topology),
@@ -146,20 +146,20 @@ impl<'a> Picture<'a> {
             changed: HashMap::new(),
             owners: HashMap::new(),
         };
-        picture.add_members(topology);
-        picture.find_members();
-        picture.find_nets();
+        model.add_members(topology);
+        model.find_members();
+        model.find_nets();
         for (at, container) in found.containers.iter().enumerate() {
             for endpoint in &container.endpoints {
-                // What has no address has no names either: it does not run.
+                // A container without an address does not run, and has no names.
                 let Some(address) = endpoint.address else { continue };
-                let names = picture.owners.entry(&endpoint.network_id).or_default();
+                let names = model.owners.entry(&endpoint.network_id).or_default();
                 for name in &endpoint.names {
                     names.entry(name).or_default().push((at, address));
                 }
             }
         }
-        picture
+        model
     }
 
     fn add_members(&mut self, topology: &'a Topology) {
@@ -200,7 +200,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// What services of the node whose members begin at `first` say of each other.
+    /// Relates the services of the node whose members begin at `first`: ports of shared networks, and links.
     fn relate(&mut self, first: usize) {
         let mut keys: HashMap<&str, Vec<usize>> = HashMap::new();
         for at in first..self.members.len() {
@@ -226,7 +226,8 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// Containers by topogen's labels, else by Compose's: those that Compose made of rendered files carry none of ours.
+    /// Matches containers by topogen's labels, or by Compose's: containers that Compose created from rendered files
+    /// have none of ours.
     fn find_members(&mut self) {
         let mut by_node: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
         let mut by_project: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
@@ -234,7 +235,7 @@ impl<'a> Picture<'a> {
             let node = &self.nodes[member.node];
             let (name, key) = (member.service.name.as_str(), member.service.key.as_str());
             by_node.entry((node.name.as_str(), name)).or_default().push(at);
-            // By its plain name too: the files that a blueprint was made of may have been brought up themselves.
+            // The plain name counts too, because the user's own Compose files may have been brought up.
             let names = [name, key];
             for name in &names[usize::from(name == key)..] {
                 by_project.entry((node.project.as_str(), *name)).or_default().push(at);
@@ -243,7 +244,7 @@ impl<'a> Picture<'a> {
         let projects: HashSet<&str> = self.nodes.iter().map(|n| n.project.as_str()).collect();
         let mut order: Vec<usize> = (0..self.found.containers.len()).collect();
         let mut left = Vec::new();
-        // Of several, one that runs counts, and of those the first.
+        // Of several, the first that runs is preferred.
         order.sort_by_cached_key(|at| {
             let container = &self.found.containers[*at];
             (!container.runs(), container.number(), *at)
@@ -272,7 +273,7 @@ impl<'a> Picture<'a> {
                 None => left.push((at, members)),
             }
         }
-        // Compose leaves gaps in their numbers.
+        // Compose leaves gaps in the numbers of replicas.
         for (at, members) in left {
             match members.iter().find(|m| self.members[**m].found.is_none()) {
                 Some(member) => self.members[*member].found = Some(at),
@@ -283,7 +284,7 @@ impl<'a> Picture<'a> {
         self.strays.sort_unstable();
     }
 
-    /// Networks by name; of several of one name, that of the cluster, and of those the one with most of its containers.
+    /// Matches networks by name. Of several, one of the cluster is preferred, then the one with most of its containers.
     fn find_nets(&mut self) {
         for net in &mut self.nets {
             let name = net.network.name.as_str();
@@ -303,37 +304,37 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The entries of an ARP table that asking everybody about everybody takes.
+    /// The ARP entries needed for all containers to check all others.
     #[must_use]
     pub fn pairs(&self) -> u64 {
         pairs(self.nets.iter().map(|net| net.members.len()))
     }
 
-    /// A member's container.
+    /// The observed container of a member.
     #[must_use]
     pub fn container(&self, member: usize) -> Option<&'a ObservedContainer> {
         self.members[member].found.map(|at| &self.found.containers[at])
     }
 
-    /// Whether `name` is that of a member's host.
+    /// Whether `name` is the host name of a member.
     #[must_use]
     pub fn is_hostname(&self, member: usize, name: &str) -> bool {
         self.container(member).is_some_and(|c| c.is_hostname(name))
     }
 
-    /// The engine's id of a network.
+    /// The engine's ID of a network.
     #[must_use]
     pub fn net_id(&self, net: usize) -> Option<&'a str> {
         self.nets[net].found.map(|at| self.found.networks[at].id.as_str())
     }
 
-    /// The address of a member on one of the networks it is to be on; none unless it runs and is there.
+    /// The address of a member on one of its networks; `None` if it does not run or is not on it.
     #[must_use]
     pub fn address(&self, member: usize, net: usize) -> Option<Ipv4Addr> {
         self.container(member)?.endpoint(self.net_id(net)?)?.address
     }
 
-    /// Who answers to `name` on the network of this id.
+    /// The containers that have `name` on the network with this ID.
     #[must_use]
     pub fn owners(&self, network_id: &str, name: &str) -> &[Owner] {
         let names = self.owners.get(network_id).and_then(|names| names.get(name));
@@ -347,7 +348,7 @@ impl<'a> Picture<'a> {
         self.found.containers.iter().position(has)
     }
 
-    /// The member whose container is that.
+    /// The member that this observed container is.
     #[must_use]
     pub fn member_of(&self, container: usize) -> Option<usize> {
         self.members.iter().position(|m| m.found == Some(container))
@@ -359,7 +360,7 @@ impl<'a> Picture<'a> {
         self.nodes[self.members[member].node].name.as_str()
     }
 
-    /// A member inside its node: its service, of several containers with a number.
+    /// The name of a member inside its node: its service, with a number if there are several containers.
     #[must_use]
     pub fn label(&self, member: usize) -> String {
         let Member { service, number, .. } = &self.members[member];
@@ -369,13 +370,13 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// `slave3/service_out`.
+    /// The name of a member in messages: `slave3/service_out`.
     #[must_use]
     pub fn title(&self, member: usize) -> String {
         format!("{}/{}", self.node(member), self.label(member))
     }
 
-    /// `slave3/service_out` of one of its own, else its name.
+    /// `slave3/service_out` for a member, otherwise the container's name.
     #[must_use]
     pub fn title_of(&self, container: usize) -> String {
         match self.member_of(container) {
@@ -384,7 +385,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// Every name that a member is to have on the network of one of its joints, in lower case.
+    /// Every name that a member should have on the network of a joint, in lower case.
     pub fn names(&self, member: usize, joint: usize) -> impl Iterator<Item = String> + use<'_> {
         let aliases = self.members[member].joints[joint].attachment.aliases.iter();
         let aliases = aliases.map(|a| a.as_str().to_lowercase());
