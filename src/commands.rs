@@ -30,7 +30,7 @@ use crate::terminal::interrupt::Stop;
 
 /// What a command may use beside its arguments.
 pub(crate) struct Session {
-    /// Where people and programs are told things.
+    /// Where output and progress are shown.
     pub(crate) terminal: Terminal,
     /// Turns true when the command is to begin nothing more.
     pub(crate) stop: Stop,

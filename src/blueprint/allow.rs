@@ -14,7 +14,7 @@ pub enum Lint {
     FullNetwork,
     /// A `hostname` is a name on a shared network, where another container has it.
     Hostname,
-    /// A service is told to ask for a name that does not resolve from where it is.
+    /// A service is configured with a name that does not resolve from where it is.
     Unanswered,
     /// A file is mounted from this machine that is not there.
     MissingFile,

@@ -16,7 +16,7 @@ use super::fault::{Fault, reason};
 
 /// Between two looks at a command whose output has ended and that has not.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often a terminal's size is told to a command that is about to start.
+/// How often to send the terminal's size to a command that is about to start.
 const TRIES: u32 = 50;
 
 /// What to run, and as whom.

@@ -50,7 +50,7 @@ pub enum Fault {
     /// The engine refused or failed for another reason, at once or in the middle of a stream.
     #[error("{0}")]
     Refused(String),
-    /// There was no answer: the engine is gone, or the way to it is.
+    /// There was no answer: the engine, or the connection to it, was lost.
     #[error("{1}")]
     Lost(Loss, String),
     /// There was an answer, and it is not one of an engine.

@@ -1,4 +1,4 @@
-//! T003: a service is told to ask for a name that leads nowhere from where it is.
+//! T003: a service is configured with a name that does not resolve from where it is.
 //!
 //! Legal to write, since nobody knows what a service does with its texts, and the mistake that costs the most time: all runs,
 //! and one asks for ever.
@@ -22,7 +22,7 @@ const OTHER_WAYS: &[&str] = &["extra_hosts", "external_links", "links", "network
 /// How many nodes of a role are read from its first on, beside its last: the others say the same.
 const READ: usize = 2;
 
-/// A text that a service is told.
+/// A text of a service that may name a host.
 struct Told {
     /// Where it stands in the service: `environment.MASTER`, `configs`.
     path: String,
@@ -240,7 +240,7 @@ fn answers(service: &Service, name: &str, on: impl Fn(&Attachment) -> bool) -> b
     service.replicas > 0 && service.attachments.iter().any(|a| is_called(a) && on(a))
 }
 
-/// All that `service` is told.
+/// All texts of `service` that may name a host.
 fn texts(node: &Node, service: &Service) -> Vec<Told> {
     let mut texts = Vec::new();
     let mut say = |path: String, text: String| texts.push(Told { path, text });

@@ -12,93 +12,94 @@ use crate::cluster::VolumeSpec;
 use crate::compose::Condition;
 use crate::name::{ContainerName, NetworkName};
 
-/// What to do.
+/// What an operation does.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Give the engine the fake image.
+    /// Load the fake image into the engine.
     LoadImage,
-    /// Fetch an image from its registry.
+    /// Pull an image from its registry.
     PullImage {
-        /// Its platform, as `linux/arm64`; `None`: the engine's own.
+        /// The platform of the image: `linux/arm64`; `None` for the engine's own.
         platform: Option<String>,
     },
-    /// Make a network.
+    /// Create a network.
     CreateNetwork(Arc<NetworkSpec>),
-    /// Make a volume.
+    /// Create a named volume.
     CreateVolume(Arc<VolumeSpec>),
-    /// Make a container and join it to all its networks.
+    /// Create a container and connect it to all of its networks.
     CreateContainer(Arc<ContainerSpec>),
-    /// Take a container off one of its networks.
+    /// Disconnect a container from a network.
     Disconnect {
-        /// The engine's id of the container.
+        /// The engine's ID of the container.
         id: String,
-        /// The network's name.
+        /// The name of the network.
         network: NetworkName,
     },
-    /// Join a container that is there to one of its networks.
+    /// Connect an existing container to one of its networks.
     Connect {
-        /// The container to be.
+        /// The desired container.
         container: Arc<ContainerSpec>,
-        /// Which of its endpoints.
+        /// The index of the endpoint in its specification.
         endpoint: usize,
     },
-    /// Put its configs into a container and start it.
+    /// Copy its configs into a container and start it.
     Start(Arc<ContainerSpec>),
     /// Start a container that has run before.
     StartAgain {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
     },
-    /// Freeze a container.
+    /// Pause a running container.
     Pause {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
     },
-    /// Let a frozen container go on.
+    /// Resume a paused container.
     Unpause,
-    /// Wait until all of these are as they should be.
+    /// Wait until all of these containers meet a condition.
     Await {
-        /// Their names.
+        /// The names of the containers.
         containers: Vec<ContainerName>,
-        /// As they should be.
+        /// The condition to wait for.
         condition: Condition,
     },
-    /// Nothing can be done, and why: it stands in the plan so that what depends on it is left out and it is told of.
+    /// Nothing can be done, because of a conflict. It is in the plan so that dependent operations are left out and the
+    /// user is told.
     Blocked(Conflict),
-    /// Stop a container.
+    /// Stop a running container.
     Stop {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
-        /// Seconds that it is given; its own grace period where `None`.
+        /// The timeout in seconds before it is killed; `None` for the container's own.
         grace: Option<u32>,
     },
-    /// Stop a container, if it runs, and start it.
+    /// Stop a container if it runs, and start it.
     Restart {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
-        /// Seconds that it is given; its own grace period where `None`.
+        /// The timeout in seconds before it is killed; `None` for the container's own.
         grace: Option<u32>,
     },
     /// Send a signal to a container.
     Kill {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
-        /// The signal, `SIGKILL`.
+        /// The name of the signal: `SIGKILL`.
         signal: String,
     },
-    /// Remove a container that has stopped.
+    /// Remove a stopped container.
     RemoveContainer {
-        /// The engine's id.
+        /// The engine's ID of the container.
         id: String,
-        /// Whether its anonymous volumes go with it; its successor takes them over where not.
+        /// Whether its anonymous volumes are removed too; otherwise its successor takes them over.
         volumes: bool,
     },
     /// Remove a network.
     RemoveNetwork {
-        /// The engine's id.
+        /// The engine's ID of the network.
         id: String,
     },
-    /// Remove a volume and what is in it.
+    /// Remove a volume and its content.
     RemoveVolume,
 }
 

@@ -188,7 +188,7 @@ impl Transport {
             io::Error::new(io::ErrorKind::TimedOut, text)
         })??;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with its sender, or with its answer; what goes wrong is told there.
+        // It ends with its sender or its response, which also reports errors.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }

@@ -221,7 +221,7 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Uli
         let (soft, hard) = match value {
             Value::Map(map) => {
                 faults.only(map, at, &["soft", "hard"]);
-                // One that is misspelt is told already.
+                // A misspelt one is reported already.
                 let is_known = |key: &Arc<str>| matches!(&**key, "soft" | "hard") || key.starts_with("x-");
                 let both = map.contains_key("soft") && map.contains_key("hard");
                 if !both && map.keys().all(is_known) {

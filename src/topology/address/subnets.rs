@@ -11,7 +11,7 @@ pub fn overlap(a: &Ipv4Net, b: &Ipv4Net) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
 }
 
-/// Subnets to be told from others. Two subnets lie apart or one in the other, so that neither is looked for among all.
+/// A set of subnets, to find overlaps. Two subnets lie apart or one in the other, so that neither is looked for among all.
 #[derive(Debug, Clone, Default)]
 pub struct Subnets(BTreeSet<Ipv4Net>);
 
