@@ -221,6 +221,8 @@ fn network_event(action: String, attributes: &mut HashMap<String, String>) -> Ne
 pub enum Topic<'a> {
     /// Those of the cluster's containers.
     ContainersOf(&'a ClusterName),
+    /// The signals that the cluster's containers are sent, and their ends.
+    SignalsOf(&'a ClusterName),
     /// Those of all containers and networks.
     ContainersAndNetworks,
     /// All, also those of images and volumes, which are no [`Change`]s.
@@ -241,11 +243,13 @@ struct Request {
 impl Request {
     fn new(topic: Topic<'_>, since: SystemTime) -> Self {
         let types = |types: &[&str]| ("type", types.iter().map(|t| (*t).to_owned()).collect());
+        let of = |cluster: &ClusterName| ("label", vec![format!("{}={cluster}", label::CLUSTER)]);
         let filters = match topic {
-            Topic::ContainersOf(cluster) => HashMap::from([
-                types(&["container"]),
-                ("label", vec![format!("{}={cluster}", label::CLUSTER)]),
-            ]),
+            Topic::ContainersOf(cluster) => HashMap::from([types(&["container"]), of(cluster)]),
+            Topic::SignalsOf(cluster) => {
+                let events = ("event", vec!["kill".to_owned(), "die".to_owned()]);
+                HashMap::from([types(&["container"]), of(cluster), events])
+            }
             Topic::ContainersAndNetworks => HashMap::from([types(&["container", "network"])]),
             Topic::Everything => HashMap::new(),
         };

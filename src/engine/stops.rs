@@ -40,7 +40,7 @@ impl SignalHistory {
     pub async fn read(engine: &Engine, cluster: &ClusterName, window: Duration) -> Self {
         let now = SystemTime::now();
         let since = now.checked_sub(window).unwrap_or(now);
-        let past = Past::between(engine, Topic::ContainersOf(cluster), since, now).await;
+        let past = Past::between(engine, Topic::SignalsOf(cluster), since, now).await;
         let mut history = Self::default();
         for change in past.changes {
             let Change::Container(change) = change else { continue };
