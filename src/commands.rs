@@ -39,7 +39,7 @@ pub(crate) struct Session {
 impl Session {
     /// Ends when the command is asked to end. From this call on, interrupts are for whoever waits for it.
     pub(crate) fn asked_to_end(&self) -> impl Future<Output = ()> {
-        self.terminal.working();
+        self.terminal.take_interrupts();
         let mut stop = self.stop.clone();
         async move {
             // The sender lives as long as the process does.
@@ -48,7 +48,7 @@ impl Session {
     }
 }
 
-/// Carry out `command`.
+/// Carries out `command`, and returns why it could not be.
 pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args, session),

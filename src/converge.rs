@@ -3,9 +3,9 @@
 //! `up`, `down` and the node verbs are the same four steps with another plan. Whoever calls is told how it goes by a
 //! [`Reporter`], may stop it by a [`Control`], and gets a [`Summary`] or an error. Nothing is printed here.
 //!
-//! Why to look again is told in [`drift`].
+//! Why to look again is told in `converge/disturbance.rs`.
 
-mod drift;
+mod disturbance;
 mod outcome;
 
 use std::collections::{BTreeSet, HashSet};
@@ -21,7 +21,7 @@ use crate::engine::apply::{self, ApplyContext, FakeError, SharedObservation, app
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::stops::{SignalHistory, wait_for_stops};
-use crate::engine::{drift as engine_drift, observe};
+use crate::engine::{self, observe};
 use crate::error::Error;
 use crate::fake;
 use crate::name::ClusterName;
@@ -89,7 +89,7 @@ impl From<Error> for ConvergeError {
     }
 }
 
-/// What was done.
+/// What was done to bring a cluster to what is desired.
 #[derive(Debug, Default)]
 pub struct Summary {
     /// All operations that were carried out, over all rounds.
@@ -147,7 +147,7 @@ pub async fn plan_up(
     options: Options,
     reporter: &dyn Reporter,
 ) -> Result<Plan, ConvergeError> {
-    let window = drift::window(desired);
+    let window = disturbance::window(desired);
     let (observed, fake_ready) = look(engine, desired, window, reporter).await?;
     plan(desired, &observed, fake_ready, blueprint, options, false)
 }
@@ -167,7 +167,7 @@ pub async fn up(
     let started = Instant::now();
     let worker = Worker::new(engine, &desired.cluster, desired.layout, control, reporter);
     refresh_images(&worker, desired).await?;
-    let window = drift::window(desired);
+    let window = disturbance::window(desired);
     let mut summary = Summary::default();
     for round in 1.. {
         let begun = SystemTime::now();
@@ -184,13 +184,13 @@ pub async fn up(
         if worker.carry_out(&plan, round < ROUNDS).await? == Carried::Vanished {
             continue;
         }
-        let undisturbed = engine_drift::is_ruled_out(&plan, &desired.cluster, engine, begun).await;
+        let undisturbed = engine::disturbance::is_ruled_out(&plan, &desired.cluster, engine, begun).await;
         if !undisturbed {
             let now = look_again(engine, &desired.cluster).await?;
-            drift::still_up(&plan, &now.containers)?;
-            let ended = drift::ended_unasked(&plan, desired, &observed, &now);
-            let again = drift::came_unasked(desired, &observed, &now)
-                || drift::were_stopped(&ended, engine, &desired.cluster, window + started.elapsed()).await;
+            disturbance::still_up(&plan, &now.containers)?;
+            let ended = disturbance::ended_unasked(&plan, desired, &observed, &now);
+            let again = disturbance::came_unasked(desired, &observed, &now)
+                || disturbance::were_stopped(&ended, engine, &desired.cluster, window + started.elapsed()).await;
             if again && round < ROUNDS {
                 summary.operations.extend(plan.operations);
                 continue;

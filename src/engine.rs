@@ -3,7 +3,7 @@
 pub mod apply;
 pub mod changes;
 pub mod connect;
-pub mod drift;
+pub mod disturbance;
 pub mod exec;
 pub mod fault;
 pub mod inspect;

@@ -1,9 +1,11 @@
 //! topogen expands one blueprint of roles into one Compose project per node, and brings them all up and down.
 //!
 //! ```text
-//! text ──parse──▶ Blueprint ──expand──▶ Topology ──▶ compose files                                  (render)
-//!                                          │
-//!                  engine ──observe──▶ Observed ──reconcile──▶ Plan ──apply──▶ engine             (up, down)
+//! text ──parse──▶ Blueprint ──expand──▶ Topology ──▶ compose files, pictures                        (render, graph)
+//!                                          │ translate
+//!                                          ▼
+//!        engine ──observe──▶ Observed, Desired ──reconcile──▶ Plan ──Schedule──▶ apply              (up, down, verbs)
+//!                                          └──▶ expected names and paths ──probe──▶ Report          (verify)
 //! ```
 //!
 //! - [`yaml`] and [`blueprint`] read what the user wrote, with the place of everything, and collect every
@@ -11,14 +13,16 @@
 //! - [`topology::expand`] makes every node, network, service and name of it, and holds what it promises about them.
 //! - [`lint`] says what of it is right and may yet not do what was meant.
 //! - [`render`] writes a node as a Compose file and puts files where they go.
-//! - [`engine::translate`] puts a topology in the engine's words, [`engine::observe`] looks at what is there,
-//!   [`plan::reconcile`] finds what is to be done, [`engine::apply`] does it.
+//! - [`cluster`] has the words for what is desired and what is observed. [`engine::translate`] and [`engine::observe`] speak
+//!   them.
+//! - [`plan::reconcile`] decides what is done about the difference, [`plan::schedule`] in which order, [`engine::apply`] does
+//!   it, and [`converge`] does all three, and looks again.
 //! - [`graph`] draws a topology, and how it stands on the engine.
-//! - [`verify`] proves from inside every container that what runs is what was described.
+//! - [`verify`] proves from inside every container, by a [`probe`], that what runs is what was described.
 //! - [`fake`] stands in for images that one does not have.
 //!
-//! All that lies left of the files and between `observe` and `apply` is pure. There is no state file: what runs is
-//! what the engine's labels say.
+//! Everything between the ends is pure: no async, no file, no socket, no clock. There is no state file: what runs is what the
+//! engine's labels say.
 
 mod atomic;
 pub mod blueprint;

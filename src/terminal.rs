@@ -49,8 +49,8 @@ enum Stage {
     Before,
     /// Work is in hand, and whoever does it is told of interrupts.
     Working,
-    /// The work is done, or none was begun that an interrupt could be told of.
-    After,
+    /// Nobody takes interrupts: one ends the command without a word.
+    Idle,
 }
 
 /// How progress is shown.
@@ -89,7 +89,7 @@ impl Terminal {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
             face: Face::Plain(None),
-            stage: Stage::After,
+            stage: Stage::Idle,
             begun: Instant::now(),
         })))
     }
@@ -120,7 +120,7 @@ impl Terminal {
     }
 
     /// Whoever works without a plan takes interrupts from now on.
-    pub(crate) fn working(&self) {
+    pub(crate) fn take_interrupts(&self) {
         self.lock().stage = Stage::Working;
     }
 
@@ -241,7 +241,7 @@ impl Reporter for Terminal {
         let inner = &mut *self.lock();
         // An interrupt is nobody's any more, as before the plan.
         if inner.stage == Stage::Working {
-            inner.stage = Stage::After;
+            inner.stage = Stage::Idle;
         }
         if let Face::Live(screen) = &mut inner.face {
             screen.state = State::doing("looking at what came of it");
@@ -277,7 +277,7 @@ impl Lines {
 impl Inner {
     fn end(&mut self) {
         if self.stage == Stage::Working {
-            self.stage = Stage::After;
+            self.stage = Stage::Idle;
         }
         if let Face::Live(screen) = &mut self.face {
             screen.clear();

@@ -77,6 +77,34 @@ pub fn xml(text: &str) -> String {
     escaped
 }
 
+/// An error and what caused it, the innermost cause last.
+pub(crate) fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn std::error::Error + 'static)| {
+        let error = *error;
+        // What an error of the system wraps is not called its source.
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// The innermost cause, which is the one that says something; of an error of the system, without its number: `no such file
+/// or directory`.
+pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let innermost = causes(error).last().unwrap_or(error);
+    let text = innermost.to_string();
+    if !innermost.is::<std::io::Error>() {
+        return text;
+    }
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(characters).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

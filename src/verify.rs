@@ -5,7 +5,7 @@
 //!           ├─▶ Model ──expect──▶ questions ──probe (in every container)──▶ answers ─┐
 //! Found ────┘      └──shape──▶ differences ──────────────────────────────────────────────┴─explain─▶ Report
 //! ```
-//! Everything except [`probe`] is pure: what was observed on the engine and what containers answered is data.
+//! Everything except [`probe`](crate::probe) is pure: what was observed on the engine and what containers answered is data.
 
 pub mod compare;
 pub mod expect;

@@ -7,34 +7,42 @@ use crate::yaml::{Node, Yaml};
 /// The key of what a blueprint says to topogen alone.
 pub(super) const KEY: &str = "x-topogen";
 
-/// A rule that looks for what is right to write and may yet not do what was meant; `lint` has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lint {
+/// The lints, each with its code: what stands here is all there are, so that none can be left out of [`Lint::ALL`].
+macro_rules! lints {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
+        /// A rule that looks for what is right to write and may yet not do what was meant; `lint` has them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Lint {
+            $($(#[$doc])* $name),*
+        }
+
+        impl Lint {
+            /// All of them, in the order of their codes.
+            pub const ALL: [Self; [$($code),*].len()] = [$(Self::$name),*];
+
+            /// Its code, which never comes to mean another rule.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code),*
+                }
+            }
+        }
+    };
+}
+
+lints! {
     /// More containers join the shared network than it has room for.
-    FullNetwork,
+    FullNetwork = "T001",
     /// A `hostname` is a name on a shared network, where another container has it.
-    Hostname,
+    Hostname = "T002",
     /// A service is configured with a name that does not resolve from where it is.
-    Unanswered,
+    Unanswered = "T003",
     /// A file is mounted from this machine that is not there.
-    MissingFile,
+    MissingFile = "T004",
 }
 
 impl Lint {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Self; 4] = [Self::FullNetwork, Self::Hostname, Self::Unanswered, Self::MissingFile];
-
-    /// Its code, which never comes to mean another rule.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::FullNetwork => "T001",
-            Self::Hostname => "T002",
-            Self::Unanswered => "T003",
-            Self::MissingFile => "T004",
-        }
-    }
-
     /// Whether what it finds is a single role's, which may allow it for itself.
     #[must_use]
     pub fn is_of_a_role(self) -> bool {

@@ -27,7 +27,7 @@ pub struct Mount {
 pub enum MountSource {
     /// A path of the engine's host.
     Bind(Bind),
-    /// A named volume.
+    /// A volume with a name, which outlives the container.
     Volume {
         /// Its name in the engine.
         name: String,
@@ -59,7 +59,7 @@ pub enum MountSource {
 /// A path of the engine's host that a container mounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bind {
-    /// The path, absolute.
+    /// The absolute path on the engine's host.
     pub path: String,
     /// Whether a directory is made there where there is nothing.
     pub create: bool,

@@ -82,7 +82,7 @@ impl Observed {
 /// An image on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedImage {
-    /// The ID, `sha256:…`.
+    /// The ID of its configuration, `sha256:…`.
     pub id: String,
     /// The names with a tag.
     pub tags: Vec<String>,
@@ -122,7 +122,7 @@ pub struct Room {
 pub struct HostPort {
     /// The address; unspecified for all addresses.
     pub address: IpAddr,
-    /// The port number.
+    /// The port number, from 1 to 65535.
     pub port: u16,
     /// Whether the protocol is UDP; otherwise TCP.
     pub udp: bool,
@@ -462,7 +462,7 @@ impl State {
 /// A network on the engine, of the cluster or not (`GET /networks`).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ObservedNetwork {
-    /// The engine's ID.
+    /// The engine's ID, 64 hexadecimal digits.
     pub id: String,
     /// The name, which need not be unique.
     pub name: String,
@@ -474,7 +474,7 @@ pub struct ObservedNetwork {
     pub routed: bool,
     /// All labels of the network.
     pub labels: BTreeMap<String, String>,
-    /// The IPv4 subnets.
+    /// The IPv4 subnets; none where the driver gives no addresses.
     pub subnets: Vec<Ipv4Net>,
 }
 

@@ -27,7 +27,7 @@ use crate::text::decimal;
 pub enum Change {
     /// To a container, or by it.
     Container(ContainerChange),
-    /// To a network.
+    /// To a network, by whomever.
     Network(NetworkChange),
 }
 
@@ -36,7 +36,7 @@ pub enum Change {
 pub struct ContainerChange {
     /// When, by the engine's clock.
     pub at: SystemTime,
-    /// The container's id.
+    /// The container's id, 64 hexadecimal digits.
     pub id: String,
     /// The container's name, after a rename the new one.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct ContainerChange {
 pub struct NetworkChange {
     /// When, by the engine's clock.
     pub at: SystemTime,
-    /// The network's id.
+    /// The network's id, 64 hexadecimal digits.
     pub id: String,
     /// The network's name, which others may bear too.
     pub name: String,

@@ -3,6 +3,7 @@
 //! [`choose`] finds which engine is meant, as `docker` does; [`host`] parses its address. Both are pure.
 
 pub mod choose;
+mod error;
 pub mod host;
 mod ssh;
 mod tls;
@@ -23,6 +24,7 @@ use host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
 use transport::{Dial, Stream, Transport};
 
+pub use error::ConnectError;
 pub(super) use transport::head_of;
 pub use unanswered::no_answer;
 
@@ -38,16 +40,6 @@ pub struct Engine {
     pub host: Host,
     /// The API version in use, major and minor.
     pub api: (usize, usize),
-}
-
-/// No engine responded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnectError {
-    /// What was tried, where the address came from, and what the error was.
-    pub message: String,
-    /// The ways out.
-    pub hints: Vec<String>,
 }
 
 impl Engine {

@@ -12,7 +12,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 
 use super::connect::Engine;
-use super::fault::{Fault, reason};
+use super::fault::Fault;
+use crate::text::reason;
 
 /// Between two looks at a command whose output has ended and that has not.
 const PAUSE: Duration = Duration::from_millis(20);

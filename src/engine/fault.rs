@@ -11,8 +11,8 @@ use bollard::errors::Error;
 
 use super::connect::TIMEOUT;
 
+use crate::text::reason;
 pub use loss::Loss;
-pub(super) use loss::reason;
 
 /// Why the engine did not do what it was asked. Each variant holds the words for people, the engine's own where it has any.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,10 +18,10 @@ use crate::signal;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The time that the engine gives a container to exit where the container has no stop timeout of its own.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// The time that the engine may take to kill a container that has not exited within its stop timeout.
-const KILLING: Duration = Duration::from_secs(2);
+pub(crate) const KILLING: Duration = Duration::from_secs(2);
 
 /// The signals that containers were sent, as far as the engine remembers: its last few hundred events.
 #[derive(Debug, Default)]

@@ -14,12 +14,13 @@ use super::model::Look;
 use super::panel::Scene;
 pub use metrics::{Anchor, Metrics, Size, shortened};
 
-/// A rectangle: from `x` to before `x + w`, from `y` to before `y + h`.
+/// A rectangle in pixels of SVG, whose origin is the top left of the picture: from `x` to before `x + w`, from `y` to before
+/// `y + h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rect {
-    /// The left edge.
+    /// The left edge, in pixels from the left of the picture.
     pub x: i32,
-    /// The top edge.
+    /// The top edge, in pixels from the top of the picture.
     pub y: i32,
     /// The width, without the right edge.
     pub w: i32,
@@ -34,7 +35,7 @@ pub struct Text {
     pub rect: Rect,
     /// The characters, in one line.
     pub text: String,
-    /// The font size.
+    /// The font size, as a role that [`Metrics`] turns into pixels.
     pub size: Size,
     /// The point of the text that stays in place if the font is narrower.
     pub anchor: Anchor,
@@ -54,11 +55,11 @@ pub enum Hue {
 /// A network, drawn as a horizontal bar.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// The left end.
+    /// The left end, in pixels.
     pub x1: i32,
-    /// The right end.
+    /// The right end, in pixels.
     pub x2: i32,
-    /// The top edge.
+    /// The top edge, in pixels.
     pub y: i32,
     /// The network's name, and its note if it fits.
     pub labels: Vec<Text>,
@@ -73,7 +74,7 @@ pub struct Bar {
 /// A vertical line between an item and a network, or between two parts of a network.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// The horizontal position.
+    /// The horizontal position, in pixels.
     pub x: i32,
     /// The upper end: the bottom edge of what is above.
     pub y1: i32,
@@ -128,7 +129,7 @@ pub struct Frame {
     pub stacked: bool,
     /// Whether its rails are above it.
     pub lower: bool,
-    /// The items inside.
+    /// The items inside, in the order of the scene.
     pub cells: Vec<Cell>,
     /// The private networks inside.
     pub bars: Vec<Bar>,
@@ -139,13 +140,13 @@ pub struct Frame {
 /// The placed picture, ready to be written.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// The width of the whole picture.
+    /// The width of the whole picture, in pixels.
     pub width: i32,
-    /// The height of the whole picture.
+    /// The height of the whole picture, in pixels.
     pub height: i32,
     /// The title, and the summary below it.
     pub heading: Vec<Text>,
-    /// The shared networks.
+    /// The shared networks, the upper ones first.
     pub rails: Vec<Bar>,
     /// The lines that join parts of a shared network.
     pub trunks: Vec<Line>,
@@ -157,7 +158,7 @@ pub struct Picture {
     pub metrics: Metrics,
 }
 
-/// Lays out `scene`.
+/// Places everything of `scene`, by the sizes of `metrics`.
 #[must_use]
 pub fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     page::picture(scene, metrics)

@@ -9,7 +9,7 @@ use crate::text::quoted;
 use crate::topology::{Service, Topology};
 use crate::value::Value;
 
-/// Something outside of topogen's control is in the way. Nothing has been changed yet.
+/// Something outside of topogen's control is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// A network with the desired name belongs to somebody else.

@@ -32,7 +32,7 @@ pub enum Event<'a> {
         at: usize,
         /// The operation that failed.
         operation: &'a Operation,
-        /// The engine's message.
+        /// The engine's message, or topogen's own, in one line.
         reason: &'a str,
     },
     /// The command was interrupted: no further operation begins.

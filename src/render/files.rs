@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub struct File {
     /// Its path below the directory.
     pub path: String,
-    /// Its content.
+    /// Its whole content, written as it is.
     pub content: Arc<[u8]>,
     /// What may be done with it, as in chmod(1).
     pub mode: u32,

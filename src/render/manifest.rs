@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The manifest's name.
+/// The manifest's file name, in the output directory.
 pub(super) const MANIFEST: &str = ".topogen.json";
 /// The layout that is written and understood.
 const VERSION: u32 = 1;

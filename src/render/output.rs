@@ -24,15 +24,15 @@ pub enum OutputError {
     /// Something else is where a directory must be.
     #[error("`{path}` is {what}, not a directory")]
     NotADirectory {
-        /// Where.
+        /// The path, below the output directory as it was given.
         path: PathBuf,
-        /// What it is.
+        /// What it is instead: `a symbolic link`, `a file`.
         what: &'static str,
     },
     /// The manifest says what topogen does not write.
     #[error("`{path}`: {reason}")]
     Manifest {
-        /// Where it is.
+        /// The path of the manifest.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -42,7 +42,7 @@ pub enum OutputError {
     Io {
         /// What was to be done, such as `read`.
         action: &'static str,
-        /// To what.
+        /// The file or directory it was to be done to.
         path: PathBuf,
         /// Why that is not possible.
         source: io::Error,
@@ -78,7 +78,7 @@ pub(super) enum Found {
     Other(&'static str),
 }
 
-/// The output directory.
+/// The output directory. Below it no symbolic link is followed.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,

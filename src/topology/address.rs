@@ -1,6 +1,6 @@
 //! Where each network's subnet lies: settled by the names of its cluster, its role and itself, and by its node's index.
 //!
-//! The pool is cut into blocks of one size. Equal subnets of one role and network make a [`Series`], which fills blocks
+//! The pool is cut into blocks of one size. Equal subnets of one role and network make a `Series`, which fills blocks
 //! of its own one after the other. Which block comes next is a hash of the series' names and of how many it has, so that
 //! blocks lie scattered over the pool and two clusters seldom meet. The pool is a hash table with open addressing: where
 //! a block is held already, the series takes the next free one of a permutation of its own (double hashing).

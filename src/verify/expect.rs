@@ -72,7 +72,7 @@ pub struct Endpoint {
     pub net: usize,
     /// The address to connect to.
     pub address: Ipv4Addr,
-    /// The TCP port.
+    /// The TCP port, from 1 to 65535.
     pub port: u16,
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use topogen::cluster::{Desired, Observed};
 use topogen::engine::apply::{ApplyContext, SharedObservation, apply};
 use topogen::engine::connect::Engine;
-use topogen::engine::{drift, observe};
+use topogen::engine::{disturbance, observe};
 use topogen::plan::event::Event;
 use topogen::plan::reconcile::{self, Options};
 use topogen::plan::schedule::Outcome;
@@ -124,7 +124,7 @@ impl Cluster {
 
     /// Whether nothing but `plan` has happened since then, by the engine's own account.
     pub(crate) async fn only_happened(&self, plan: &Plan, since: SystemTime) -> bool {
-        drift::is_ruled_out(plan, &self.desired.cluster, &self.engine, since).await
+        disturbance::is_ruled_out(plan, &self.desired.cluster, &self.engine, since).await
     }
 }
 

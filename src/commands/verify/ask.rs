@@ -106,7 +106,7 @@ async fn all<T>(
     mut take: impl FnMut(Asked<T>, Result<Answers, String>),
 ) -> Result<(), Error> {
     let stop = session.stop.clone();
-    session.terminal.working();
+    session.terminal.take_interrupts();
     let prober = &Prober::new(engine);
     let cut = Cell::new(false);
     let begun = asks.take_while(|_| {

@@ -13,8 +13,9 @@ use super::{ApplyContext, PAUSE, SETTLING, TRIES};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
-use crate::engine::fault::{Fault, reason};
+use crate::engine::fault::Fault;
 use crate::engine::request;
+use crate::text::reason;
 
 /// `POST /containers/create`, joined to all its networks before it starts.
 pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::ConnectError;
+use super::error::ConnectError;
 use super::host::{Host, PORTS};
 use crate::diagnostic::nearest;
 use crate::digest::sha256;
-use crate::engine::fault::reason;
+use crate::text::reason;
 
 /// The engine's own socket.
 pub const SOCKET: &str = "/var/run/docker.sock";

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 
 use super::host::Host;
-use crate::engine::fault::reason;
+use crate::text::reason;
 
 /// Logins at once: more than ten make sshd refuse some (sshd_config(5), `MaxStartups`).
 const LOGINS: usize = 4;

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::choose::Tls;
-use crate::engine::fault::reason;
+use crate::text::reason;
 
 /// What the files say, ready to connect.
 ///

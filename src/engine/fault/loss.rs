@@ -1,5 +1,6 @@
 //! Why there was no answer: the error of the system, or of TLS, that is behind an error of the connection.
 
+use crate::text::causes;
 use std::error::Error as StdError;
 use std::io;
 
@@ -76,32 +77,6 @@ impl Loss {
             _ => Self::Other,
         }
     }
-}
-
-/// An error and what caused it, the innermost cause last.
-fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| {
-        let error = *error;
-        // What an error of the system wraps is not called its source.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
-            None => error.source(),
-        }
-    })
-}
-
-/// The innermost cause, which is the one that says something; of an error of the system, without its number: `no such file
-/// or directory`.
-pub(in crate::engine) fn reason(error: &(dyn StdError + 'static)) -> String {
-    let innermost = causes(error).last().unwrap_or(error);
-    let text = innermost.to_string();
-    if !innermost.is::<io::Error>() {
-        return text;
-    }
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_ascii_lowercase());
-    first.into_iter().chain(characters).collect()
 }
 
 #[cfg(test)]

@@ -52,11 +52,11 @@ pub struct Metrics {
     pub rail_label: i32,
     /// Between nodes of a row.
     pub node_gap: i32,
-    /// Between bundles.
+    /// Between bundles of lines.
     pub bundle_gap: i32,
     /// From one trunk to the next.
     pub trunk: i32,
-    /// Below the heading.
+    /// Below the heading, to the first row.
     pub below_heading: i32,
     /// The longest name, in characters; longer ones are shortened in the middle.
     pub longest: usize,

@@ -40,7 +40,7 @@ impl Rails<'_> {
     }
 }
 
-/// Lays out `scene`.
+/// Places the rows of `scene`, then the rails and lines between them.
 pub(super) fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
     let m = metrics;
     let blocks = blocks(&scene.panels, m);

@@ -16,7 +16,7 @@ impl<'a> Up<'a> {
             for spec in order::sorted(&node.containers) {
                 let decision = self.decide(spec);
                 if let Decision::Recreate(observed) = decision {
-                    let cause = self.outdated(spec, observed).unwrap_or_default();
+                    let cause = self.why_recreate(spec, observed).unwrap_or_default();
                     self.mark_for_removal(observed, cause);
                 }
                 self.decisions.insert(spec.name.as_str(), decision);
@@ -28,14 +28,14 @@ impl<'a> Up<'a> {
         match self.there.get(spec.name.as_str()) {
             // The engine is removing it: its name will be free in a moment.
             Some(observed) if observed.state == State::Removing && !self.is_marked(observed) => Decision::Create,
-            Some(observed) if self.outdated(spec, observed).is_some() => Decision::Recreate(observed),
+            Some(observed) if self.why_recreate(spec, observed).is_some() => Decision::Recreate(observed),
             Some(observed) => Decision::Keep(observed),
             None => Decision::Create,
         }
     }
 
     /// Why `observed` cannot stay; `None` if it can.
-    fn outdated(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
+    fn why_recreate(&self, spec: &ContainerSpec, observed: &ObservedContainer) -> Option<String> {
         if let Some((_, cause)) = self.to_remove.get(observed.id.as_str()) {
             return Some(cause.clone());
         }
@@ -77,7 +77,7 @@ impl<'a> Up<'a> {
     }
 
     /// The operations after which `spec` exists as desired, not yet started.
-    pub(super) fn stand(&mut self, spec: &'a Arc<ContainerSpec>) -> Vec<usize> {
+    pub(super) fn ensure_exists(&mut self, spec: &'a Arc<ContainerSpec>) -> Vec<usize> {
         match self.decisions.get(spec.name.as_str()) {
             Some(Decision::Keep(observed)) => {
                 let observed = *observed;

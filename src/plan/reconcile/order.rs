@@ -67,7 +67,7 @@ impl<'a> Up<'a> {
             self.started.insert(name, at);
             return;
         }
-        let mut after = self.stand(spec);
+        let mut after = self.ensure_exists(spec);
         let (action, cause) = match (self.restarts.stops.get(name), self.start(spec, completes)) {
             (Some((stopped, cause)), _) => {
                 after.push(*stopped);

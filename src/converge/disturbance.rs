@@ -15,25 +15,22 @@ use std::time::Duration;
 
 use crate::cluster::{Desired, Observed, ObservedContainer, State};
 use crate::engine::connect::Engine;
-use crate::engine::stops::SignalHistory;
+use crate::engine::stops::{GRACE, KILLING, SignalHistory};
 use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::{Action, Operation, Plan};
 use crate::text::plural;
 
-/// What the engine gives a container to end in, in seconds, where it does not say itself.
-const GRACE: u64 = 10;
-
-/// How far back to search for `kill` events: the longest stop timeout in the cluster plus 2 s.
+/// How far back to search for `kill` events: the longest stop timeout in the cluster, and the time that a kill takes.
 pub(super) fn window(desired: &Desired) -> Duration {
     let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let graces = containers.map(|c| {
         c.config
             .stop_timeout
             .and_then(|t| u64::try_from(t).ok())
-            .unwrap_or(GRACE)
+            .unwrap_or(GRACE.as_secs())
     });
-    Duration::from_secs(graces.max().unwrap_or(GRACE) + 2)
+    Duration::from_secs(graces.max().unwrap_or(GRACE.as_secs())) + KILLING
 }
 
 /// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
