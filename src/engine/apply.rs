@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bollard::models::NetworkDisconnectRequest;
+use bollard::models::{ContainerInspectResponse, NetworkDisconnectRequest};
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptions};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,8 +17,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::connect::Engine;
-use super::fault::Fault;
+use super::fault::{Fault, gone};
 use super::{request, verbs};
+use crate::cluster::ContainerSpec;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
 use crate::plan::schedule::{Outcome, Schedule};
@@ -242,10 +243,12 @@ async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fau
     Ok(())
 }
 
-/// Treats a resource that does not exist as removed.
-pub(super) fn gone(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
-    match result.map_err(Into::into) {
-        Err(fault) if fault.is_not_found() => Ok(()),
-        other => other,
+/// The container with the name of `spec`; `None` if it does not exist.
+async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
+    let inspected = engine.docker.inspect_container(spec.name.as_str(), None).await;
+    match inspected.map_err(Fault::from) {
+        Ok(inspect) => Ok(Some(inspect)),
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault),
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
-use super::fault::Fault;
+use super::fault::{Fault, TIMEOUT};
 use crate::read::{self, ReadError};
 use crate::yaml::MAX_BYTES;
 use choose::{By, Choice, Machine};
@@ -27,9 +27,6 @@ use transport::{Dial, Stream, Transport};
 pub use error::ConnectError;
 pub(super) use transport::head_of;
 pub use unanswered::no_answer;
-
-/// The timeout of one request, in seconds: a loaded machine takes long to create a container.
-pub(super) const TIMEOUT: u64 = 600;
 
 /// An engine that responds.
 #[derive(Debug, Clone)]

@@ -9,10 +9,11 @@ use std::error::Error as StdError;
 
 use bollard::errors::Error;
 
-use super::connect::TIMEOUT;
-
 use crate::text::reason;
 pub use loss::Loss;
+
+/// Seconds to wait for one answer: creating a container takes long on a loaded machine.
+pub(super) const TIMEOUT: u64 = 600;
 
 /// Why the engine did not do what it was asked. Each variant holds the words for people, the engine's own where it has any.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +127,14 @@ impl From<Error> for Fault {
             }
             other => Self::Unreadable(reason(&other)),
         }
+    }
+}
+
+/// Treats a resource that does not exist as removed.
+pub(super) fn gone(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
+    match result.map_err(Into::into) {
+        Err(fault) if fault.is_not_found() => Ok(()),
+        other => other,
     }
 }
 

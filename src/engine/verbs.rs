@@ -5,8 +5,7 @@ use bollard::query_parameters::{
     KillContainerOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
-use super::apply::gone;
-use super::fault::Fault;
+use super::fault::{Fault, gone};
 
 /// `POST /containers/{id}/stop`. Without `t` the engine takes the container's own grace period.
 pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, NetworkingConfig};
+use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 
 use serde_json::json;
 
 use super::network::{connect, drop_namesakes, one_network_each};
-use super::{ApplyContext, PAUSE, SETTLING, TRIES};
+use super::{ApplyContext, PAUSE, SETTLING, TRIES, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
@@ -107,16 +107,6 @@ pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) ->
         tokio::time::sleep(PAUSE).await;
     }
     Ok(true)
-}
-
-/// The container with the name of `spec`; `None` if it does not exist.
-pub(super) async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
-    let inspected = engine.docker.inspect_container(spec.name.as_str(), None).await;
-    match inspected.map_err(Fault::from) {
-        Ok(inspect) => Ok(Some(inspect)),
-        Err(fault) if fault.is_not_found() => Ok(None),
-        Err(fault) => Err(fault),
-    }
 }
 
 /// `PUT /containers/{id}/archive`: the configs and secrets of a container.

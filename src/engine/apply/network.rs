@@ -4,12 +4,11 @@ use bollard::Docker;
 use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 
-use super::container::inspect;
-use super::{ApplyContext, PAUSE, TRIES, gone};
+use super::{ApplyContext, PAUSE, TRIES, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
-use crate::engine::fault::Fault;
+use crate::engine::fault::{Fault, gone};
 use crate::engine::{observe, request};
 use crate::topology::address::Subnets;
 
