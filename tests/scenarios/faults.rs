@@ -183,7 +183,7 @@ pub(crate) fn one_failure() {
     assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
     let said = text(&output.stderr);
     assert!(
-        said.contains(&squatter) && said.contains("already, and not of this cluster"),
+        said.contains(&squatter) && said.contains("already, and is not of this cluster"),
         "{said}"
     );
     assert_eq!(cluster.containers(Some("running")).len(), 17, "all but one run");
