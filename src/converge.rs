@@ -181,7 +181,9 @@ pub async fn up(
         if plan.is_empty() {
             break;
         }
-        if worker.carry_out(&plan, round < ROUNDS).await? == Carried::Vanished {
+        let carried = worker.carry_out(&plan, round < ROUNDS).await?;
+        summary.operations.extend(carried.done);
+        if carried.vanished {
             continue;
         }
         let undisturbed = engine::disturbance::is_ruled_out(&plan, &desired.cluster, engine, begun).await;
@@ -192,11 +194,9 @@ pub async fn up(
             let again = disturbance::came_unasked(desired, &observed, &now)
                 || disturbance::were_stopped(&ended, engine, &desired.cluster, window + started.elapsed()).await;
             if again && round < ROUNDS {
-                summary.operations.extend(plan.operations);
                 continue;
             }
         }
-        summary.operations.extend(plan.operations);
         break;
     }
     Ok(summary)
@@ -242,10 +242,11 @@ pub async fn down(
         if plan.is_empty() {
             break;
         }
-        if worker.carry_out(&plan, round < ROUNDS).await? == Carried::Vanished {
+        let carried = worker.carry_out(&plan, round < ROUNDS).await?;
+        summary.operations.extend(carried.done);
+        if carried.vanished {
             continue;
         }
-        summary.operations.extend(plan.operations);
         let now = look_again(engine, cluster).await?;
         if round == ROUNDS || now.came_since(&observed).next().is_none() {
             break;
@@ -266,19 +267,17 @@ pub async fn carry_out(
     reporter: &dyn Reporter,
 ) -> Result<Summary, Error> {
     let worker = Worker::new(engine, cluster, None, control, reporter);
-    worker.carry_out(&plan, false).await?;
-    Ok(Summary {
-        operations: plan.operations,
-    })
+    let operations = worker.carry_out(&plan, false).await?.done;
+    Ok(Summary { operations })
 }
 
-/// How carrying out a plan ended, where it is no error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Carried {
-    /// All of it is done.
-    Out,
-    /// Something that was observed was gone when its turn came. It is observed and planned anew.
-    Vanished,
+/// What came of carrying out a plan, where it is no error.
+#[derive(Debug)]
+struct Carried {
+    /// The operations that were carried out.
+    done: Vec<Operation>,
+    /// Whether something that was observed was gone when its turn came. It is observed and planned anew.
+    vanished: bool,
 }
 
 /// Who carries out plans for a cluster.
@@ -327,10 +326,15 @@ impl<'a> Worker<'a> {
         self.reporter.plan(plan);
         let applied = apply(plan, &context, progressed, &mut |event| self.reporter.event(event)).await;
         self.reporter.carried_out();
-        if applied.only_vanished && another {
-            return Ok(Carried::Vanished);
+        let vanished = applied.only_vanished && another;
+        if !vanished {
+            outcome::judge(plan, &applied.outcome)?;
         }
-        outcome::judge(plan, &applied.outcome).map(|()| Carried::Out)
+        let done = applied.outcome.done.iter().map(|at| plan.operations[*at].clone());
+        Ok(Carried {
+            done: done.collect(),
+            vanished,
+        })
     }
 }
 
