@@ -47,14 +47,31 @@ enum Manner {
     Connect,
 }
 
-/// Runs all checks concurrently. A negative check cannot wait for ever, so it ends when all positive checks of its kind
-/// have finished and then a control query, sent after it, has been answered: a real answer would have arrived by then.
-/// Without an answer to any control, it ends after [`Questions::control_timeout`].
+/// Runs all checks, and those once more that should have been answered and were not: a busy engine may be silent for
+/// longer than the timeout, which is no difference.
 ///
 /// # Errors
 /// A resolver configuration that cannot be read.
 pub async fn ask(questions: &Questions) -> io::Result<Answers> {
-    let inside = &Inside::new(questions, dns::server(&std::fs::read_to_string("/etc/resolv.conf")?));
+    let server = dns::server(&std::fs::read_to_string("/etc/resolv.conf")?);
+    Ok(ask_twice(questions, server).await)
+}
+
+/// All checks, and once more those without an answer, by the resolver at `server`.
+async fn ask_twice(questions: &Questions, server: SocketAddr) -> Answers {
+    let mut answers = ask_once(questions, server).await;
+    let again = questions.unanswered(&answers);
+    if !again.is_empty() {
+        answers.replace(ask_once(&again, server).await);
+    }
+    answers
+}
+
+/// Runs all checks concurrently. A negative check cannot wait for ever, so it ends when all positive checks of its kind
+/// have finished and then a control query, sent after it, has been answered: a real answer would have arrived by then.
+/// Without an answer to any control, it ends after [`Questions::control_timeout`].
+async fn ask_once(questions: &Questions, server: SocketAddr) -> Answers {
+    let inside = &Inside::new(questions, server);
     let known = async {
         let found = all(&questions.names, NAMES, |name| inside.resolve(name)).await;
         inside.names.end();
@@ -105,7 +122,7 @@ pub async fn ask(questions: &Questions) -> io::Result<Answers> {
     }
     let endpoints = [identified, connected, responded, unreachable].into_iter().flatten();
     answers.endpoints.extend(endpoints);
-    Ok(answers)
+    answers
 }
 
 /// Runs `work` on each of `list`, with a limited number at once.
@@ -332,7 +349,12 @@ async fn identity(mut stream: TcpStream) -> Option<Json> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::UdpSocket;
+
     use super::*;
+    use crate::probe::question::NoAnswer;
 
     /// The result of `vain` after all positive checks have finished.
     fn against<T>(round: &Round, vain: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
@@ -377,6 +399,45 @@ mod tests {
             });
             assert!(begun.elapsed() >= 3 * SHORTEST);
         }
+    }
+
+    /// A resolver that leaves the first `silent` queries for a name unanswered, then answers each with 10.0.0.9.
+    async fn resolver(silent: usize) -> SocketAddr {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let mut message = [0; 512];
+            for query in 0.. {
+                let Ok((length, asker)) = socket.recv_from(&mut message).await else {
+                    return;
+                };
+                if query < silent {
+                    continue;
+                }
+                let mut answer = message[..length].to_vec();
+                answer[2..4].copy_from_slice(&[0x81, 0x80]);
+                answer[7] = 1;
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4, 10, 0, 0, 9]);
+                let _ = socket.send_to(&answer, asker).await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_was_silent_for_a_while_is_asked_once_more() {
+        let questions = Questions {
+            names: vec!["slave1".to_owned()],
+            patience: 200,
+            control_timeout: 200,
+            ..Questions::default()
+        };
+        // The first round sends one query, which lasts as long as the timeout.
+        let answers = ask_twice(&questions, resolver(1).await).await;
+        assert_eq!(answers.names["slave1"], [IpAddr::from([10, 0, 0, 9])]);
+        assert_eq!(answers.no_answer("slave1"), None);
+        let answers = ask_twice(&questions, resolver(usize::MAX).await).await;
+        assert_eq!(answers.no_answer("slave1"), Some(NoAnswer::Silence));
     }
 
     #[test]

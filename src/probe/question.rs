@@ -82,6 +82,32 @@ impl Questions {
         }
     }
 
+    /// The checks that should have been answered and were not: names without a reply of the resolver, hosts that did not
+    /// respond, fakes that did not report who they are. Names that should not resolve are among them only if the resolver
+    /// answered nothing at all, since one that cannot forward such a name may be silent.
+    #[must_use]
+    pub fn unanswered(&self, answers: &Answers) -> Self {
+        let of = |list: &[String], is: &dyn Fn(&str) -> bool| list.iter().filter(|item| is(item)).cloned().collect();
+        let silent = |name: &str| answers.no_answer(name).is_some();
+        let contact = |endpoint: &str| answers.endpoints.get(endpoint);
+        let far = |endpoint: &str| contact(endpoint).is_some_and(|c| !c.reached());
+        let unknown = match answers.resolver_works() {
+            true => Vec::new(),
+            false => of(&self.unknown, &silent),
+        };
+        Self {
+            names: of(&self.names, &silent),
+            unknown,
+            identify: of(&self.identify, &|endpoint| {
+                far(endpoint) || matches!(contact(endpoint), Some(Contact::Connected { identity: None }))
+            }),
+            connect: of(&self.connect, &far),
+            responds: of(&self.responds, &far),
+            unreachable: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Whether there is nothing to check.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -136,6 +162,18 @@ impl Answers {
     #[must_use]
     pub fn resolver_works(&self) -> bool {
         self.names.keys().any(|name| self.no_answer(name).is_none())
+    }
+
+    /// Takes the `later` answers to some of the same checks in place of those that are here.
+    pub fn replace(&mut self, later: Self) {
+        for name in later.names.keys() {
+            self.silent.remove(name);
+            self.failed.remove(name);
+        }
+        self.names.extend(later.names);
+        self.silent.extend(later.silent);
+        self.failed.extend(later.failed);
+        self.endpoints.extend(later.endpoints);
     }
 
     /// The number of answers.

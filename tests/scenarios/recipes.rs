@@ -36,7 +36,13 @@ pub(crate) fn run() {
             .env("PATH", &path)
             .output()
             .expect("a shell");
-        assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+        let report = || fs::read_to_string(cluster.path().join("report.xml")).unwrap_or_default();
+        assert!(
+            output.status.success(),
+            "{command}: {}{}",
+            text(&output.stderr),
+            report()
+        );
         let containers = cluster.containers(Some("running")).len();
         assert_eq!(containers, if command == "topogen down" { 0 } else { 53 }, "{command}");
     }
