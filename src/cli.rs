@@ -501,7 +501,7 @@ pub struct Verify {
     /// Write the report to a file, and the table to stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Seconds that an answer may take, a service may take to listen
+    /// Seconds that an answer may take, a service may take to listen; what is not answered is asked once more
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub patience: u16,
     /// Containers asked at once [default: 64, fewer where each is asked much]
