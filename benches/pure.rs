@@ -71,7 +71,7 @@ fn up(desired: &Desired) -> Observed {
             .iter()
             .map(|endpoint| ObservedEndpoint {
                 network: endpoint.network.to_string(),
-                network_id: format!("id-{}", endpoint.network),
+                network_id: Some(format!("id-{}", endpoint.network)),
                 aliases: Some(endpoint.aliases.clone()),
                 ..ObservedEndpoint::default()
             })

@@ -108,7 +108,7 @@ fn what_was_changed_by_hand_is_mended() {
         .container("slave2-service_entry-1")
         .endpoints
         .iter_mut()
-        .for_each(|n| n.network_id.clear());
+        .for_each(|n| n.network_id = None);
     let plan = engine.up(&desired(2));
     insta::assert_snapshot!("plan_mended", shown(&plan));
 }
@@ -168,7 +168,7 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
 #[test]
 fn a_network_to_be_made_anew_has_no_guests() {
     let mut engine = Pretended::with(&desired(1));
-    let inout = engine.endpoint("inout").network_id;
+    let inout = engine.endpoint("inout").network_id.expect("made");
     engine.guests(&inout, &["web", "proxy"]);
     assert!(engine.up(&desired(1)).is_empty(), "guests are no reason to do anything");
     let conflicts = reconcile::up(&edited(1, 1), &engine.observed, &ready()).expect_err("in the way");
@@ -176,7 +176,7 @@ fn a_network_to_be_made_anew_has_no_guests() {
     insta::assert_snapshot!("conflict_guests", text.join("\n"));
 
     // A network that nobody wants stays for its guests.
-    let private = engine.endpoint("slave1_internal").network_id;
+    let private = engine.endpoint("slave1_internal").network_id.expect("made");
     engine.observed.foreign.clear();
     engine.guests(&private, &["web"]);
     insta::assert_snapshot!("plan_surplus_with_guest", shown(&engine.up(&desired(0))));
@@ -310,7 +310,7 @@ fn dependencies_start_first() {
 #[test]
 fn down_leaves_what_is_foreign() {
     let mut engine = Pretended::with(&desired(1));
-    let inout = engine.endpoint("inout").network_id;
+    let inout = engine.endpoint("inout").network_id.expect("made");
     engine.guests(&inout, &["web", "proxy"]);
     let cluster = desired(1).cluster;
     let plan = reconcile::down(&cluster, &engine.observed, false);

@@ -112,7 +112,7 @@ impl Pretended {
         match (same.next(), same.next()) {
             (Some(one), None) => Ok(ObservedEndpoint {
                 network: network.to_owned(),
-                network_id: one.id.clone(),
+                network_id: Some(one.id.clone()),
                 ..ObservedEndpoint::default()
             }),
             (None, _) => refuse(format!("network {network} not found")),
@@ -270,7 +270,7 @@ impl Pretended {
         }
         let endpoints = spec.endpoints.iter().map(|desired| {
             Ok(ObservedEndpoint {
-                network_id: String::new(),
+                network_id: None,
                 aliases: Some(desired.aliases.clone()),
                 ..self.joined(desired.network.as_str())?
             })
@@ -303,11 +303,12 @@ impl Pretended {
         let mut networks = self.find(name)?.endpoints.clone();
         for on in &mut networks {
             let network = self.joined(&on.network)?;
-            if !on.network_id.is_empty() && on.network_id != network.network_id {
-                return refuse(format!(
-                    "network {} not found: {} is another one",
-                    on.network_id, on.network
-                ));
+            if let Some(id) = on
+                .network_id
+                .as_ref()
+                .filter(|id| Some(*id) != network.network_id.as_ref())
+            {
+                return refuse(format!("network {id} not found: {} is another one", on.network));
             }
             *on = ObservedEndpoint {
                 aliases: on.aliases.take(),
@@ -346,7 +347,7 @@ impl Pretended {
         let Some(network) = self.observed.networks.iter().find(|n| n.id == id) else {
             return refuse(format!("network {id} not found"));
         };
-        let on_it = |c: &&ObservedContainer| c.endpoints.iter().any(|n| n.network_id == id);
+        let on_it = |c: &&ObservedContainer| c.endpoints.iter().any(|n| n.network_id.as_deref() == Some(id));
         let mut all = self.observed.containers.iter().chain(&self.observed.foreign);
         if let Some(container) = all.find(on_it) {
             return refuse(format!(
@@ -366,7 +367,7 @@ impl Pretended {
                 name: (*name).to_owned(),
                 state: State::Running,
                 endpoints: vec![ObservedEndpoint {
-                    network_id: network_id.to_owned(),
+                    network_id: Some(network_id.to_owned()),
                     ..ObservedEndpoint::default()
                 }],
                 ..ObservedContainer::default()

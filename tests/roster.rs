@@ -11,7 +11,7 @@ use topogen::roster::{NodeRow, rows, screen, table};
 fn container(node: &str, service: &str, state: State, health: Option<Health>, exit: Option<i32>) -> ObservedContainer {
     let network = |network: &str, address: &str| ObservedEndpoint {
         network: network.to_owned(),
-        network_id: String::new(),
+        network_id: None,
         address: address.parse().ok(),
         ..ObservedEndpoint::default()
     };

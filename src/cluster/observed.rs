@@ -189,9 +189,9 @@ pub struct Details {
 pub struct ObservedEndpoint {
     /// The name of the network.
     pub network: String,
-    /// The ID of the network; empty until the container has run.
+    /// The ID of the network; `None` until the container has run, and always with Podman.
     #[serde(skip)]
-    pub network_id: String,
+    pub network_id: Option<String>,
     /// The container's address on the network; `None` unless it runs.
     #[serde(serialize_with = "address_or_nothing")]
     pub address: Option<Ipv4Addr>,
@@ -202,6 +202,14 @@ pub struct ObservedEndpoint {
     /// container was only listed.
     #[serde(skip)]
     pub names: Vec<String>,
+}
+
+impl ObservedEndpoint {
+    /// Whether it is of the network with this ID; compared by name if the engine reports no ID.
+    #[must_use]
+    pub fn is_of(&self, id: &str, name: &str) -> bool {
+        self.network_id.as_deref().map_or(self.network == name, |own| own == id)
+    }
 }
 
 /// Programs that read `ps --format json` expect an empty string if there is no address.
@@ -295,16 +303,15 @@ impl ObservedContainer {
     /// Its endpoint on the network with this ID.
     #[must_use]
     pub fn endpoint(&self, network_id: &str) -> Option<&ObservedEndpoint> {
-        self.endpoints.iter().find(|e| e.network_id == network_id)
+        self.endpoints
+            .iter()
+            .find(|e| e.network_id.as_deref() == Some(network_id))
     }
 
-    /// Whether it is on `network`; compared by name if it has never run and the engine reports no ID.
+    /// Whether one of its endpoints [is of](ObservedEndpoint::is_of) `network`.
     #[must_use]
     pub fn is_on(&self, network: &ObservedNetwork) -> bool {
-        self.endpoints.iter().any(|n| match n.network_id.as_str() {
-            "" => n.network == network.name,
-            id => id == network.id,
-        })
+        self.endpoints.iter().any(|e| e.is_of(&network.id, &network.name))
     }
 
     /// Whether it runs and is not paused.

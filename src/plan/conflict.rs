@@ -17,8 +17,8 @@ pub enum Conflict {
     ForeignNetwork {
         /// The name of the network.
         name: String,
-        /// The Compose project that it belongs to; empty if none.
-        project: String,
+        /// The Compose project that it belongs to; `None` if its labels name none.
+        project: Option<String>,
     },
     /// An external network does not exist.
     #[error("network `{name}` is external and does not exist")]
@@ -61,8 +61,8 @@ pub enum Conflict {
     ForeignContainer {
         /// The name of the container.
         name: String,
-        /// The Compose project that it belongs to; empty if none.
-        project: String,
+        /// The Compose project that it belongs to; `None` if its labels name none.
+        project: Option<String>,
     },
     /// A host port that a container publishes is taken.
     #[error(
@@ -152,7 +152,9 @@ impl Conflict {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::ForeignNetwork { project, .. } if !project.is_empty() => {
+            Self::ForeignNetwork {
+                project: Some(project), ..
+            } => {
                 format!("`docker compose -p {project} down` removes it, or name this cluster otherwise: `-n NAME`")
             }
             Self::ForeignNetwork { name, .. } => {
@@ -169,7 +171,9 @@ impl Conflict {
             Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
             Self::MissingImage { .. } => "see the cluster with fakes in place of all images: `--fake`".to_owned(),
             Self::MissingVolume { name } => format!("make it: `docker volume create {name}`"),
-            Self::ForeignContainer { project, .. } if !project.is_empty() => {
+            Self::ForeignContainer {
+                project: Some(project), ..
+            } => {
                 format!("`docker compose -p {project} down` removes it, or name this cluster otherwise: `-n NAME`")
             }
             Self::ForeignContainer { name, .. } => {

@@ -53,7 +53,8 @@ impl Symptom<'_> {
         let is_on = |net: usize| model.net_id(net).is_some_and(|id| asker.endpoint(id).is_some());
         match (self.check, &self.observed) {
             (Check::Name { name, .. } | Check::Unknown { name }, Seen::Led(led)) => {
-                let known = asker.endpoints.iter().map(|e| addresses(model, &e.network_id, name));
+                let networks = asker.endpoints.iter().filter_map(|e| e.network_id.as_deref());
+                let known = networks.map(|network| addresses(model, network, name));
                 let mut known = known.filter(|addresses| !addresses.is_empty()).peekable();
                 match led.is_empty() {
                     true => known.peek().is_none(),
@@ -62,7 +63,7 @@ impl Symptom<'_> {
             }
             // The engine forwards a name that it does not know. The outer resolver may fail, or not be allowed.
             (Check::Name { name, .. }, Seen::NoAnswer(_)) => {
-                let mut networks = asker.endpoints.iter().map(|e| e.network_id.as_str());
+                let mut networks = asker.endpoints.iter().filter_map(|e| e.network_id.as_deref());
                 networks.all(|network| addresses(model, network, name).is_empty())
             }
             (Check::Port { at, .. } | Check::Responds(at), Seen::Unreachable) => !is_on(at.net),

@@ -152,8 +152,10 @@ impl<'a> Model<'a> {
         for (at, container) in found.containers.iter().enumerate() {
             for endpoint in &container.endpoints {
                 // A container without an address does not run, and has no names.
-                let Some(address) = endpoint.address else { continue };
-                let names = model.owners.entry(&endpoint.network_id).or_default();
+                let Some((address, network)) = endpoint.address.zip(endpoint.network_id.as_deref()) else {
+                    continue;
+                };
+                let names = model.owners.entry(network).or_default();
                 for name in &endpoint.names {
                     names.entry(name).or_default().push((at, address));
                 }

@@ -72,9 +72,12 @@ impl<'a> Projects<'a> {
         let mut networks = HashMap::new();
         for (at, container) in found.containers.iter().enumerate() {
             for endpoint in named(container) {
-                networks.insert(endpoint.network_id.as_str(), endpoint.network.as_str());
+                let Some(network) = endpoint.network_id.as_deref() else {
+                    continue;
+                };
+                networks.insert(network, endpoint.network.as_str());
                 for name in &endpoint.names {
-                    let owners = owners.entry((&endpoint.network_id, name)).or_default();
+                    let owners = owners.entry((network, name)).or_default();
                     let owner = endpoint.address.map(|address| (at, address));
                     owners.extend(owner.filter(|owner| !owners.contains(owner)));
                 }
@@ -114,8 +117,8 @@ impl<'a> Projects<'a> {
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for container in self.found.containers.iter().filter(|c| is_of(self.names, c)) {
             let mut observed: HashMap<&str, (BTreeSet<usize>, &str)> = HashMap::new();
-            for endpoint in named(container) {
-                for ((network, name), owners) in self.on(&endpoint.network_id) {
+            for id in named(container).filter_map(|e| e.network_id.as_deref()) {
+                for ((network, name), owners) in self.on(id) {
                     let owners: BTreeSet<usize> = owners.iter().map(|(at, _)| *at).collect();
                     match observed.get(name) {
                         Some((others, other)) if *others != owners && !but.contains(name) => {
@@ -165,7 +168,8 @@ impl<'a> Projects<'a> {
         let running = containers.filter(|(_, c)| c.runs() && is_of(self.names, c));
         let asked = running.map(|(at, container)| {
             let names = named(container)
-                .flat_map(|e| self.on(&e.network_id))
+                .filter_map(|e| e.network_id.as_deref())
+                .flat_map(|id| self.on(id))
                 .map(|((_, name), _)| name);
             let names: BTreeSet<&str> = names.filter(|name| name.split('.').all(|l| l.len() < 64)).collect();
             let (mut first, rest): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|n| doubtful.contains(n));

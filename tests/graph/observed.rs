@@ -78,7 +78,7 @@ pub(super) fn running(topology: &Topology) -> Observed {
 pub(super) fn endpoint(network: &str) -> ObservedEndpoint {
     ObservedEndpoint {
         network: network.to_owned(),
-        network_id: format!("id-{network}"),
+        network_id: Some(format!("id-{network}")),
         ..ObservedEndpoint::default()
     }
 }

@@ -195,7 +195,7 @@ impl Engine {
         let place = own.endpoints.partition_point(|e| e.network.as_str() < network);
         let endpoint = ObservedEndpoint {
             network: network.to_owned(),
-            network_id: format!("id-{network}"),
+            network_id: Some(format!("id-{network}")),
             address,
             names,
             aliases: None,
@@ -236,7 +236,11 @@ impl Engine {
         let asker = &self.found.containers[at];
         let mut answers = Answers::default();
         for name in questions.names.iter().chain(&questions.unknown) {
-            let mut known = asker.endpoints.iter().map(|e| self.resolve(&e.network_id, name));
+            let mut known = asker
+                .endpoints
+                .iter()
+                .filter_map(|e| e.network_id.as_ref())
+                .map(|id| self.resolve(id, name));
             let amiss = self.amiss.iter().find(|(n, _)| n == name).map(|(_, led)| led.clone());
             let link = self.links.get(&(asker.name.clone(), name.clone())).map(|a| vec![*a]);
             let first = amiss.or(link).or_else(|| known.find(|addresses| !addresses.is_empty()));

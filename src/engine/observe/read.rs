@@ -79,8 +79,8 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
 
 fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint {
     ObservedEndpoint {
-        // Podman says the name here again.
-        network_id: settings.network_id.filter(|id| *id != network).unwrap_or_default(),
+        // Docker reports an empty ID before the first start; Podman repeats the name of the network here.
+        network_id: settings.network_id.filter(|id| !id.is_empty() && *id != network),
         network,
         address: settings.ip_address.and_then(|a| a.parse().ok()),
         aliases: None,

@@ -66,7 +66,7 @@ impl Up<'_> {
         {
             return Some(Conflict::ForeignContainer {
                 name: foreign.name.clone(),
-                project: foreign.project().to_owned(),
+                project: Some(foreign.project().to_owned()).filter(|project| !project.is_empty()),
             });
         }
         let image = spec.image();

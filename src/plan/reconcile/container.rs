@@ -54,10 +54,8 @@ impl<'a> Up<'a> {
                 continue;
             };
             // The engine reports the ID only of networks that the container has run on.
-            let other = planned
-                .id
-                .as_ref()
-                .is_none_or(|id| !on.network_id.is_empty() && on.network_id != *id);
+            let is_other = |id: &String| on.network_id.as_ref().is_some_and(|on| on != id);
+            let other = planned.id.as_ref().is_none_or(is_other);
             if other {
                 return Some(format!("network `{network}` is another one now"));
             }

@@ -19,9 +19,9 @@ impl<'a> Members<'a> {
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, container) in containers.iter().enumerate() {
             for on in &container.endpoints {
-                match on.network_id.as_str() {
-                    "" => by_name.entry(&on.network).or_default().push(at),
-                    id => by_id.entry(id).or_default().push(at),
+                match &on.network_id {
+                    None => by_name.entry(&on.network).or_default().push(at),
+                    Some(id) => by_id.entry(id).or_default().push(at),
                 }
             }
         }

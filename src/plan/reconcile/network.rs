@@ -27,7 +27,7 @@ impl<'a> Up<'a> {
             if spec.node.is_some() || !own.is_empty() {
                 self.conflict(Conflict::ForeignNetwork {
                     name: name.to_owned(),
-                    project: foreign.labels.get(label::compose::PROJECT).cloned().unwrap_or_default(),
+                    project: foreign.labels.get(label::compose::PROJECT).cloned(),
                 });
             }
             let id = Some(foreign.id.clone());

@@ -57,7 +57,7 @@ impl Projects<'_> {
     fn sound_networks(&self) -> usize {
         let wrong: HashSet<&str> = self.doubts.iter().flat_map(|d| d.networks.iter().copied()).collect();
         let own = self.found.containers.iter().filter(|c| is_of(self.names, c));
-        let networks: HashSet<&str> = own.flat_map(named).map(|e| e.network_id.as_str()).collect();
+        let networks: HashSet<&str> = own.flat_map(named).filter_map(|e| e.network_id.as_deref()).collect();
         networks.difference(&wrong).count()
     }
 
@@ -165,11 +165,9 @@ impl Projects<'_> {
     /// A finding for a name that is right in the engine's tables but resolved wrongly.
     fn unforeseen(&self, name: &str, answers: &BTreeMap<usize, Vec<Ipv4Addr>>, proved: &mut Proved) -> Option<Finding> {
         let foreseen = |at: usize, led: &[Ipv4Addr]| {
-            let known = named(&self.found.containers[at]).map(|e| {
-                let owners = self
-                    .owners
-                    .get(&(e.network_id.as_str(), name))
-                    .map_or(&[][..], Vec::as_slice);
+            let networks = named(&self.found.containers[at]).filter_map(|e| e.network_id.as_deref());
+            let known = networks.map(|network| {
+                let owners = self.owners.get(&(network, name)).map_or(&[][..], Vec::as_slice);
                 owners.iter().map(|(_, address)| *address).collect::<BTreeSet<_>>()
             });
             known

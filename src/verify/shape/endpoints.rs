@@ -66,7 +66,7 @@ impl Shape {
         };
         self.address(model, member, which, endpoint);
         // A container that never ran has no names yet, and is reported already.
-        if endpoint.network_id.is_empty() {
+        if endpoint.network_id.is_none() {
             return;
         }
         let desired: BTreeSet<String> = model.names(member, which).collect();
@@ -245,10 +245,7 @@ impl Model<'_> {
     fn endpoint<'c>(&self, container: &'c ObservedContainer, net: usize) -> Option<&'c ObservedEndpoint> {
         let name = self.nets[net].network.name.as_str();
         let id = self.net_id(net)?;
-        container.endpoints.iter().find(|e| match e.network_id.as_str() {
-            "" => e.network == name,
-            other => other == id,
-        })
+        container.endpoints.iter().find(|e| e.is_of(id, name))
     }
 
     /// The names that Compose gives a member on a network: its key and aliases.
