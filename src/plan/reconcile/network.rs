@@ -27,7 +27,11 @@ impl<'a> Up<'a> {
             if spec.node.is_some() || !own.is_empty() {
                 self.conflict(Conflict::ForeignNetwork {
                     name: name.to_owned(),
-                    project: foreign.labels.get(label::compose::PROJECT).cloned(),
+                    project: foreign
+                        .labels
+                        .get(label::compose::PROJECT)
+                        .filter(|project| !project.is_empty())
+                        .cloned(),
                 });
             }
             let id = Some(foreign.id.clone());
