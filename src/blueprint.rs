@@ -11,6 +11,7 @@ pub mod interpolate;
 mod merge;
 mod parse;
 pub mod schema;
+mod shape;
 mod validate;
 
 use crate::compose::{Condition, ConfigKind};

@@ -1,6 +1,6 @@
 //! What a blueprint allows that would be a warning: `x-topogen: {allow: [T003]}`.
 
-use super::parse::{known_keys, map};
+use super::shape::{known_keys, map};
 use crate::diagnostic::{Problem, Problems};
 use crate::yaml::{Node, Yaml};
 
@@ -37,7 +37,7 @@ lints! {
     /// A `hostname` is a name on a shared network, where another container has it.
     Hostname = "T002",
     /// A service is configured with a name that does not resolve from where it is.
-    Unanswered = "T003",
+    Unresolved = "T003",
     /// A file is mounted from this machine that is not there.
     MissingFile = "T004",
 }

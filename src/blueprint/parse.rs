@@ -21,6 +21,7 @@ use super::allow;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
+use super::shape::{known_keys, map};
 use crate::compose::Condition;
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
@@ -107,40 +108,6 @@ fn default_addresses() -> Addresses {
     match DEFAULT_POOL.parse() {
         Ok(pool) => Addresses::Pool(pool, None),
         Err(_) => Addresses::Engine,
-    }
-}
-
-pub(super) fn map<'a>(node: &'a Node, what: &str, problems: &mut Problems) -> Option<&'a [Entry]> {
-    match &node.value {
-        Yaml::Map(entries) => Some(entries),
-        _ => {
-            problems
-                .push(Problem::at(node.span, format!("{what} must be a map")).label(format!("found {}", node.kind())));
-            None
-        }
-    }
-}
-
-/// Keys of Compose and other tools that have another name in a blueprint.
-const ELSEWHERE: [(&str, &str); 4] = [
-    ("replicas", "count"),
-    ("scale", "count"),
-    ("instances", "count"),
-    ("depends_on", "after"),
-];
-
-pub(super) fn known_keys(entries: &[Entry], known: &[&str], what: &str, problems: &mut Problems) {
-    for entry in entries {
-        if !known.contains(&entry.key.as_str()) && !entry.key.starts_with("x-") {
-            let problem = Problem::at(entry.key_span, format!("unknown key `{}` in {what}", entry.key));
-            let meant = ELSEWHERE
-                .iter()
-                .find(|(other, key)| *other == entry.key && known.contains(key));
-            problems.push(match meant {
-                Some((_, key)) => problem.hint(format!("did you mean `{key}`?")),
-                None => problem.did_you_mean(&entry.key, known.iter().copied()),
-            });
-        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::key_name;
 use super::network::is_external;
-use super::{key_name, known_keys, map};
 use crate::blueprint::Config;
 use crate::blueprint::ConfigSource;
 use crate::blueprint::document::Reader;
+use crate::blueprint::shape::{known_keys, map};
 use crate::compose::CONFIG_KEYS;
 use crate::compose::ConfigKind;
 use crate::diagnostic::{Problem, Span, Spanned};

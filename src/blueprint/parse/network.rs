@@ -1,6 +1,7 @@
 //! Parses networks: their options, and those that a role declares.
 
-use super::{is_empty, key_name, known_keys, map, name};
+use super::{is_empty, key_name, name};
+use crate::blueprint::shape::{known_keys, map};
 use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
 use crate::compose::NETWORK_KEYS;
 use crate::diagnostic::{Problem, Problems};

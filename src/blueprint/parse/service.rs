@@ -1,8 +1,9 @@
 //! Parses services, and the networks that they join.
 
 use super::network::DEFAULT_NETWORK;
-use super::{alias_shape, is_empty, key_name, known_keys, map, name};
+use super::{alias_shape, is_empty, key_name, name};
 use crate::blueprint::merge::without_tags;
+use crate::blueprint::shape::{known_keys, map};
 use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
 use crate::compose::{SERVICE_KEYS, SERVICE_NETWORK_KEYS};
 use crate::diagnostic::{Problem, Problems, Spanned};
