@@ -12,20 +12,20 @@ pub type Pairs = IndexMap<String, String>;
 
 /// What is wrong with a `.env` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct DotenvError {
     /// The line, counted from 1.
     pub line: usize,
     /// What is wrong with the line.
     pub reason: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for DotenvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {} {}", self.line, self.reason)
     }
 }
 
-impl Fault {
+impl DotenvError {
     fn not_a_pair(line: usize) -> Self {
         let reason = "is not KEY=VALUE".to_owned();
         Self { line, reason }
@@ -38,7 +38,7 @@ impl Fault {
 ///
 /// # Errors
 /// The first line that is malformed.
-pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
+pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = text.trim_start();
     while !rest.is_empty() {
@@ -54,7 +54,7 @@ pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<Stri
         let end = statement.find(['=', ':', '\n']).unwrap_or(statement.len());
         let key = statement[..end].trim();
         if key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || "_.-[]".contains(c)) {
-            return Err(Fault::not_a_pair(line));
+            return Err(DotenvError::not_a_pair(line));
         }
         rest = match statement[end..].strip_prefix(['=', ':']) {
             None => {
@@ -76,7 +76,7 @@ pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<Stri
 ///
 /// # Errors
 /// The first line that is malformed.
-pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
+pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_start();
@@ -85,7 +85,7 @@ pub fn raw(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String
         }
         let (key, value) = line.split_once('=').map_or((line, None), |(k, v)| (k, Some(v)));
         if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(Fault::not_a_pair(at + 1));
+            return Err(DotenvError::not_a_pair(at + 1));
         }
         let value = value.map(str::to_owned).or_else(|| lookup(key));
         found.extend(value.map(|value| (key.to_owned(), value)));
@@ -102,10 +102,10 @@ fn value<'t>(
     line: usize,
     found: &Pairs,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<(String, &'t str), Fault> {
+) -> Result<(String, &'t str), DotenvError> {
     let known = |name: &str| lookup(name).or_else(|| found.get(name).cloned());
     let expanded = |text: &str| {
-        interpolate::interpolate(text, &mut Variables::plain(&known)).map_err(|fault| Fault {
+        interpolate::interpolate(text, &mut Variables::plain(&known)).map_err(|fault| DotenvError {
             line,
             reason: format!("cannot be read: {}", fault.message),
         })
@@ -131,7 +131,7 @@ fn value<'t>(
         }
     }
     let reason = "opens a quote that is not closed".to_owned();
-    Err(Fault { line, reason })
+    Err(DotenvError { line, reason })
 }
 
 /// Resolves shell escapes of a double-quoted text. `\$` becomes `$$`, a literal dollar.
@@ -235,6 +235,6 @@ mod tests {
         let expected = [("A", "\"q $OUT\" # c"), ("INHERIT", "<INHERIT>"), ("B.C", " x ")];
         let expected = Pairs::from(expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
         assert_eq!(found, expected);
-        assert_eq!(raw("A=1\nB C=1", &mut found, &outside), Err(Fault::not_a_pair(2)));
+        assert_eq!(raw("A=1\nB C=1", &mut found, &outside), Err(DotenvError::not_a_pair(2)));
     }
 }

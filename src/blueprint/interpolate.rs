@@ -71,7 +71,7 @@ impl<'a> Variables<'a> {
 
 /// What is wrong with a `$`, and where in the text.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct InterpolationError {
     /// The bytes of the text that are at fault.
     pub range: Range<usize>,
     /// What is wrong, as a message.
@@ -145,16 +145,16 @@ fn named(node: &mut Node, variables: &Variables<'_>, keep: bool) {
 ///
 /// # Errors
 /// A `$` that begins no variable, an unclosed brace, or a variable that `?` requires and that has no value.
-pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, Fault> {
+pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, InterpolationError> {
     nested(text, variables, 0)
 }
 
 /// The deepest nesting of `${A:-${B:-…}}`.
 const MAX_NESTING: usize = 32;
 
-fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<String, Fault> {
+fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<String, InterpolationError> {
     if depth > MAX_NESTING {
-        return Err(Fault {
+        return Err(InterpolationError {
             range: 0..text.len(),
             message: "`${…}` nested too deep".to_owned(),
             hint: Some(format!("at most {MAX_NESTING} inside one another")),
@@ -171,7 +171,7 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
                 dollar + 2
             }
             Some(b'{') => {
-                let close = closing(text, dollar + 2).ok_or_else(|| Fault {
+                let close = closing(text, dollar + 2).ok_or_else(|| InterpolationError {
                     range: dollar..text.len(),
                     message: "`${` without its `}`".to_owned(),
                     hint: Some("write `$$` for a dollar sign".to_owned()),
@@ -189,7 +189,7 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
                 dollar + 1
             }
             _ => {
-                return Err(Fault {
+                return Err(InterpolationError {
                     range: dollar..dollar + 1,
                     message: "`$` begins no variable".to_owned(),
                     hint: Some("write `$$` for a dollar sign".to_owned()),
@@ -232,13 +232,18 @@ fn closing(text: &str, from: usize) -> Option<usize> {
     None
 }
 
-fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth: usize) -> Result<String, Fault> {
+fn braced(
+    text: &str,
+    range: Range<usize>,
+    variables: &mut Variables<'_>,
+    depth: usize,
+) -> Result<String, InterpolationError> {
     let inside = &text[range.clone()];
     let whole = range.start - 2..range.end + 1;
     let len = name_length(inside);
     let (name, operator) = inside.split_at(len);
     if !inside.bytes().next().is_some_and(name_start) {
-        return Err(Fault {
+        return Err(InterpolationError {
             range: whole,
             message: format!("`${{{inside}}}` names no variable"),
             hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
@@ -249,7 +254,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
     // The word after an operator is interpolated only when it is used.
     let mut word = |skip: usize| {
         let start = range.start + len + skip;
-        nested(&text[start..range.end], variables, depth + 1).map_err(|fault| Fault {
+        nested(&text[start..range.end], variables, depth + 1).map_err(|fault| InterpolationError {
             range: start + fault.range.start..start + fault.range.end,
             ..fault
         })
@@ -259,7 +264,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
         [b':', kind @ (b'-' | b'?' | b'+'), ..] => (filled, 2, *kind),
         [kind @ (b'-' | b'?' | b'+'), ..] => (value, 1, *kind),
         _ => {
-            return Err(Fault {
+            return Err(InterpolationError {
                 range: whole,
                 message: format!("`${{{inside}}}` is no interpolation that Compose knows"),
                 hint: Some(format!(
@@ -276,7 +281,7 @@ fn braced(text: &str, range: Range<usize>, variables: &mut Variables<'_>, depth:
         (_, Some(value)) => Ok(value),
         (_, None) => {
             let why = word(skip)?;
-            Err(Fault {
+            Err(InterpolationError {
                 range: whole,
                 message: match why.as_str() {
                     "" => format!("variable `{name}` is required and has no value"),
