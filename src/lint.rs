@@ -7,7 +7,7 @@
 mod full_network;
 mod hostname;
 mod missing_file;
-mod unanswered;
+mod unresolved;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -61,7 +61,7 @@ fn rule(lint: Lint) -> fn(&Subject<'_>) -> Vec<Finding> {
     match lint {
         Lint::FullNetwork => full_network::look,
         Lint::Hostname => hostname::look,
-        Lint::Unanswered => unanswered::look,
+        Lint::Unresolved => unresolved::look,
         Lint::MissingFile => missing_file::look,
     }
 }

@@ -13,7 +13,7 @@ fn case(lint: Lint) -> &'static str {
     match lint {
         Lint::FullNetwork => "  web: {count: 1024, entry: app, services: {app: {image: i}}}\n",
         Lint::Hostname => "  web: {count: 2, entry: app, services: {app: {image: i, hostname: app}}}\n",
-        Lint::Unanswered => {
+        Lint::Unresolved => {
             "  db: {services: {store: {image: i}}}\n  web: {services: {app: {image: i, environment: {DB_HOST: db}}}}\n"
         }
         Lint::MissingFile => "  web: {services: {app: {image: i, volumes: [\"/etc/gone.conf:/a\"]}}}\n",

@@ -10,7 +10,7 @@ use crate::topology::{Node, Service};
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let topology = subject.topology;
     let mut owners: HashMap<(&str, String), (&Node, &Service)> = HashMap::new();
-    let mut told: HashSet<(&str, &str)> = HashSet::new();
+    let mut reported: HashSet<(&str, &str)> = HashSet::new();
     let mut found = Vec::new();
     for (node, service) in topology
         .nodes
@@ -35,7 +35,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
             } else {
                 continue;
             };
-            if told.insert((node.role.as_str(), service.name.as_str())) {
+            if reported.insert((node.role.as_str(), service.name.as_str())) {
                 let mut problem = Problem::general(format!(
                     "`{}` of `{}` answers to its hostname `{host}` on `{}`, {why}",
                     service.name, node.name, attachment.network

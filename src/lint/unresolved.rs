@@ -23,7 +23,7 @@ const OTHER_WAYS: &[&str] = &["extra_hosts", "external_links", "links", "network
 const READ: usize = 2;
 
 /// A text of a service that may name a host.
-struct Told {
+struct ConfiguredText {
     /// Where it stands in the service: `environment.MASTER`, `configs`.
     path: String,
     text: String,
@@ -38,7 +38,7 @@ struct Asker<'t> {
     service: &'t Service,
 }
 
-/// Where a service is told to ask for a node, or for a service of another role, that cannot be found by that name from
+/// Where a service is reported to ask for a node, or for a service of another role, that cannot be found by that name from
 /// where the service is.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let topology = subject.topology;
@@ -51,7 +51,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         }
     }
     let mut found = Vec::new();
-    let mut told: HashSet<(&str, &str, &str, String)> = HashSet::new();
+    let mut reported: HashSet<(&str, &str, &str, String)> = HashSet::new();
     let nodes = topology
         .roles
         .iter()
@@ -67,10 +67,10 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         if service.replicas == 0 || OTHER_WAYS.iter().any(|key| service.get(key).is_some()) {
             continue;
         }
-        for Told { path, text } in texts(node, service) {
+        for ConfiguredText { path, text } in texts(node, service) {
             for name in hosts(&text) {
                 if let Some((role, mut problem)) = asker.looks_for(name)
-                    && told.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
+                    && reported.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
                 {
                     problem.place = service.written.place(&path);
                     let role = Some(node.role.clone());
@@ -241,9 +241,9 @@ fn answers(service: &Service, name: &str, on: impl Fn(&Attachment) -> bool) -> b
 }
 
 /// All texts of `service` that may name a host.
-fn texts(node: &Node, service: &Service) -> Vec<Told> {
+fn texts(node: &Node, service: &Service) -> Vec<ConfiguredText> {
     let mut texts = Vec::new();
-    let mut say = |path: String, text: String| texts.push(Told { path, text });
+    let mut say = |path: String, text: String| texts.push(ConfiguredText { path, text });
     for key in KEYS {
         match service.get(key) {
             // As the words of one line, so that an option stands before its value.
