@@ -1,7 +1,7 @@
-//! What is to be, in the engine's words: the bodies of its calls.
+//! Turns specifications into the bodies of Engine API calls.
 //!
-//! Here and nowhere else does a specification become a request. Each is taken apart by all its fields, so that a new one
-//! that nobody asks the engine for does not compile.
+//! Each specification is destructured with all its fields, so that a new field does not compile until it is either sent
+//! or listed here with the reason why not.
 
 mod host;
 mod mount;
@@ -14,19 +14,19 @@ use bollard::models::{ContainerCreateBody, HealthConfig, VolumeCreateRequest};
 use crate::cluster::{ContainerConfig, ContainerSpec, HealthCheck, VolumeSpec};
 pub use network::{endpoint, network};
 
-/// The body of `POST /containers/create`, the networks that the container joins aside: how many of them one call takes
-/// depends on the engine.
+/// The body of `POST /containers/create`, without the networks: how many of them one call takes depends on the engine's
+/// version.
 #[must_use]
 pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
     let ContainerSpec {
-        // In the call's query.
+        // It is in the query of the call.
         name: _,
         platform: _,
-        // In its labels.
+        // They are in the labels.
         node: _,
         service: _,
         hash: _,
-        // What is done before this call or after it.
+        // These are carried out before or after the call.
         endpoints: _,
         after: _,
         joined: _,
@@ -61,7 +61,7 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
         stop_timeout,
         healthcheck,
         exposed,
-        // How it is run, which is the host's part of the body.
+        // These belong to the host part of the body.
         init: _,
         restart: _,
         logging: _,
@@ -111,10 +111,10 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
 pub fn volume(spec: &VolumeSpec) -> VolumeCreateRequest {
     let VolumeSpec {
         name,
-        // In its labels.
+        // It is in the labels.
         node: _,
         hash: _,
-        // Of one that is, nothing is asked.
+        // An external volume is never created.
         external: _,
         driver,
         driver_options,
@@ -148,12 +148,12 @@ fn health(check: &HealthCheck) -> HealthConfig {
     }
 }
 
-/// A map as the client wants it.
+/// The map in the type that the client expects.
 fn pairs(map: &BTreeMap<String, String>) -> HashMap<String, String> {
     map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// A list that is asked for only where there is something in it.
+/// The list; `None` if it is empty, so that the field is left out.
 fn said<T>(list: &[T]) -> Option<&[T]> {
     (!list.is_empty()).then_some(list)
 }

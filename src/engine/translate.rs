@@ -1,6 +1,7 @@
-//! A topology as what one engine is to have: what `up` will ask for, or why it cannot.
+//! Translates a topology into the desired state of one engine, which is what `up` asks for.
 //!
-//! Every service key is either translated here or refused by its path, before anything is touched.
+//! A service key is either translated here or refused by its path, so that nothing is touched before every key is
+//! understood.
 
 mod depends;
 mod endpoint;
@@ -35,12 +36,12 @@ use depends::{Link, Shares, Waits};
 use faults::{Faults, Findings};
 use volume::Volumes;
 
-/// Where a cluster comes from. It is stored in labels for people to see, and is not compared.
+/// The source of a cluster. It is stored in labels for people to read, and is not compared.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
-    /// The blueprint's path, or the name of a shipped one.
+    /// The absolute path of the blueprint, or the name of a shipped one.
     pub blueprint: String,
-    /// The directory it stands in.
+    /// The absolute directory that the blueprint is in.
     pub directory: String,
 }
 
@@ -100,7 +101,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Proble
     }
 }
 
-/// Labels of the user's, who cannot say topogen's own: by those it knows what it may touch.
+/// The labels that the user asks for. A label of topogen's own is refused, since those decide what it may touch.
 fn user_labels(value: &Value, path: &str, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let labels = read::strings(value, path, faults);
     not_ours(labels.keys(), path, faults);
@@ -128,11 +129,11 @@ struct Translation<'a> {
     volumes: &'a mut Volumes,
 }
 
-/// What all containers of a service have in common.
+/// What all containers of a service share, collected key by key.
 #[derive(Default)]
 struct Draft {
     config: ContainerConfig,
-    /// Whose network they have, where it is not one of their own.
+    /// The `network_mode` that the service asks for; `None` if it joins networks.
     network_mode: Option<NetworkMode>,
     links: Vec<Link>,
     external_links: Vec<ContainerLink>,
@@ -143,15 +144,15 @@ struct Draft {
     platform: Option<String>,
 }
 
-/// The same when all of it is known, with what is said of it together.
+/// The finished draft of a service, with what depends on several keys.
 struct Common {
     draft: Draft,
     config: Arc<ContainerConfig>,
     waits: Waits,
-    /// Labels that are a part of what is compared.
+    /// Labels that are part of the hash.
     labels: BTreeMap<String, String>,
-    /// Labels for information only, which are not compared.
-    told: Vec<(&'static str, String)>,
+    /// Labels for information only, which are not part of the hash.
+    informational: Vec<(&'static str, String)>,
 }
 
 impl Translation<'_> {
@@ -169,7 +170,7 @@ impl Translation<'_> {
         self.faults.because(&path, &format!("expected {expected}"));
     }
 
-    /// The containers of the service: one, where nothing else is said.
+    /// The containers of the service. A service without `scale` or `replicas` has one.
     fn containers(&mut self) -> Vec<Arc<ContainerSpec>> {
         let mut draft = Draft::default();
         let definition = self.service.definition.clone();
@@ -196,7 +197,7 @@ impl Translation<'_> {
             config: Arc::new(std::mem::take(&mut draft.config)),
             waits,
             labels,
-            told: self.told_labels(&draft.files),
+            informational: self.informational_labels(&draft.files),
             draft,
         };
         let containers = (1..).zip(self.service.containers());
@@ -204,14 +205,14 @@ impl Translation<'_> {
         containers.map(Arc::new).collect()
     }
 
-    /// One key of the service.
+    /// Translates one key of the service into `draft`.
     fn key(&mut self, key: &str, value: &Value, draft: &mut Draft) {
         let path = self.path(key);
         let config = &mut draft.config;
         match key {
             "image" => config.image = read::text(value, &path, &mut self.faults).unwrap_or_default(),
-            "command" => config.command = self.words(key, value),
-            "entrypoint" => config.entrypoint = self.words(key, value),
+            "command" => config.command = self.arguments(key, value),
+            "entrypoint" => config.entrypoint = self.arguments(key, value),
             "expose" => {
                 let exposed = self.exposed(value);
                 config.exposed.get_or_insert_default().extend(exposed);
@@ -229,12 +230,12 @@ impl Translation<'_> {
             "secrets" => draft.files.extend(self.files(ConfigKind::Secret, value)),
             "platform" => draft.platform = read::text(value, &path, &mut self.faults).filter(|p| !p.is_empty()),
             "pull_policy" => draft.pull = self.pull(value),
-            // Read together, when all is known.
+            // These depend on each other, and are read once the draft is complete.
             "environment" | "env_file" | "labels" | "label_file" | "depends_on" | "deploy" | "mac_address"
             | "pull_refresh_after" => {}
-            // Counted when the blueprint was expanded.
+            // The replicas were counted when the blueprint was expanded.
             "scale" => {}
-            // What `docker compose up` shows of a service while it waits: `up` here waits for nobody's output.
+            // It selects whose output `docker compose up` prints; `up` prints no output.
             "attach" => {}
             "security_opt" => self.security(value, &mut config.security),
             key if key.starts_with("x-") => {}
@@ -242,7 +243,8 @@ impl Translation<'_> {
                 let faults = &mut self.faults;
                 let known =
                     host::set(key, value, config, &path, faults) || resources::set(key, value, config, &path, faults);
-                // `build`, `provider`, `models` and the like: what Compose does itself, or other programs for it.
+                // Keys such as `build`, `provider` and `models` are carried out by Compose itself or by programs that
+                // it calls.
                 if !known {
                     faults.refuse(&path);
                 }
@@ -250,7 +252,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The container `number` of the service, from 1.
+    /// The container `number` of the service, counted from 1.
     fn container(&mut self, number: u32, name: ContainerName, common: &Common) -> ContainerSpec {
         let Common { draft, waits, .. } = common;
         let mut joined = draft.shares.joined.clone();
@@ -258,7 +260,7 @@ impl Translation<'_> {
         let endpoints = self.endpoints(&name, &links);
         let network_mode = match (&draft.network_mode, endpoints.first()) {
             (Some(mode), _) => {
-                // There the engine itself leads the way, and to what is there.
+                // With a network mode the engine resolves the links itself, so that the containers must exist first.
                 if !links.is_empty() {
                     joined.extend(self.linked_containers(draft));
                 }
@@ -291,12 +293,14 @@ impl Translation<'_> {
         };
         spec.hash = self.faults.hash(&(&spec, waits.fingerprint()));
         let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, spec.hash.clone()));
-        let told = common.told.iter().cloned().chain(hashes);
-        spec.labels.extend(told.map(|(key, value)| (key.to_owned(), value)));
+        let informational = common.informational.iter().cloned().chain(hashes);
+        spec.labels
+            .extend(informational.map(|(key, value)| (key.to_owned(), value)));
         spec
     }
 
-    /// The service in the blueprint's words, of files' contents a part of their digests: for people to see what changed.
+    /// The service as the blueprint defines it, with digests in place of the contents of files. It is stored in a
+    /// label, so that a later command can say what changed.
     fn definition(&self, files: &[FileSpec]) -> String {
         let mut definition = json!(self.service.definition);
         if let Some(map) = definition.as_object_mut() {
@@ -312,7 +316,7 @@ impl Translation<'_> {
             let mut files: serde_json::Map<_, _> = files.iter().map(file).collect();
             files.extend(self.digests().into_iter().map(|(path, digests)| (path, json!(digests))));
             map.insert("files".to_owned(), files.into());
-            // How many there are makes none of them another one.
+            // The number of replicas changes no container.
             map.remove("scale");
             if let Some(deploy) = map.get_mut("deploy").and_then(|d| d.as_object_mut()) {
                 deploy.remove("replicas");
@@ -322,7 +326,7 @@ impl Translation<'_> {
         definition.to_string()
     }
 
-    /// The labels that are a part of what is compared.
+    /// The labels that are part of the hash.
     fn labels(&self, waits: &Waits) -> impl Iterator<Item = (String, String)> + use<> {
         [
             (label::CLUSTER, self.topology.cluster.to_string()),
@@ -338,8 +342,9 @@ impl Translation<'_> {
         .map(|(key, value)| (key.to_owned(), value))
     }
 
-    /// Labels for information only: another version of topogen, or another path of the blueprint, recreates nothing.
-    fn told_labels(&self, files: &[FileSpec]) -> Vec<(&'static str, String)> {
+    /// The labels that are for information only. They are left out of the hash, so that another version of topogen or
+    /// another path of the blueprint recreates nothing.
+    fn informational_labels(&self, files: &[FileSpec]) -> Vec<(&'static str, String)> {
         let mut labels = vec![
             (label::DEFINITION, self.definition(files)),
             (label::compose::VERSION, version()),
@@ -356,22 +361,22 @@ impl Translation<'_> {
         labels
     }
 
-    /// What it answers to on the network of all nodes.
+    /// The aliases of the service on the network that all nodes share.
     fn names(&self) -> Vec<&str> {
         let attachments = self.service.attachments.iter();
         let on_inout = attachments.filter(|a| a.network == self.topology.inout.key);
         on_inout.flat_map(|a| &a.aliases).map(AsRef::as_ref).collect()
     }
 
-    /// `command` and `entrypoint`: a list as it is, a text split as a shell splits it.
-    fn words(&mut self, key: &str, value: &Value) -> Option<Vec<String>> {
+    /// The arguments in `command` or `entrypoint`. A list is taken as it is, and a text is split as a shell would.
+    fn arguments(&mut self, key: &str, value: &Value) -> Option<Vec<String>> {
         match value {
             Value::Null => None,
             Value::List(_) | Value::Map(_) => {
                 let path = self.path(key);
                 Some(read::texts(value, &path, &mut self.faults))
             }
-            other => match read::words(&other.scalar().unwrap_or_default()) {
+            other => match read::shell_words(&other.scalar().unwrap_or_default()) {
                 Ok(words) => Some(words),
                 Err(reason) => {
                     self.wrong(key, &format!("words that Compose could split: {reason}"));
@@ -393,7 +398,7 @@ impl Translation<'_> {
         found
     }
 
-    /// Seconds, rounded up, of a Compose duration; nothing or a blank leaves it to the engine.
+    /// The stop timeout in seconds, rounded up; `None` if the value is blank, which leaves it to the engine.
     fn grace(&mut self, value: &Value) -> Option<i64> {
         let nanoseconds = read::nanoseconds(value, &self.path("stop_grace_period"), &mut self.faults)?;
         Some(nanoseconds.div_euclid(1_000_000_000) + i64::from(nanoseconds % 1_000_000_000 > 0))

@@ -1,4 +1,4 @@
-//! How a container is run: the host's part of the body of `POST /containers/create`.
+//! The host part of the body of `POST /containers/create`: how a container is run.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::cluster::{
     Security, Ulimit, VolumesFrom,
 };
 
-/// How a container is run, its network aside.
+/// The host part of the body, without the network mode.
 pub(super) fn host(config: &ContainerConfig) -> HostConfig {
     let ContainerConfig {
         init,
@@ -34,7 +34,7 @@ pub(super) fn host(config: &ContainerConfig) -> HostConfig {
         mounts,
         tmpfs,
         volumes_from,
-        // What runs in it, which the rest of the body says.
+        // These say what runs in the container, and belong to the rest of the body.
         image: _,
         command: _,
         entrypoint: _,
@@ -178,7 +178,7 @@ fn secure(security: &Security, host: &mut HostConfig) {
     host.cap_drop = dropped_capabilities.clone();
     host.group_add = groups.clone();
     host.security_opt = options.clone();
-    // An empty list is none of the engine's own paths.
+    // An empty list replaces the engine's default list.
     host.masked_paths = all_system_paths.then(Vec::new);
     host.readonly_paths = all_system_paths.then(Vec::new);
     host.sysctls = sysctls.as_ref().map(pairs);
@@ -297,7 +297,7 @@ fn device_request(request: &DeviceRequest) -> EngineDeviceRequest {
         driver: driver.clone(),
         count: *count,
         device_ids: ids.clone(),
-        // One of several lists, all of which must hold: there is one.
+        // The outer list holds alternatives, of which there is only one.
         capabilities: capabilities.clone().map(|all| vec![all]),
         options: options.as_ref().map(pairs),
     }

@@ -1,4 +1,4 @@
-//! Mounts: the older call for them where it can say them, the newer one otherwise.
+//! Mounts. The engine has an older and a newer notation, and each can express what the other cannot.
 
 use bollard::models::{
     HostConfig, Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
@@ -8,7 +8,7 @@ use bollard::models::{
 use super::pairs;
 use crate::cluster::{Bind, Mount, MountSource, Propagation, Recursive, Relabel, VolumeOptions, label};
 
-/// Ask for `mounts`, each in one of the two ways.
+/// Adds `mounts` to the request, each in one of the two notations.
 pub(super) fn put(mounts: &[Mount], host: &mut HostConfig) {
     for mount in mounts {
         match older(mount) {
@@ -18,13 +18,13 @@ pub(super) fn put(mounts: &[Mount], host: &mut HostConfig) {
     }
 }
 
-/// The older call, `SOURCE:TARGET:OPTIONS`, where that can say it, as Compose does: it alone makes paths of the host on
-/// every engine, and relabels.
+/// The mount in the older notation, `SOURCE:TARGET:OPTIONS`; `None` if that cannot express it. Compose prefers it too,
+/// because only this one creates missing paths on every engine and relabels for SELinux.
 fn older(mount: &Mount) -> Option<String> {
     let Mount {
         target,
         read_only,
-        // It has no word for that.
+        // This notation has no option for it.
         consistency: _,
         source,
     } = mount;
@@ -61,7 +61,7 @@ fn older(mount: &Mount) -> Option<String> {
     Some(text)
 }
 
-/// The newer call.
+/// The mount in the newer notation.
 fn newer(mount: &Mount) -> EngineMount {
     let Mount {
         target,
@@ -83,7 +83,7 @@ fn newer(mount: &Mount) -> EngineMount {
         }
         MountSource::Volume {
             name,
-            // It relabels nothing.
+            // This notation cannot relabel.
             relabel: _,
             propagation,
             options,
@@ -125,7 +125,7 @@ fn bind_options(bind: &Bind) -> Option<MountBindOptions> {
         create,
         propagation,
         recursive,
-        // The older call's, which then was taken.
+        // The older notation is chosen for it.
         relabel: _,
     } = bind;
     let is = |way: Recursive| (*recursive == Some(way)).then_some(true);

@@ -1,4 +1,4 @@
-//! Networks, and containers on them.
+//! Networks, and the connections of containers to them.
 
 use bollard::models::{EndpointIpamConfig, EndpointSettings, Ipam as EngineIpam, IpamConfig, NetworkCreateRequest};
 
@@ -10,10 +10,10 @@ use crate::cluster::{EndpointSpec, Ipam, NetworkSpec, Pool};
 pub fn network(spec: &NetworkSpec) -> NetworkCreateRequest {
     let NetworkSpec {
         name,
-        // In its labels.
+        // It is in the labels.
         node: _,
         hash: _,
-        // Of one that is, nothing is asked.
+        // An external network is never created.
         external: _,
         subnet,
         driver,
@@ -73,11 +73,11 @@ fn pool(pool: &Pool) -> IpamConfig {
     }
 }
 
-/// A container on a network: what `POST /containers/create` says of each by name, and `POST /networks/{id}/connect` of one.
+/// The settings of an endpoint, for `POST /containers/create` and `POST /networks/{id}/connect`.
 #[must_use]
 pub fn endpoint(spec: &EndpointSpec) -> EndpointSettings {
     let EndpointSpec {
-        // Both calls name it beside.
+        // Both calls take the name separately.
         network: _,
         aliases,
         links,

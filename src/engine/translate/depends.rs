@@ -1,4 +1,4 @@
-//! What a container waits for, and what it shares with others of its node.
+//! What a container waits for, and which namespaces and volumes it shares with other containers of its node.
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
@@ -11,7 +11,7 @@ use crate::name::ContainerName;
 use crate::topology::Service;
 use crate::value::Value;
 
-/// How a service waits for another one.
+/// How a service waits for another one (Compose specification, services, `depends_on`).
 #[derive(Clone, Copy)]
 struct Wait {
     condition: Condition,
@@ -29,19 +29,20 @@ impl Wait {
     }
 }
 
-/// The services that a service waits for, by key: those of `depends_on`, and those that it cannot do without.
+/// The services that a service waits for, by key. Beside those of `depends_on`, these are the ones that it shares
+/// something with or links to.
 #[derive(Default)]
 pub(super) struct Waits(IndexMap<String, Wait>);
 
 impl Waits {
-    /// That it needs the service `key`, where `depends_on` does not say so already.
+    /// Adds a dependency on the service `key`, unless `depends_on` has one already.
     fn imply(&mut self, key: &str, restart: bool) {
         if let Entry::Vacant(entry) = self.0.entry(key.to_owned()) {
             entry.insert(Wait::started(restart));
         }
     }
 
-    /// Compose's label: `db:service_healthy:false`, and so on.
+    /// The value of Compose's own label for dependencies, such as `db:service_healthy:false`.
     pub(super) fn label(&self) -> String {
         DependsOn::join(self.0.iter().map(|(key, wait)| DependsOn {
             key,
@@ -50,7 +51,8 @@ impl Waits {
         }))
     }
 
-    /// The same with what the label leaves out, for the hash: how many containers a service has is no part of it.
+    /// The dependencies with the fields that the label leaves out, for the hash. The number of containers of a service
+    /// is no part of it.
     pub(super) fn fingerprint(&self) -> Vec<(&str, Condition, bool, bool)> {
         let waits = self.0.iter();
         waits
@@ -59,20 +61,20 @@ impl Waits {
     }
 }
 
-/// A name in this container for the containers of another service.
+/// A name that this container has for the containers of another service (Compose specification, services, `links`).
 pub(super) struct Link {
-    /// The service, by its key.
+    /// The key of the other service.
     pub(super) key: String,
-    /// The name that the container has for the other.
+    /// The name that this container uses for it.
     pub(super) alias: String,
 }
 
-/// What a container has of others.
+/// What a container shares with others.
 #[derive(Default)]
 pub(super) struct Shares {
-    /// The containers that it shares something of.
+    /// The containers whose namespaces or volumes it shares.
     pub(super) joined: Vec<ContainerName>,
-    /// The services among them, by key, and whether they take this one along when they start again.
+    /// The services of these containers, by key, and whether their restart also restarts this container.
     services: Vec<(String, bool)>,
 }
 
@@ -85,16 +87,16 @@ impl Shares {
     }
 }
 
-/// A namespace that is not a container's own.
+/// The value of `network_mode`, `pid` or `ipc`.
 enum Namespace {
-    /// That of this container, by name or id.
+    /// The namespace of this container, by name or ID.
     Container(String),
-    /// What a word says: the host's, none, …
+    /// A word of the engine's, such as `host` or `none`.
     Word(String),
 }
 
 impl Translation<'_> {
-    /// All that the service waits for, in Compose's order.
+    /// All dependencies of the service, in the order in which Compose writes them.
     pub(super) fn waits(&mut self, links: &[Link], shares: &Shares) -> Waits {
         let mut waits = Waits::default();
         match self.service.get("depends_on") {
@@ -118,7 +120,7 @@ impl Translation<'_> {
         waits
     }
 
-    /// One of `depends_on` in its long form.
+    /// One entry of `depends_on` in its long form.
     fn wait(&mut self, key: &str, value: &Value) -> Wait {
         let at = self.path(&format!("depends_on.{key}"));
         let mut wait = Wait::started(false);
@@ -142,12 +144,12 @@ impl Translation<'_> {
         wait
     }
 
-    /// The containers behind `waits`: none of a service that takes no part.
+    /// The containers behind `waits`. A dependency on a service without replicas has none.
     pub(super) fn dependencies(&self, waits: &Waits, shares: &Shares) -> Vec<Dependency> {
         let mut found = Vec::new();
         for (key, wait) in &waits.0 {
             let containers = self.sibling(key).into_iter().flat_map(Service::containers);
-            // Of several, one is shared: what becomes of the others is no reason to start again.
+            // Only one replica is shared, so a restart of the others must not restart this container.
             let shared = shares.services.iter().any(|(service, _)| service == key) && !self.says_it_depends_on(key);
             found.extend(containers.map(|container| Dependency {
                 condition: wait.condition,
@@ -159,7 +161,7 @@ impl Translation<'_> {
         found
     }
 
-    /// Whether `depends_on` itself names the service `key`.
+    /// Whether `depends_on` names the service `key` itself.
     fn says_it_depends_on(&self, key: &str) -> bool {
         match self.service.get("depends_on") {
             Some(Value::Map(map)) => map.contains_key(key),
@@ -168,12 +170,12 @@ impl Translation<'_> {
         }
     }
 
-    /// The service of this node whose key is `key`.
+    /// The service of the same node with this key.
     pub(super) fn sibling(&self, key: &str) -> Option<&Service> {
         self.node.services.iter().find(|s| s.key.as_str() == key)
     }
 
-    /// `links`: names for containers of the node.
+    /// The entries of `links`.
     pub(super) fn links(&mut self, value: &Value) -> Vec<Link> {
         let links = read::texts(value, &self.path("links"), &mut self.faults);
         let link = |text: String| {
@@ -186,7 +188,7 @@ impl Translation<'_> {
         links.into_iter().map(link).collect()
     }
 
-    /// `external_links`, each with the name it gives.
+    /// The entries of `external_links`: each container with the name that it gets here.
     pub(super) fn external_links(&mut self, value: &Value) -> Vec<ContainerLink> {
         let links = read::texts(value, &self.path("external_links"), &mut self.faults);
         let named = |text: String| {
@@ -199,7 +201,7 @@ impl Translation<'_> {
         links.into_iter().map(named).collect()
     }
 
-    /// `network_mode`: `None` for a network of its own.
+    /// The value of `network_mode`; `None` if the container gets a network namespace of its own.
     pub(super) fn network_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<NetworkMode> {
         Some(match self.namespace("network_mode", value, shares)? {
             Namespace::Container(container) => NetworkMode::Container(container),
@@ -211,7 +213,7 @@ impl Translation<'_> {
         })
     }
 
-    /// `pid`: `None` for processes of its own.
+    /// The value of `pid`; `None` if the container gets a process namespace of its own.
     pub(super) fn pid_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<PidMode> {
         Some(match self.namespace("pid", value, shares)? {
             Namespace::Container(container) => PidMode::Container(container),
@@ -222,7 +224,7 @@ impl Translation<'_> {
         })
     }
 
-    /// `ipc`: `None` for what the engine does by itself.
+    /// The value of `ipc`; `None` leaves it to the engine's default.
     pub(super) fn ipc_mode(&mut self, value: &Value, shares: &mut Shares) -> Option<IpcMode> {
         Some(match self.namespace("ipc", value, shares)? {
             Namespace::Container(container) => IpcMode::Container(container),
@@ -236,7 +238,7 @@ impl Translation<'_> {
         })
     }
 
-    /// What `network_mode`, `pid` or `ipc` say; `None` where that is nothing, or a service that has no container.
+    /// The value of `network_mode`, `pid` or `ipc`; `None` if it is blank, or names a service that has no container.
     fn namespace(&mut self, key: &str, value: &Value, shares: &mut Shares) -> Option<Namespace> {
         let path = self.path(key);
         let text = read::text(value, &path, &mut self.faults).filter(|t| !t.is_empty())?;
@@ -248,7 +250,7 @@ impl Translation<'_> {
         Some(Namespace::Container(container))
     }
 
-    /// Say that `value` is none of the words `known` for a namespace, nor another container.
+    /// Reports that `value` is neither one of the `known` words nor another container.
     fn no_namespace<T>(&mut self, key: &str, known: &[&str], value: &Value) -> Option<T> {
         let words: Vec<String> = known.iter().map(|w| format!("`{w}`")).collect();
         let expected = format!("{}, `service:NAME` or `container:NAME`", words.join(", "));
@@ -256,7 +258,7 @@ impl Translation<'_> {
         None
     }
 
-    /// `volumes_from`: `SERVICE[:MODE]` or `container:NAME[:MODE]`.
+    /// The entries of `volumes_from`: `SERVICE[:MODE]` or `container:NAME[:MODE]`.
     pub(super) fn volumes_from(&mut self, value: &Value, config: &mut ContainerConfig, shares: &mut Shares) {
         let path = self.path("volumes_from");
         for (at, text) in read::texts(value, &path, &mut self.faults).iter().enumerate() {
@@ -283,7 +285,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The first container of the service `key`, whose something is shared.
+    /// The name of the first container of the service `key`, recorded as shared.
     fn shared_service(&mut self, key: &str, restart: bool, path: &str, shares: &mut Shares) -> Option<String> {
         let container = self.sibling(key).and_then(|s| s.containers().next());
         let Some(container) = container else {
@@ -295,7 +297,7 @@ impl Translation<'_> {
         Some(container.to_string())
     }
 
-    /// A container by its name, which may be one of this node's.
+    /// The container `name`, recorded as shared if it belongs to this node.
     fn shared_container(&self, name: &str, shares: &mut Shares) -> String {
         for service in &self.node.services {
             if let Some(container) = service.containers().find(|c| c.as_str() == name) {

@@ -10,8 +10,8 @@ use crate::topology::{Attachment, Network, Service};
 const INTERFACE: &str = "com.docker.network.endpoint.ifname";
 
 impl Translation<'_> {
-    /// The links of the container `number`, each as the container it leads to and a name it gives that: Compose gives each
-    /// of them three.
+    /// The links of the container `number`: each names a container and the alias that it gets here. As in Compose,
+    /// every linked container gets three aliases.
     pub(super) fn linked(&self, number: u32, draft: &Draft) -> Vec<ContainerLink> {
         let mut links = Vec::new();
         for Link { key, alias } in &draft.links {
@@ -29,13 +29,14 @@ impl Translation<'_> {
         links
     }
 
-    /// The containers that `links` lead to.
+    /// The containers that `links` refers to.
     pub(super) fn linked_containers(&self, draft: &Draft) -> impl Iterator<Item = ContainerName> {
         let services = draft.links.iter().filter_map(|link| self.sibling(&link.key));
         services.flat_map(Service::containers)
     }
 
-    /// In Compose's order: higher `priority` first, then by key. The first is the container's network mode.
+    /// The endpoints of a container in Compose's order: those with a higher `priority` first, then by key. The first
+    /// one becomes the container's network mode.
     pub(super) fn endpoints(&mut self, name: &ContainerName, links: &[ContainerLink]) -> Vec<EndpointSpec> {
         let mut attachments: Vec<(i64, &Attachment, &Network)> = Vec::new();
         for attachment in &self.service.attachments {
@@ -52,7 +53,7 @@ impl Translation<'_> {
             .iter()
             .map(|(_, attachment, network)| self.endpoint(name, network, attachment, links))
             .collect();
-        // Older engines know one of the container's, that of its first network.
+        // Engines before API 1.44 take only the MAC address of the first network.
         for (_, attachment, _) in attachments.iter().skip(1) {
             if attachment.options.contains_key("mac_address") {
                 let path = self.path(&format!("networks.{}.mac_address", attachment.network));
@@ -63,7 +64,7 @@ impl Translation<'_> {
         endpoints
     }
 
-    /// `mac_address` of the service, which is that of its first network.
+    /// Applies the service's own `mac_address`, which belongs to its first network.
     fn mac_address(&mut self, endpoints: &mut [EndpointSpec]) {
         let path = self.path("mac_address");
         let Some(address) = self
@@ -85,7 +86,7 @@ impl Translation<'_> {
         }
     }
 
-    /// One of `networks` of a service (Compose specification, services, `networks`).
+    /// One entry of `networks` of a service (Compose specification, services, `networks`).
     fn endpoint(
         &mut self,
         name: &ContainerName,
@@ -93,7 +94,7 @@ impl Translation<'_> {
         attachment: &Attachment,
         links: &[ContainerLink],
     ) -> EndpointSpec {
-        // As Compose: its name and its key are names of every container on every network it joins.
+        // As in Compose, every container answers to its name and its service's key on each network that it joins.
         let mut aliases = vec![name.to_string(), self.service.key.to_string()];
         aliases.extend(attachment.aliases.iter().map(ToString::to_string));
         let mut endpoint = EndpointSpec::new(network.name.clone(), aliases);
@@ -101,7 +102,7 @@ impl Translation<'_> {
         for (key, value) in attachment.options.iter() {
             let at = self.path(&format!("networks.{}.{key}", attachment.network));
             match &**key {
-                // It orders the networks, which is done.
+                // The priority only orders the networks, and has been applied already.
                 "priority" => {}
                 "ipv4_address" => endpoint.ipv4_address = read::text(value, &at, &mut self.faults),
                 "ipv6_address" => endpoint.ipv6_address = read::text(value, &at, &mut self.faults),

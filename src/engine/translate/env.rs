@@ -11,9 +11,9 @@ use crate::digest::sha256;
 use crate::topology::outside;
 use crate::value::Value;
 
-/// One of `env_file` or `label_file`.
+/// A file that `env_file` or `label_file` names.
 struct Named {
-    /// Where the service names it.
+    /// The path of the key that names it.
     at: String,
     path: String,
     required: bool,
@@ -21,8 +21,8 @@ struct Named {
 }
 
 impl Translation<'_> {
-    /// What the files of `env_file` say, later ones over earlier ones, and `environment` over all. A key alone takes away a
-    /// variable of the image's.
+    /// The environment of the container: the files of `env_file` in order, then `environment`, which overrides them. A
+    /// key without a value removes a variable of the image.
     pub(super) fn environment(&mut self) -> Option<IndexMap<String, Option<String>>> {
         let (own, files) = (self.service.get("environment"), self.service.get("env_file"));
         if own.is_none() && files.is_none() {
@@ -36,20 +36,20 @@ impl Translation<'_> {
             let outside = |name: &str| self.variable(name);
             let lookup = |name: &str| outside(name).or_else(|| own.get(name).cloned().flatten());
             let result = self.pairs_of(&file, &mut found, &lookup);
-            self.told(&file, result);
+            self.report(&file, result);
         }
         let mut all: IndexMap<String, Option<String>> = found.into_iter().map(|(k, v)| (k, Some(v))).collect();
         all.extend(own);
         Some(all)
     }
 
-    /// What the files of `label_file` say, later ones over earlier ones, and `labels` over all.
+    /// The user's labels: the files of `label_file` in order, then `labels`, which override them.
     pub(super) fn own_labels(&mut self) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
         for file in self.pair_files("label_file", self.service.get("label_file")) {
             let mut found = Pairs::new();
             let result = self.pairs_of(&file, &mut found, &|name| labels.get(name).cloned());
-            self.told(&file, result);
+            self.report(&file, result);
             not_ours(found.keys(), &file.at, &mut self.faults);
             labels.extend(found);
         }
@@ -58,8 +58,8 @@ impl Translation<'_> {
         labels
     }
 
-    /// What files said, for people to see what changed: by path and key the first digits of a value's SHA-256, since
-    /// values are secrets as often as not.
+    /// Digests of the values in `env_file` and `label_file`, by path and key, so that a later command can say which one
+    /// changed. Only the first digits of each SHA-256 are kept, because values are often secrets.
     pub(super) fn digests(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let short = |text: &str| sha256(text.as_bytes()).get(..12).unwrap_or_default().to_owned();
         let mut digests: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Translation<'_> {
                 continue;
             };
             let mut found = Pairs::new();
-            // Its syntax errors were reported when it was read.
+            // Syntax errors were reported when the file was first read.
             let _ = dotenv::parse(&text, &mut found, &|name| self.variable(name));
             let pairs = found.into_iter().map(|(key, value)| (key, short(&value)));
             digests.insert(path, pairs.collect());
@@ -81,7 +81,7 @@ impl Translation<'_> {
         digests
     }
 
-    /// A variable from outside, as Compose would know it in the project of this node.
+    /// The value of an outside variable, as Compose would see it in the project of this node.
     fn variable(&self, name: &str) -> Option<String> {
         let outside = self.topology.outside.variable(name).map(str::to_owned);
         match name {
@@ -90,7 +90,7 @@ impl Translation<'_> {
         }
     }
 
-    /// The files that `key` names, in its short form or the long one.
+    /// The files that `key` names, in either the short or the long form.
     fn pair_files(&mut self, key: &str, value: Option<&Value>) -> Vec<Named> {
         let path = self.path(key);
         let items = match value {
@@ -149,10 +149,10 @@ impl Translation<'_> {
         files
     }
 
-    /// Add what `file` says to what is `found`.
+    /// Adds the pairs in `file` to `found`.
     ///
     /// # Errors
-    /// Why it cannot be read, where it has to be.
+    /// The reason why a required file cannot be read.
     fn pairs_of(&self, file: &Named, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
         let text = match self.topology.outside.file(&file.path) {
             Ok(text) => text,
@@ -163,9 +163,9 @@ impl Translation<'_> {
         parse(&text, found, lookup).map_err(|fault| fault.to_string())
     }
 
-    fn told(&mut self, file: &Named, result: Result<(), String>) {
+    fn report(&mut self, file: &Named, result: Result<(), String>) {
         let Err(reason) = result else { return };
-        // As the blueprint's owner would name it.
+        // A message shows the path relative to the blueprint, as its author writes it.
         let below = file.path.strip_prefix(self.origin.directory.as_str());
         let path = below.and_then(|p| p.strip_prefix('/')).unwrap_or(&file.path);
         let problem = Problem::general(format!("`{}`: `{path}`: {reason}", file.at));

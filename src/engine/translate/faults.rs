@@ -1,4 +1,4 @@
-//! What is wrong with one thing of a topology, by its path, and where that was written.
+//! Problems of a single service, network or volume, each with its path and the place where it was written.
 
 use serde::Serialize;
 
@@ -13,20 +13,20 @@ use crate::value::{Map, Value};
 pub(super) struct Findings {
     /// The problems found so far.
     pub(super) problems: Problems,
-    /// What not every engine knows.
+    /// The features that not every engine supports.
     pub(super) needs: Vec<Need>,
 }
 
-/// Collects what is found of one service, network or volume.
+/// Collects the problems of one service, network or volume.
 pub(super) struct Faults<'a> {
     findings: &'a mut Findings,
-    /// The path of the thing, `roles.slave.services.web`.
+    /// The path of the item, such as `roles.slave.services.web`.
     base: String,
     written: &'a Written,
 }
 
 impl<'a> Faults<'a> {
-    /// Problems of what has the path `base`, and was `written` there.
+    /// A collector for the item with the path `base`, which was `written` there.
     pub(super) fn new(base: String, written: &'a Written, findings: &'a mut Findings) -> Self {
         Self {
             findings,
@@ -35,12 +35,12 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// For another thing, which this one leads to.
+    /// A collector for another item that this one refers to.
     pub(super) fn elsewhere<'b>(&'b mut self, base: String, written: &'b Written) -> Faults<'b> {
         Faults::new(base, written, self.findings)
     }
 
-    /// Add `problem` of what has the path `path`, the whole of it.
+    /// Adds `problem` at the absolute path `path`.
     pub(super) fn push(&mut self, path: &str, mut problem: Problem) {
         problem.place = problem.place.or_else(|| self.place(path));
         self.findings.problems.push(problem);
@@ -54,18 +54,19 @@ impl<'a> Faults<'a> {
         self.written.key(self.below(path))
     }
 
-    /// What follows the path of the thing in `path`.
+    /// The part of `path` below the item.
     fn below<'p>(&self, path: &'p str) -> &'p str {
         let below = path.strip_prefix(self.base.as_str()).unwrap_or_default();
         below.trim_start_matches('.')
     }
 
-    /// Record that engines know the key at `path` from the API version `api` on.
+    /// Records that engines support the key at `path` from the API version `api` on.
     pub(super) fn since(&mut self, api: (usize, usize), path: &str) {
         self.need(api, path, self.key_place(path));
     }
 
-    /// Record that engines know the value at `path` from the API version `api` on; its key they know longer.
+    /// Records that engines support the value at `path` from the API version `api` on, although they know the key for
+    /// longer.
     pub(super) fn value_since(&mut self, api: (usize, usize), path: &str) {
         self.need(api, path, self.place(path));
     }
@@ -78,7 +79,7 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// Say that the value at `path` is not what is `expected` there.
+    /// Reports that the value at `path` is not what was `expected`.
     pub(super) fn wrong(&mut self, path: &str, expected: &str, found: &Value) {
         let found = match found {
             Value::Null => "nothing".to_owned(),
@@ -90,24 +91,24 @@ impl<'a> Faults<'a> {
         self.mistake(path, Problem::general(message));
     }
 
-    /// Say why the value at `path` is none that can be asked for.
+    /// Reports why the value at `path` cannot be used.
     pub(super) fn because(&mut self, path: &str, reason: &str) {
         self.push(path, Problem::general(format!("`{path}`: {reason}")));
     }
 
-    /// Say why the key at `path` has no meaning there.
+    /// Reports why the key at `path` has no meaning there.
     pub(super) fn key_because(&mut self, path: &str, reason: &str) {
         let mut problem = Problem::general(format!("`{path}`: {reason}"));
         problem.place = self.key_place(path);
         self.push(path, problem);
     }
 
-    /// Refuse the key at `path`, which is Compose's business and not the engine's, or not of this engine.
+    /// Refuses the key at `path`, which is a matter of Compose or Swarm, or which this engine does not have.
     pub(super) fn refuse(&mut self, path: &str) {
         self.refused(path, self.key_place(path));
     }
 
-    /// Refuse the value at `path`, where others of its key can be asked for.
+    /// Refuses the value at `path`, although the key may have others.
     pub(super) fn refuse_value(&mut self, path: &str) {
         self.refused(path, self.place(path));
     }
@@ -126,8 +127,8 @@ impl<'a> Faults<'a> {
         self.push(path, problem);
     }
 
-    /// The hash over `value`, by which a thing is compared with what is on the engine; blank, and a problem, where
-    /// there is none.
+    /// The hash of `value`, by which the item is compared with what the engine has. If it cannot be serialized, the
+    /// hash is empty and a problem is added.
     pub(super) fn hash(&mut self, value: &impl Serialize) -> String {
         digest::hash(value).unwrap_or_else(|error| {
             self.because(
@@ -138,13 +139,13 @@ impl<'a> Faults<'a> {
         })
     }
 
-    /// Add `problem`: `docker compose` would refuse it, too.
+    /// Adds `problem` as one that `docker compose` would report too.
     fn mistake(&mut self, path: &str, mut problem: Problem) {
         problem.kind = Kind::Compose;
         self.push(path, problem);
     }
 
-    /// Extensions pass; what else is not among the keys `known` here is a mistake: Compose does not know it either.
+    /// Reports `key` unless it is `known` or an extension (`x-…`), since Compose would not know it either.
     pub(super) fn unknown(&mut self, key: &str, path: &str, known: &[&str]) {
         if key.starts_with("x-") {
             return;
@@ -155,7 +156,7 @@ impl<'a> Faults<'a> {
         self.mistake(path, problem.did_you_mean(key, known.iter().copied()));
     }
 
-    /// The same of all keys of `map`, which stands at `path`.
+    /// Reports the [unknown](Self::unknown) keys of the `map` at `path`.
     pub(super) fn only(&mut self, map: &Map, path: &str, known: &[&str]) {
         for key in map.keys().filter(|key| !known.contains(&&***key)) {
             self.unknown(key, &format!("{path}.{key}"), known);

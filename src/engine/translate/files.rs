@@ -1,4 +1,4 @@
-//! Configs and secrets: files that are put into a container.
+//! Configs and secrets, which become files in a container.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use crate::topology::ConfigSource;
 use crate::value::Value;
 
 impl Translation<'_> {
-    /// Files are copied in before the container starts. Where they could not be written then, or would be hidden when it
-    /// runs, their directory becomes a volume of its own.
+    /// Gives a volume of its own to each directory that files cannot be copied into. Files are copied before the
+    /// container starts: a read-only root file system refuses that, and a tmpfs would hide them once the container
+    /// runs.
     pub(super) fn make_room(&mut self, draft: &mut Draft) {
         let Draft { config, files, .. } = draft;
         let read_only = config.security.read_only == Some(true);
@@ -64,7 +65,7 @@ impl Translation<'_> {
             let mut faults = self.faults.elsewhere(base.clone(), &config.written);
             for key in config.options.keys() {
                 match &**key {
-                    // What it is called on an engine of Swarm's, which keeps it there.
+                    // Swarm stores configs under a name and with labels; a single engine does not.
                     "name" | "labels" => {}
                     key if CONFIG_KEYS.contains(&key) => faults.refuse(&format!("{base}.{key}")),
                     key => faults.unknown(key, &format!("{base}.{key}"), CONFIG_KEYS),
@@ -97,7 +98,7 @@ impl Translation<'_> {
                 let value = item.as_map().and_then(|m| m.get(key)).unwrap_or(&Value::Null);
                 let id = match value {
                     Value::Null => Some(0),
-                    // Compose takes texts only.
+                    // Compose accepts only texts here.
                     Value::Text(id) if id.is_empty() => Some(0),
                     Value::Text(id) => id.parse().ok(),
                     _ => None,
@@ -123,8 +124,8 @@ impl Translation<'_> {
     }
 }
 
-/// What `directory` lies on: whether on a volume, or something of the host; and whether on a tmpfs, which is empty each
-/// time. The mount nearest to it counts.
+/// What covers `directory`: whether a volume or a path of the host does, and whether a tmpfs does, which is empty at
+/// every start. The innermost mount counts.
 fn cover(config: &ContainerConfig, directory: &str) -> (bool, bool) {
     let mounts = config.mounts.iter();
     let mounts = mounts.map(|m| (m.target.as_str(), matches!(m.source, MountSource::Tmpfs { .. })));

@@ -1,4 +1,4 @@
-//! Service keys that say how a container is run (Compose specification, services).
+//! Service keys about how a container is run (Compose specification, services).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::cluster::{
 use crate::compose::ports;
 use crate::value::Value;
 
-/// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
+/// Applies the service key `key` at `path` to `config`. Returns whether it is one of these keys.
 pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) -> bool {
     match key {
         "user" => config.user = read::text(value, path, faults),
@@ -160,7 +160,7 @@ pub(super) fn restart(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opt
     })
 }
 
-/// `HOST:ADDRESS`, `HOST=ADDRESS`, or a map of hosts; an IPv6 address may stand in brackets.
+/// The entries of `extra_hosts`: `HOST:ADDRESS`, `HOST=ADDRESS`, or a map. An IPv6 address may be in brackets.
 fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ExtraHost> {
     let entry = |host: &str, address: &str| {
         let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
@@ -189,7 +189,7 @@ fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ExtraH
     hosts
 }
 
-/// Capabilities by the names that the kernel has for them, as Compose sends them.
+/// Capabilities by the names that the kernel uses, as Compose sends them.
 fn capabilities(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
     let full = |name: String| match name.to_uppercase() {
         name if name == "ALL" || name.starts_with("CAP_") => name,
@@ -221,7 +221,7 @@ fn ulimits(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Vec<Uli
         let (soft, hard) = match value {
             Value::Map(map) => {
                 faults.only(map, at, &["soft", "hard"]);
-                // A misspelt one is reported already.
+                // A misspelt key has been reported already.
                 let is_known = |key: &Arc<str>| matches!(&**key, "soft" | "hard") || key.starts_with("x-");
                 let both = map.contains_key("soft") && map.contains_key("hard");
                 if !both && map.keys().all(is_known) {

@@ -7,7 +7,7 @@ use crate::value::Value;
 const DAY: u64 = 24 * 60 * 60;
 
 impl Translation<'_> {
-    /// `pull_policy`: when the image is fetched.
+    /// When the image is fetched, according to `pull_policy`.
     pub(super) fn pull(&mut self, value: &Value) -> Pull {
         let path = self.path("pull_policy");
         let Some(text) = read::text(value, &path, &mut self.faults) else {
@@ -38,7 +38,7 @@ impl Translation<'_> {
         }
     }
 
-    /// A period of days, weeks and what a duration has.
+    /// A period in weeks, days and the units of a duration, such as the `12h` of `every_12h`.
     fn period(&mut self, text: &str, key: &str) -> Pull {
         match read::seconds(text) {
             Some(seconds) => Pull::Every(seconds),

@@ -20,27 +20,27 @@ const MOUNT: &[&str] = &[
     "image",
 ];
 
-/// A mount as it is read, key by key.
+/// The fields of a mount as they are read, key by key.
 struct Asked {
     kind: Kind,
     target: String,
-    /// The path of the host, or the volume by the key that the node knows it by.
+    /// The path on the host, or the key by which the node knows the volume.
     source: Option<String>,
     read_only: bool,
     consistency: Option<String>,
-    /// Whether a path of the host that is not there is made.
+    /// Whether a missing path on the host is created.
     create: bool,
     propagation: Option<Propagation>,
     recursive: Option<Recursive>,
     relabel: Option<Relabel>,
     volume: VolumeOptions,
-    /// Of a tmpfs, bytes.
+    /// The size of a tmpfs in bytes.
     size: Option<i64>,
-    /// Of a tmpfs, as in chmod(1).
+    /// The mode of a tmpfs, as for chmod(1).
     mode: Option<i64>,
 }
 
-/// The kind of source.
+/// The kind of a mount's source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bind,
@@ -49,7 +49,7 @@ enum Kind {
 }
 
 impl Translation<'_> {
-    /// `volumes` of a service; the names of the volumes among them.
+    /// The mounts in `volumes` of a service, added to `config`. Returns the names of the volumes among them.
     pub(super) fn volumes(&mut self, value: &Value, config: &mut ContainerConfig) -> Vec<String> {
         let path = self.path("volumes");
         let mut names = Vec::new();
@@ -82,7 +82,7 @@ impl Translation<'_> {
         names
     }
 
-    /// `[SOURCE:]TARGET[:OPTIONS]`.
+    /// A mount in its short form: `[SOURCE:]TARGET[:OPTIONS]`.
     fn short(&mut self, value: &Value, path: &str) -> Option<Asked> {
         let text = read::text(value, path, &mut self.faults)?;
         if mounts_of_windows(&text) {
@@ -118,7 +118,7 @@ impl Translation<'_> {
             match option {
                 "ro" => asked.read_only = true,
                 "rw" => asked.read_only = false,
-                // A path of the host is never filled with anything.
+                // A bind mount is never filled from the image, so the option changes nothing.
                 "nocopy" => asked.volume.no_copy = true,
                 "z" | "Z" => asked.relabel = relabel(option),
                 "cached" | "delegated" | "consistent" => asked.consistency = Some(option.to_owned()),
@@ -131,7 +131,7 @@ impl Translation<'_> {
         Some(asked)
     }
 
-    /// The long syntax, a map.
+    /// A mount in its long form.
     fn long(&mut self, map: &Map, path: &str) -> Option<Asked> {
         let word = map.get("type").and_then(Value::scalar);
         let mut asked = match word.as_deref() {
@@ -186,7 +186,7 @@ impl Translation<'_> {
         let Some(map) = read::map(value, path, &mut self.faults) else {
             return;
         };
-        // With options, a path is made only where that is asked for, as Compose has it.
+        // As in Compose, a mount with `bind` options creates a missing path only if `create_host_path` says so.
         asked.create = false;
         let mut explicit = None;
         for (key, value) in map {
@@ -257,7 +257,7 @@ impl Translation<'_> {
         }
     }
 
-    /// A path of the engine's host: relative to the blueprint's directory, where a template made it so.
+    /// A path on the engine's host. A template may have produced one that is relative to the blueprint's directory.
     fn host_path(&self, path: &str) -> String {
         match path
             .strip_prefix('~')
@@ -288,7 +288,7 @@ impl Asked {
         }
     }
 
-    /// The mount, where a volume that is no anonymous one has this `name` in the engine.
+    /// The finished mount. `name` is the engine's name of the volume; `None` if it is anonymous.
     fn into_mount(self, name: Option<String>) -> Mount {
         let source = match (self.kind, name) {
             (Kind::Bind, _) => MountSource::Bind(Bind {
@@ -327,7 +327,7 @@ fn relabel(word: &str) -> Option<Relabel> {
     }
 }
 
-/// A file mode: the number itself, or octal digits as text.
+/// A file mode, either as a number or as a text of octal digits.
 fn mode(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let mode = match value {
         Value::Int(mode) => Some(*mode),

@@ -1,19 +1,19 @@
-//! What only newer engines know. An older one would pass it over in silence, so it is not asked at all.
+//! Features that only newer engines support. An older engine would silently ignore them, so topogen refuses beforehand.
 
 use crate::cluster::Desired;
 use crate::diagnostic::{Problem, Problems};
 
-/// The API of Docker 24 (Engine API, version history): `annotations`.
+/// The API of Docker 24 (Engine API, version history), for `annotations`.
 pub(super) const DOCKER_24: (usize, usize) = (1, 43);
-/// Of Docker 25: `start_interval`, MAC addresses beyond the first network's, how read-only binds go down.
+/// The API of Docker 25, for `start_interval`, MAC addresses beyond the first network, and recursive read-only binds.
 pub(super) const DOCKER_25: (usize, usize) = (1, 44);
-/// Of Docker 26: parts of volumes.
+/// The API of Docker 26, for subpaths of volumes.
 pub(super) const DOCKER_26: (usize, usize) = (1, 45);
-/// Of Docker 28: `gw_priority`, `enable_ipv4`, names of interfaces.
+/// The API of Docker 28, for `gw_priority`, `enable_ipv4` and the names of interfaces.
 pub(super) const DOCKER_28: (usize, usize) = (1, 48);
 
 impl Desired {
-    /// What an engine that speaks `api` does not know.
+    /// The problems of this state on an engine that speaks the API version `api`.
     #[must_use]
     pub fn beyond(&self, api: (usize, usize)) -> Problems {
         let mut problems = Problems::default();

@@ -1,4 +1,4 @@
-//! Networks in the engine's words, and whether they have room.
+//! Translates networks, and checks that each has room for its containers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::topology::expand::BRIDGE_PORTS;
 use crate::topology::{Network, Node, Topology};
 use crate::value::Value;
 
-/// What is asked for `network`, which belongs to `node` or to all.
+/// The specification of `network`, which belongs to `node`, or to all nodes if that is `None`.
 pub(super) fn network(
     topology: &Topology,
     node: Option<&Node>,
@@ -51,7 +51,7 @@ pub(super) fn network(
             "attachable" => spec.attachable = read::boolean(value, &at, faults),
             "enable_ipv4" => {
                 spec.ipv4 = read::boolean(value, &at, faults);
-                // Older engines cannot do without, so `true` says nothing new.
+                // Engines before Docker 28 always enable IPv4, so only `false` needs a newer one.
                 if spec.ipv4 == Some(false) {
                     faults.value_since(needs::DOCKER_28, &at);
                 }
@@ -71,19 +71,19 @@ pub(super) fn network(
         labels.insert(label::NODE.to_owned(), node.name.to_string());
         labels.insert(label::compose::PROJECT.to_owned(), node.project.to_string());
     }
-    // Where a subnet lies may differ from engine to engine; that it is large enough may not.
+    // Subnets may differ between engines, so only the size is part of the hash.
     let size = network.subnet.map(|s| s.prefix_len());
     spec.hash = faults.hash(&(&spec, size));
     let labels = &mut spec.labels;
     labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
     let definition = json!({"options": network.options, "subnet size": size});
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());
-    // This label is not part of the hash, so that another version of topogen recreates nothing.
+    // The label is added after the hash, so that another version of topogen recreates nothing.
     labels.insert(label::compose::VERSION.to_owned(), version());
     spec
 }
 
-/// `ipam` of a network (Compose specification, top-level `networks`).
+/// The `ipam` of a network (Compose specification, top-level `networks`).
 fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
     let Some(map) = value.as_map() else {
         if *value != Value::Null {
@@ -112,7 +112,7 @@ fn ipam(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Ipam> {
     Some(ipam)
 }
 
-/// An item of `ipam.config`.
+/// One entry of `ipam.config`.
 fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> Pool {
     let mut pool = Pool::default();
     let Some(map) = value.as_map() else {
@@ -135,7 +135,7 @@ fn pool(value: &Value, path: &str, faults: &mut Faults<'_>) -> Pool {
     pool
 }
 
-/// Refuse what does not fit: the engine would only say so when a network is full, and some nodes stand half done.
+/// Reports networks that are too small. The engine would notice only when one is full and half of the nodes exist.
 pub(super) fn bridges_have_room(desired: &Desired, problems: &mut Problems) {
     let mut joined: HashMap<&NetworkName, usize> = HashMap::new();
     for endpoint in desired.containers().flat_map(|c| &c.endpoints) {
@@ -147,7 +147,7 @@ pub(super) fn bridges_have_room(desired: &Desired, problems: &mut Problems) {
         }
         let count = joined.get(&network.name).copied().unwrap_or_default();
         let subnet = network.subnet.or_else(|| network.fixed_subnets().next());
-        // Its network, broadcast and gateway addresses are taken.
+        // The network, broadcast and gateway addresses are taken.
         let addresses = subnet.map(|s| (1usize << (32 - s.prefix_len())).saturating_sub(3));
         let problem = |room: usize, what: String| {
             Problem::general(format!(

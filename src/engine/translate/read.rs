@@ -1,12 +1,12 @@
-//! Readers of single values, which templates and `${…}` may have made texts: what has another shape than Compose asks
-//! for is a problem by its path, and never dropped.
+//! Readers of single values. Templates and `${…}` turn any value into text, so each reader accepts text as well. A
+//! value of another shape than Compose's specification asks for is reported by its path.
 
 use std::collections::BTreeMap;
 
 use super::faults::Faults;
 use crate::value::{Map, Value};
 
-/// One text.
+/// A single text.
 pub(super) fn text(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.scalar();
     if text.is_none() && *value != Value::Null {
@@ -15,7 +15,7 @@ pub(super) fn text(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option
     text
 }
 
-/// `true` or `false`, as a text too: after interpolation every scalar is one, and YAML 1.1's words for them count (Compose
+/// `true` or `false`. After interpolation every scalar is a text, so that the words of YAML 1.1 count too (Compose
 /// specification, "Interpolation").
 pub(super) fn boolean(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<bool> {
     match value.scalar().map(|text| text.to_lowercase()).as_deref() {
@@ -29,7 +29,7 @@ pub(super) fn boolean(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opt
     }
 }
 
-/// A whole number, as a text too.
+/// A whole number, which may be written as a text.
 pub(super) fn integer(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let number = value.scalar().and_then(|t| t.parse().ok());
     if number.is_none() && *value != Value::Null {
@@ -38,7 +38,7 @@ pub(super) fn integer(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opt
     number
 }
 
-/// A list of texts, or a lone one.
+/// A list of texts; a single text counts as a list of one.
 pub(super) fn texts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
@@ -60,7 +60,7 @@ pub(super) fn texts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<S
     }
 }
 
-/// A map, or Compose's list of `KEY=VALUE`; `None` for the value of an item without `=`.
+/// A map, or Compose's list of `KEY=VALUE`. The value is `None` for an entry without `=`.
 pub(super) fn pairs(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<(String, Option<String>)> {
     match value {
         Value::Map(map) => {
@@ -85,18 +85,18 @@ pub(super) fn pairs(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<(
     }
 }
 
-/// The same as a map, blank where there is no value.
+/// The [pairs](pairs) as a map, with an empty text in place of a missing value.
 pub(super) fn strings(value: &Value, path: &str, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
     let pairs = pairs(value, path, faults).into_iter();
     pairs.map(|(key, value)| (key, value.unwrap_or_default())).collect()
 }
 
-/// The words of a command, split as Compose splits them (mattn/go-shellwords): quotes and backslashes as in a shell, but
-/// no comments, and `\t` and `\n` outside single quotes are a tab and a newline.
+/// The words of a command, split as Compose does (mattn/go-shellwords). Quotes and backslashes work as in a shell, but
+/// there are no comments, and outside single quotes `\t` and `\n` are a tab and a newline.
 ///
 /// # Errors
-/// What is not closed, or what Compose would refuse or cut the command at.
-pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+/// The quote that is not closed, or the operator at which Compose would refuse or cut off the command.
+pub(super) fn shell_words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
@@ -132,7 +132,7 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// A number, as a text too.
+/// A number, which may be written as a text.
 pub(super) fn number(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<f64> {
     let number = value
         .scalar()
@@ -144,7 +144,7 @@ pub(super) fn number(value: &Value, path: &str, faults: &mut Faults<'_>) -> Opti
     number
 }
 
-/// A map; `None` for nothing.
+/// A map; `None` for a blank value.
 pub(super) fn map<'a>(value: &'a Value, path: &str, faults: &mut Faults<'_>) -> Option<&'a Map> {
     if value.as_map().is_none() && *value != Value::Null {
         faults.wrong(path, "a map", value);
@@ -160,7 +160,8 @@ pub(super) fn list<'a>(value: &'a Value, path: &str, faults: &mut Faults<'_>) ->
     value.as_list().unwrap_or_default()
 }
 
-/// Bytes: a bare number of them, or `64m`, `1.5gb`, `512KiB`, always by 1024 (Compose specification, "Byte units").
+/// A number of bytes: bare, or with a unit as in `64m`, `1.5gb` and `512KiB`, where each step is 1024 (Compose
+/// specification, "Byte units").
 pub(super) fn bytes(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let bytes = value.scalar().and_then(|t| size(&t));
     if bytes.is_none() && *value != Value::Null {
@@ -192,7 +193,7 @@ fn size(text: &str) -> Option<i64> {
     Some((number * 1024f64.powi(power)) as i64)
 }
 
-/// Whole seconds of a period in Compose's words, which knows days and weeks too: `12h`, `1w2d`.
+/// A period in whole seconds, in Compose's notation with days and weeks: `12h`, `1w2d`.
 pub(super) fn seconds(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
@@ -213,8 +214,8 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     (total > 0).then_some(total)
 }
 
-/// Nanoseconds of a duration in Compose's words, which know days and weeks too: `90s`, `1m30s`, `1h5m30s20ms`, `1d`, or
-/// bare seconds; `None` for a blank.
+/// A duration in nanoseconds, in Compose's notation with days and weeks: `90s`, `1m30s`, `1h5m30s20ms`, `1d`, or bare
+/// seconds; `None` for a blank value.
 pub(super) fn nanoseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let text = value.scalar().filter(|t| !t.is_empty());
     let found = text.as_deref().and_then(duration);
@@ -244,7 +245,7 @@ fn duration(text: &str) -> Option<i64> {
                 "m" => 6e10,
                 "s" => 1e9,
                 "ms" => 1e6,
-                // With the micro sign, and with the letter mu.
+                // The micro sign and the Greek letter look the same; Go accepts both.
                 "us" | "µs" | "μs" => 1e3,
                 "ns" => 1.0,
                 _ => return None,
@@ -332,10 +333,10 @@ mod tests {
             (r#"--x='1 2'3 "" ''"#, &["--x=1 23", "", ""]),
         ] {
             let expected: Vec<String> = expected.iter().map(|w| (*w).to_owned()).collect();
-            assert_eq!(words(text), Ok(expected), "{text}");
+            assert_eq!(shell_words(text), Ok(expected), "{text}");
         }
         for text in ["'a", "\"a", "a\\", "a; b", "a > b", "`a`"] {
-            assert!(words(text).is_err(), "{text}");
+            assert!(shell_words(text).is_err(), "{text}");
         }
     }
 

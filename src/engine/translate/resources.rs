@@ -1,4 +1,4 @@
-//! What a container may use: processors, memory, devices (Compose specification, services, and Compose Deploy
+//! The processors, memory and devices that a container may use (Compose specification, services, and Compose Deploy
 //! Specification).
 
 use super::faults::Faults;
@@ -11,7 +11,7 @@ use crate::cluster::{
 use crate::diagnostic::Problem;
 use crate::value::{Map, Value};
 
-/// Put `key` of a service, which stands at `path`, where it belongs; false where it is none of these.
+/// Applies the service key `key` at `path` to `config`. Returns whether it is one of these keys.
 pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) -> bool {
     let ContainerConfig {
         limits,
@@ -48,7 +48,7 @@ pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: 
 }
 
 fn devices(value: &Value, devices: &mut Devices, path: &str, faults: &mut Faults<'_>) {
-    // `vendor/class=name`: of the container device interface, which is asked for otherwise.
+    // `vendor/class=name` names a device of the Container Device Interface, which is a separate request.
     let mut interfaces = Vec::new();
     for (at, item) in read::list(value, path, faults).iter().enumerate() {
         let path = format!("{path}[{at}]");
@@ -73,7 +73,7 @@ fn devices(value: &Value, devices: &mut Devices, path: &str, faults: &mut Faults
             source if source.contains('/') && source.contains('=') && target.is_none_or(|t| t == source) => {
                 interfaces.push(source);
             }
-            // Of Windows, `class/GUID`.
+            // `class/GUID` names a device of Windows.
             source if source.starts_with("class/") => faults.refuse_value(&path),
             _ => faults.wrong(&path, "a device, `/dev/x[:/dev/y[:rwm]]`", item),
         }
@@ -102,7 +102,7 @@ fn gpus(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest
     found
 }
 
-/// Requests for devices, as `gpus` and `deploy.resources.reservations.devices` make them.
+/// The device requests of `gpus` or `deploy.resources.reservations.devices`.
 fn requests(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRequest> {
     let mut found = Vec::new();
     for (at, item) in read::list(value, path, faults).iter().enumerate() {
@@ -137,12 +137,12 @@ fn request(map: &Map, path: &str, faults: &mut Faults<'_>) -> DeviceRequest {
     request
 }
 
-/// Billionths of a processor.
+/// A number of processors, in billionths of one.
 fn nano(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     read::number(value, path, faults).map(|cpus| (cpus * 1e9).round() as i64)
 }
 
-/// Microseconds, from a bare number of them or a duration.
+/// A time in microseconds, from a bare number of them or a duration.
 fn microseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     match value.scalar().and_then(|text| text.parse().ok()) {
         Some(microseconds) => Some(microseconds),
@@ -190,7 +190,7 @@ fn rates(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<DeviceRate> 
     devices.into_iter().map(throttle).collect()
 }
 
-/// The items of a list of devices: the path of each, and the number under `key`, as `read` reads it.
+/// The entries of a list of devices: the path of each, and the number under `key` as returned by `read`.
 fn of_devices(
     value: &Value,
     key: &str,
@@ -222,7 +222,7 @@ const DEPLOY: &[&str] = &[
     "labels",
 ];
 
-/// `deploy`, as far as it is about containers of one engine: over what the service says itself.
+/// The parts of `deploy` that concern the containers of one engine. They override what the service says itself.
 pub(super) fn deploy(value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) {
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
         let at = &*format!("{path}.{key}");
@@ -238,9 +238,9 @@ pub(super) fn deploy(value: &Value, config: &mut ContainerConfig, path: &str, fa
                 }
             }
             "restart_policy" => config.restart = restart_policy(value, at, faults).or(config.restart),
-            // Counted when the blueprint was expanded.
+            // The replicas were counted when the blueprint was expanded.
             "replicas" => {}
-            // How Swarm spreads and updates services, which Compose leaves to Swarm too.
+            // These tell Swarm how to spread and update services. Compose ignores them too.
             "mode" | "placement" | "update_config" | "rollback_config" | "endpoint_mode" | "labels" => {}
             key => faults.unknown(key, at, DEPLOY),
         }
@@ -261,7 +261,7 @@ fn restart_policy(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<
         let at = at(key);
         match &**key {
             "max_attempts" => policy.max_retries = read::integer(value, &at, faults),
-            // How Swarm paces it; the engine has a pace of its own.
+            // These tell Swarm how to pace restarts. The engine has a fixed pace.
             "condition" | "delay" | "window" => {}
             key => {
                 let known = &["condition", "delay", "max_attempts", "window"];
@@ -305,7 +305,7 @@ fn reservations(value: &Value, config: &mut ContainerConfig, path: &str, faults:
     for (key, value) in read::map(value, path, faults).into_iter().flatten() {
         let at = &*format!("{path}.{key}");
         match &**key {
-            // A reservation of processors is Swarm's to keep; one engine has no call for it.
+            // Only Swarm can reserve processors; the API of a single engine has no field for it.
             "cpus" | "generic_resources" => {}
             "memory" => {
                 let bytes = read::bytes(value, at, faults);
@@ -330,7 +330,7 @@ fn reservations(value: &Value, config: &mut ContainerConfig, path: &str, faults:
     }
 }
 
-/// Put `value` where the service itself may have said the same, by its own `key`; another one is a contradiction.
+/// Sets `field` to `value`. If the service set another value by its own `key`, the contradiction is reported.
 fn over(field: &mut Option<i64>, value: Option<i64>, key: &str, path: &str, faults: &mut Faults<'_>) {
     if field.is_some() && value.is_some() && *field != value {
         faults.because(path, &format!("`{key}` of the service says otherwise"));

@@ -1,4 +1,4 @@
-//! What a container may do (Compose specification, services, `security_opt`).
+//! The security options of a container (Compose specification, services, `security_opt`).
 
 use super::{Translation, read};
 use crate::cluster::Security;
@@ -6,7 +6,8 @@ use crate::compose::seccomp_profile;
 use crate::value::Value;
 
 impl Translation<'_> {
-    /// `security_opt`, as the Docker CLI puts it: a seccomp profile is read here, and `systempaths` is no option of the engine's.
+    /// Translates `security_opt` as the Docker CLI does: the file of a seccomp profile is read here, and `systempaths`
+    /// becomes separate fields of the request.
     pub(super) fn security(&mut self, value: &Value, security: &mut Security) {
         let path = self.path("security_opt");
         let options = security.options.get_or_insert_default();

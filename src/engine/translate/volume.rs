@@ -1,4 +1,4 @@
-//! The named volumes that a cluster has (Compose specification, top-level `volumes`).
+//! The named volumes of a cluster (Compose specification, top-level `volumes`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::yaml::Node;
 pub(super) struct Volumes(IndexMap<String, VolumeSpec>);
 
 impl Volumes {
-    /// All of them.
+    /// The specifications of all of them, in the order of first use.
     pub(super) fn into_specs(self) -> Vec<Arc<VolumeSpec>> {
         self.0.into_values().map(Arc::new).collect()
     }
@@ -33,7 +33,7 @@ impl Volumes {
                 let hint = "say the same of both, or give one of them another `name`";
                 faults.push(path, Problem::general(message).hint(hint));
             }
-            // A template that says the same for all of them.
+            // A name template may yield the same name for several nodes, which then share the volume.
             Some(other) if other.node != spec.node => {
                 other.node = None;
                 other.labels.remove(label::NODE);
@@ -45,7 +45,7 @@ impl Volumes {
 }
 
 impl Translation<'_> {
-    /// The name in the engine of the volume that this node knows as `key`, which is desired from now on.
+    /// The engine's name of the volume that this node knows as `key`, which is added to the desired volumes.
     pub(super) fn named(&mut self, key: &str, path: &str) -> Option<String> {
         let Some(definition) = self.node.volumes.get(key) else {
             self.faults
@@ -64,7 +64,7 @@ impl Translation<'_> {
             match &**key {
                 "name" => own = read::text(value, at, &mut faults),
                 "external" => match value {
-                    // The older way to name it.
+                    // `external: {name: …}` is the older notation.
                     Value::Map(map) => {
                         external = true;
                         own = own.or(map.get("name").and_then(Value::scalar));
