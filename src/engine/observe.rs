@@ -1,4 +1,4 @@
-//! What is on the engine: a few calls, side by side.
+//! Observes the state of the engine with a few concurrent calls.
 
 mod host;
 pub(super) mod read;
@@ -25,11 +25,11 @@ pub use host::{neighbours, overflows};
 /// The most inspections in flight at once.
 const PARALLEL: usize = 16;
 
-/// The containers of `cluster`, and all that may be in its way; who listens on the host's `ports` only where that matters,
-/// since the kernel takes long to say it.
+/// The containers of `cluster`, and everything that may conflict with it. The host's listening `ports` are read only on
+/// demand, because the kernel takes long to list them.
 ///
 /// # Errors
-/// The engine's.
+/// A call of the engine failed.
 pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Result<Observed, Fault> {
     let (containers, networks, images, volumes, host) = tokio::join!(
         all_containers(engine),
@@ -55,10 +55,10 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
     })
 }
 
-/// The containers of `cluster`, of every cluster where that is `None`, running or not (`GET /containers/json`).
+/// The containers of `cluster`, running or not (`GET /containers/json`); those of every cluster if it is `None`.
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<ObservedContainer>, Fault> {
     let ours = match cluster {
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
@@ -70,7 +70,7 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
 /// Every container of the engine, running or not (`GET /containers/json`).
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn all_containers(engine: &Engine) -> Result<Vec<ObservedContainer>, Fault> {
     list(engine, &HashMap::new()).await
 }
@@ -84,15 +84,15 @@ async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec
 /// Every network of the engine (`GET /networks`).
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn networks(engine: &Engine) -> Result<Vec<ObservedNetwork>, Fault> {
     list_networks(engine, &HashMap::new()).await
 }
 
-/// The networks whose names hold `name`.
+/// The networks whose names contain `name`.
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn networks_named(engine: &Engine, name: &str) -> Result<Vec<ObservedNetwork>, Fault> {
     list_networks(engine, &HashMap::from([("name", vec![name])])).await
 }
@@ -103,11 +103,11 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
     Ok(list.into_iter().map(read::network).collect())
 }
 
-/// Finds out the aliases of `containers`, which no list contains, and which of them no longer run (`GET
-/// /containers/{id}/json` of each).
+/// Adds what no list contains to `containers`: their aliases, and whether they still run (`GET /containers/{id}/json`
+/// of each).
 ///
 /// # Errors
-/// The engine's.
+/// A call failed. A container that has been removed since it was listed is no error.
 pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Fault> {
     let inspect = |container| async move { inspect(engine, container).await };
     let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
@@ -125,7 +125,7 @@ async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(
         .map_err(Fault::from)
     {
         Ok(inspect) => inspect,
-        // Gone since it was listed.
+        // It was removed after the list was made.
         Err(fault) if fault.is_not_found() => return Ok(()),
         Err(fault) => return Err(fault),
     };
@@ -133,11 +133,11 @@ async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(
     Ok(())
 }
 
-/// The aliases of `container` on its networks that are `asked` for, as [`ObservedContainer::chosen_aliases`] tells them from
-/// others; each once.
+/// The aliases of `container` on those of its networks that `asked` selects, each once, without the names that the
+/// engine adds by itself ([`ObservedContainer::chosen_aliases`]).
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn aliases(
     engine: &Engine,
     container: &ObservedContainer,
@@ -158,10 +158,10 @@ pub async fn aliases(
     Ok(names)
 }
 
-/// The label `key` of the image `name`; `None` where there is no such image or label.
+/// The label `key` of the image `name`; `None` if there is no such image or label.
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Option<String>, Fault> {
     match engine.docker.inspect_image(name).await.map_err(Fault::from) {
         Ok(inspect) => Ok(inspect.config.and_then(|c| c.labels).and_then(|l| l.get(key).cloned())),
@@ -170,10 +170,11 @@ pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Optio
     }
 }
 
-/// How long ago the image `name` was last fetched or given its name; `None` where it is not there, or that is not known.
+/// The time since the image `name` was last pulled or tagged; `None` if it does not exist or the engine does not report
+/// the time.
 ///
 /// # Errors
-/// The engine's.
+/// The call failed.
 pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, Fault> {
     let inspect = match engine.docker.inspect_image(name).await.map_err(Fault::from) {
         Ok(inspect) => inspect,

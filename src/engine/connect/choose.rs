@@ -1,5 +1,6 @@
-//! Which engine is meant, as `docker` decides it: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` names, else the
-//! current one of its configuration, else the socket that is there (docker/cli `cli/command/cli.go`, "resolveContextName").
+//! Chooses the engine as `docker` does: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` names, else the current
+//! context of the configuration, else the first socket that exists (docker/cli `cli/command/cli.go`,
+//! "resolveContextName").
 
 use std::fmt;
 use std::io;
@@ -13,39 +14,39 @@ use crate::diagnostic::nearest;
 use crate::digest::sha256;
 use crate::text::reason;
 
-/// The engine's own socket.
+/// The usual socket of an engine that runs as root.
 pub const SOCKET: &str = "/var/run/docker.sock";
-/// The context that means no context.
+/// The name by which `docker` calls the absence of a context.
 const DEFAULT: &str = "default";
-/// What makes it another one, in the order in which it counts.
+/// The variables that choose another engine, the stronger one first.
 const DOCKER_HOST: &str = "DOCKER_HOST";
 const DOCKER_CONTEXT: &str = "DOCKER_CONTEXT";
 
-/// What is asked of the machine.
+/// What the choice reads from the machine. Tests put another one in its place.
 pub trait Machine {
-    /// A variable of the environment; `None` where it is not set, or empty.
+    /// The value of an environment variable; `None` if it is unset or empty.
     fn variable(&self, name: &str) -> Option<String>;
-    /// What is in a file; `None` where there is none.
+    /// The content of a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file exists and cannot be read.
     fn read(&self, path: &Path) -> io::Result<Option<String>>;
-    /// Whether there is something of that name.
+    /// Whether the path exists.
     fn is_there(&self, path: &Path) -> bool;
-    /// What is in a directory.
+    /// The paths of what is in a directory; empty if it cannot be read.
     fn entries(&self, path: &Path) -> Vec<PathBuf>;
-    /// The number of the user.
+    /// The numeric ID of the user.
     fn user(&self) -> u32;
 }
 
-/// An engine that is meant.
+/// The chosen engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The address it listens on.
+    /// The address that the engine listens on.
     pub host: Host,
     /// What chose the engine.
     pub by: By,
-    /// How to speak TLS with it; `None`: not at all.
+    /// How to authenticate with TLS; `None` for a connection without it.
     pub tls: Option<Tls>,
 }
 
@@ -64,43 +65,43 @@ impl Choice {
     }
 }
 
-/// Who says which engine is meant.
+/// The setting that chose the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
     /// Not configured. These sockets were tried in order; if none exists, the first is reported.
     Nobody(Vec<PathBuf>),
     /// The variable `DOCKER_HOST`.
     Host,
-    /// A context, and who says that it is meant.
+    /// A context of this name, and the setting that names it.
     Context(String, Named),
 }
 
-/// Who names a context.
+/// The setting that names a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
-    /// The variable `DOCKER_CONTEXT`.
+    /// The environment variable `DOCKER_CONTEXT`.
     Variable,
-    /// The configuration in this file.
+    /// The `currentContext` of this configuration file.
     Current(PathBuf),
 }
 
-/// The files that TLS takes, in PEM.
+/// The files that TLS needs, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The directory that holds them.
+    /// The directory that contains the files.
     pub directory: PathBuf,
-    /// Who may vouch for the engine; `None`: whom this machine trusts.
+    /// The certificate authority that signs the engine's certificate; `None` for those that this machine trusts.
     pub ca: Option<PathBuf>,
-    /// Who we are: certificate and key.
+    /// The client's certificate and its key; `None` if the engine does not ask for them.
     pub own: Option<(PathBuf, PathBuf)>,
-    /// Whether the engine must be the one that it says it is.
+    /// Whether the engine's certificate is checked. Without it anybody may pose as the engine.
     pub verify: bool,
 }
 
 impl By {
-    /// What says so: `` context `lab`, which DOCKER_CONTEXT names ``; empty where nobody does.
+    /// The setting in a message, such as `` context `lab`, which DOCKER_CONTEXT names ``; empty if there is none.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             Self::Nobody(_) => String::new(),
             Self::Host => DOCKER_HOST.to_owned(),
@@ -112,17 +113,17 @@ impl By {
 
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.words() {
+        match self.label() {
             none if none.is_empty() => Ok(()),
-            words => write!(f, " ({words})"),
+            label => write!(f, " ({label})"),
         }
     }
 }
 
-/// The engine that is meant on this `machine`.
+/// The engine that the settings of this `machine` choose.
 ///
 /// # Errors
-/// What says so cannot be read, or makes no sense.
+/// A setting is malformed, or its file cannot be read.
 pub fn choose(machine: &dyn Machine) -> Result<Choice, ConnectError> {
     let home = machine
         .variable("HOME")
@@ -155,14 +156,14 @@ fn parse(text: &str, by: &By) -> Result<Host, ConnectError> {
     })
 }
 
-/// The part of the Docker CLI's configuration that matters here.
+/// The part of the Docker CLI's `config.json` that names the context.
 #[derive(Deserialize)]
 struct Config {
     #[serde(default, rename = "currentContext")]
     current_context: String,
 }
 
-/// The name of the current context; empty where none is.
+/// The name of the current context; empty if none is set.
 fn current(machine: &dyn Machine, file: &Path) -> Result<String, ConnectError> {
     let Some(text) = read(machine, file)? else {
         return Ok(String::new());
@@ -190,7 +191,8 @@ fn read(machine: &dyn Machine, file: &Path) -> Result<Option<String>, ConnectErr
     })
 }
 
-/// The engine's usual socket, else one of those that an engine without root has, or Podman.
+/// The first socket that exists: the usual one, that of a rootless engine, or Podman's. If none does, it is the usual
+/// one.
 fn socket(machine: &dyn Machine, home: &Path) -> Choice {
     let run = machine
         .variable("XDG_RUNTIME_DIR")
@@ -210,7 +212,8 @@ fn socket(machine: &dyn Machine, home: &Path) -> Choice {
     }
 }
 
-/// How a context is kept (docker/cli `cli/context/store`): `contexts/meta/<sha256 of its name>/meta.json`.
+/// A context as the Docker CLI stores it (docker/cli `cli/context/store`), in `contexts/meta/<SHA-256 of its
+/// name>/meta.json`.
 #[derive(Deserialize)]
 struct Meta {
     #[serde(default, rename = "Name")]
@@ -262,7 +265,7 @@ fn context(machine: &dyn Machine, directory: &Path, by: By, name: &str) -> Resul
     Ok(Choice::new(host, by, tls))
 }
 
-/// A context that is not there, beside those that are.
+/// The error for a context that does not exist, with the names of those that do.
 fn unknown(machine: &dyn Machine, all: &Path, by: &By, name: &str) -> ConnectError {
     let metas = machine.entries(all).into_iter().map(|d| d.join("meta.json"));
     let texts = metas.filter_map(|file| machine.read(&file).ok().flatten());
@@ -279,12 +282,12 @@ fn unknown(machine: &dyn Machine, all: &Path, by: &By, name: &str) -> ConnectErr
     }
     hints.push(format!("known contexts are {}: `docker context ls`", quoted.join(", ")));
     ConnectError {
-        message: format!("there is no {}", by.words()),
+        message: format!("there is no {}", by.label()),
         hints,
     }
 }
 
-/// What `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` say; they count with `DOCKER_HOST` only.
+/// The TLS settings in `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH`, which only go with `DOCKER_HOST`.
 fn tls_of_environment(
     machine: &dyn Machine,
     directory: &Path,
@@ -305,7 +308,7 @@ fn tls_of_environment(
     files(machine, directory, verify || !unverified, by).map(Some)
 }
 
-/// Those of the files in `directory` that are there.
+/// The TLS files that exist in `directory`, by the names that `docker` expects.
 fn files(machine: &dyn Machine, directory: PathBuf, verify: bool, by: &By) -> Result<Tls, ConnectError> {
     let there = |name: &str| Some(directory.join(name)).filter(|p| machine.is_there(p));
     let own = match (there("cert.pem"), there("key.pem")) {

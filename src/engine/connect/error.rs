@@ -1,11 +1,11 @@
-//! Why no engine was reached.
+//! The error of a connection to an engine.
 
 /// No engine responded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConnectError {
-    /// What was tried, where the address came from, and what the error was.
+    /// What was tried, which setting chose the address, and why it failed.
     pub message: String,
-    /// The ways out, each a hint; empty where there is none to give.
+    /// Hints to the user, most helpful first; empty if there are none.
     pub hints: Vec<String>,
 }

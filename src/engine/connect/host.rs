@@ -1,53 +1,54 @@
-//! Where an engine listens, as it is written: `unix:///var/run/docker.sock`, `tcp://build-7:2376`, `ssh://me@build-7`.
+//! The address of an engine, in the notation of `DOCKER_HOST`: `unix:///var/run/docker.sock`, `tcp://build-7:2376`,
+//! `ssh://me@build-7`.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::text::decimal;
 
-/// The port of an engine without TLS, and of one with it (IANA, `docker` and `docker-s`).
+/// The usual TCP ports of an engine, without and with TLS (IANA, `docker` and `docker-s`).
 pub const PORTS: (u16, u16) = (2375, 2376);
 
-/// Where an engine listens.
+/// The address that an engine listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// At a socket of this machine.
+    /// A Unix socket of this machine.
     Unix(PathBuf),
-    /// At a port.
+    /// A TCP port.
     Tcp {
-        /// The machine's name or address, an IPv6 one without its brackets.
+        /// The machine's name or address; an IPv6 address without its brackets.
         name: String,
-        /// The port; `None`: the usual one of [`PORTS`].
+        /// The port, from 1 to 65535; `None` for the usual one of [`PORTS`].
         port: Option<u16>,
-        /// Whether the scheme itself says that it speaks TLS.
+        /// Whether the scheme is `https`, which asks for TLS by itself.
         https: bool,
     },
-    /// On a machine where one may log in.
+    /// A machine that is reached over SSH.
     Ssh {
-        /// As whom; `None`: as ssh decides.
+        /// The user to log in as; `None` leaves it to the configuration of ssh.
         user: Option<String>,
-        /// The machine's name, as ssh knows it.
+        /// The machine's name or alias, as ssh resolves it.
         name: String,
-        /// The port; `None`: as ssh decides.
+        /// The SSH port; `None` leaves it to the configuration of ssh.
         port: Option<u16>,
-        /// The engine's socket there; `None`: as `docker` decides there.
+        /// The engine's socket on that machine; `None` leaves it to `docker` there.
         socket: Option<String>,
     },
 }
 
-/// It is not written as it should be.
+/// The address is malformed; the text says in which way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct HostError(String);
 
 impl Host {
-    /// Read `text`.
+    /// Parses an address.
     ///
     /// # Errors
-    /// It is none of the forms, or has parts that mean nothing there.
+    /// It has none of the known forms, or has a part that its form does not use.
     pub fn parse(text: &str) -> Result<Self, HostError> {
         let wrong = |what: &str| Err(HostError(what.to_owned()));
-        // `docker` takes `build-7:2375` for a TCP address too.
+        // `docker` takes `build-7:2375` without a scheme as a TCP address too.
         let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
         if scheme == "unix" {
             return match rest {
@@ -108,7 +109,7 @@ impl Host {
         })
     }
 
-    /// The machine, as others than the engine call it; `None`: this one.
+    /// The name of the engine's machine; `None` if it is this one.
     #[must_use]
     pub fn machine(&self) -> Option<&str> {
         match self {
@@ -118,7 +119,7 @@ impl Host {
     }
 }
 
-/// `build-7:2376`, `[::1]:2376`.
+/// Parses `build-7:2376` or `[::1]:2376`.
 fn name_and_port(place: &str) -> Result<(String, Option<u16>), HostError> {
     let (name, port) = match place.strip_prefix('[') {
         Some(rest) => {

@@ -1,5 +1,5 @@
-//! An engine on a machine where one may log in: `ssh` runs `docker system dial-stdio` there, as `docker` has it do
-//! (docker/cli `cli/connhelper`).
+//! Connects over SSH. As with `docker`, `ssh` runs `docker system dial-stdio` on the other machine, whose input and
+//! output become the connection (docker/cli `cli/connhelper`).
 
 use std::io;
 use std::pin::Pin;
@@ -13,19 +13,19 @@ use tokio::sync::Semaphore;
 use super::host::Host;
 use crate::text::reason;
 
-/// Logins at once: more than ten make sshd refuse some (sshd_config(5), `MaxStartups`).
+/// The most logins at once. With more than ten, sshd begins to refuse some (sshd_config(5), `MaxStartups`).
 const LOGINS: usize = 4;
-/// Bytes of an answer to the first question, at most.
+/// The most bytes to read of the answer to the ping.
 const MOST: usize = 64 * 1024;
 
-/// The way to it.
+/// The `ssh` command that opens a connection.
 pub(super) struct Ssh {
     arguments: Vec<String>,
     logins: Semaphore,
 }
 
 impl Ssh {
-    /// To `host`; `None` where that is not reached by ssh.
+    /// The command for `host`; `None` if its address is not one of SSH.
     pub(super) fn to(host: &Host) -> Option<Self> {
         let Host::Ssh {
             user,
@@ -36,7 +36,7 @@ impl Ssh {
         else {
             return None;
         };
-        // Without a terminal nobody can be asked for a password.
+        // There may be no terminal to ask for a password, so ssh must fail instead of waiting for one.
         let mut arguments: Vec<String> = ["-o", "ConnectTimeout=30", "-o", "BatchMode=yes", "-T"]
             .map(str::to_owned)
             .into();
@@ -48,7 +48,7 @@ impl Ssh {
         }
         arguments.extend(["--".to_owned(), name.clone(), "docker".to_owned()]);
         if let Some(socket) = socket {
-            // ssh hands it to a shell.
+            // On the other machine a shell reads the command.
             let quoted = format!("'unix://{}'", socket.replace('\'', r"'\''"));
             arguments.extend(["--host".to_owned(), quoted]);
         }
@@ -59,10 +59,10 @@ impl Ssh {
         })
     }
 
-    /// A connection that the engine has answered on.
+    /// Opens a connection, and waits until the engine has answered a ping on it.
     ///
     /// # Errors
-    /// In ssh's words, or those of what it ran there.
+    /// The last line that ssh, or the command on the other machine, wrote to standard error.
     pub(super) async fn dial(&self) -> io::Result<Stream> {
         let _login = self.logins.acquire().await.map_err(io::Error::other)?;
         let mut child = Command::new("ssh")
@@ -70,7 +70,7 @@ impl Ssh {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // An interrupt is for topogen, which then ends what it has begun.
+            // An interrupt must reach topogen alone, which still needs the connection to clean up.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -90,7 +90,7 @@ impl Ssh {
     }
 }
 
-/// Ask whether the engine answers (`GET /_ping`), and read all of the answer.
+/// Pings the engine (`GET /_ping`) and reads the whole answer, so that the next request starts on a clean stream.
 async fn ping(stream: &mut Stream) -> io::Result<()> {
     stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n").await?;
     let mut answer = Vec::new();
@@ -116,7 +116,7 @@ async fn ping(stream: &mut Stream) -> io::Result<()> {
     Err(io::Error::other("what answers there is not an engine"))
 }
 
-/// What ssh said in the end, where it says something.
+/// The error in ssh's own words, if it wrote any; `error` otherwise.
 async fn last_words(mut stream: Stream, error: io::Error) -> io::Error {
     drop(stream.stdin.take());
     let mut said = Vec::new();
@@ -125,7 +125,7 @@ async fn last_words(mut stream: Stream, error: io::Error) -> io::Error {
     };
     let _ = stderr.take(MOST as u64).read_to_end(&mut said).await;
     let said = String::from_utf8_lossy(&said);
-    // What goes before the last line is about the way there: a banner, a key that was added.
+    // Earlier lines are banners and warnings about host keys.
     match said.lines().map(str::trim).rfind(|l| !l.is_empty()) {
         Some(line) => io::Error::other(line.to_owned()),
         None => match stream.child.wait().await {
@@ -135,11 +135,11 @@ async fn last_words(mut stream: Stream, error: io::Error) -> io::Error {
     }
 }
 
-/// What the engine and we say to each other.
+/// The input and output of the `ssh` process as one stream.
 pub(super) struct Stream {
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
-    /// Killed where the stream is dropped.
+    /// The process, which is killed when the stream is dropped.
     child: Child,
 }
 
@@ -166,7 +166,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The other side sees the end once the pipe is closed.
+        // Closing the pipe tells the other side that the stream has ended.
         self.stdin = None;
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! TLS as engines speak it: each side shows a certificate, usually of an authority of their own.
+//! TLS with engines. Both sides usually show a certificate that is signed by a private authority.
 
 use std::io;
 use std::path::Path;
@@ -14,10 +14,10 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, Signatur
 use super::choose::Tls;
 use crate::text::reason;
 
-/// What the files say, ready to connect.
+/// The client configuration that the files of `tls` describe.
 ///
 /// # Errors
-/// One of them cannot be read, or holds something else; with its path.
+/// A file cannot be read or contains something else; the message has its path.
 pub(super) fn config(tls: &Tls) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -39,12 +39,12 @@ pub(super) fn config(tls: &Tls) -> io::Result<Arc<ClientConfig>> {
                 .map_err(|error| io::Error::other(format!("{}: {error}", certificate.display())))?
         }
     };
-    // As `docker`: some proxies cannot take up a session again, and a connection is used for many requests.
+    // As in `docker`: some proxies cannot resume a session, and each connection serves many requests anyway.
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
-/// Who may vouch for the engine.
+/// The authorities that may sign the engine's certificate.
 fn roots(tls: &Tls) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &tls.ca {
@@ -80,7 +80,8 @@ fn unreadable(path: &Path, error: &rustls::pki_types::pem::Error) -> io::Error {
     io::Error::other(format!("cannot read {}: {reason}", path.display()))
 }
 
-/// Takes the engine for whom it says it is, where the user asked for that; its signatures must still be right.
+/// Accepts any certificate, which the user asked for with `DOCKER_TLS` or `SkipTLSVerify`. Signatures are still
+/// checked.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

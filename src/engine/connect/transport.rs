@@ -1,4 +1,4 @@
-//! Requests on their way: connections of any kind, those that cost something used again once their answer is read.
+//! Sends requests over connections of any kind. Expensive connections are used again once a response has been read.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,10 +26,10 @@ use super::host::{Host, PORTS};
 use super::ssh::Ssh;
 use super::tls;
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time that opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The body of a request, which bollard has no name for.
+/// Names the type of a request's body, which bollard does not export.
 trait Carries {
     type Body;
 }
@@ -38,17 +38,17 @@ impl<B> Carries for Request<B> {
 }
 type Body = <BollardRequest as Carries>::Body;
 
-/// What a connection is to HTTP.
+/// What HTTP needs of a connection.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 tokio::task_local! {
-    /// Whether the head of the answer has come that [`head_of`] waits for.
+    /// Whether the head of the response that [`head_of`] waits for has arrived.
     static HEAD: Arc<AtomicBool>;
 }
 
-/// Waits until the head of the answer has come that `stream` is the body of, and gives the first item where it came along.
-/// Bollard sends the request when the stream is first polled, and tells nothing of the head.
+/// Waits for the head of the response whose body is `stream`. Returns the first item of the body if it arrived with the
+/// head. Bollard sends the request only when the stream is first polled, and does not report the head by itself.
 pub(in crate::engine) async fn head_of<S: Source + Unpin>(stream: &mut S) -> Option<S::Item> {
     let head = Arc::new(AtomicBool::new(false));
     let has_come = Arc::clone(&head);
@@ -59,20 +59,22 @@ pub(in crate::engine) async fn head_of<S: Source + Unpin>(stream: &mut S) -> Opt
     HEAD.scope(head, first).await
 }
 
-/// The way to an engine.
+/// A way to reach an engine, with its idle connections.
 pub(super) struct Transport {
     way: Way,
-    /// The name of the machine, for proxies.
+    /// The name of the machine, for the `Host` header that proxies need.
     name: HeaderValue,
-    /// The version of the API that was agreed upon, as paths begin with it: bollard leaves it out.
+    /// The negotiated API version as the start of each path, such as `/v1.43`. Bollard leaves it out over a custom
+    /// transport.
     version: OnceLock<String>,
-    /// The version of the API that the engine said it speaks, as every answer of one does (Engine API, `GET /_ping`).
+    /// The newest API version that the engine supports, from the `Api-Version` header of any response (Engine API, `GET
+    /// /_ping`).
     heard: OnceLock<(usize, usize)>,
-    /// Connections that wait for the next request.
+    /// Connections that are ready for another request.
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
 }
 
-/// Opens one more connection.
+/// Opens one connection.
 pub(super) type Dial = dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync;
 
 enum Way {
@@ -84,15 +86,15 @@ enum Way {
 }
 
 impl Transport {
-    /// Over connections that the caller opens.
+    /// A transport over connections that the caller opens.
     pub(super) fn over(dial: Box<Dial>) -> Self {
         Self::by(Way::Given(dial), HeaderValue::from_static("docker"))
     }
 
-    /// To the engine that is meant.
+    /// A transport to the chosen engine.
     ///
     /// # Errors
-    /// The files for TLS are not in order.
+    /// A TLS file cannot be read or is malformed.
     pub(super) fn to(choice: &Choice) -> io::Result<Self> {
         let mut host = "docker".to_owned();
         let way = match (&choice.host, &choice.tls) {
@@ -128,12 +130,12 @@ impl Transport {
         }
     }
 
-    /// From now on ask in this version of the API (Engine API, "Versioning").
+    /// Uses this API version from now on (Engine API, "Versioning").
     pub(super) fn speak(&self, (major, minor): (usize, usize)) {
         let _ = self.version.set(format!("/v{major}.{minor}"));
     }
 
-    /// The newest version of the API that the engine speaks, once it has answered and said so.
+    /// The newest API version that the engine supports; `None` until it has answered.
     pub(super) fn heard(&self) -> Option<(usize, usize)> {
         self.heard.get().copied()
     }
@@ -146,10 +148,10 @@ impl Transport {
         }
     }
 
-    /// Send `request`; its answer.
+    /// Sends `request`, and returns the response once its head has arrived.
     ///
     /// # Errors
-    /// No connection, or one that broke.
+    /// No connection could be opened, or it broke off.
     pub(super) async fn send(&self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let version = self.version.get().map_or("", String::as_str);
@@ -166,12 +168,13 @@ impl Transport {
             match sender.try_send_request(request).await {
                 Ok(answer) => {
                     self.hear(&answer);
-                    // Nobody may be waiting for it.
+                    // It fails if no [`head_of`] is waiting, which is fine.
                     let _ = HEAD.try_with(|head| head.store(true, Ordering::Relaxed));
                     self.keep(sender);
                     return Ok(answer);
                 }
-                // The engine had closed it in the meantime: nothing was sent.
+                // The engine had closed the idle connection, and nothing was sent, so the request is tried on another
+                // one.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if used => request = unsent,
                     _ => return Err(error.into_error().into()),
@@ -182,13 +185,13 @@ impl Transport {
 
     /// Opens another connection.
     async fn open(&self) -> Result<SendRequest<Body>, Error> {
-        let dialled = tokio::time::timeout(PATIENCE, self.dial()).await;
+        let dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dial()).await;
         let stream = dialled.map_err(|_| {
-            let text = format!("no connection in {} s", PATIENCE.as_secs());
+            let text = format!("no connection in {} s", CONNECT_TIMEOUT.as_secs());
             io::Error::new(io::ErrorKind::TimedOut, text)
         })??;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with its sender or its response, which also reports errors.
+        // The task ends when the sender or the response is dropped. Errors are reported there.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
@@ -205,8 +208,8 @@ impl Transport {
         })
     }
 
-    /// Use the connection again once its answer is read. Not one that is had for nothing: an engine that is going down
-    /// takes no new ones, and answers on old ones what it had better not.
+    /// Returns the connection to the idle ones after the response. Unix and plain TCP connections are not kept: they
+    /// are cheap, and an engine that is shutting down still answers on old connections, with errors that look final.
     fn keep(&self, mut sender: SendRequest<Body>) {
         if let Way::Unix(_) | Way::Tcp(..) | Way::Given(_) = self.way {
             return;

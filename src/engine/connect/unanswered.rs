@@ -1,5 +1,5 @@
-//! What to say, and to do, where no engine answers. It depends on how the engine is reached, on who says so, and on why
-//! there is no answer.
+//! The message and hints for an engine that cannot be reached. They depend on the kind of address, on the setting that
+//! chose it, and on the error.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::choose::{By, Choice, Named, Tls};
 use super::host::Host;
 use crate::engine::fault::{Fault, Loss};
 
-/// No engine answers where `choice` says: `fault` is why.
+/// The error for the engine at `choice`, which failed with `fault`.
 #[must_use]
 pub fn no_answer(choice: &Choice, fault: &Fault) -> ConnectError {
     let Choice { host, by, tls } = choice;
@@ -38,7 +38,7 @@ pub fn no_answer(choice: &Choice, fault: &Fault) -> ConnectError {
     ConnectError { message, hints }
 }
 
-/// The places where an engine was looked for and is not, where nobody says which one is meant.
+/// The sockets that were tried, if no setting chose the engine and none of them exists.
 fn unchosen(host: &Host, by: &By) -> Option<String> {
     match (host, by) {
         (Host::Unix(path), By::Nobody(places)) if places.first() == Some(path) => {
@@ -66,7 +66,7 @@ fn of_socket(host: &Host, by: &By, loss: Loss) -> Option<String> {
 }
 
 fn of_ssh(user: Option<&str>, name: &str, port: Option<u16>, loss: Loss) -> String {
-    // Only to run `ssh` itself fails so: what it says comes in its own words.
+    // Only starting `ssh` itself fails in this way. What `ssh` reports is passed on in its own words.
     if let Loss::NotFound | Loss::Denied = loss {
         return "OpenSSH's client is what takes one there".to_owned();
     }
@@ -104,7 +104,7 @@ fn of_tls(tls: &Tls, loss: Loss) -> Option<String> {
     })
 }
 
-/// How to go back to another engine than the one that was asked for; from DOCKER_HOST only where nothing else is known.
+/// A hint on how to return to the usual engine. An unset of `DOCKER_HOST` is suggested only if there is no better hint.
 fn way_back(by: &By, unexplained: bool) -> Option<String> {
     let hint = match by {
         By::Host if unexplained => "`unset DOCKER_HOST` goes back to this machine's engine, or the current context's",

@@ -1,4 +1,4 @@
-//! What the engine's host reaches and where it listens, as proc(5) tells it, where that host is this one.
+//! Reads routes, listening ports and limits of the engine's host from `/proc` (proc(5)), if that host is this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ use crate::cluster::Room;
 use crate::engine::connect::Engine;
 use crate::engine::connect::host::Host;
 
-/// What is observed of the host of `engine`: nothing where it may be another one, or in another network namespace.
+/// The observed host of `engine`; empty if it may be another machine or another network namespace.
 pub(super) async fn observed(engine: &Engine, ports: bool) -> ObservedHost {
     if !is_here(engine).await {
         return ObservedHost::default();
@@ -34,18 +34,18 @@ pub(super) async fn observed(engine: &Engine, ports: bool) -> ObservedHost {
     }
 }
 
-/// The most entries of the kernel's ARP table, which all containers share.
+/// The size of the kernel's ARP table, which all containers share.
 const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
 
-/// How many entries this kernel's ARP table takes; 0 where it does not say.
+/// The size of the kernel's ARP table in entries; 0 if it cannot be read.
 #[must_use]
 pub fn neighbours() -> u64 {
     let text = std::fs::read_to_string(NEIGHBOURS).unwrap_or_default();
     text.trim().parse().unwrap_or_default()
 }
 
-/// How often the kernel's ARP table was found full since it began; `None` where the engine's kernel may be another one, or
-/// does not say.
+/// How often the kernel's ARP table has been full since boot; `None` if the engine may run on another kernel, or the
+/// kernel does not report it.
 #[must_use]
 pub fn overflows(engine: &Engine) -> Option<u64> {
     match engine.host {
@@ -54,7 +54,7 @@ pub fn overflows(engine: &Engine) -> Option<u64> {
     }
 }
 
-/// The sum over all CPUs, which `arp_cache` has a line each of, in hexadecimal.
+/// The sum over all CPUs of the field `table_fulls`. `arp_cache` has a line per CPU, in hexadecimal.
 fn fulls(text: &str) -> Option<u64> {
     let mut lines = text.lines();
     let at = lines
@@ -65,21 +65,21 @@ fn fulls(text: &str) -> Option<u64> {
     lines.map(of).sum()
 }
 
-/// What is left, by files of `/proc` and `/sys`.
+/// The free capacity of the host, from files of `/proc` and `/sys` that `read` returns.
 fn room(read: impl Fn(&str) -> String) -> Option<Room> {
     let meminfo = read("/proc/meminfo");
     let available = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = available.trim().strip_suffix("kB")?.trim().parse().ok()?;
     let number = |path: &str| read(path).trim().parse::<u64>().ok();
     let most = number("/proc/sys/kernel/pid_max")?.min(number("/proc/sys/kernel/threads-max")?);
-    // Its fourth field: those that run, and all there are.
+    // The fourth field is the number of running tasks and of all tasks, as in `1/234`.
     let loadavg = read("/proc/loadavg");
     let (_, all) = loadavg.split_whitespace().nth(3)?.split_once('/')?;
     Some(Room {
         memory: kilobytes * 1024,
         tasks: most.saturating_sub(all.parse().ok()?),
         neighbours: number(NEIGHBOURS)?,
-        // In version 2 of control groups, what looks after a container watches a file of its group for want of memory.
+        // With cgroup v2 each containerd shim holds one inotify instance to watch `memory.events`.
         inotify_instances: match read("/sys/fs/cgroup/cgroup.controllers").is_empty() {
             true => None,
             false => number("/proc/sys/fs/inotify/max_user_instances"),
@@ -87,7 +87,8 @@ fn room(read: impl Fn(&str) -> String) -> Option<Room> {
     })
 }
 
-/// Whether the engine, by the process at the other end of its socket, shares this process's network.
+/// Whether the engine runs in the network namespace of this process, judged by the process at the other end of its
+/// socket.
 async fn is_here(engine: &Engine) -> bool {
     let Host::Unix(path) = &engine.host else {
         return false;
@@ -98,13 +99,14 @@ async fn is_here(engine: &Engine) -> bool {
     let own = std::fs::read_link("/proc/self/ns/net").ok();
     match peer.pid().map(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net"))) {
         Some(Ok(theirs)) => own == Some(theirs),
-        // One may not look at another user's process, which a rootless engine is not: it is the system's.
+        // Only root may inspect the namespaces of another user's process. A rootless engine would run as this user, so
+        // this one is the system's.
         _ => true,
     }
 }
 
 impl ObservedHost {
-    /// Without the routes that the engine's own networks bring about, which are known by their subnets.
+    /// The host without the routes of the engine's own networks, whose subnets are known already.
     pub(super) fn without_bridges(mut self, networks: &[ObservedNetwork]) -> Self {
         self.routes
             .retain(|(subnet, _)| !networks.iter().any(|n| n.subnets.contains(subnet)));
@@ -112,7 +114,7 @@ impl ObservedHost {
     }
 }
 
-/// The routes of `/proc/net/route`, but for the default one.
+/// The routes in `/proc/net/route`, without the default route.
 fn routes(text: &str) -> Vec<(Ipv4Net, String)> {
     let route = |line: &str| {
         let mut fields = line.split_whitespace();
@@ -130,12 +132,12 @@ fn routes(text: &str) -> Vec<(Ipv4Net, String)> {
     text.lines().skip(1).filter_map(route).collect()
 }
 
-/// The ports of `/proc/net/{tcp,udp}{,6}` that are listened on.
+/// The listening ports in `/proc/net/{tcp,udp}{,6}`.
 fn listening(text: &str, udp: bool) -> Vec<HostPort> {
     let socket = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().take(4).collect();
         let (address, port) = fields.get(1)?.split_once(':')?;
-        // 0A: listening; 07: a socket of UDP that is bound and not connected.
+        // `0A` is a listening TCP socket, `07` a UDP socket that is bound and not connected.
         if *fields.get(3)? != if udp { "07" } else { "0A" } {
             return None;
         }
@@ -148,7 +150,7 @@ fn listening(text: &str, udp: bool) -> Vec<HostPort> {
     text.lines().skip(1).filter_map(socket).collect()
 }
 
-/// An address as words of four bytes in hexadecimal, each in the machine's order.
+/// An address in the kernel's notation: words of four bytes in hexadecimal, in the machine's byte order.
 fn ip(text: &str) -> Option<IpAddr> {
     let word = |at: usize| {
         u32::from_str_radix(text.get(at * 8..at * 8 + 8)?, 16)
@@ -163,7 +165,7 @@ fn ip(text: &str) -> Option<IpAddr> {
     let v6 = Ipv6Addr::from(whole);
     Some(match v6.to_ipv4_mapped() {
         Some(v4) => IpAddr::V4(v4),
-        // A socket of all addresses takes those of IPv4 too, unless it says otherwise, which is not shown.
+        // A socket on `::` accepts IPv4 too, unless `IPV6_V6ONLY` is set, which `/proc` does not show.
         None if v6.is_unspecified() => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         None => IpAddr::V6(v6),
     })

@@ -1,4 +1,4 @@
-//! What the engine's lists say, in topogen's words.
+//! Converts the engine's lists and inspections into observed containers and networks.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
@@ -12,10 +12,11 @@ use crate::cluster::{
     Details, Health, HostPort, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork, State, label,
 };
 
-/// Says whether a bridge's addresses are for others too (docker network create, bridge driver options).
+/// The driver option that decides whether the addresses of a bridge are reachable from outside (docker network create,
+/// bridge driver options).
 const GATEWAY_MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 
-/// A container as a list says it.
+/// A container from an entry of the list.
 pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContainer {
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     let endpoints = summary.network_settings.and_then(|s| s.networks).unwrap_or_default();
@@ -41,8 +42,8 @@ pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContain
     }
 }
 
-/// What an inspection says of `container`, over what a list said: the list may be older, so that a container that has just
-/// been killed runs there for a moment yet.
+/// Updates `container` with its inspection, which is newer: the list may show a container as running for a moment after
+/// it was killed.
 pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerInspectResponse) {
     let state = inspect.state.unwrap_or_default();
     container.state = State::from_word(state.status.as_ref().map_or("", AsRef::as_ref));
@@ -88,8 +89,8 @@ fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint
     }
 }
 
-/// Every name by which the engine's resolver knows `container` at an endpoint. Engines from 25 on say all of them; before,
-/// those that they do not say are the container's own and the start of its id.
+/// All names by which the engine's resolver knows `container` at an endpoint. Engines from version 25 on report all of
+/// them. Older ones leave out the container's own name and the start of its ID, which are added here.
 fn names(settings: &EndpointSettings, container: &ObservedContainer) -> Vec<String> {
     let said = settings.dns_names.as_ref().filter(|names| !names.is_empty());
     let mut names: Vec<String> = match said {
@@ -108,7 +109,7 @@ fn names(settings: &EndpointSettings, container: &ObservedContainer) -> Vec<Stri
     names
 }
 
-/// `Up 3 seconds (healthy)`: before API 1.52 the list says it in its text only.
+/// The health in a status such as `Up 3 seconds (healthy)`. Before API 1.52 the list has it only there.
 fn health(text: &str) -> Option<Health> {
     match text.rsplit_once('(')?.1 {
         "healthy)" => Some(Health::Healthy),
@@ -118,7 +119,7 @@ fn health(text: &str) -> Option<Health> {
     }
 }
 
-/// `Exited (137) 3 seconds ago`
+/// The exit code in a status such as `Exited (137) 3 seconds ago`.
 fn exit(text: &str) -> Option<i32> {
     let rest = text.strip_prefix("Exited (")?;
     rest.split(')').next()?.parse().ok()
@@ -129,7 +130,7 @@ fn port(port: PortSummary) -> Option<(HostPort, String)> {
     let udp = port.typ == Some(PortSummaryTypeEnum::UDP);
     let address = port.ip.and_then(|ip| ip.parse().ok());
     let address = match address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) {
-        // The engine says both where a port is open to all.
+        // The engine lists a port that is open to all once for each family, and one is enough.
         IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         other => other,
     };
@@ -175,7 +176,7 @@ pub(super) fn image(image: ImageSummary) -> ObservedImage {
     }
 }
 
-/// A time as the engine writes it (RFC 3339), in its own zone where that is not UTC.
+/// A time in RFC 3339, in any zone.
 pub(in crate::engine) fn time(text: &str) -> Option<SystemTime> {
     if text.ends_with('Z') {
         return humantime::parse_rfc3339(text).ok();
