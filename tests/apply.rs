@@ -1,6 +1,7 @@
 //! What `apply` does on an engine that does not do as it is told.
 
 mod containers;
+mod files;
 mod lost;
 mod networks;
 mod removal;

@@ -621,3 +621,46 @@ roles:
     );
     insta::assert_snapshot!("no_room", refused(&text, &Overrides::default(), &[]));
 }
+
+/// Nothing of ours is written through a mount that others see, or that outlives the container.
+#[test]
+fn files_below_mounts_are_refused_with_their_place() {
+    let text = r#"
+roles:
+  a:
+    count: 3
+    configs: {c: {content: c}}
+    secrets: {s: {content: s}}
+    services:
+      bind: {image: i, volumes: ["./conf:/etc/app"], configs: [{source: c, target: /etc/app/c}]}
+      deep: {image: i, volumes: ["./conf:/etc/app/"], configs: [{source: c, target: /etc//x/../app/new/c}]}
+      ro: {image: i, volumes: ["./conf:/run/secrets:ro"], secrets: [s]}
+      fixed: {image: i, volumes: ["shared:/data"], configs: [{source: c, target: /data/sub/c}]}
+      own: {image: i, volumes: ["own:/data"], configs: [{source: c, target: /data/c}]}
+      root: {image: i, read_only: true, volumes: ["own:/data"], configs: [{source: c, target: /data/new/c}]}
+      same: {image: i, volumes: [{type: bind, source: ./conf, target: /etc/./app}], configs: [{source: c, target: /etc/app}]}
+      inside: {image: i, volumes: ["./conf:/etc/app/x"], configs: [{source: c, target: /etc/app}]}
+      memory: {image: i, tmpfs: [/m], configs: [{source: c, target: /m/c}]}
+      other: {image: i, volumes_from: ["bind:ro"], configs: [{source: c, target: /etc/app/c}]}
+      farther: {image: i, volumes_from: [other], configs: [c, {source: c, target: /etc/app/c}]}
+      slash: {image: i, configs: [{source: c, target: /etc/..}]}
+    volumes: {shared: {name: shared}, own: {}}
+"#;
+    insta::assert_snapshot!("files_below_mounts", refused(text, &Overrides::default(), &[]));
+}
+
+/// What is the container's own is written: its layer, and volumes that only it has.
+#[test]
+fn files_beside_mounts_are_not_refused() {
+    let text = r#"
+roles:
+  a:
+    configs: {c: {content: c}}
+    services:
+      beside: {image: i, volumes: ["./conf:/etc/app"], configs: [{source: c, target: /etc/application/c}]}
+      own: {image: i, volumes: [/data], configs: [{source: c, target: /data/c}]}
+      nearer: {image: i, volumes: ["./conf:/etc", "/etc/app"], configs: [{source: c, target: /etc/app/c}]}
+      memory: {image: i, volumes: ["./conf:/etc"], tmpfs: [/etc/app], configs: [{source: c, target: /etc/app/sub/c}]}
+"#;
+    assert_eq!(of(text).nodes[0].containers.len(), 4);
+}

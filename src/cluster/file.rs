@@ -32,3 +32,26 @@ impl FileSpec {
         }
     }
 }
+
+/// An absolute path without `.`, `..` and doubled slashes, as the engine reads it.
+#[must_use]
+pub fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Whether the absolute `path` is `above`, or lies below it. Neither has `.`, `..` or doubled slashes.
+#[must_use]
+pub fn is_below(path: &str, above: &str) -> bool {
+    let below = path.strip_prefix(above.trim_end_matches('/'));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

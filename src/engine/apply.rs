@@ -1,6 +1,7 @@
 //! Carrying out a plan: each operation as soon as what it waits for is done, so many at once, none after a stop.
 
 mod container;
+mod files;
 mod image;
 mod network;
 mod wait;

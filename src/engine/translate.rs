@@ -140,6 +140,8 @@ struct Draft {
     shares: Shares,
     volumes: Vec<String>,
     files: Vec<FileSpec>,
+    /// The path in the topology that asks for each of the files, in their order.
+    file_paths: Vec<String>,
     pull: Pull,
     platform: Option<String>,
 }
@@ -226,8 +228,8 @@ impl Translation<'_> {
             "volumes" => draft.volumes = self.volumes(value, config),
             "links" => draft.links = self.links(value),
             "external_links" => draft.external_links = self.external_links(value),
-            "configs" => draft.files.extend(self.files(ConfigKind::Config, value)),
-            "secrets" => draft.files.extend(self.files(ConfigKind::Secret, value)),
+            "configs" => self.files(ConfigKind::Config, value, draft),
+            "secrets" => self.files(ConfigKind::Secret, value, draft),
             "platform" => draft.platform = read::text(value, &path, &mut self.faults).filter(|p| !p.is_empty()),
             "pull_policy" => draft.pull = self.pull(value),
             // These depend on each other, and are read once the draft is complete.

@@ -23,6 +23,8 @@ pub(crate) enum Call {
     CreateContainer,
     /// `PUT /containers/{id}/archive`
     Upload,
+    /// `HEAD /containers/{id}/archive`
+    StatFile,
     /// `POST /containers/{id}/start`
     StartContainer,
     /// `POST /containers/{id}/stop`
@@ -76,7 +78,7 @@ impl Call {
     pub(super) fn changes(self) -> bool {
         use Call::{
             Events, InspectContainer, InspectImage, InspectNetwork, ListContainers, ListImages, ListNetworks,
-            ListVolumes, Logs, Ping, Version,
+            ListVolumes, Logs, Ping, StatFile, Version,
         };
         !matches!(
             self,
@@ -84,6 +86,7 @@ impl Call {
                 | Events
                 | ListContainers
                 | InspectContainer
+                | StatFile
                 | Logs
                 | ListNetworks
                 | InspectNetwork

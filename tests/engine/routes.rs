@@ -17,6 +17,8 @@ pub(super) enum Said {
     Text(String),
     Nothing(u16),
     Bytes(Vec<u8>),
+    /// What there is of a file, in a header of its own.
+    Stat(Value),
     /// Those events, and after how many the stream breaks off.
     Events(events::Asked, Option<usize>),
 }
@@ -64,6 +66,7 @@ pub(super) fn call(method: &Method, path: &[String]) -> Option<(Call, String)> {
                 ("GET", "json") => Call::InspectContainer,
                 ("GET", "logs") => Call::Logs,
                 ("PUT", "archive") => Call::Upload,
+                ("HEAD", "archive") => Call::StatFile,
                 ("POST", "start") => Call::StartContainer,
                 ("POST", "stop") => Call::StopContainer,
                 ("POST", "restart") => Call::RestartContainer,
@@ -146,6 +149,16 @@ pub(super) async fn carry_out(
             let at = state.position(subject)?;
             state.containers[at].uploads += 1;
             Ok(Said::Nothing(200))
+        }
+        Call::StatFile => {
+            let state = double.lock();
+            state.position(subject)?;
+            let path = question.query("path").unwrap_or_default();
+            let target = state.files.get(path);
+            let target = target.ok_or_else(|| Refusal::new(404, format!("Could not find the file {path}")))?;
+            let name = path.rsplit('/').next();
+            let stat = json!({"name": name, "size": 0, "mode": 0o755, "mtime": null, "linkTarget": target});
+            Ok(Said::Stat(stat))
         }
         Call::StartContainer => {
             let started = double.state().start(subject)?;

@@ -119,7 +119,9 @@ async fn respond(double: EngineDouble, request: Request<Incoming>) -> Result<Res
     let said = routes::carry_out(&double, &question, effects.stale, effects.cut).await;
     match effects.loses_answer {
         true => Err(Lost),
-        false if parts.method == Method::HEAD => Ok(answer(&double, said.map(|_| Said::Nothing(200)))),
+        false if parts.method == Method::HEAD && !matches!(said, Ok(Said::Stat(_))) => {
+            Ok(answer(&double, said.map(|_| Said::Nothing(200))))
+        }
         false => Ok(answer(&double, said)),
     }
 }
@@ -185,7 +187,12 @@ fn answer(double: &EngineDouble, said: Result<Said, Refusal>) -> Response<Body> 
             .map_err(|never: Infallible| match never {})
             .boxed_unsync()
     };
+    let mut stat = None;
     let (status, kind, body): (u16, &str, Body) = match said {
+        Ok(Said::Stat(value)) => {
+            stat = Some(base64(value.to_string().as_bytes()));
+            (200, "application/json", whole(String::new()))
+        }
         Ok(Said::Json(status, value)) => (status, "application/json", whole(value.to_string())),
         Ok(Said::Text(text)) => (200, "text/plain; charset=utf-8", whole(text)),
         Ok(Said::Nothing(status)) => (status, "text/plain; charset=utf-8", whole(String::new())),
@@ -215,7 +222,26 @@ fn answer(double: &EngineDouble, said: Result<Said, Refusal>) -> Response<Body> 
     );
     headers.insert("content-type", kind.parse().expect("a type"));
     headers.insert("ostype", "linux".parse().expect("a system"));
+    if let Some(stat) = stat {
+        headers.insert("x-docker-container-path-stat", stat.parse().expect("a header"));
+    }
     answer
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| {
+            bits << 8 | usize::from(three.get(at).copied().unwrap_or(0))
+        });
+        for at in 0..4 {
+            let digit = DIGITS[bits >> (18 - 6 * at) & 63] as char;
+            text.push(if at > three.len() { '=' } else { digit });
+        }
+    }
+    text
 }
 
 /// The parameters of a query.

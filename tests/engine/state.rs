@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(super) images: Vec<Image>,
     /// Images that can be pulled.
     pub(super) registry: BTreeSet<String>,
+    /// Paths that every container has, each with what it is a symbolic link to, empty where it is none.
+    pub(crate) files: BTreeMap<String, String>,
     pub(super) events: Vec<Event>,
     pub(super) programs: HashMap<String, Program>,
     pub(super) faults: Vec<Armed>,
@@ -45,6 +47,7 @@ impl State {
             volumes: Vec::new(),
             images: Vec::new(),
             registry: BTreeSet::new(),
+            files: BTreeMap::new(),
             events: Vec::new(),
             programs: HashMap::new(),
             faults: Vec::new(),

@@ -145,6 +145,61 @@ roles:
     }
 }
 
+/// Configs are written into no mount that is not the container's own, also where the image leads there by a link.
+pub(crate) fn configs_and_mounts() {
+    let mut cluster = Cluster::new();
+    let image = format!("{}-linked", cluster.name);
+    cluster.finally(&["rmi", "-f", &image]);
+    let root = cluster.path().join("root");
+    fs::create_dir_all(root.join("var")).unwrap();
+    std::os::unix::fs::symlink("../run", root.join("var/run")).unwrap();
+    let archive = cluster.path().join("root.tar");
+    let (archive, root) = (archive.to_str().expect("UTF-8"), root.to_str().expect("UTF-8"));
+    let packed = std::process::Command::new("tar")
+        .args(["-cf", archive, "-C", root, "."])
+        .status();
+    assert!(packed.unwrap().success());
+    docker(&["import", "-c", "CMD [\"/none\"]", archive, &image]);
+    let blueprint = |linked: &str| {
+        let text = format!(
+            r#"
+roles:
+  w:
+    services:
+      own:
+        image: topogen/fake
+        read_only: true
+        volumes: [/data]
+        configs: [{{source: c, target: /data/new/sub/c.conf}}]
+      {linked}
+    configs: {{c: {{content: ours}}}}
+"#
+        );
+        fs::write(cluster.path().join("topogen.yaml"), text).unwrap();
+    };
+    fs::create_dir_all(cluster.path().join("host")).unwrap();
+    let theirs = cluster.path().join("host/c.conf");
+    fs::write(&theirs, "theirs").unwrap();
+    blueprint(&format!(
+        "linked: {{image: {image}, volumes: [\"./host:/run\"], configs: [{{source: c, target: /var/run/c.conf}}]}}"
+    ));
+    let output = cluster.run("up", &[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("config `/var/run/c.conf` is `/run/c.conf` there"),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(6));
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+    let own = format!("{}:/data/new/sub/c.conf", cluster.container("w", "own"));
+    assert!(docker(&["cp", &own, "-"]).contains("ours"));
+    blueprint(&format!(
+        "linked: {{image: {image}, volumes: [\"./host:/run\"], configs: [{{source: c, target: /run/c.conf}}]}}"
+    ));
+    assert_eq!(cluster.run("up", &[]).status.code(), Some(3));
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+}
+
 pub(crate) fn interrupted() {
     let cluster = Cluster::new();
     let mut child = cluster.spawn("up", &["--slaves", "5"]);

@@ -122,6 +122,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::configs,
     ),
     (
+        "faults::a_config_is_written_through_no_mount",
+        Needs::Engine,
+        faults::configs_and_mounts,
+    ),
+    (
         "killed::at_any_moment_of_anything_up_converges",
         Needs::Engine,
         killed::any_moment,

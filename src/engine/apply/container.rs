@@ -1,21 +1,18 @@
 //! Containers: created, connected to all of their networks, given their files, started.
 
-use std::collections::BTreeMap;
-
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum, NetworkingConfig};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use serde_json::json;
 
 use super::network::{connect, drop_namesakes, one_network_each};
-use super::{ApplyContext, PAUSE, SETTLING, TRIES, inspect};
+use super::{ApplyContext, PAUSE, SETTLING, TRIES, files, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::request;
-use crate::text::reason;
 
 /// `POST /containers/create`, joined to all its networks before it starts.
 pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
@@ -109,45 +106,11 @@ pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) ->
     Ok(true)
 }
 
-/// `PUT /containers/{id}/archive`: the configs and secrets of a container.
-async fn upload(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
-    if spec.files.is_empty() {
-        return Ok(());
-    }
-    // If only volumes are writable, the engine requires that the path lies on one.
-    let read_only = spec.is_read_only();
-    let failed = |error: std::io::Error| Fault::Own(reason(&error));
-    let mut archives: BTreeMap<&str, tar::Builder<Vec<u8>>> = BTreeMap::new();
-    for file in &spec.files {
-        let (directory, name) = match file.place() {
-            place if read_only => place,
-            _ => ("/", file.target.trim_start_matches('/')),
-        };
-        let archive = archives
-            .entry(directory)
-            .or_insert_with(|| tar::Builder::new(Vec::new()));
-        let mut header = tar::Header::new_gnu();
-        header.set_size(file.content.len() as u64);
-        header.set_mode(file.mode);
-        header.set_uid(file.uid);
-        header.set_gid(file.gid);
-        archive.append_data(&mut header, name, &*file.content).map_err(failed)?;
-    }
-    for (directory, archive) in archives {
-        let options = UploadToContainerOptionsBuilder::new().path(directory).build();
-        let body = bollard::body_full(archive.into_inner().map_err(failed)?.into());
-        docker
-            .upload_to_container(spec.name.as_str(), Some(options), body)
-            .await?;
-    }
-    Ok(())
-}
-
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
 pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
     // This is done here and not at creation: a kill between the two would leave a container without its files.
-    upload(spec, docker).await?;
+    files::upload(spec, context.engine).await?;
     match docker
         .start_container(spec.name.as_str(), None)
         .await

@@ -3,43 +3,52 @@
 use std::sync::Arc;
 
 use super::{Draft, Translation};
-use crate::cluster::{ContainerConfig, FileSpec, Mount, MountSource};
+use crate::cluster::{FileSpec, Mount, MountSource, clean, is_below};
 use crate::compose::CONFIG_KEYS;
 use crate::compose::ConfigKind;
 use crate::diagnostic::Problem;
 use crate::digest::sha256;
-use crate::topology::ConfigSource;
+use crate::topology::{ConfigSource, Service};
 use crate::value::Value;
 
 impl Translation<'_> {
     /// Gives a volume of its own to each directory that files cannot be copied into. Files are copied before the
     /// container starts: a read-only root file system refuses that, and a tmpfs would hide them once the container
-    /// runs.
+    /// runs. A file that lies below a mount which others see, or which outlives the container, is
+    /// refused: the copy would go through the mount and replace what is there.
     pub(super) fn make_room(&mut self, draft: &mut Draft) {
-        let Draft { config, files, .. } = draft;
-        let read_only = config.security.read_only == Some(true);
+        let mounts = self.mounted(draft);
+        let read_only = draft.config.security.read_only == Some(true);
         let mut made: Vec<String> = Vec::new();
-        for file in files.iter() {
+        for (path, file) in draft.file_paths.iter().zip(&draft.files) {
             let (directory, _) = file.place();
-            let (covered, hidden) = cover(config, directory);
+            if let Some(mount) = mounts.iter().find(|m| is_below(&m.target, &file.target)) {
+                self.is_in_the_way(path, file, mount);
+                continue;
+            }
+            let above = mounts.iter().filter(|m| is_below(directory, &m.target));
+            let above = above.max_by_key(|m| m.target.len());
+            let (covered, hidden) = match above.map(|m| m.kind) {
+                None => (false, false),
+                Some(MountKind::Own) => (true, false),
+                Some(MountKind::Empty) => (false, true),
+                Some(MountKind::Lasting) => {
+                    above.into_iter().for_each(|m| self.goes_through(path, file, m));
+                    continue;
+                }
+            };
             if made.iter().any(|m| m == directory) || !(hidden || (read_only && !covered)) {
                 continue;
             }
-            if directory == "/" {
-                let key = if self.service.get("configs").is_some() {
-                    "configs"
-                } else {
-                    "secrets"
-                };
-                let path = self.path(key);
+            if directory == "/" || above.is_some_and(|m| m.target == directory) {
                 let message = format!("`{path}`: `{}` would stand where nothing can be written", file.target);
                 let hint = "give it a directory that can be a volume: {source: NAME, target: /etc/app/NAME}";
-                self.faults.push(&path, Problem::general(message).hint(hint));
+                self.faults.push(path, Problem::general(message).hint(hint));
                 continue;
             }
             made.push(directory.to_owned());
         }
-        config.mounts.extend(made.into_iter().map(|target| Mount {
+        draft.config.mounts.extend(made.into_iter().map(|target| Mount {
             target,
             read_only: false,
             consistency: None,
@@ -47,9 +56,70 @@ impl Translation<'_> {
         }));
     }
 
-    /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`).
-    pub(super) fn files(&mut self, kind: ConfigKind, value: &Value) -> Vec<FileSpec> {
-        let mut files = Vec::new();
+    /// The file at `path` would be copied through `mount`.
+    fn goes_through(&mut self, path: &str, file: &FileSpec, mount: &Mounted) {
+        let message = format!(
+            "`{path}`: `{}` lies below {}, and would be written into it",
+            file.target, mount.what
+        );
+        let hint = "give it a directory of its own, {source: NAME, target: /etc/app/NAME}, and name that to the service; or mount \
+                    less";
+        self.faults.push(path, Problem::general(message).hint(hint));
+    }
+
+    /// Where the file at `path` should be there is `mount`, or the directory that it lies in.
+    fn is_in_the_way(&mut self, path: &str, file: &FileSpec, mount: &Mounted) {
+        let message = match mount.target == file.target {
+            true => format!("`{path}`: `{}` would stand in the place of {}", file.target, mount.what),
+            false => format!("`{path}`: `{}` is a directory, and holds {}", file.target, mount.what),
+        };
+        let hint = "give it another path: {source: NAME, target: /etc/app/NAME}";
+        self.faults.push(path, Problem::general(message).hint(hint));
+    }
+
+    /// Whatever the containers of the service mount.
+    fn mounted(&self, draft: &Draft) -> Vec<Mounted> {
+        let mut mounted = Vec::new();
+        for mount in &draft.config.mounts {
+            let target = clean(&mount.target);
+            let (kind, what) = match &mount.source {
+                MountSource::Bind(_) => (MountKind::Lasting, format!("what is mounted of the host at `{target}`")),
+                MountSource::Volume { .. } => (MountKind::Lasting, format!("the volume at `{target}`")),
+                MountSource::Anonymous(_) | MountSource::Files => (MountKind::Own, format!("the volume at `{target}`")),
+                MountSource::Tmpfs { .. } => (MountKind::Empty, format!("the tmpfs at `{target}`")),
+            };
+            mounted.push(Mounted { target, kind, what });
+        }
+        for (path, _) in draft.config.tmpfs.iter().flatten() {
+            let target = clean(path);
+            let what = format!("the tmpfs at `{target}`");
+            let kind = MountKind::Empty;
+            mounted.push(Mounted { target, kind, what });
+        }
+        let mut asked = vec![self.service];
+        let mut at = 0;
+        while let Some(service) = asked.get(at).copied() {
+            at += 1;
+            let others = service.get("volumes_from").and_then(Value::as_list).unwrap_or_default();
+            let others = others.iter().filter_map(Value::scalar);
+            for other in others.filter_map(|text| self.sibling(text.split(':').next().unwrap_or_default())) {
+                if asked.iter().any(|known| known.key == other.key) {
+                    continue;
+                }
+                asked.push(other);
+                mounted.extend(volume_targets(other).map(|target| Mounted {
+                    what: format!("what service `{}` mounts at `{target}`", other.key),
+                    kind: MountKind::Lasting,
+                    target,
+                }));
+            }
+        }
+        mounted
+    }
+
+    /// The files that `configs` or `secrets` of a service ask for (Compose specification, services, `configs`), added to
+    /// those of `draft` with the paths that ask for them.
+    pub(super) fn files(&mut self, kind: ConfigKind, value: &Value, draft: &mut Draft) {
         for (at, item) in value.as_list().unwrap_or_default().iter().enumerate() {
             let path = format!("{}[{at}]", self.path(kind.section()));
             if let Some(map) = item.as_map() {
@@ -111,7 +181,14 @@ impl Translation<'_> {
                 id.unwrap_or(0)
             };
             let (uid, gid) = (owner("uid"), owner("gid"));
-            files.push(FileSpec {
+            let target = clean(&target);
+            if target == "/" {
+                self.faults
+                    .because(&path, "expected a `target`, the path of a file in the container");
+                continue;
+            }
+            draft.file_paths.push(path);
+            draft.files.push(FileSpec {
                 target,
                 mode,
                 uid,
@@ -120,22 +197,39 @@ impl Translation<'_> {
                 content,
             });
         }
-        files
     }
 }
 
-/// What covers `directory`: whether a volume or a path of the host does, and whether a tmpfs does, which is empty at
-/// every start. The innermost mount counts.
-fn cover(config: &ContainerConfig, directory: &str) -> (bool, bool) {
-    let mounts = config.mounts.iter();
-    let mounts = mounts.map(|m| (m.target.as_str(), matches!(m.source, MountSource::Tmpfs { .. })));
-    let tmpfs = config.tmpfs.iter().flatten().map(|(path, _)| (path.as_str(), true));
-    let above = mounts.chain(tmpfs).filter(|(target, _)| {
-        let below = directory.strip_prefix(target.trim_end_matches('/'));
-        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    match above.max_by_key(|(target, _)| target.len()) {
-        None => (false, false),
-        Some((_, empty)) => (!empty, empty),
-    }
+/// Something mounted, as far as it matters to files.
+struct Mounted {
+    /// Where, a clean path.
+    target: String,
+    kind: MountKind,
+    /// In words.
+    what: String,
+}
+
+#[derive(Clone, Copy)]
+enum MountKind {
+    /// A volume that the engine makes for this container alone.
+    Own,
+    /// Memory, which is empty at each start.
+    Empty,
+    /// What others see too, or what outlives the container.
+    Lasting,
+}
+
+/// Where a service mounts what `volumes_from` hands on: all but memory.
+fn volume_targets(service: &Service) -> impl Iterator<Item = String> {
+    let items = service.get("volumes").and_then(Value::as_list).unwrap_or_default();
+    items.iter().filter_map(|item| match item {
+        Value::Map(map) if map.get("type").and_then(Value::scalar).as_deref() == Some("tmpfs") => None,
+        Value::Map(map) => map.get("target").and_then(Value::scalar).map(|t| clean(&t)),
+        other => {
+            let text = other.scalar()?;
+            let mut parts = text.split(':');
+            let first = parts.next()?;
+            Some(clean(parts.next().unwrap_or(first)))
+        }
+    })
 }
