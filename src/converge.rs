@@ -1,9 +1,9 @@
-//! Brings a cluster to what is desired: observe, plan, act, look again.
+//! Brings a cluster to its desired state: observe, plan, apply, observe again.
 //!
-//! `up`, `down` and the node verbs are the same four steps with another plan. Whoever calls is told how it goes by a
-//! [`Reporter`], may stop it by a [`Control`], and gets a [`Summary`] or an error. Nothing is printed here.
+//! `up`, `down` and the node verbs take the same four steps with different plans. The caller follows the progress with
+//! a [`Reporter`], may stop it with a [`Control`], and gets a [`Summary`] or an error. Nothing is printed here.
 //!
-//! Why to look again is told in `converge/disturbance.rs`.
+//! `converge/disturbance.rs` explains why the second observation is needed.
 
 mod disturbance;
 mod outcome;
@@ -30,56 +30,56 @@ use crate::plan::event::Event;
 use crate::plan::{Action, Operation, Plan, reconcile};
 use crate::topology::address::Layout;
 
-/// How often it is observed and planned, where what was planned for had changed when all was done.
+/// The most rounds of observing and planning, if the engine keeps changing in between.
 const ROUNDS: u32 = 3;
 
-/// Is told how converging goes.
+/// Receives the progress of converging.
 pub trait Reporter: Send + Sync {
-    /// What is being done while there is no plan: `looking at the engine`.
+    /// The current activity before there is a plan, such as `looking at the engine`.
     fn doing(&self, what: &str);
-    /// The plan that is carried out from now on.
+    /// The plan that is about to be carried out.
     fn plan(&self, plan: &Plan);
-    /// What became of an operation of that plan.
+    /// The progress of one operation of that plan.
     fn event(&self, event: Event<'_>);
-    /// The plan is carried out, as far as it will be.
+    /// The plan has been carried out, as far as possible.
     fn carried_out(&self);
-    /// Something that people should know, in one line.
+    /// A message to the user, in one line.
     fn note(&self, text: &str);
 }
 
-/// How the work is done, and how it may be ended.
+/// How the work is done, and how it is stopped.
 #[derive(Debug, Clone)]
 pub struct Control {
-    /// Operations at once, from 1; `None`: as many as keep this machine's engine busy.
+    /// The most operations at once, from 1; `None` for a number that suits this machine.
     pub parallel: Option<usize>,
-    /// How long containers are waited for; `None`: for ever.
+    /// The longest time to wait for containers; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// Turns true when nothing more is to be begun.
+    /// Becomes true when nothing more may be started.
     pub stop: watch::Receiver<bool>,
 }
 
-/// What `up` may be asked beside the blueprint.
+/// The options of `up` that are not part of the blueprint.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Whether nodes of roles that left the blueprint are removed.
+    /// Whether nodes of roles that the blueprint no longer has are removed.
     pub remove_orphans: bool,
-    /// Whether every container is waited for until it is well.
+    /// Whether to wait until every container is healthy.
     pub wait: bool,
-    /// Whether a cluster that another blueprint made becomes this one's.
+    /// Whether to take over a cluster that was brought up from another blueprint.
     pub take_over: bool,
 }
 
-/// Why a cluster was not brought to what is desired.
+/// Why a cluster did not reach its desired state.
 #[derive(Debug)]
 pub enum ConvergeError {
-    /// Something is in the way. `begun`: after some work was done.
+    /// Something outside of topogen's control prevents it.
     Conflicts {
-        /// All that is in the way.
+        /// All conflicts.
         conflicts: Vec<Conflict>,
-        /// Whether something was changed before.
+        /// Whether something was changed before they were found.
         begun: bool,
     },
-    /// The engine refused, was lost, or somebody stopped the work.
+    /// The engine refused, was lost, or the work was stopped.
     Failed(Error),
 }
 
@@ -89,10 +89,10 @@ impl From<Error> for ConvergeError {
     }
 }
 
-/// What was done to bring a cluster to what is desired.
+/// What was done to bring a cluster to its desired state.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// All operations that were carried out, over all rounds.
+    /// All operations that were carried out, in all rounds.
     pub operations: Vec<Operation>,
 }
 
@@ -103,13 +103,13 @@ impl Summary {
         self.operations.is_empty()
     }
 
-    /// How many operations do what `is` picks.
+    /// The number of operations whose action `is` selects.
     #[must_use]
     pub fn count(&self, is: fn(&Action) -> bool) -> usize {
         self.operations.iter().filter(|o| is(&o.action)).count()
     }
 
-    /// The nodes that were removed whole: none of them is `desired`.
+    /// The nodes that were removed entirely, which excludes those that are `desired`.
     #[must_use]
     pub fn nodes_removed(&self, desired: &Desired) -> BTreeSet<String> {
         let stay: HashSet<&str> = desired.nodes.iter().map(|n| n.name.as_str()).collect();
@@ -121,7 +121,7 @@ impl Summary {
         nodes.filter(|n| !stay.contains(n)).map(str::to_owned).collect()
     }
 
-    /// The containers that were removed and made again.
+    /// The names of the containers that were recreated.
     #[must_use]
     pub fn containers_recreated(&self) -> BTreeSet<String> {
         let of = |is: fn(&Action) -> bool| {
@@ -136,10 +136,10 @@ impl Summary {
     }
 }
 
-/// What is done about `desired` now: planned, not carried out.
+/// The plan for `desired`, which is not carried out.
 ///
 /// # Errors
-/// What is in the way, or what the engine refuses.
+/// A conflict, or a failed call of the engine.
 pub async fn plan_up(
     engine: &Engine,
     desired: &Desired,
@@ -152,10 +152,11 @@ pub async fn plan_up(
     plan(desired, &observed, fake_ready, blueprint, options, false)
 }
 
-/// Brings the cluster to what is `desired`. `blueprint` is where that was written.
+/// Brings the cluster to the `desired` state. `blueprint` is the path or name of its source.
 ///
 /// # Errors
-/// What is in the way; what the engine refuses, or what failed or was stopped half-way: the same call again finishes the job.
+/// A conflict, a failed call of the engine, or an operation that failed or was stopped. The same call again continues
+/// the work.
 pub async fn up(
     engine: &Engine,
     desired: &Desired,
@@ -202,10 +203,10 @@ pub async fn up(
     Ok(summary)
 }
 
-/// Plans what takes the cluster away.
+/// The plan that removes the cluster, which is not carried out.
 ///
 /// # Errors
-/// The engine's.
+/// A call of the engine failed.
 pub async fn plan_down(
     engine: &Engine,
     cluster: &ClusterName,
@@ -217,10 +218,10 @@ pub async fn plan_down(
     Ok(reconcile::down(cluster, &observed, volumes))
 }
 
-/// Removes all that carries the labels of `cluster`, its named volumes too where `volumes` says so.
+/// Removes everything that belongs to `cluster`; its named volumes only with `volumes`.
 ///
 /// # Errors
-/// What the engine refuses, or what failed or was stopped half-way: the same call again finishes the job.
+/// A failed call of the engine, or an operation that failed or was stopped. The same call again continues the work.
 pub async fn down(
     engine: &Engine,
     cluster: &ClusterName,
@@ -255,10 +256,10 @@ pub async fn down(
     Ok(summary)
 }
 
-/// Carries out a `plan` that needs no second look, as the node verbs make them.
+/// Carries out a `plan` that needs no second observation, as those of the node verbs.
 ///
 /// # Errors
-/// What failed or was stopped half-way.
+/// An operation failed or was stopped.
 pub async fn carry_out(
     engine: &Engine,
     cluster: &ClusterName,
@@ -271,16 +272,16 @@ pub async fn carry_out(
     Ok(Summary { operations })
 }
 
-/// What came of carrying out a plan, where it is no error.
+/// The result of carrying out a plan without an error.
 #[derive(Debug)]
 struct Carried {
     /// The operations that were carried out.
     done: Vec<Operation>,
-    /// Whether something that was observed was gone when its turn came. It is observed and planned anew.
+    /// Whether an observed resource was removed before its turn came, so that it must be observed and planned again.
     vanished: bool,
 }
 
-/// Who carries out plans for a cluster.
+/// Carries out plans for one cluster.
 struct Worker<'a> {
     engine: &'a Engine,
     cluster: &'a ClusterName,
@@ -308,8 +309,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Carries out `plan`. Where all that failed had vanished since it was observed, that is an error unless there is `another`
-    /// round.
+    /// Carries out `plan`. If operations failed only because their resources had vanished, this is an error unless
+    /// there is `another` round to plan again.
     async fn carry_out(&self, plan: &Plan, another: bool) -> Result<Carried, Error> {
         let (progress, progressed) = mpsc::unbounded_channel();
         let context = ApplyContext {
@@ -338,7 +339,8 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Enough to keep an engine busy that spends most of each call waiting for the kernel.
+/// The default number of operations at once. An engine spends most of each call waiting for the kernel, so there are
+/// more of them than cores.
 fn default_parallel() -> usize {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     (4 * cores).clamp(4, 16)
@@ -348,7 +350,7 @@ fn looking() -> impl FnOnce(Fault) -> Error {
     Error::engine("look at the engine")
 }
 
-/// Observes the engine after pending stops have finished, and says whether it has the fake image where that is needed.
+/// Observes the engine after pending stops have finished, and checks that the fake image is present if it is needed.
 async fn look(
     engine: &Engine,
     desired: &Desired,
@@ -372,7 +374,7 @@ async fn look(
     Ok((observed, ready?))
 }
 
-/// What there is of `cluster` when all is done.
+/// The containers and networks of `cluster` after a plan was carried out.
 async fn look_again(engine: &Engine, cluster: &ClusterName) -> Result<Observed, Error> {
     let (containers, networks) = tokio::join!(observe::containers(engine, Some(cluster)), observe::networks(engine));
     let mut networks = networks.map_err(looking())?;
@@ -408,7 +410,8 @@ fn plan(
     }
 }
 
-/// That the cluster is another blueprint's, and would become this one's. One whose file is gone was moved.
+/// The conflict with another blueprint that brought up a cluster of the same name; `None` if that blueprint's file no
+/// longer exists, because it was probably moved here.
 fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, ours: &str) -> Option<Conflict> {
     if plan.is_empty() {
         return None;
@@ -430,8 +433,8 @@ fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, ours: &s
     })
 }
 
-/// Fetches the images that are to be fetched at each `up`, or were fetched too long ago, before anything is observed: what
-/// they were made of decides what is recreated.
+/// Pulls the images whose pull policy asks for it at each `up` or after a period. This happens before anything is
+/// observed, because the content of an image decides whether its containers are recreated.
 async fn refresh_images(worker: &Worker<'_>, desired: &Desired) -> Result<(), Error> {
     let mut plan = Plan::default();
     for spec in desired.nodes.iter().flat_map(|n| &n.containers) {
@@ -458,7 +461,7 @@ async fn refresh_images(worker: &Worker<'_>, desired: &Desired) -> Result<(), Er
     }
 }
 
-/// Whether a container that is to be made runs the fake image.
+/// Whether a container that has to be created uses the fake image.
 fn makes_fakes(desired: &Desired, observed: &Observed) -> bool {
     let name = fake::image_name();
     let there: HashSet<&str> = observed
@@ -471,7 +474,7 @@ fn makes_fakes(desired: &Desired, observed: &Observed) -> bool {
     to_make.any(|c| c.image() == name)
 }
 
-/// Whether the engine has a fake image that will do, or none is `needed`.
+/// Whether the engine has a usable fake image; true if none is `needed`.
 async fn image_ready(engine: &Engine, needed: bool) -> Result<bool, Error> {
     if !needed {
         return Ok(true);

@@ -1,8 +1,8 @@
-//! Lints: what is right to write and may yet not do what was meant.
+//! Lints: rules for blueprints that are valid and may still not do what was intended.
 //!
-//! A rule is a function in a file of its own, which looks at a whole topology. Each has a code, [`Lint`], by which a
-//! blueprint silences it: `x-topogen: {allow: [T003]}`, for all of it at its top or for one role. What is plainly wrong is
-//! no lint but refused before, by [`crate::blueprint`] and [`crate::topology::expand`].
+//! Each rule is a function in a file of its own that checks a whole topology. It has a code, [`Lint`], by which a
+//! blueprint silences it, `x-topogen: {allow: [T003]}`, at its top for everything or in a role for that role. What is
+//! certainly wrong is no lint: [`crate::blueprint`] and [`crate::topology::expand`] refuse it.
 
 mod full_network;
 mod hostname;
@@ -16,26 +16,26 @@ use crate::diagnostic::Problem;
 use crate::name::RoleName;
 use crate::topology::{Node, Topology};
 
-/// What rules look at.
+/// What the rules check.
 pub struct Subject<'t> {
     topology: &'t Topology,
     /// All nodes, by name.
     nodes: HashMap<&'t str, &'t Node>,
-    /// What containers mount from this machine, by absolute path and role.
+    /// The paths that containers mount from this machine: absolute, each with the role that mounts it.
     mounts: &'t BTreeSet<(String, RoleName)>,
-    /// Whether this machine has something at a path.
+    /// Whether a path exists on this machine.
     is_there: &'t dyn Fn(&str) -> bool,
 }
 
-/// What a rule has found.
+/// A finding of a rule.
 struct Finding {
     problem: Problem,
-    /// The role that may allow it; none where it is a matter of the whole cluster.
+    /// The role that may silence it; `None` if it concerns the whole cluster.
     role: Option<RoleName>,
 }
 
 impl<'t> Subject<'t> {
-    /// A topology, without a look at what its containers mount.
+    /// A subject without the files that its containers mount.
     #[must_use]
     pub fn new(topology: &'t Topology) -> Self {
         static NONE: BTreeSet<(String, RoleName)> = BTreeSet::new();
@@ -47,7 +47,8 @@ impl<'t> Subject<'t> {
         }
     }
 
-    /// With what its containers mount from this machine, by absolute path and role; `is_there` says what this machine has.
+    /// Adds the paths that containers mount from this machine: absolute, each with the role that mounts it. `is_there`
+    /// says whether a path exists.
     #[must_use]
     pub fn mounting(mut self, mounts: &'t BTreeSet<(String, RoleName)>, is_there: &'t dyn Fn(&str) -> bool) -> Self {
         self.mounts = mounts;
@@ -56,7 +57,7 @@ impl<'t> Subject<'t> {
     }
 }
 
-/// What `lint` looks for.
+/// The rule that `lint` stands for.
 fn rule(lint: Lint) -> fn(&Subject<'_>) -> Vec<Finding> {
     match lint {
         Lint::FullNetwork => full_network::look,
@@ -66,7 +67,7 @@ fn rule(lint: Lint) -> fn(&Subject<'_>) -> Vec<Finding> {
     }
 }
 
-/// Everything that the rules find and the blueprint does not allow, in the order of [`Lint::ALL`], each with its code.
+/// All findings that the blueprint does not silence, in the order of [`Lint::ALL`], each with its code.
 #[must_use]
 pub fn look(subject: &Subject<'_>) -> Vec<Problem> {
     let mut found = Vec::new();

@@ -1,8 +1,9 @@
-//! What people see on stderr while they wait, in the face that fits where it goes: lines that redraw themselves on a
-//! terminal, a line an operation elsewhere, JSON for programs.
+//! Progress on stderr. Its form depends on where stderr goes: lines that redraw themselves on a terminal, one line per
+//! operation elsewhere, and JSON for programs.
 //!
-//! [`state`] is what is known of the work, [`layout`] which lines show it, [`paint`] the bytes that bring them to the
-//! screen; all three are pure. A thread draws, so that what is alive looks alive while topogen computes or waits.
+//! [`state`] holds what is known of the work, [`layout`] decides which lines show it, and [`paint`] produces the bytes
+//! that update the screen; all three are pure. A thread draws, so that the display moves while topogen computes or
+//! waits.
 
 pub(crate) mod interrupt;
 pub mod layout;
@@ -27,29 +28,29 @@ use crate::plan::event::Event;
 use screen::Screen;
 use state::State;
 
-/// Where lines alone say how it goes, one in flight says how far it is this often.
+/// How often a plain line repeats that an operation is still in progress.
 const REMINDER: Duration = Duration::from_secs(10);
 
-/// What people and programs are told while a command runs, and where its data goes. All copies are the same one: there is
-/// one stderr.
+/// The messages and progress of a command on stderr, and its data on stdout. All clones write to the same place, as
+/// there is only one stderr.
 #[derive(Clone)]
 pub(crate) struct Terminal(Arc<Mutex<Inner>>);
 
 struct Inner {
     face: Face,
     stage: Stage,
-    /// When the command began.
+    /// The time when the command started.
     begun: Instant,
 }
 
-/// How far the command is, as an interrupt sees it.
+/// The stage of a command, which decides what an interrupt does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was changed.
+    /// Nothing has been changed yet.
     Before,
-    /// Work is in hand, and whoever does it is told of interrupts.
+    /// A plan is carried out, and stops when an interrupt is signalled.
     Working,
-    /// Nobody takes interrupts: one ends the command without a word.
+    /// Nothing handles interrupts, so that one ends the command without a message.
     Idle,
 }
 
@@ -57,24 +58,24 @@ enum Stage {
 enum Face {
     /// Lines that redraw themselves.
     Live(Screen),
-    /// A line for each operation that is done.
+    /// A line for each finished operation.
     Plain(Option<Lines>),
-    /// A JSON object a line.
+    /// A JSON object per line.
     Json,
-    /// Only what is wrong is said.
+    /// Only errors and warnings.
     Quiet,
 }
 
-/// What [`Face::Plain`] remembers.
+/// The state of [`Face::Plain`].
 #[derive(Default)]
 struct Lines {
-    /// The operations of the plan.
+    /// The descriptions of the plan's operations, in its order.
     words: Vec<String>,
-    /// When something was last said of one.
+    /// When each operation in progress was last mentioned, by its number in the plan.
     said: HashMap<usize, Instant>,
 }
 
-/// While it lives, progress is shown.
+/// Shows progress until it is dropped.
 #[must_use]
 pub(crate) struct Shown(Terminal);
 
@@ -85,7 +86,7 @@ impl Drop for Shown {
 }
 
 impl Terminal {
-    /// A terminal on which plain lines are said, until [`Self::begin`].
+    /// A terminal that prints plain lines until [`Self::begin`].
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
             face: Face::Plain(None),
@@ -98,7 +99,7 @@ impl Terminal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows progress from now on, in the face that `work` asks for.
+    /// Shows progress from now on, in the form that the options in `work` choose.
     pub(crate) fn begin(&self, work: &Work) -> Shown {
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let live = std::io::stderr().is_terminal() && !dumb;
@@ -114,18 +115,18 @@ impl Terminal {
         Shown(self.clone())
     }
 
-    /// Milliseconds since the command began.
+    /// The milliseconds since the command started.
     pub(crate) fn elapsed(&self) -> u64 {
         u64::try_from(self.lock().begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whoever works without a plan takes interrupts from now on.
+    /// Lets interrupts reach a command that works without a plan.
     pub(crate) fn take_interrupts(&self) {
         self.lock().stage = Stage::Working;
     }
 
-    /// Shows how far work is that has no plan: `text` where lines redraw themselves, and where they do not if it is `worth` a
-    /// line; for programs `fields`.
+    /// Shows the progress of work without a plan: `text` on lines that redraw themselves, and on plain lines if it is
+    /// `worth` one; `fields` for programs.
     pub(crate) fn progress(&self, text: &str, fields: &Value, worth: bool) {
         match &mut self.lock().face {
             Face::Live(screen) => text.clone_into(&mut screen.state.doing),
@@ -135,17 +136,17 @@ impl Terminal {
         }
     }
 
-    /// Leaves the terminal as it was.
+    /// Restores the terminal.
     pub(crate) fn end(&self) {
         self.lock().end();
     }
 
-    /// Says something that people should know.
+    /// Prints a message to the user.
     pub(crate) fn line(&self, text: &str) {
         self.lock().face.line(text);
     }
 
-    /// Says what came of it all, and to programs the same as `fields`.
+    /// Prints the result of a command; programs get it as `fields`.
     pub(crate) fn result(&self, text: &str, mut fields: Value) {
         self.end();
         let elapsed = self.elapsed();
@@ -162,20 +163,20 @@ impl Terminal {
     /// Writes data to stdout.
     ///
     /// # Errors
-    /// Those of writing. A reader that has gone away is none: the rest is for nobody.
+    /// The write failed. A reader that has closed the pipe is no error, since nobody misses the rest.
     pub(crate) fn data(&self, text: &str) -> std::io::Result<()> {
         self.bytes(text.as_bytes())
     }
 
-    /// Writes data to stdout; whether there still is a reader.
+    /// Writes data to stdout. Returns whether there still is a reader.
     ///
     /// # Errors
-    /// Those of writing.
+    /// The write failed.
     pub(crate) fn reaches(&self, text: &str) -> std::io::Result<bool> {
         self.write(text.as_bytes())
     }
 
-    /// Writes what is no text to stdout.
+    /// Writes binary data to stdout.
     ///
     /// # Errors
     /// As for [`Self::data`].
@@ -184,7 +185,7 @@ impl Terminal {
     }
 
     fn write(&self, bytes: &[u8]) -> std::io::Result<bool> {
-        // The two may go to the same terminal.
+        // Both streams may go to the same terminal.
         self.end();
         match std::io::stdout().lock().write_all(bytes) {
             Ok(()) => Ok(true),
@@ -203,7 +204,7 @@ impl Reporter for Terminal {
 
     fn plan(&self, plan: &Plan) {
         let inner = &mut *self.lock();
-        // An interrupt is from now on for whoever carries the plan out.
+        // From now on the one who carries out the plan handles interrupts.
         inner.stage = Stage::Working;
         match &mut inner.face {
             Face::Live(screen) => screen.state.plan(plan),
@@ -239,7 +240,7 @@ impl Reporter for Terminal {
 
     fn carried_out(&self) {
         let inner = &mut *self.lock();
-        // An interrupt is nobody's any more, as before the plan.
+        // Nothing handles interrupts after the plan, as before it.
         if inner.stage == Stage::Working {
             inner.stage = Stage::Idle;
         }
@@ -257,7 +258,7 @@ impl Reporter for Terminal {
 }
 
 impl Lines {
-    /// What is said of an operation that is long in flight.
+    /// The line that repeats what a long operation is doing; `None` if it is too early for one.
     fn reminder(&mut self, event: Event<'_>) -> Option<String> {
         match event {
             Event::Started { at, .. } => {
@@ -296,13 +297,13 @@ impl Face {
     }
 }
 
-/// A line on stderr. That nobody listens is no reason to stop.
+/// Writes to stderr. A closed stderr is no reason to stop.
 fn write(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }
 
-/// Whether what is printed on stdout may be coloured: a terminal that can, and no NO_COLOR.
+/// Whether stdout gets colours: it is a terminal that has them, and NO_COLOR is not set.
 pub(crate) fn colours() -> bool {
     anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
 }

@@ -136,7 +136,7 @@ fn check_warns_of_a_mounted_file_that_is_not_there() {
 
 /// All would run, and some would ask for ever: a role without an entry, one that asks from inside, a config that says whom.
 #[test]
-fn check_warns_of_names_that_lead_nowhere() {
+fn check_warns_of_names_that_do_not_resolve() {
     let directory = with_blueprint(
         r#"roles:
   primary:

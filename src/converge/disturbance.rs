@@ -1,14 +1,14 @@
-//! Why a cluster may not be as it was planned when the plan is carried out.
+//! Why the state of a cluster may differ from the plan after the plan has been carried out.
 //!
-//! | what | how it shows | what is done |
+//! | what happened | how it shows | what is done |
 //! | --- | --- | --- |
-//! | a client that is gone had asked for a stop | a `kill` event without a later `die`; the engine still lists the container as running | wait for the stop before planning; where it came later, plan again |
-//! | a client that is gone had asked for a container or network | it is there afterwards, was not there before, and is not desired | plan again |
-//! | a container that the plan started ended by itself | it is not running, and not with status 0 | an error: it did not stay up |
-//! | a container that the plan left alone ended by itself | it ran before and does not now, without a signal | nothing: it has done its work, or whoever looks next finds it |
-//! | what was observed vanished before its turn came | the engine answers 404 | plan again |
+//! | a client that has exited had requested a stop | a `kill` event without a later `die`; the engine still lists the container as running | wait for the stop before planning; if it came later, plan again |
+//! | a client that has exited had requested a container or network | it exists afterwards, did not exist before, and is not desired | plan again |
+//! | a container that the plan started has ended | it does not run, and its status is not 0 | an error: it did not stay up |
+//! | a container that the plan left alone has ended by itself | it ran before and does not now, without a signal | nothing: it has done its work, or a later command finds it |
+//! | an observed resource was removed before its turn came | the engine answers 404 | plan again |
 //!
-//! Where the engine's own events show that nothing happened but what the plan did, no second look is taken.
+//! If the engine's events show that nothing happened but what the plan did, the second observation is skipped.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::name::ClusterName;
 use crate::plan::{Action, Operation, Plan};
 use crate::text::plural;
 
-/// How far back to search for `kill` events: the longest stop timeout in the cluster, and the time that a kill takes.
+/// How far back to search for `kill` events: the longest stop timeout in the cluster plus the time that a kill takes.
 pub(super) fn window(desired: &Desired) -> Duration {
     let containers = desired.nodes.iter().flat_map(|n| &n.containers);
     let graces = containers.map(|c| {
@@ -33,7 +33,7 @@ pub(super) fn window(desired: &Desired) -> Duration {
     Duration::from_secs(graces.max().unwrap_or(GRACE.as_secs())) + KILLING
 }
 
-/// The containers that ran when it was planned, that the plan left alone, and that have ended by now.
+/// The containers that ran when the plan was made, that the plan left alone, and that have ended since.
 pub(super) fn ended_unasked<'a>(
     plan: &Plan,
     desired: &Desired,
@@ -81,7 +81,7 @@ pub(super) fn came_unasked(desired: &Desired, observed: &Observed, now: &Observe
     now.came_since(observed).any(|name| !names.contains(name))
 }
 
-/// What was started and has ended by `now`, and not well, is not up.
+/// Fails if a container that the plan started has ended by `now` with another status than 0.
 pub(super) fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
     let started = |name: &str| {
         let starts = |o: &Operation| matches!(o.action, Action::Start(_)) && o.subject == name;

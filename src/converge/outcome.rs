@@ -1,4 +1,4 @@
-//! What became of a plan, in words.
+//! Turns the outcome of a plan into an error that says what failed, and for which nodes.
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -7,11 +7,11 @@ use crate::plan::schedule::Outcome;
 use crate::plan::{Action, Plan};
 use crate::text::plural;
 
-/// Whether `plan` was carried out whole; else what failed, what was left out and what was stopped, and for which nodes.
+/// Fails unless `plan` was carried out completely.
 ///
 /// # Errors
-/// [`Error::Partial`] where something failed or the engine was lost, [`Error::Interrupted`] after a stop, and
-/// [`Error::InTheWay`] where nothing was done because images are not to be had.
+/// [`Error::Partial`] if an operation failed or the engine was lost, [`Error::Interrupted`] after a stop, and
+/// [`Error::InTheWay`] if nothing was done because images are missing.
 pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
     if outcome.unbegun == 0 && outcome.failed.is_empty() {
         return Ok(());
@@ -63,7 +63,7 @@ pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
     Err(Error::Interrupted(lines.join("\n")))
 }
 
-/// The error where nothing was done, because images are not to be had.
+/// The error if nothing was done because images are missing.
 fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     let fetches = |at: usize| matches!(plan.operations[at].action, Action::PullImage { .. } | Action::LoadImage);
     let failed = &outcome.failed;
@@ -71,7 +71,7 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     if !nothing_else || failed.is_empty() || outcome.lost.is_some() {
         return None;
     }
-    // Offline all of them fail for one reason: it is said once.
+    // Without a network all pulls fail for the same reason, which is reported once.
     let mut by_reason: IndexMap<&str, Vec<String>> = IndexMap::new();
     for (at, reason) in failed {
         let image = format!("`{}`", plan.operations[*at].subject);
@@ -91,7 +91,7 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     })
 }
 
-/// The nodes for which something failed, or was not begun because something failed.
+/// The nodes for which an operation failed, or was skipped because of a failure.
 fn incomplete(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let failed = outcome
         .failed
@@ -107,7 +107,7 @@ fn incomplete(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     nodes.iter().map(|n| format!("`{n}`")).collect()
 }
 
-/// The nodes for which some operations were done, and not all.
+/// The nodes for which only some of the operations were done.
 fn unfinished(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut counts: IndexMap<&str, (usize, usize)> = IndexMap::new();
     let node = |at: usize| plan.operations[at].node.as_deref();

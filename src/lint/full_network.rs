@@ -6,8 +6,8 @@ use crate::topology::address::Layout;
 use crate::topology::expand::BRIDGE_PORTS;
 use crate::value::Value;
 
-/// The size of the subnet and the ports of a Linux bridge both count; a network of another driver, or one that somebody
-/// else makes, is not looked at.
+/// The room is limited by the size of the subnet and by the ports of a Linux bridge. Networks of another driver and
+/// external ones have limits of their own, and are skipped.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let topology = subject.topology;
     let inout = &topology.inout;

@@ -1,4 +1,4 @@
-//! T002: a `hostname` is a name on a shared network, as every engine makes it one, where another container has it.
+//! T002: a `hostname` is also another container's name on a shared network. Every engine makes it a name there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,8 @@ use super::{Finding, Subject};
 use crate::diagnostic::Problem;
 use crate::topology::{Node, Service};
 
-/// Where a `hostname` makes a name on a shared network lead to two containers, or to one that is not its node's entry.
+/// Finds each `hostname` that makes a name on a shared network resolve to two containers, or to one that is not the
+/// entry of the node with that name.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let topology = subject.topology;
     let mut owners: HashMap<(&str, String), (&Node, &Service)> = HashMap::new();

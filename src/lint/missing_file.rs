@@ -1,11 +1,12 @@
-//! T004: a file is mounted from this machine that is not there.
+//! T004: a file that does not exist on this machine is mounted.
 
 use std::path::Path;
 
 use super::{Finding, Subject};
 use crate::diagnostic::Problem;
 
-/// By its name it is a file. Engines make a directory of what is not there, and one without an ending is made on purpose.
+/// A path with an extension is taken for a file, for which the engine would create a directory. Without one, creating a
+/// directory is probably intended.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let is_file = |path: &str| path.starts_with('/') && Path::new(path).extension().is_some();
     let mounts = subject.mounts.iter();

@@ -1,7 +1,7 @@
-//! T003: a service is configured with a name that does not resolve from where it is.
+//! T003: a service is configured with a name that does not resolve on its networks.
 //!
-//! Legal to write, since nobody knows what a service does with its texts, and the mistake that costs the most time: all runs,
-//! and one asks for ever.
+//! The blueprint is valid, since only the service knows what its texts mean. But it is the mistake that costs the most
+//! time, because everything runs and one service keeps asking for a name that nobody has.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -13,33 +13,34 @@ use crate::text::decimal;
 use crate::topology::{Attachment, ConfigSource, Node, Service};
 use crate::value::Value;
 
-/// Keys of a service whose texts tell it whom to ask.
+/// The keys of a service whose texts configure it.
 const KEYS: &[&str] = &["command", "entrypoint", "environment"];
-/// Ends of names of variables and options whose value is a host.
-const SAY_HOST: &[&str] = &["host", "hosts", "addr", "address", "server"];
-/// Keys by which a service may know names that no network tells it.
+/// The ends of names of variables and options whose value is a host.
+const HOST_OPTIONS: &[&str] = &["host", "hosts", "addr", "address", "server"];
+/// The keys that may give a service names which its networks do not have.
 const OTHER_WAYS: &[&str] = &["extra_hosts", "external_links", "links", "network_mode"];
-/// How many nodes of a role are read from its first on, beside its last: the others say the same.
+/// The number of nodes of a role that are read from its first on, beside its last. The others have the same
+/// configuration.
 const READ: usize = 2;
 
 /// A text of a service that may name a host.
 struct ConfiguredText {
-    /// Where it stands in the service: `environment.MASTER`, `configs`.
+    /// Its path in the service, such as `environment.MASTER` or `configs[0]`.
     path: String,
     text: String,
 }
 
-/// A service that may ask for others, and what it is part of.
+/// A service that may ask for others, with its context.
 struct Asker<'t> {
     subject: &'t Subject<'t>,
-    /// Nodes of each role that are read.
+    /// The nodes of each role that are read, in the order of their indices.
     read: &'t HashMap<&'t str, Vec<&'t Node>>,
     node: &'t Node,
     service: &'t Service,
 }
 
-/// Where a service is reported to ask for a node, or for a service of another role, that cannot be found by that name from
-/// where the service is.
+/// Finds services that are configured with the name of a node, or of a service of another role, that does not resolve
+/// on their networks.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let topology = subject.topology;
     let mut read: HashMap<&str, Vec<&Node>> = HashMap::new();
@@ -69,7 +70,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         }
         for ConfiguredText { path, text } in texts(node, service) {
             for name in hosts(&text) {
-                if let Some((role, mut problem)) = asker.looks_for(name)
+                if let Some((role, mut problem)) = asker.unresolved(name)
                     && reported.insert((node.role.as_str(), service.name.as_str(), role, path.clone()))
                 {
                     problem.place = service.written.place(&path);
@@ -83,25 +84,26 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 impl<'t> Asker<'t> {
-    /// Why nobody answers to `name` here, where it is known elsewhere: in which role, and what to do.
-    fn looks_for(&self, name: &str) -> Option<(&'t str, Problem)> {
-        // A service may say its own node's name to others, and a name inside the node comes first.
+    /// The role that `name` belongs to and the problem with it; `None` if the name resolves here, or belongs to nothing
+    /// known.
+    fn unresolved(&self, name: &str) -> Option<(&'t str, Problem)> {
+        // A service may pass its own node's name to others, and a name inside the node comes first.
         if name == self.node.name.as_str() || self.node.services.iter().any(|s| answers(s, name, |_| true)) {
             return None;
         }
         match self.subject.nodes.get(name) {
-            Some(asked) => self.looks_for_node(asked),
-            None => self.looks_for_other(name),
+            Some(asked) => self.resolve_node(asked),
+            None => self.resolve_other(name),
         }
     }
 
-    fn looks_for_node(&self, asked: &'t Node) -> Option<(&'t str, Problem)> {
+    fn resolve_node(&self, asked: &'t Node) -> Option<(&'t str, Problem)> {
         let (name, role) = (asked.name.as_str(), asked.role.as_str());
-        if self.hears(asked, name) {
+        if self.shares_name(asked, name) {
             return None;
         }
         if asked.services.iter().any(|s| answers(s, name, |a| a.shared)) {
-            return Some((role, self.out_of_reach(name)));
+            return Some((role, self.unreachable(name)));
         }
         let shared = asked.services.iter().flat_map(|s| &s.attachments).filter(|a| a.shared);
         let services: Vec<String> = asked.services.iter().map(|s| format!("`{}`", s.name)).collect();
@@ -110,12 +112,12 @@ impl<'t> Asker<'t> {
             (None, [one]) => format!("make {one} the `entry` of role `{role}`"),
             (None, _) => format!("make one of {} the `entry` of role `{role}`", services.join(", ")),
         };
-        let message = format!("to which nobody answers: no `entry` of role `{role}` has that name");
+        let message = format!("which does not resolve: no `entry` of role `{role}` has that name");
         Some((role, self.problem(name, &message).hint(hint)))
     }
 
-    /// That `name` leads somewhere on a network that this service is not on.
-    fn out_of_reach(&self, name: &str) -> Problem {
+    /// The problem that `name` resolves only on a network that this service does not join.
+    fn unreachable(&self, name: &str) -> Problem {
         let (service, own) = (&self.service.name, &self.node.role);
         let problem = self.problem(name, &format!("which it cannot reach: it is not on `{INOUT}`"));
         problem.hint(format!(
@@ -123,9 +125,9 @@ impl<'t> Asker<'t> {
         ))
     }
 
-    /// A name that is no node's: one of an entry, or what was beside this service before it got a role of its own, most
-    /// likely; or a node that is not there.
-    fn looks_for_other(&self, name: &str) -> Option<(&'t str, Problem)> {
+    /// The problem with a name that is no node's: an alias of an entry, a service that was probably beside this one
+    /// before it got a role of its own, or a node that does not exist.
+    fn resolve_other(&self, name: &str) -> Option<(&'t str, Problem)> {
         let on_inout = |nodes: &&&Vec<&Node>| {
             let services = nodes.iter().flat_map(|n| &n.services);
             services
@@ -137,10 +139,10 @@ impl<'t> Asker<'t> {
             .find(|nodes| on_inout(&nodes))
             .and_then(|nodes| nodes.first())
         {
-            Some(asked) => Some((asked.role.as_str(), self.out_of_reach(name))),
-            None => self.service_elsewhere(name).or_else(|| self.node_that_is_not(name)),
+            Some(asked) => Some((asked.role.as_str(), self.unreachable(name))),
+            None => self.service_elsewhere(name).or_else(|| self.missing_node(name)),
         }?;
-        let heard = self.subject.topology.nodes.iter().any(|n| self.hears(n, name));
+        let heard = self.subject.topology.nodes.iter().any(|n| self.shares_name(n, name));
         (!heard).then_some(found)
     }
 
@@ -153,7 +155,8 @@ impl<'t> Asker<'t> {
             .filter_map(|r| self.read.get(r.as_str()))
     }
 
-    /// A service of another role, or one that its own leaves out of its Compose files.
+    /// The problem with the name of a service of another role, or of one that the own role leaves out of its Compose
+    /// files.
     fn service_elsewhere(&self, name: &str) -> Option<(&'t str, Problem)> {
         let has = |nodes: &&&Vec<&Node>| nodes.iter().any(|n| n.services.iter().any(|s| s.name.as_str() == name));
         let own = self.node.role.as_str();
@@ -168,15 +171,15 @@ impl<'t> Asker<'t> {
             }
             None => return None,
         };
-        let problem = self.problem(name, &format!("to which nobody answers here: {why}"));
+        let problem = self.problem(name, &format!("which does not resolve here: {why}"));
         let hint = format!(
             "other nodes ask for a node by its own name, which resolves to its `entry`: {{{{ role('{asked}')[0].name }}}}"
         );
         Some((role, problem.hint(hint)))
     }
 
-    /// One of another number than those of a role have, or of none.
-    fn node_that_is_not(&self, name: &str) -> Option<(&'t str, Problem)> {
+    /// The problem with the name of a node with a number that none of its role has.
+    fn missing_node(&self, name: &str) -> Option<(&'t str, Problem)> {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
         let nodes = self.roles().find(|nodes| are_numbered(nodes, stem))?;
         let (first, last) = (nodes.first()?, nodes.last()?);
@@ -185,7 +188,8 @@ impl<'t> Asker<'t> {
             true => format!("that of role `{role}` is `{}`", first.name),
             false => format!("those of role `{role}` are `{}` to `{}`", first.name, last.name),
         };
-        // `es01` of `es1` to `es9`; of more, the names that they had cannot all be kept so.
+        // `es01` is meant as `es1` of `es1` to `es9`. With ten nodes or more, `node: es0{{ index }}` would not keep all
+        // old names.
         let number = name[stem.len()..].trim_start_matches('0');
         let meant = self.subject.nodes.get(format!("{stem}{number}").as_str());
         let few = name.len() == stem.len() + 2 && last.name.as_str().len() == stem.len() + 1;
@@ -197,12 +201,12 @@ impl<'t> Asker<'t> {
             Some(node) => format!("ask for `{}`", node.name),
             None => format!("a template knows them all: {{{{ role('{role}')[0].name }}}} is the first"),
         };
-        let message = format!("to which nobody answers: no node is called so, {nodes}");
+        let message = format!("which does not resolve: no node is called so, {nodes}");
         Some((role, self.problem(name, &message).hint(hint)))
     }
 
-    /// Whether a service of `other` answers to `name` on a network that this one is on.
-    fn hears(&self, other: &Node, name: &str) -> bool {
+    /// Whether a service of `other` has `name` on a network that this service joins.
+    fn shares_name(&self, other: &Node, name: &str) -> bool {
         let joined = |key: &NetworkKey| {
             let attachments = self.service.attachments.iter().filter(|a| a.shared);
             let mut names = attachments.filter_map(|a| self.subject.topology.shared_network(self.node, &a.network));
@@ -221,7 +225,7 @@ impl<'t> Asker<'t> {
     }
 }
 
-/// Whether `nodes` are called `stem` and a number, each.
+/// Whether the names of all `nodes` are `stem` and a number.
 fn are_numbered(nodes: &[&Node], stem: &str) -> bool {
     let number = |n: &&Node| {
         n.name
@@ -232,7 +236,7 @@ fn are_numbered(nodes: &[&Node], stem: &str) -> bool {
     !stem.is_empty() && nodes.iter().all(number)
 }
 
-/// Whether `service` answers to `name` where `on` holds of the network.
+/// Whether `service` has `name` on a network that `on` selects.
 fn answers(service: &Service, name: &str, on: impl Fn(&Attachment) -> bool) -> bool {
     let own = service.key.as_str() == name || service.container.as_str() == name;
     let host = || service.hostname().is_some_and(|h| h == name);
@@ -243,20 +247,20 @@ fn answers(service: &Service, name: &str, on: impl Fn(&Attachment) -> bool) -> b
 /// All texts of `service` that may name a host.
 fn texts(node: &Node, service: &Service) -> Vec<ConfiguredText> {
     let mut texts = Vec::new();
-    let mut say = |path: String, text: String| texts.push(ConfiguredText { path, text });
+    let mut add = |path: String, text: String| texts.push(ConfiguredText { path, text });
     for key in KEYS {
         match service.get(key) {
-            // As the words of one line, so that an option stands before its value.
-            Some(value) if *key != "environment" => say((*key).to_owned(), value.one_or_many().join(" ")),
+            // The words are joined to one line, so that an option stands before its value.
+            Some(value) if *key != "environment" => add((*key).to_owned(), value.one_or_many().join(" ")),
             Some(Value::Map(map)) => {
                 for (name, value) in map.iter() {
                     let value = value.scalar().unwrap_or_default();
-                    say(format!("{key}.{name}"), format!("{name}={value}"));
+                    add(format!("{key}.{name}"), format!("{name}={value}"));
                 }
             }
             Some(list) => {
                 for (at, text) in list.one_or_many().into_iter().enumerate() {
-                    say(format!("{key}[{at}]"), text);
+                    add(format!("{key}[{at}]"), text);
                 }
             }
             None => {}
@@ -272,14 +276,14 @@ fn texts(node: &Node, service: &Service) -> Vec<ConfiguredText> {
         if let Some(ConfigSource::File { content, .. }) = config.map(|c| &c.source)
             && let Ok(text) = std::str::from_utf8(content)
         {
-            say(format!("configs[{at}]"), text.to_owned());
+            add(format!("configs[{at}]"), text.to_owned());
         }
     }
     texts
 }
 
-/// The words of `text` that stand where a host does, before a port, after `//` or `@`, or as the value of what is called
-/// so, and nowhere else: what `upstream web` names is no host.
+/// The words of `text` that are used as hosts: before a port, after `//` or `@`, or as the value of an option for a
+/// host. Words that are also used otherwise are left out: the `web` of `upstream web` is no host.
 fn hosts(text: &str) -> BTreeSet<&str> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let (mut hosts, mut others) = (BTreeSet::new(), BTreeSet::new());
@@ -287,7 +291,7 @@ fn hosts(text: &str) -> BTreeSet<&str> {
     while let Some(from) = text[rest..].find(of_name).map(|n| rest + n) {
         rest = text[from..].find(|c| !of_name(c)).map_or(text.len(), |n| from + n);
         let word = &text[from..rest];
-        // `--option` is none.
+        // `--option` is no host.
         if !word.starts_with('-') {
             let stands = stands_for_host(&text[..from], &text[rest..]);
             if stands { &mut hosts } else { &mut others }.insert(word);
@@ -296,14 +300,14 @@ fn hosts(text: &str) -> BTreeSet<&str> {
     hosts.difference(&others).copied().collect()
 }
 
-/// Whether what stands between `before` and `after` is a host's name. Both are looked at no further than the next blank or
-/// sign, so that long texts take no longer by the word.
+/// Whether the word between `before` and `after` is used as a host. Both are searched no further than the next blank or
+/// sign, so that the time per word does not depend on the length of the text.
 fn stands_for_host(before: &str, after: &str) -> bool {
-    // `minio{1...4}`, `$HOST`: what it is, is known elsewhere.
+    // A word with a variable part, such as `minio{1...4}` or `$HOST`, cannot be judged.
     if after.starts_with(['{', '$', '*', '<', '%']) || before.ends_with(['$', '%']) {
         return false;
     }
-    // `//user@host`, `//user:word@host`
+    // In `//user@host` and `//user:word@host`, the part before the `@` is no host.
     let part = |c: char| c.is_whitespace() || matches!(c, '/' | ',' | ';' | '"' | '\'');
     let authority = after.split(part).next().unwrap_or_default();
     if authority.contains('@') {
@@ -312,12 +316,12 @@ fn stands_for_host(before: &str, after: &str) -> bool {
     if before.ends_with("//") || before.ends_with('@') || after.strip_prefix(':').is_some_and(begins_with_port) {
         return true;
     }
-    // `replicaof primary 6379`
+    // A port after a blank, as in `replicaof primary 6379`.
     let blank = after.trim_start_matches([' ', '\t']);
     if blank.len() < after.len() && begins_with_port(blank) {
         return before.ends_with([' ', '\t']);
     }
-    // `--host primary`, `DB_HOST=primary`, `"dbHost": "primary"`
+    // The value of an option, as in `--host primary`, `DB_HOST=primary` or `"dbHost": "primary"`.
     let name = before.trim_end_matches([' ', '\t', '"', '\'', '=', ':']);
     let says = |end: &&str| {
         let at = name.len().saturating_sub(end.len());
@@ -328,10 +332,10 @@ fn stands_for_host(before: &str, after: &str) -> bool {
             !start.ends_with(|c: char| c.is_ascii_alphabetic()) || last.starts_with(|c: char| c.is_ascii_uppercase());
         last.eq_ignore_ascii_case(end) && begins
     };
-    name.len() < before.len() && SAY_HOST.iter().any(says)
+    name.len() < before.len() && HOST_OPTIONS.iter().any(says)
 }
 
-/// Whether `text` begins with a port, which one digit alone is not: `redis:7` is an image.
+/// Whether `text` begins with a port. A single digit is none, because of images such as `redis:7`.
 fn begins_with_port(text: &str) -> bool {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let rest = text[end..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '-' | '_'));

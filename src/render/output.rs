@@ -1,8 +1,8 @@
-//! The directory that rendered files go to.
+//! The output directory of `render`.
 //!
-//! It may come from somebody else, links and all. So every name below it is opened from the directory that holds it, and
-//! no symbolic link is followed there (openat(2) with `O_NOFOLLOW`): what is read, written and removed lies in it. The
-//! directory itself is the user's word, and may be a link.
+//! The directory may come from somebody else, with symbolic links in it. Every name below it is therefore opened
+//! relative to its parent directory without following links (openat(2) with `O_NOFOLLOW`), so that nothing outside is
+//! read, written or removed. The directory itself is named by the user, and may be a link.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,42 +15,42 @@ use rustix::io::Errno;
 
 use crate::read::{self, ReadError};
 
-/// What the names of unfinished files begin with.
+/// The prefix of files that are not complete yet.
 const UNFINISHED: &str = ".topogen-";
 
 /// Why files could not be compared or written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// Something else is where a directory must be.
+    /// The path should be a directory, and is something else.
     #[error("`{path}` is {what}, not a directory")]
     NotADirectory {
-        /// The path, below the output directory as it was given.
+        /// The path, starting with the output directory as the user gave it.
         path: PathBuf,
-        /// What it is instead: `a symbolic link`, `a file`.
+        /// What it is instead: `a symbolic link` or `a file`.
         what: &'static str,
     },
-    /// The manifest says what topogen does not write.
+    /// The manifest was not written by topogen, or by another version of it.
     #[error("`{path}`: {reason}")]
     Manifest {
         /// The path of the manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, to follow its path.
         reason: String,
     },
-    /// The file system's own error.
+    /// The file system reported an error.
     #[error("cannot {action} `{path}`: {source}")]
     Io {
-        /// What was to be done, such as `read`.
+        /// The action that failed, such as `read`.
         action: &'static str,
-        /// The file or directory it was to be done to.
+        /// The path of the file or directory.
         path: PathBuf,
-        /// Why that is not possible.
+        /// The error of the file system.
         source: io::Error,
     },
 }
 
 impl OutputError {
-    /// What to do about it, where there is something to say.
+    /// A hint on how to solve it; `None` if there is none.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -65,7 +65,7 @@ impl OutputError {
     }
 }
 
-/// What was found under a name.
+/// What is at a path.
 #[derive(Debug)]
 pub(super) enum Found {
     Nothing,
@@ -74,25 +74,25 @@ pub(super) enum Found {
         content: Vec<u8>,
         mode: u32,
     },
-    /// What topogen never writes, and what that is.
+    /// Something that topogen never writes, described to follow its path.
     Other(&'static str),
 }
 
-/// The output directory. Below it no symbolic link is followed.
+/// The output directory. No symbolic link below it is followed.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    /// None while it is not there.
+    /// The open directory; `None` while it does not exist.
     handle: Option<OwnedFd>,
-    /// Whether nobody else writes to it meanwhile.
+    /// Whether the lock is held, so that no other render writes at the same time.
     locked: bool,
 }
 
 impl Output {
-    /// The directory at `path`, to be looked at; it need not be there.
+    /// Opens the directory at `path` to read from it. It need not exist.
     ///
     /// # Errors
-    /// It is no directory, or may not be read.
+    /// It is not a directory, or cannot be opened.
     pub fn open(path: &Path) -> Result<Self, OutputError> {
         let handle = match rustix::fs::open(
             path,
@@ -116,10 +116,10 @@ impl Output {
         })
     }
 
-    /// The directory at `path`, to be written to; made where it is not there.
+    /// Opens the directory at `path` to write to it, and creates it if it does not exist.
     ///
     /// # Errors
-    /// As [`Output::open`], and it cannot be made.
+    /// As for [`Output::open`], and if it cannot be created.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
         let output = Self::open(path)?;
         if output.handle.is_some() {
@@ -129,12 +129,9 @@ impl Output {
         Self::open(path)
     }
 
-    /// Wait until no other render writes here, or, `to_write`, also until none looks. Calls `waits` first where that takes
-    /// time. The lock is the process's (flock(2)), and ends with it; some network file systems have none, and nothing
-    /// waits there.
-    ///
-    /// # Errors
-    /// None of its own: what cannot be locked is used all the same.
+    /// Waits until no other render writes here and, with `to_write`, until none reads. Calls `waits` first if the lock
+    /// is taken. The lock belongs to the process (flock(2)) and ends with it. Some network file systems have no locks;
+    /// there the directory is used without one.
     pub fn lock(&mut self, to_write: bool, waits: impl FnOnce()) {
         let Some(handle) = &self.handle else { return };
         let (at_once, patiently) = match to_write {
@@ -149,12 +146,12 @@ impl Output {
         self.locked = to_write && locked.is_ok();
     }
 
-    /// Where the file at `path` below the directory lies.
+    /// The full path of the file at `path` below the directory.
     pub(super) fn join(&self, path: &str) -> PathBuf {
         self.path.join(path)
     }
 
-    /// What is at `path`, up to `most` bytes of it.
+    /// What is at `path`, with at most `most` bytes of its content.
     pub(super) fn read(&self, path: &str, most: usize) -> Result<Found, OutputError> {
         let (directories, name) = split(path);
         let Some(parent) = self.descend(&directories, false)? else {
@@ -165,7 +162,7 @@ impl Output {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(Errno::LOOP) => return Ok(Found::Other("is a symbolic link")),
-            // A socket.
+            // A socket cannot be opened.
             Err(Errno::NXIO) => return Ok(Found::Other("is not a file")),
             Err(error) => return Err(failed("read", &self.join(path), error)),
         };
@@ -182,7 +179,7 @@ impl Output {
         }
     }
 
-    /// Write the file at `path` by way of one beside it, so that nobody ever sees half of it.
+    /// Writes the file at `path` by renaming a complete one into place, so that no reader ever finds half of it.
     pub(super) fn write(&self, path: &str, content: &[u8], mode: u32) -> Result<(), OutputError> {
         let (directories, name) = split(path);
         let cannot_write = |error: io::Error| failed("write", &self.join(path), error);
@@ -192,7 +189,7 @@ impl Output {
         let (unfinished, mut file) = unfinished(&parent).map_err(cannot_write)?;
         let written = file
             .write_all(content)
-            // What may be done with it is no matter of the umask here: the mode was settled before.
+            // The mode was computed before, and the umask must not change it.
             .and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?))
             .and_then(|()| Ok(rustix::fs::renameat(&parent, &unfinished, &parent, name)?));
         written.map_err(|error| {
@@ -201,7 +198,7 @@ impl Output {
         })
     }
 
-    /// Remove the file at `path`, and the directories above it where nothing else is in them.
+    /// Removes the file at `path`, and the directories above it that become empty.
     pub(super) fn remove(&self, path: &str) -> Result<(), OutputError> {
         let (mut directories, name) = split(path);
         let Some(parent) = self.descend(&directories, false)? else {
@@ -220,8 +217,8 @@ impl Output {
         Ok(())
     }
 
-    /// Remove what a render that was killed left unfinished in the directory at `directories`. Where nothing could be
-    /// locked, it may be another's that still runs, and stays.
+    /// Removes the incomplete files that a killed render left in `directories`. Without a lock they may belong to a
+    /// render that still runs, and stay.
     pub(super) fn sweep(&self, directories: &[&str]) -> Result<(), OutputError> {
         let parent = match self.descend(directories, false)? {
             Some(parent) if self.locked => parent,
@@ -244,8 +241,8 @@ impl Output {
         Ok(())
     }
 
-    /// The directory at `names` below this one, each opened from the one before; none where it is not there. Made where
-    /// `make` says so.
+    /// Opens the directory `names` below this one, component by component. If it does not exist, it is created with
+    /// `make`, and `None` otherwise.
     fn descend(&self, names: &[&str], make: bool) -> Result<Option<OwnedFd>, OutputError> {
         let Some(root) = &self.handle else { return Ok(None) };
         let path = |depth: usize| self.join(&names[..=depth].join("/"));
@@ -280,7 +277,7 @@ impl Output {
     }
 }
 
-/// A new file in `directory`, and its name there. Nobody else may read it before it is whole.
+/// Creates a file in `directory` that only its owner may read, and returns its name with it.
 fn unfinished(directory: &impl AsFd) -> io::Result<(String, File)> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -295,7 +292,7 @@ fn unfinished(directory: &impl AsFd) -> io::Result<(String, File)> {
     }
 }
 
-/// The directories of a path, and the name in the last of them.
+/// The directories of a path, and its file name.
 pub(super) fn split(path: &str) -> (Vec<&str>, &str) {
     let mut names: Vec<&str> = path.split('/').collect();
     let name = names.pop().unwrap_or_default();

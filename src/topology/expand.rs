@@ -1,4 +1,4 @@
-//! From a [`Blueprint`] to a [`Topology`]: pure, deterministic, and the only place where names are made.
+//! Expands a [`Blueprint`] into a [`Topology`]: purely, deterministically, and as the only place that makes names.
 
 mod ports;
 mod promises;
@@ -24,26 +24,26 @@ use crate::template::{Pattern, Templates, Variables};
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 
-/// The most ports of a Linux bridge (moby#44973).
+/// The most ports that a Linux bridge has (moby#44973).
 pub const BRIDGE_PORTS: usize = 1023;
 
-/// What the command line says over the blueprint.
+/// What the command line overrides in the blueprint.
 #[derive(Debug, Default, Clone)]
 pub struct Overrides {
-    /// `--name`: the name of the cluster.
+    /// `--name`: the name of the cluster; `None` leaves it to the blueprint.
     pub name: Option<ClusterName>,
-    /// `--slaves`: the count of the counted role.
+    /// `--slaves`: the count of the only role that has one; `None` leaves it to the blueprint.
     pub slaves: Option<u32>,
-    /// `--scale ROLE=N`: counts by role.
+    /// `--scale ROLE=N`: counts by the names of roles.
     pub scale: Vec<(String, u32)>,
     /// `--set KEY=VALUE`: variables that replace those of the blueprint.
     pub set: Vec<(String, String)>,
 }
 
-/// Read the blueprint in `file` of `sources` and expand it.
+/// Reads the blueprint in `file` of `sources`, and expands it.
 ///
 /// # Errors
-/// All that is wrong with it, in one go: the faults of templates too, where the blueprint around them has others.
+/// All problems at once. Templates are checked even if the blueprint around them has other problems.
 pub fn read(
     file: FileId,
     sources: &mut Sources,
@@ -66,7 +66,7 @@ pub fn read(
     }
 }
 
-/// Expand `blueprint`.
+/// Expands `blueprint`.
 ///
 /// # Errors
 /// Everything that would break a promise: names that collide, subnets that do not fit, templates that fail.
@@ -104,7 +104,7 @@ pub fn expand(
     }
 }
 
-/// How many nodes each role has; `None` for the one that is called as its role.
+/// The number of nodes of each role; `None` for a role without `count`, whose only node has the name of the role.
 fn counts(blueprint: &Blueprint, overrides: &Overrides, problems: &mut Problems) -> Vec<Option<u32>> {
     let mut counts: Vec<Option<u32>> = blueprint
         .roles
@@ -160,14 +160,14 @@ struct View<'a> {
     services: Vec<&'a str>,
 }
 
-/// What the nodes of a role are made of.
+/// What the nodes of a role are made from.
 struct RoleInput<'a> {
     role: &'a Role,
     /// The names of its nodes, in the order of their indices.
     names: &'a [NodeName],
-    /// The same nodes as templates see them.
+    /// The same nodes as templates see them, in the same order.
     views: &'a [Scope],
-    /// `vars:` of the blueprint.
+    /// The top-level `vars:` of the blueprint.
     vars: &'a [(Arc<str>, Pattern)],
 }
 
@@ -178,11 +178,11 @@ struct Expansion<'a> {
     problems: Problems,
     layout: Option<Layout>,
     cluster: ClusterName,
-    /// Networks that nodes share beside the one of all.
+    /// The networks that nodes share, without the one that all nodes share.
     shared: Vec<Network>,
-    /// `vars:` of the blueprint.
+    /// The top-level `vars:` of the blueprint.
     vars: Vec<(Arc<str>, Pattern)>,
-    /// Values of `--set`, which may be templates.
+    /// The values of `--set`, which may be templates.
     set: Vec<(Arc<str>, Pattern)>,
 }
 
@@ -232,8 +232,8 @@ impl Expansion<'_> {
             allowed: self.allowed(),
             outside: Outside::default(),
         };
-        // Of nodes that could not be made nothing is said; what the others share is wrong without them too. Not so where a
-        // file that would have changed them is missing.
+        // The checks between nodes also run if some nodes could not be expanded, since a conflict among the others
+        // stands anyway. They are skipped if a Compose file is missing, because it might have resolved the conflict.
         if self.blueprint.roles.iter().all(|r| r.whole) {
             self.networks_have_one_owner(&topology);
             self.names_have_one_owner(&topology);
@@ -256,7 +256,7 @@ impl Expansion<'_> {
         order.collect()
     }
 
-    /// The lints that the blueprint silences.
+    /// The lints that the blueprint silences, with the role that silences them; `None` for all roles.
     fn allowed(&self) -> Vec<(Lint, Option<RoleName>)> {
         let everywhere = self.blueprint.allow.iter().map(|lint| (*lint, None));
         let roles = self.blueprint.roles.iter();
@@ -288,7 +288,7 @@ impl Expansion<'_> {
         self.problems.push(problem.label(format!("pool {pool}")));
     }
 
-    /// `--set`, over all that the blueprint says.
+    /// Applies `--set`, which overrides the variables of the blueprint and its roles.
     fn set_vars(&mut self, overrides: &Overrides) {
         let declared = |key: &str| {
             let roles = self.blueprint.roles.iter();
@@ -308,7 +308,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The variables that are the same for every node.
+    /// The variables that have the same value for every node.
     fn constant_vars(&mut self, own: &[(Arc<str>, Pattern)], vars: &[(Arc<str>, Pattern)]) -> Scope {
         let constant = |list: &[(Arc<str>, Pattern)]| -> Vec<(Arc<str>, Pattern)> {
             let constant = list.iter().filter(|(_, p)| matches!(p, Pattern::Const(_)));
@@ -386,7 +386,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The nodes as templates see them, by role; also made known as `nodes` and `role()`.
+    /// The nodes as templates see them, by role. Templates get them as `nodes` and `role()` too.
     fn views(&mut self, names: &[Vec<NodeName>]) -> Vec<Vec<Scope>> {
         let views: Vec<Vec<Scope>> = self
             .blueprint
@@ -449,7 +449,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What `vars` holds for one node: each variable may use those before it.
+    /// The values of `vars` for one node. Each variable may use those before it.
     fn scope_vars(&mut self, top: &[(Arc<str>, Pattern)], own: &[(Arc<str>, Pattern)], node: &Scope) -> Scope {
         let mut vars: BTreeMap<Arc<str>, Scope> = BTreeMap::new();
         let set = self.set.clone();
@@ -483,7 +483,7 @@ fn compile_vars(
         .collect()
 }
 
-/// Where the options of a network were written.
+/// The place in the source where the options of a network were written.
 fn written_node(node: &crate::yaml::Node) -> Written {
     match &node.value {
         Yaml::Map(entries) => Written::new(entries.clone(), node.span),
@@ -491,7 +491,7 @@ fn written_node(node: &crate::yaml::Node) -> Written {
     }
 }
 
-/// `name:` of a network, or the name in the older `external: {name: …}`.
+/// The `name:` of a network, or the name in the older notation `external: {name: …}`.
 fn own_name(options: &Map) -> Option<String> {
     let external = options.get("external").and_then(Value::as_map);
     options

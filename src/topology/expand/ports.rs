@@ -1,4 +1,4 @@
-//! Ports of the host: each can be one container's only.
+//! Checks that no two containers publish the same port of the host.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ use crate::diagnostic::{Problem, Span};
 use crate::value::Value;
 use crate::yaml::Yaml;
 
-/// One item of `ports` that a container asks for.
+/// One entry of a container's `ports`.
 #[derive(Clone, Copy)]
 struct Asked<'t> {
     node: &'t Node,
@@ -22,9 +22,9 @@ struct Asked<'t> {
 }
 
 impl Expansion<'_> {
-    /// Two containers cannot listen on one port of the host.
+    /// Reports each port of the host that two containers publish.
     pub(super) fn host_ports_have_one_owner(&mut self, topology: &Topology) {
-        // By protocol and address; an item without an address takes those of both families.
+        // By protocol and address. An entry without an address takes the port on all addresses of both families.
         let mut asked: BTreeMap<(Protocol, IpAddr), Vec<Asked<'_>>> = BTreeMap::new();
         let mut wrong = HashSet::new();
         for (node, service) in topology
@@ -88,7 +88,7 @@ impl Expansion<'_> {
                 }
             }
         }
-        // Sorted by node, so that the later of two is the one reported.
+        // They are sorted by node, so that the problem is reported at the later one.
         asked.values_mut().for_each(|list| list.sort_by_key(|a| a.first));
         let mut told = HashSet::new();
         for ((protocol, address), list) in &asked {
@@ -142,7 +142,7 @@ impl Expansion<'_> {
         });
     }
 
-    /// Where the item of `ports` was written, or all of them.
+    /// The place where the entry of `ports` was written; that of all of `ports` if the entry has none of its own.
     fn port_place(&self, node: &Node, service: &Service, item: usize) -> Span {
         let written = self.written(node, service);
         let ports = written.and_then(|s| s.keys.iter().find(|e| e.key == "ports"));
@@ -155,7 +155,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The span of `key` in that item of `ports`; `None` where it was not written there.
+    /// The place of `key` in that entry of `ports`; `None` if it was not written there.
     fn port_key(&self, node: &Node, service: &Service, item: usize, key: &str) -> Option<Span> {
         let ports = self.written(node, service)?.keys.iter().find(|e| e.key == "ports")?;
         let Yaml::List(list) = &ports.node.value else {
@@ -168,7 +168,7 @@ impl Expansion<'_> {
     }
 }
 
-/// A port of the host that several containers of one service ask for.
+/// The problem of a service that has several containers and publishes a fixed port.
 fn several(span: Span, service: &Service, port: &Port, first: u16) -> Problem {
     let count = service.replicas;
     let last = u32::from(first) + count - 1;
@@ -190,7 +190,7 @@ fn several(span: Span, service: &Service, port: &Port, first: u16) -> Problem {
     }
 }
 
-/// The item with a template that gives each node ports of its own.
+/// The entry, rewritten with a template that gives each node a port of its own.
 fn mended(asked: &Asked<'_>) -> String {
     let item = asked
         .service

@@ -1,4 +1,4 @@
-//! What a topology must hold before anybody gets it.
+//! Checks the promises that every topology keeps, see the README.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,11 +13,11 @@ use crate::diagnostic::{Problem, Span};
 use crate::name::{Alias, NetworkKey};
 use crate::value::Value;
 
-/// By network and name: who answers to it there.
+/// The node and service that answers to each name, by network.
 type Shared<'t> = HashMap<&'t str, HashMap<String, (&'t Node, &'t Service)>>;
 
 impl Expansion<'_> {
-    /// A service as written: for this node, where an override says it.
+    /// The service as it was written; for this node, if an override changes it.
     pub(super) fn written(&self, node: &Node, service: &Service) -> Option<&blueprint::Service> {
         let role = self.blueprint.role(node.role.as_str())?;
         let over = role.overrides.iter().find(|o| o.node.value == node.name.as_str());
@@ -25,12 +25,12 @@ impl Expansion<'_> {
         services.iter().find(|s| s.name.value == service.name)
     }
 
-    /// Where a service was written, for problems found in the topology.
+    /// The place where a service was written, for problems found in the topology.
     pub(super) fn place(&self, node: &Node, service: &Service) -> Span {
         self.written(node, service).map_or_else(Span::default, |s| s.name.span)
     }
 
-    /// Where the options of one of a node's networks were written.
+    /// The place where the options of one of a node's networks were written.
     fn network_place(&self, node: &Node, key: &NetworkKey) -> Option<Span> {
         let role = self.blueprint.role(node.role.as_str())?;
         if let Some(network) = role.networks.iter().find(|n| n.key.value == *key) {
@@ -40,11 +40,11 @@ impl Expansion<'_> {
         Some(internal.map_or(role.name.span, |n| n.span))
     }
 
-    /// Every network has a name of its own in the engine.
+    /// Checks that each network has a name of its own in the engine.
     pub(super) fn networks_have_one_owner(&mut self, topology: &Topology) {
         let shared = topology.shared.iter().chain([&topology.inout]);
         let mut owners: HashMap<&str, Option<&Node>> = shared.map(|n| (n.name.as_str(), None)).collect();
-        // A role that shares a network under the name of the one of all: it would be made twice.
+        // A role may share a network under the name of the one that all nodes share. It would be created twice.
         let mut found = Vec::new();
         if let Some(network) = topology.shared.iter().find(|n| n.name == topology.inout.name) {
             let roles = self.blueprint.roles.iter().flat_map(|r| &r.networks);
@@ -107,7 +107,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The names that two containers have.
+    /// The container names that two containers have, each reported in `found`.
     fn containers_have_one_owner<'t>(&self, topology: &'t Topology, found: &mut Vec<Problem>) -> HashSet<Cow<'t, str>> {
         let mut containers: HashMap<Cow<'_, str>, (&Node, &Service)> = HashMap::new();
         let mut taken = HashSet::new();
@@ -146,7 +146,8 @@ impl Expansion<'_> {
         taken
     }
 
-    /// Whether `place`, of something of `node`, is in another file than its role: a Compose file, which has no templates.
+    /// Whether `place` is in another file than the role of `node`: in a Compose file, which has no templates to
+    /// suggest.
     fn is_elsewhere(&self, node: &Node, place: Option<Span>) -> bool {
         let role = self.blueprint.role(node.role.as_str());
         place.is_some_and(|p| role.is_some_and(|r| r.name.span.file != p.file))
@@ -220,7 +221,7 @@ impl Expansion<'_> {
             let any = node.services.iter().filter(|s| s.replicas > 0);
             any.flat_map(|s| s.attachments.iter().map(move |a| (s, a)))
         };
-        // The shared networks that any service of this node can hear.
+        // The shared networks on which any service of this node resolves names.
         let mut heard: Vec<(&NetworkKey, &str)> = Vec::new();
         for (_, attachment) in attachments().filter(|(_, a)| a.shared) {
             if let Some(network) = topology.shared_network(node, &attachment.network)
@@ -274,7 +275,7 @@ impl Expansion<'_> {
         role.is_some_and(|r| r.entry.iter().any(|e| e.service.value == service.name))
     }
 
-    /// Promise 4: subnets are disjoint, those that the user wrote too.
+    /// Promise 4: all subnets are disjoint, including those that the user wrote.
     pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
         let mut subnets: Vec<(Ipv4Net, &str, Option<Span>)> = Vec::new();
         let inout = self.blueprint.inout.as_ref().map(|n| n.span);
@@ -329,7 +330,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// A small pool may have no room for what joins the shared network; what one bridge can take is the engine's matter.
+    /// Checks that the pool's subnet for the shared network is large enough for its containers. The limit of a bridge
+    /// is checked later, since it is the engine's.
     pub(super) fn shared_network_has_room(&mut self, topology: &Topology) {
         let Some(prefix) = topology.inout.subnet.map(|s| s.prefix_len()) else {
             return;
@@ -351,7 +353,7 @@ impl Expansion<'_> {
     }
 }
 
-/// All services that are any container.
+/// All services that have at least one container, each with its node.
 fn each(topology: &Topology) -> impl Iterator<Item = (&Node, &Service)> {
     let services = topology
         .nodes
@@ -360,15 +362,15 @@ fn each(topology: &Topology) -> impl Iterator<Item = (&Node, &Service)> {
     services.filter(|(_, service)| service.replicas > 0)
 }
 
-/// The names of its containers.
+/// The names of the service's containers.
 fn containers_of(service: &Service) -> impl Iterator<Item = Cow<'_, str>> {
     let others = service.containers().skip(1);
     let first = (service.replicas > 0).then(|| Cow::Borrowed(service.container.as_str()));
     first.into_iter().chain(others.map(|c| Cow::Owned(c.to_string())))
 }
 
-/// Every name by which `service` is known through `attachment`: Compose adds the key, the engine the containers' names. That
-/// of their host is a doubt, no fault: Compose files have one more often than not.
+/// All names of `service` on the network of `attachment`: its key, its aliases, and the names of its containers. The
+/// engine adds `hostname` as well; a conflict about that is only a lint, because Compose files often have one.
 fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = Cow<'a, str>> {
     let aliases = attachment.aliases.iter().map(Alias::as_str);
     let own = [service.key.as_str()].into_iter().chain(aliases).map(Cow::Borrowed);

@@ -1,4 +1,4 @@
-//! The nodes of one role: its templates compiled once, and evaluated for each node.
+//! Creates the nodes of one role. Its templates are compiled once, and evaluated for each node.
 
 mod configs;
 mod replicas;
@@ -19,14 +19,14 @@ use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 use configs::Content;
 
-/// A service with its templates compiled: done once for a role, used for each of its nodes.
+/// A service with its templates compiled.
 struct Compiled<'a> {
     service: &'a blueprint::Service,
     keys: Vec<(Arc<str>, Pattern)>,
-    /// All keys, where neither a template nor a reference makes them differ between nodes.
+    /// The evaluated keys, if no template or reference makes them differ between nodes.
     constant: Option<Arc<Map>>,
     joins: Vec<Join>,
-    /// `container_name:`, where the service says it.
+    /// The `container_name:` and its place; `None` if the service has none.
     container: Option<(Pattern, Span)>,
     written: Written,
 }
@@ -35,11 +35,11 @@ struct Compiled<'a> {
 struct Join {
     network: NetworkKey,
     shared: bool,
-    /// Each with its place.
+    /// The aliases on that network, each with its place.
     aliases: Vec<(Pattern, Span)>,
-    /// Whether it answers to the node's name there.
+    /// The place that makes the node's name an alias there; `None` if it is none.
     node_name: Option<Span>,
-    /// Whether the node is entered by it.
+    /// Whether the service is an entry of its node on that network.
     entry: bool,
     options: Pattern,
 }
@@ -57,7 +57,7 @@ struct CompiledRole<'a> {
     role: &'a Role,
     services: Vec<Compiled<'a>>,
     networks: Vec<Private>,
-    /// The networks it shares with other nodes: key and name.
+    /// The networks that it shares with other nodes, by key, with their names in the engine.
     shared: Vec<(NetworkKey, NetworkName)>,
     configs: Vec<(&'a blueprint::Config, Content, Pattern)>,
     volumes: Pattern,
@@ -66,7 +66,8 @@ struct CompiledRole<'a> {
 }
 
 impl Expansion<'_> {
-    /// Make the nodes of a role, their private networks without subnets yet. After a fault, those before it.
+    /// Creates the nodes of a role, with private networks that have no subnets yet. After a problem, only the nodes
+    /// before it are returned.
     pub(super) fn role(&mut self, input: &RoleInput<'_>) -> Vec<Node> {
         let RoleInput { role, vars, .. } = *input;
         let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
@@ -93,7 +94,7 @@ impl Expansion<'_> {
             if let Some(node) = self.node(&compiled, services, index, name, &scope) {
                 nodes.push(node);
             }
-            // What is wrong in one node is wrong in its siblings: once is enough.
+            // Other nodes of the role would repeat the same problem.
             if self.problems.len() > found {
                 break;
             }
@@ -144,7 +145,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// What the blueprint says of every private network, and the role of its own over it.
+    /// The options of every private network: those of the blueprint, overridden by those of the role.
     fn internal_options(&mut self, role: &Role) -> (Pattern, Written) {
         let mut entries: Vec<Entry> = Vec::new();
         for node in [&self.blueprint.internal, &role.internal].into_iter().flatten() {
@@ -157,7 +158,7 @@ impl Expansion<'_> {
         (options, Written::new(entries, role.name.span))
     }
 
-    /// A network that has the same name for every node, or that others provide.
+    /// A network of the role that has the same name for every node, or is external; `None` if that name is invalid.
     fn shared_by_name(&mut self, network: &blueprint::RoleNetwork) -> Option<(NetworkKey, NetworkName)> {
         let options = self.network_options(network.options.as_ref());
         let key = network.key.value.clone();
@@ -166,7 +167,8 @@ impl Expansion<'_> {
             self.shared.push(Network {
                 key: key.clone(),
                 name: name.clone(),
-                // The engine chooses: there are few of these, and none grows with the nodes.
+                // The engine chooses the subnet: there are only a few such networks, and their number does not grow
+                // with the nodes.
                 subnet: None,
                 external: is_external(&options),
                 options: without(&options, &["name", "external"]),
@@ -212,7 +214,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// The networks that `service` joins: what it says itself, else the private one; the shared one for ways in and out.
+    /// The networks that `service` joins: those it names, else the private one. Entries and exits join the shared one
+    /// too.
     fn joins(&mut self, role: &Role, service: &blueprint::Service) -> Vec<Join> {
         let entry = role.entry.iter().find(|e| e.service.value == service.name.value);
         let exit = role.exit.iter().any(|e| e.value == service.name.value);
@@ -287,7 +290,7 @@ impl Expansion<'_> {
     ) -> Option<Node> {
         let role = compiled.role;
         let project: ProjectName = self.name(&format!("{}{name}", self.cluster.prefix()), role.name.span)?;
-        // Keys first: a service may refer to one that comes after it.
+        // The keys are needed first, because a service may refer to a later one.
         let keys: Vec<(&str, ServiceKey)> = services
             .iter()
             .map(|compiled| {
@@ -304,7 +307,7 @@ impl Expansion<'_> {
             let (_, key) = keys.iter().find(|(name, _)| *name == service)?;
             (key.as_str() != service).then(|| key.shared())
         };
-        // All configs are rendered before any failure ends this, so that the faults of all are reported.
+        // All configs are evaluated before the first failure ends this, so that the problems of all are reported.
         let configs = self.configs(compiled, scope);
         let volumes = self.evaluate(&compiled.volumes, scope);
         let mut made = Vec::with_capacity(services.len());
@@ -347,7 +350,7 @@ impl Expansion<'_> {
         })
     }
 
-    /// A private network of a node, where any of its services joins it; without a subnet yet.
+    /// A private network of a node without its subnet; `None` if no service of the node joins it.
     fn private(
         &mut self,
         private: &Private,
@@ -394,7 +397,7 @@ impl Expansion<'_> {
         let (container, span) = match &compiled.container {
             Some((pattern, span)) => (self.evaluate(pattern, scope)?.scalar().unwrap_or_default(), *span),
             None => {
-                // The project is the node, so a key that begins with the node's name need not say it again.
+                // The project has the name of the node. A key that begins with it need not repeat it.
                 (format!("{project}-{}-1", name.value), name.span)
             }
         };
@@ -421,7 +424,7 @@ impl Expansion<'_> {
         let mut map = Map::with_capacity(compiled.keys.len());
         let found = self.problems.len();
         for (key, pattern) in &compiled.keys {
-            // Go on after a fault: its neighbours may have one too.
+            // The other keys are evaluated even after a problem, since they may have problems too.
             let mut value = self.evaluate(pattern, scope).unwrap_or(Value::Null);
             if references::may_refer(key) {
                 value = references::renamed(key, &value, rename);
@@ -440,7 +443,7 @@ impl Expansion<'_> {
         scope: &Scope,
     ) -> Option<Attachment> {
         let mut aliases: Vec<Alias> = Vec::with_capacity(join.aliases.len() + 1);
-        // Under a qualified key, the short name is an alias like any other, on the private network alone.
+        // If the key has a prefix, the short name of the service becomes an alias on the private network only.
         if qualified && !join.shared {
             aliases.push(self.name(service.value.as_str(), service.span)?);
         }
@@ -464,7 +467,7 @@ impl Expansion<'_> {
     }
 }
 
-/// All that `service` says, its networks too.
+/// The places of all that `service` says, including its networks.
 fn written(service: &blueprint::Service) -> Written {
     let mut entries = service.keys.clone();
     let networks = service.networks.iter().flatten().map(|n| Entry {
@@ -488,7 +491,7 @@ fn written(service: &blueprint::Service) -> Written {
     Written::new(entries, service.name.span)
 }
 
-/// Whether what a service of `role` knows as `key` is shared with other nodes.
+/// Whether the network that services of `role` know as `key` is shared with other nodes.
 fn is_shared(role: &Role, key: &NetworkKey) -> bool {
     key.as_str() == INOUT || role.networks.iter().any(|n| n.shared && n.key.value == *key)
 }

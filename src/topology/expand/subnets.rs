@@ -1,4 +1,4 @@
-//! Assigns the subnets of all private networks of nodes at once.
+//! Assigns subnets to the private networks of all nodes at once.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use super::Expansion;
 use crate::name::{NetworkKey, RoleName};
 
 impl Expansion<'_> {
-    /// Promise 4: give a subnet to each private network that has no `ipam` of its own. `counts` are those of the
-    /// blueprint's roles, `None` where a role has none.
+    /// Promise 4: assigns a subnet to each private network that has no `ipam` of its own. `counts` are the numbers of
+    /// nodes by role, `None` for a role without `count`.
     pub(super) fn give_subnets(&mut self, nodes: &mut [Node], counts: &[Option<u32>]) {
         let Some(layout) = self.layout else {
             return;
@@ -41,7 +41,7 @@ impl Expansion<'_> {
             for network in node.networks.iter_mut().filter(|n| asks(n)) {
                 match subnets.next() {
                     Some(Ok(subnet)) => network.subnet = Some(subnet),
-                    // What does not fit for one node of a role does not fit for its siblings: once is enough.
+                    // Other nodes of the role would repeat the same problem.
                     Some(Err(error)) if !faults.iter().any(|(_, role, _)| *role == node.role) => {
                         faults.push((error, node.role.clone(), network.key.clone()));
                     }
@@ -60,7 +60,7 @@ impl Expansion<'_> {
     }
 }
 
-/// Whether `network` gets a subnet from the pool.
+/// Whether `network` gets its subnet from the pool.
 fn asks(network: &Network) -> bool {
     !network.options.contains_key("ipam")
 }

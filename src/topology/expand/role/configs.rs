@@ -1,4 +1,4 @@
-//! The configs and secrets of a role's nodes.
+//! Creates the configs and secrets of a role's nodes.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::topology::{Config, ConfigSource};
 use crate::value::Value;
 use crate::yaml::Yaml;
 
-/// The content of a config.
+/// The content of a config, with its templates compiled.
 pub(super) enum Content {
     Template(Pattern),
     Same(ConfigSource),
@@ -38,7 +38,8 @@ impl Expansion<'_> {
         })
     }
 
-    /// The mode that services ask for, where any does: one file has one. None of it all where what they ask for is wrong.
+    /// The mode that services ask for; the inner `None` if none does. A config is one file and has one mode, so that
+    /// the outer `None` says that they ask for different or malformed modes, which is reported.
     fn mode_of(&mut self, role: &Role, config: &blueprint::Config) -> Option<Option<u32>> {
         let mut mode: Option<u32> = None;
         let of_nodes = role.overrides.iter().flat_map(|o| &o.services);
@@ -80,7 +81,7 @@ impl Expansion<'_> {
     }
 
     pub(super) fn configs(&mut self, compiled: &CompiledRole<'_>, scope: &Scope) -> Option<Vec<Config>> {
-        // Go on after a fault: other configs may have one too.
+        // The other configs are evaluated even after a problem, since they may have problems too.
         let made: Vec<Option<Config>> = compiled
             .configs
             .iter()
@@ -110,7 +111,7 @@ impl Expansion<'_> {
     }
 }
 
-/// Where a config's file lies in its project's directory.
+/// The path of a config's file, relative to the project's directory.
 fn path_of(config: &blueprint::Config) -> String {
     format!("{}/{}", config.kind.section(), config.name.value)
 }

@@ -1,4 +1,4 @@
-//! How many containers a service is.
+//! Checks and counts the containers of a service.
 
 use super::super::Expansion;
 use super::Compiled;
@@ -10,8 +10,8 @@ use crate::topology::Service;
 use crate::value::{Map, Value};
 
 impl Expansion<'_> {
-    /// What `scale` or `deploy.replicas` says (Compose specification, services, `scale`): `None` for neither, and for a
-    /// fault, which ends the service, nothing at all.
+    /// The number in `scale` or `deploy.replicas` (Compose specification, services, `scale`). The inner `None` says
+    /// that neither is there, the outer one that the value was wrong and has been reported.
     #[allow(clippy::option_option)]
     pub(super) fn replicas(&mut self, service: &blueprint::Service, definition: &Map) -> Option<Option<u32>> {
         let deploy = definition.get("deploy").and_then(Value::as_map);
@@ -48,7 +48,8 @@ impl Expansion<'_> {
         Some(said.first().copied())
     }
 
-    /// Several containers cannot share a name, nor an address of the network; and a node without its entry is none.
+    /// Reports a service that cannot have this many containers: several of them cannot share a name or an address, and
+    /// the entry of a node needs at least one.
     pub(super) fn can_be_as_many(&mut self, compiled: &Compiled<'_>, service: &Service) {
         let count = service.replicas;
         let name = &service.name;
@@ -116,7 +117,7 @@ impl Expansion<'_> {
     }
 }
 
-/// Where `scale` or `deploy.replicas` was written.
+/// The place where `scale` or `deploy.replicas` was written.
 fn place(service: &blueprint::Service, path: &str) -> Span {
     let key = path.split('.').next().unwrap_or_default();
     let entry = service.keys.iter().find(|e| e.key == key);
