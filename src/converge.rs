@@ -192,7 +192,12 @@ pub async fn up(
             let now = look_again(engine, &desired.cluster).await?;
             disturbance::still_up(&plan, &now.containers)?;
             let ended = disturbance::ended_unasked(&plan, desired, &observed, &now);
-            let again = disturbance::came_unasked(desired, &observed, &now)
+            let removed = disturbance::removed(desired, &now);
+            if !removed.is_empty() && round == ROUNDS {
+                return Err(disturbance::not_there(&removed).into());
+            }
+            let again = !removed.is_empty()
+                || disturbance::came_unasked(desired, &observed, &now)
                 || disturbance::were_stopped(&ended, engine, &desired.cluster, window + started.elapsed()).await;
             if again && round < ROUNDS {
                 continue;
@@ -438,19 +443,22 @@ fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, ours: &s
 async fn refresh_images(worker: &Worker<'_>, desired: &Desired) -> Result<(), Error> {
     let mut plan = Plan::default();
     for spec in desired.nodes.iter().flat_map(|n| &n.containers) {
-        let cause = match spec.pull {
-            Pull::Always => "asked for at each `up`",
-            Pull::Every(seconds) => match observe::image_age(worker.engine, spec.image()).await {
-                Ok(Some(age)) if age.as_secs() < seconds => continue,
-                Ok(_) => "fetched too long ago",
-                Err(error) => return Err(Error::engine("look at the images")(error)),
-            },
-            Pull::Missing | Pull::Never => continue,
+        if matches!(spec.pull, Pull::Missing | Pull::Never) {
+            continue;
+        }
+        let present = observe::image(worker.engine, spec.image()).await;
+        let present = present.map_err(Error::engine("look at the images"))?;
+        let cause = match (spec.pull, present) {
+            (Pull::Every(seconds), Some(image)) if image.age.is_some_and(|age| age.as_secs() < seconds) => continue,
+            (Pull::Every(_), Some(_)) => "fetched too long ago",
+            (Pull::Every(_), None) => "not found",
+            _ => "asked for at each `up`",
         };
         let asked = |o: &Operation| o.subject == spec.image();
         if !fake::is_image(spec.image()) && !plan.operations.iter().any(asked) {
             let action = Action::PullImage {
                 platform: spec.platform.clone(),
+                again: present.is_some(),
             };
             plan.push(action, spec.image(), None, cause, Vec::new());
         }

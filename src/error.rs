@@ -106,8 +106,13 @@ pub enum Error {
     #[error("{0}")]
     NotRun(String),
     /// Some operations failed; the rest is done.
-    #[error("{0}")]
-    Partial(String),
+    #[error("{message}")]
+    Partial {
+        /// What failed and what was left out, a line each.
+        message: String,
+        /// The ways out that are known, each once; empty if none is.
+        hints: Vec<String>,
+    },
     /// Interrupted by the user.
     #[error("{0}")]
     Interrupted(String),
@@ -129,6 +134,14 @@ impl Error {
         }
     }
 
+    /// Some operations failed, and no special way out is known.
+    pub(crate) fn partial(message: String) -> Self {
+        Self::Partial {
+            message,
+            hints: Vec::new(),
+        }
+    }
+
     /// The exit code of the error.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -140,7 +153,7 @@ impl Error {
             Self::Shown(exit) => *exit,
             Self::NoEngine(_) => Exit::Engine,
             Self::NotRun(_) => Exit::Command(Exit::NOT_RUN),
-            Self::Partial(_) => Exit::Partial,
+            Self::Partial { .. } => Exit::Partial,
             Self::Interrupted(_) => Exit::Interrupted,
             Self::InTheWay { .. } | Self::Engine { .. } | Self::Other(_) => Exit::Unexpected,
         }
@@ -154,7 +167,8 @@ impl Error {
             Self::InTheWay { hints, .. } => hints.clone(),
             Self::NoEngine(error) => error.hints.clone(),
             Self::Interrupted(_) => vec!["the same command again finishes the job".to_owned()],
-            Self::Partial(_) => vec!["mend what failed, and the same command again finishes the job".to_owned()],
+            Self::Partial { hints, .. } if !hints.is_empty() => hints.clone(),
+            Self::Partial { .. } => vec!["mend what failed, and the same command again finishes the job".to_owned()],
             Self::Difference(_) => {
                 vec!["`topogen render` writes them; `--force` over those changed by hand".to_owned()]
             }

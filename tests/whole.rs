@@ -16,8 +16,13 @@ roles: {node: {count: 2, entry: a, services: {a: {image: "redis:7"}}}}
 
 /// A directory with a blueprint.
 fn directory() -> TempDir {
+    directory_of(BLUEPRINT)
+}
+
+/// A directory with that blueprint.
+fn directory_of(blueprint: &str) -> TempDir {
     let directory = TempDir::new().expect("a directory");
-    fs::write(directory.path().join("topogen.yaml"), BLUEPRINT).expect("a file");
+    fs::write(directory.path().join("topogen.yaml"), blueprint).expect("a file");
     directory
 }
 
@@ -89,4 +94,97 @@ fn the_fake_image_is_loaded_where_it_is_needed() {
     assert!(again.status.success(), "{}", stderr(&again));
     assert_eq!((double.count(Call::LoadImage), double.count(Call::RemoveImage)), (1, 0));
     assert_eq!(double.state().container("lab-node1-a-1").status(), "running");
+}
+
+#[test]
+fn an_image_that_is_there_and_cannot_be_fetched_again_is_told_as_that() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let blueprint = BLUEPRINT.replace("}}}}", ", pull_policy: always}}}}");
+    let (directory, socket) = (directory_of(&blueprint), double.listen());
+    double
+        .on(Call::PullImage)
+        .always()
+        .refuse(500, "dial tcp: lookup registry-1.docker.io: no such host");
+    let output = topogen(&directory, &socket, &["up"]);
+    let expected = "error: image `redis:7` is on the engine, and cannot be fetched again: dial tcp: lookup \
+                    registry-1.docker.io: no such host\n\
+                    hint: nothing was changed; `pull_policy: missing` takes an image that is there\n";
+    assert!(stderr(&output).ends_with(expected), "{}", stderr(&output));
+    assert_eq!(double.state().left(), [""; 0]);
+}
+
+/// What a round did is told also where that round had to be planned again.
+#[test]
+fn what_was_done_before_something_vanished_is_in_the_summary() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory(), double.listen());
+    assert!(topogen(&directory, &socket, &["up"]).status.success());
+    let changed = BLUEPRINT
+        .replace("count: 2", "count: 1")
+        .replace("}}}}", ", command: [x]}}}}");
+    fs::write(directory.path().join("topogen.yaml"), changed).expect("a file");
+    double
+        .on(Call::StartContainer)
+        .of("lab-node1-a-1")
+        .meanwhile(|state| state.remove("lab-node1-a-1", true, true).expect("it is there"));
+    let output = topogen(&directory, &socket, &["up", "--parallel", "1"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(double.state().container_names(), ["lab-node1-a-1"]);
+    let summary = "up: 1 node, 1 container, 1 of them recreated, 1 node removed";
+    assert!(
+        stdout(&output).contains(summary) || stderr(&output).contains(summary),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// A conflict that comes up half-way names its way out as one does that is seen before.
+#[test]
+fn what_is_in_the_way_half_way_has_its_hint() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory(), double.listen());
+    double.on(Call::StartContainer).of("lab-node2-a-1").meanwhile(|state| {
+        state.remove("lab-node1-a-1", true, true).expect("it is there");
+        state.remove_network("lab-node1_internal").expect("it is free");
+        state.add_network("lab-node1_internal", "10.99.0.0/24");
+    });
+    let output = topogen(&directory, &socket, &["up", "--parallel", "1"]);
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    let expected = "error: network `lab-node1_internal` exists already, and is not of this cluster\n\
+                    hint: `docker network rm lab-node1_internal` removes it, or name this cluster otherwise: `-n NAME`\n";
+    assert!(stderr(&output).ends_with(expected), "{}", stderr(&output));
+}
+
+#[test]
+fn a_container_that_somebody_removed_meanwhile_is_made_again() {
+    for double in EngineDouble::both() {
+        let double = double.with_image("redis:7");
+        let (directory, socket) = (directory(), double.listen());
+        double
+            .on(Call::StartContainer)
+            .of("lab-node2-a-1")
+            .meanwhile(|state| state.remove("lab-node1-a-1", true, true).expect("it is there"));
+        let output = topogen(&directory, &socket, &["up", "--parallel", "1"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(double.state().container("lab-node1-a-1").status(), "running");
+    }
+}
+
+#[test]
+fn a_container_that_somebody_removes_each_time_is_not_called_up() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory(), double.listen());
+    // An engine that does not say what happened is looked at once more after each round.
+    double.on(Call::Events).always().refuse(500, "no events are kept");
+    double.on(Call::ListContainers).always().meanwhile(|state| {
+        let is_there = state.container_names().contains(&"lab-node1-a-1");
+        if is_there && state.container("lab-node1-a-1").status() == "running" {
+            state.remove("lab-node1-a-1", true, true).expect("it is there");
+        }
+    });
+    let output = topogen(&directory, &socket, &["up", "--parallel", "1"]);
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    let expected = "error: container `lab-node1-a-1` was removed by somebody else meanwhile\n\
+                    hint: mend what failed, and the same command again finishes the job\n";
+    assert!(stderr(&output).ends_with(expected), "{}", stderr(&output));
 }

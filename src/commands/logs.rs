@@ -310,7 +310,7 @@ impl Printer {
         self.flush()?;
         match self.failed {
             0 => Ok(()),
-            n => Err(Error::Partial(format!(
+            n => Err(Error::partial(format!(
                 "{} could not be read",
                 crate::text::plural(n, "log")
             ))),

@@ -90,17 +90,18 @@ fn in_the_way(conflicts: &[Conflict], loaded: &Loaded, begun: bool) -> Error {
         let place = conflict.place(&loaded.topology);
         format!("{}{conflict}", loaded.sources.place_of(place))
     });
-    if begun {
-        return Error::Partial(messages.collect::<Vec<_>>().join("\n"));
-    }
     let mut hints: Vec<String> = Vec::new();
     for hint in conflicts.iter().map(Conflict::hint) {
         if !hints.contains(&hint) {
             hints.push(hint);
         }
     }
-    Error::InTheWay {
-        messages: messages.collect(),
-        hints,
+    let messages: Vec<String> = messages.collect();
+    match begun {
+        true => Error::Partial {
+            message: messages.join("\n"),
+            hints,
+        },
+        false => Error::InTheWay { messages, hints },
     }
 }

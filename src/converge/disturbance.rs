@@ -6,6 +6,7 @@
 //! | a client that has exited had requested a container or network | it exists afterwards, did not exist before, and is not desired | plan again |
 //! | a container that the plan started has ended | it does not run, and its status is not 0 | an error: it did not stay up |
 //! | a container that the plan left alone has ended by itself | it ran before and does not now, without a signal | nothing: it has done its work, or a later command finds it |
+//! | somebody removed a container of the cluster | it does not exist afterwards | plan again; an error if it was removed in each round |
 //! | an observed resource was removed before its turn came | the engine answers 404 | plan again |
 //!
 //! If the engine's events show that nothing happened but what the plan did, the second observation is skipped.
@@ -81,6 +82,25 @@ pub(super) fn came_unasked(desired: &Desired, observed: &Observed, now: &Observe
     now.came_since(observed).any(|name| !names.contains(name))
 }
 
+/// The containers that are desired and that are not there, since somebody removed them meanwhile.
+pub(super) fn removed<'d>(desired: &'d Desired, now: &Observed) -> Vec<&'d str> {
+    let present: HashSet<&str> = now.containers.iter().map(|c| c.name.as_str()).collect();
+    let names = desired
+        .nodes
+        .iter()
+        .flat_map(|n| &n.containers)
+        .map(|c| c.name.as_str());
+    names.filter(|name| !present.contains(name)).collect()
+}
+
+/// The error for containers that were removed in each round.
+pub(super) fn not_there(removed: &[&str]) -> Error {
+    let lines = removed
+        .iter()
+        .map(|name| format!("container `{name}` was removed by somebody else meanwhile"));
+    Error::partial(lines.collect::<Vec<_>>().join("\n"))
+}
+
 /// Fails if a container that the plan started has ended by `now` with another status than 0.
 pub(super) fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
     let started = |name: &str| {
@@ -110,5 +130,5 @@ pub(super) fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Err
         "applied, but {} did not stay up",
         plural(ended.len(), "container")
     ));
-    Err(Error::Partial(lines.join("\n")))
+    Err(Error::partial(lines.join("\n")))
 }

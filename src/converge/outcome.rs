@@ -34,7 +34,7 @@ pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
             "the engine was lost in the middle ({reason}): {done} done, {failed} of unknown end, {} not begun",
             outcome.unbegun + skipped
         ));
-        return Err(Error::Partial(lines.join("\n")));
+        return Err(Error::partial(lines.join("\n")));
     }
     if outcome.unbegun == 0 {
         let nodes = incomplete(plan, outcome);
@@ -47,7 +47,7 @@ pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
             "applied in part"
         };
         lines.push(format!("{applied}: {done} done, {failed} failed, {skipped} skipped"));
-        return Err(Error::Partial(lines.join("\n")));
+        return Err(Error::partial(lines.join("\n")));
     }
     let nodes = unfinished(plan, outcome);
     if !nodes.is_empty() {
@@ -72,22 +72,40 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
         return None;
     }
     // Without a network all pulls fail for the same reason, which is reported once.
-    let mut by_reason: IndexMap<&str, Vec<String>> = IndexMap::new();
+    let mut by_reason: IndexMap<(&str, bool), Vec<String>> = IndexMap::new();
     for (at, reason) in failed {
-        let image = format!("`{}`", plan.operations[*at].subject);
-        by_reason.entry(reason).or_default().push(image);
+        let operation = &plan.operations[*at];
+        let again = matches!(operation.action, Action::PullImage { again: true, .. });
+        let image = format!("`{}`", operation.subject);
+        by_reason.entry((reason, again)).or_default().push(image);
     }
-    let message = |(reason, images): (&str, Vec<String>)| match &images[..] {
-        [one] => format!("image {one} is not on the engine, and cannot be fetched: {reason}"),
-        all => format!(
-            "{} images are not on the engine, and cannot be fetched: {}: {reason}",
-            all.len(),
-            all.join(", ")
-        ),
+    let message = |((reason, again), images): (&(&str, bool), &Vec<String>)| {
+        let what = match (&images[..], again) {
+            ([one], false) => format!("image {one} is not on the engine, and cannot be fetched"),
+            ([one], true) => format!("image {one} is on the engine, and cannot be fetched again"),
+            (all, false) => format!(
+                "{} images are not on the engine, and cannot be fetched: {}",
+                all.len(),
+                all.join(", ")
+            ),
+            (all, true) => format!(
+                "{} images are on the engine, and cannot be fetched again: {}",
+                all.len(),
+                all.join(", ")
+            ),
+        };
+        format!("{what}: {reason}")
     };
+    let mut hints = Vec::new();
+    if by_reason.keys().any(|(_, again)| *again) {
+        hints.push("nothing was changed; `pull_policy: missing` takes an image that is there".to_owned());
+    }
+    if by_reason.keys().any(|(_, again)| !again) {
+        hints.push("nothing was changed; see the cluster with fakes in place of all images: `--fake`".to_owned());
+    }
     Some(Error::InTheWay {
-        messages: by_reason.into_iter().map(message).collect(),
-        hints: vec!["nothing was changed; see the cluster with fakes in place of all images: `--fake`".to_owned()],
+        messages: by_reason.iter().map(message).collect(),
+        hints,
     })
 }
 
@@ -128,25 +146,34 @@ mod tests {
     #[test]
     fn images_that_cannot_be_had_for_one_reason_are_one_error() {
         let mut plan = Plan::default();
-        for image in ["a", "b", "c"] {
-            plan.push(Action::PullImage { platform: None }, image, None, "missing", Vec::new());
+        for (image, again) in [("a", false), ("b", false), ("c", false), ("d", true)] {
+            let action = Action::PullImage { platform: None, again };
+            plan.push(action, image, None, "missing", Vec::new());
         }
         plan.push(Action::Unpause, "x", Some("n"), "paused", vec![0]);
         let outcome = Outcome {
-            failed: [(0, "no such host"), (1, "no such host"), (2, "denied")]
+            failed: [(0, "no such host"), (1, "no such host"), (2, "denied"), (3, "denied")]
                 .map(|(at, reason)| (at, reason.to_owned()))
                 .into(),
-            skipped: vec![3],
+            skipped: vec![4],
             ..Outcome::default()
         };
-        let Err(Error::InTheWay { messages, .. }) = judge(&plan, &outcome) else {
+        let Err(Error::InTheWay { messages, hints }) = judge(&plan, &outcome) else {
             panic!("images are in the way");
         };
         assert_eq!(
             messages,
             [
                 "2 images are not on the engine, and cannot be fetched: `a`, `b`: no such host",
-                "image `c` is not on the engine, and cannot be fetched: denied"
+                "image `c` is not on the engine, and cannot be fetched: denied",
+                "image `d` is on the engine, and cannot be fetched again: denied"
+            ]
+        );
+        assert_eq!(
+            hints,
+            [
+                "nothing was changed; `pull_policy: missing` takes an image that is there",
+                "nothing was changed; see the cluster with fakes in place of all images: `--fake`"
             ]
         );
     }

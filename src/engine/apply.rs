@@ -179,7 +179,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
     let subject = operation.subject.as_str();
     match &operation.action {
         Action::LoadImage => image::load_image(context.engine, subject).await,
-        Action::PullImage { platform } => image::pull_image(subject, platform.as_deref(), at, context).await,
+        Action::PullImage { platform, .. } => image::pull_image(subject, platform.as_deref(), at, context).await,
         Action::CreateNetwork(spec) => network::create_network(spec, context).await,
         Action::CreateVolume(spec) => Ok(docker.create_volume(request::volume(spec)).await.map(drop)?),
         Action::CreateContainer(spec) => create_container(spec, context).await,

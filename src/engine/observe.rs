@@ -170,12 +170,18 @@ pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Optio
     }
 }
 
-/// The time since the image `name` was last pulled or tagged; `None` if it does not exist or the engine does not report
-/// the time.
+/// An image that the engine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresentImage {
+    /// How long ago it was last fetched or given its name; `None` if the engine does not say so.
+    pub age: Option<Duration>,
+}
+
+/// The image `name`; `None` if the engine does not have it. `GET /images/{name}/json`.
 ///
 /// # Errors
 /// The call failed.
-pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, Fault> {
+pub async fn image(engine: &Engine, name: &str) -> Result<Option<PresentImage>, Fault> {
     let inspect = match engine.docker.inspect_image(name).await.map_err(Fault::from) {
         Ok(inspect) => inspect,
         Err(fault) if fault.is_not_found() => return Ok(None),
@@ -183,5 +189,6 @@ pub async fn image_age(engine: &Engine, name: &str) -> Result<Option<Duration>, 
     };
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
-    Ok(then.and_then(|then| SystemTime::now().duration_since(then).ok()))
+    let age = then.and_then(|then| SystemTime::now().duration_since(then).ok());
+    Ok(Some(PresentImage { age }))
 }

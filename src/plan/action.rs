@@ -21,6 +21,8 @@ pub enum Action {
     PullImage {
         /// The platform of the image: `linux/arm64`; `None` for the engine's own.
         platform: Option<String>,
+        /// Whether the engine has an image of that name already, which is fetched again.
+        again: bool,
     },
     /// Create a network.
     CreateNetwork(Arc<NetworkSpec>),

@@ -32,6 +32,7 @@ impl<'a> Up<'a> {
             }
             let action = Action::PullImage {
                 platform: spec.platform.clone(),
+                again: false,
             };
             let at = self.plan.push(action, image, None, "not found", Vec::new());
             self.pulls.insert((image, platform), at);

@@ -22,7 +22,8 @@ impl<'a> Up<'a> {
                 if observed.labels.get(label::CONFIG_HASH) != Some(&spec.hash) {
                     self.plan.notes.push(format!(
                         "volume `{name}` is asked for otherwise now, and left as it is for what is in it: \
-                         `docker volume rm {name}` lets go of that"
+                         `topogen down -n {cluster}`, then `docker volume rm {name}` lets go of that",
+                        cluster = self.desired.cluster,
                     ));
                 }
             }
