@@ -1,4 +1,4 @@
-//! The command line: clap structs, nothing else.
+//! The command line, as structs for clap. Their comments are the help texts.
 
 use std::path::PathBuf;
 
@@ -30,13 +30,13 @@ pub struct Cli {
 pub enum Command {
     /// Write a commented blueprint to start from
     Init(Init),
-    /// Say everything that is wrong with the blueprint
+    /// Report every problem of the blueprint
     Check(Check),
     /// Write one Compose project per node, ready for `docker compose up -d`
     Render(Render),
     /// Draw the cluster: nodes, services, networks and names
     Graph(Graph),
-    /// Bring the cluster up, or to what the blueprint says now
+    /// Bring the cluster up, or up to date with the blueprint
     Up(Up),
     /// Remove everything of the cluster from the engine
     Down(Down),
@@ -56,7 +56,7 @@ pub enum Command {
     Kill(Kill),
     /// Freeze containers
     Pause(Act),
-    /// Let frozen containers go on
+    /// Let frozen containers run again
     Unpause(Act),
     /// Prove that what runs is what the blueprint says: names, paths, shape
     Verify(Verify),
@@ -68,13 +68,13 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page
     Man,
-    /// Be the fake service: answer on the exposed ports and say who one is
+    /// Run the fake service: answer on the exposed ports, with the name of its container
     Fake,
-    /// Ask from here what names lead to and who answers; for use inside containers
+    /// Resolve names and connect to endpoints from here; for use inside containers
     Probe(Probe),
 }
 
-/// Which blueprint, and what to change in it.
+/// The blueprint to read, and what to change in it.
 #[derive(Debug, Args)]
 pub struct Source {
     /// Blueprint: a file, or the name of a shipped one [default: topogen.yaml here, else master-slaves]
@@ -104,7 +104,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The options that say so, for a command that is to mean the same; may be empty.
+    /// These options as a shell takes them, for a command that selects the same cluster; may be empty.
     #[must_use]
     pub fn typed(&self) -> String {
         let mut words: Vec<String> = Vec::new();
@@ -124,7 +124,7 @@ impl Source {
         slaves.iter().for_each(|n| say("slaves", &n.to_string()));
         scale.iter().for_each(|(role, n)| say("scale", &format!("{role}={n}")));
         for (key, value) in set {
-            // It is to be read, and ends in reports that others read too.
+            // The command is printed in messages and reports, which other people may read.
             let value = if is_secret(key) { "…" } else { value };
             say("set", &format!("{key}={value}"));
         }
@@ -158,7 +158,7 @@ pub struct Which {
 }
 
 impl Which {
-    /// `topogen`, `verb` and the options that say so, for a command that is to mean the same cluster.
+    /// `topogen`, `verb` and these options as a shell takes them, for a command on the same cluster.
     #[must_use]
     pub fn command(&self, verb: &str) -> String {
         let file = self.file.iter().map(|f| option_typed("file", f));
@@ -175,24 +175,24 @@ impl Which {
 /// Options that show a plan without carrying it out.
 #[derive(Debug, Args)]
 pub struct DryRun {
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// How to print what would be done
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT", requires = "dry_run")]
     pub format: Format,
-    /// Exit with 4 where anything would be done
+    /// Exit with 4 if anything would be done
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,
 }
 
-/// What targets are, below the options of commands that take them.
+/// An explanation of targets, which follows the options of commands that take them.
 const TARGETS: &str = "\
 A target is a node (`slave3`), a role (`slave`: all its nodes) or a service of either (`slave3/db`, `slave/db`). \
 `*` stands for anything, `?` for a character, `[2,5-7]` for numbers: `'slave[2-5]'`, `'*/db'`; quote what the shell \
 would take for a file's name.";
 
-/// Which containers to do something with, and how.
+/// The containers to act on, and how.
 #[derive(Debug, Args)]
 #[command(after_help = TARGETS)]
 pub struct Act {
@@ -202,7 +202,7 @@ pub struct Act {
     /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
-    /// What would be done.
+    /// Options that only show the plan.
     #[command(flatten)]
     pub dry: DryRun,
     /// How operations run and progress is shown.
@@ -213,7 +213,7 @@ pub struct Act {
 /// The arguments of `topogen stop`.
 #[derive(Debug, Args)]
 pub struct Stop {
-    /// Which containers, and how.
+    /// The containers to act on, and how.
     #[command(flatten)]
     pub act: Act,
     /// Seconds until what does not stop is killed [default: each container's own grace period]
@@ -224,7 +224,7 @@ pub struct Stop {
 /// The arguments of `topogen restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// Which containers, and how.
+    /// The containers to act on, and how.
     #[command(flatten)]
     pub act: Act,
     /// Seconds until what does not stop is killed [default: each container's own grace period]
@@ -238,7 +238,7 @@ pub struct Restart {
 /// The arguments of `topogen kill`.
 #[derive(Debug, Args)]
 pub struct Kill {
-    /// Which containers, and how.
+    /// The containers to act on, and how.
     #[command(flatten)]
     pub act: Act,
     /// Signal to send, by name or number
@@ -246,13 +246,13 @@ pub struct Kill {
     pub signal: String,
 }
 
-/// `topogen exec`
+/// The arguments of `topogen exec`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{TARGETS} Of a whole node the command runs in its entry.\n\n\
 On several containers it runs side by side, each line of output after its node and service. The exit code is the highest \
 of the command's; 125 where it could not be run, 126 and 127 where it is no command."))]
 pub struct Exec {
-    /// Node, role or service
+    /// A node, a role, or a service of either
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// The command and its arguments
@@ -281,13 +281,13 @@ pub struct Exec {
     /// User, and group: `NAME|UID[:GROUP|GID]`
     #[arg(short, long, value_name = "USER")]
     pub user: Option<String>,
-    /// Directory to run in
+    /// Working directory of the command
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
     /// Variable of the environment, with this one's value where it has none; may be given again
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
-    /// Containers at once
+    /// Most containers to run the command in at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub parallel: u16,
     /// How to print it: lines as they come, or at the end exit code and output of each as JSON
@@ -295,14 +295,14 @@ pub struct Exec {
     pub format: Format,
 }
 
-/// `topogen logs`
+/// The arguments of `topogen logs`.
 #[derive(Debug, Args)]
 #[command(after_help = TARGETS)]
 pub struct Logs {
     /// Nodes, roles or services [default: the whole cluster]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<Target>,
-    /// Go on with what is printed from now on, also by containers that start later, until the cluster is gone
+    /// Follow what is printed from now on, also by containers that start later, until the cluster is removed
     #[arg(short, long)]
     pub follow: bool,
     /// Lines to begin with, of each container [default: all]
@@ -311,7 +311,7 @@ pub struct Logs {
     /// From when on: how long ago (`10m`, `1h30m`), or a time in UTC (`2026-01-31T12:00:00Z`)
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// Until when, likewise
+    /// Until when: a time as for `--since`
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     pub until: Option<Moment>,
     /// Show when each line was printed
@@ -343,7 +343,7 @@ pub struct Work {
     /// How to show progress on stderr
     #[arg(long, value_enum, default_value_t, value_name = "FACE")]
     pub progress: Progress,
-    /// Say nothing unless something is wrong: `--progress quiet`
+    /// Print errors and warnings only: `--progress quiet`
     #[arg(short, long, conflicts_with = "progress")]
     pub quiet: bool,
 }
@@ -351,7 +351,7 @@ pub struct Work {
 /// The arguments of `topogen init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// File to write
+    /// File to write the blueprint to
     #[arg(value_name = "FILE", default_value = "topogen.yaml")]
     pub file: PathBuf,
 }
@@ -370,7 +370,7 @@ pub struct Check {
 /// The arguments of `topogen completions`.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell to print completions for
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
@@ -384,7 +384,7 @@ pub struct Render {
     /// Directory to write to; `-` prints instead
     #[arg(short, long, value_name = "DIR", default_value = "topogen-out")]
     pub output: PathBuf,
-    /// Write nothing: show what differs from what would be written, and exit with 4 where anything does
+    /// Write nothing: show what differs from what would be written, and exit with 4 if anything does
     #[arg(long, conflicts_with = "force")]
     pub check: bool,
     /// Write nothing: print the expanded topology instead
@@ -421,7 +421,7 @@ pub struct Up {
     /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
-    /// What would be done.
+    /// Options that only show the plan.
     #[command(flatten)]
     pub dry: DryRun,
     /// Wait until every container runs and, if it has a healthcheck, is healthy
@@ -447,7 +447,7 @@ pub struct Down {
     /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
-    /// What would be done.
+    /// Options that only show the plan.
     #[command(flatten)]
     pub dry: DryRun,
     /// Remove named volumes too, and what is in them
@@ -468,28 +468,28 @@ pub struct Ps {
     /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,
-    /// Stay and show it anew whenever it changes
+    /// Keep running, and show it again whenever it changes
     #[arg(short, long)]
     pub watch: bool,
-    /// How to print it
+    /// How to print the nodes
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
 }
 
-/// `topogen verify`
+/// The arguments of `topogen verify`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit code 4 where anything differs. Containers are asked from inside: fakes by exec, others by \
 short-lived containers of the fake image in their network namespace."
 )]
 pub struct Verify {
-    /// Which blueprint, of the very size that was brought up.
+    /// The blueprint that was brought up, with the same counts.
     #[command(flatten)]
     pub source: Source,
-    /// Ask from there only: a node, a role, or a service of either; may be given again
+    /// Ask from these only: a node, a role, or a service of either; may be given again
     #[arg(long, value_name = "TARGET")]
     pub from: Vec<Target>,
-    /// Look at that only; may be given again
+    /// Check this only; may be given again
     #[arg(long, value_enum, value_name = "KIND")]
     pub only: Vec<Only>,
     /// Examine Compose projects that others brought up instead: no name may have two owners
@@ -510,7 +510,7 @@ pub struct Verify {
     /// How to show progress on stderr
     #[arg(long, value_enum, default_value_t, value_name = "FACE")]
     pub progress: Progress,
-    /// Say nothing unless something is wrong: `--progress quiet`
+    /// Print errors and warnings only: `--progress quiet`
     #[arg(short, long, conflicts_with = "progress")]
     pub quiet: bool,
 }
@@ -518,7 +518,7 @@ pub struct Verify {
 /// What `topogen verify` looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Only {
-    /// What names lead to
+    /// What names resolve to
     Names,
     /// Who reaches whom, and who answers
     Paths,
@@ -526,15 +526,15 @@ pub enum Only {
     Shape,
 }
 
-/// How `topogen verify` prints its report.
+/// The format of the report of `topogen verify`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// For people
+    /// A table for people
     #[default]
     Table,
-    /// For programs
+    /// JSON, for programs
     Json,
-    /// For CI servers
+    /// JUnit XML, for CI servers
     Junit,
     /// A picture of who reaches whom
     Svg,
@@ -571,28 +571,28 @@ pub enum Progress {
     /// A line a node on a terminal, plain lines elsewhere
     #[default]
     Auto,
-    /// A line for each operation
+    /// A line for each finished operation
     Plain,
     /// A JSON object a line
     Json,
-    /// Nothing but what is wrong
+    /// Only errors and warnings
     Quiet,
 }
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// A table for people
     #[default]
     Table,
-    /// For programs
+    /// JSON, for programs
     Json,
 }
 
 /// How a topology is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TopologyFormat {
-    /// For programs
+    /// JSON, for programs
     Json,
 }
 
@@ -605,9 +605,9 @@ pub enum GraphFormat {
     Svg,
     /// A Mermaid flowchart, as forges draw it inside Markdown
     Mermaid,
-    /// The language of Graphviz
+    /// A graph in the language of Graphviz
     Dot,
-    /// For programs: everything, nothing folded
+    /// JSON for programs: everything, nothing folded
     Json,
 }
 

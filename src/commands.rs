@@ -1,4 +1,4 @@
-//! The commands, one verb a file.
+//! The commands, each in a file of its own.
 
 mod check;
 mod completions;
@@ -30,25 +30,25 @@ use crate::terminal::interrupt::Stop;
 
 /// What a command may use beside its arguments.
 pub(crate) struct Session {
-    /// Where output and progress are shown.
+    /// Where messages, progress and data are printed.
     pub(crate) terminal: Terminal,
-    /// Turns true when the command is to begin nothing more.
+    /// Becomes true when the command may start nothing more.
     pub(crate) stop: Stop,
 }
 
 impl Session {
-    /// Ends when the command is asked to end. From this call on, interrupts are for whoever waits for it.
+    /// Completes when the command is interrupted. After this call, an interrupt does nothing else.
     pub(crate) fn asked_to_end(&self) -> impl Future<Output = ()> {
         self.terminal.take_interrupts();
         let mut stop = self.stop.clone();
         async move {
-            // The sender lives as long as the process does.
+            // The sender lives as long as the process.
             let _ = stop.wait_for(|stop| *stop).await;
         }
     }
 }
 
-/// Carries out `command`, and returns why it could not be.
+/// Runs `command`.
 pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args, session),
@@ -82,7 +82,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// One thread: topogen waits for the engine, it does not compute.
+/// Runs a future on one thread, which is enough because topogen mostly waits for the engine.
 fn block_on(future: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
                 plural(topology.nodes.len(), "node"),
                 plural(topology.services(), "service")
             ));
-            // Valid for `render`; what the engine is not to be asked for is better known before `up`.
+            // A network that is too full is a lint already, and `up` refuses it for the same reason.
             let full = found.iter().any(|p| p.code == Some(Lint::FullNetwork.code()));
             let refused = if full { &[] } else { refused.as_slice() };
             load::warn_of(terminal, refused, &loaded.sources, "`topogen up` refuses it: ");
@@ -50,17 +50,17 @@ pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
 
-/// A blueprint that Compose takes.
+/// A blueprint that Compose accepts.
 struct Known {
     loaded: Loaded,
-    /// What `up` alone refuses.
+    /// The problems that only `up` refuses.
     refused: Vec<Problem>,
-    /// What is mounted from this machine, and by which role.
+    /// The paths that containers mount from this machine, each with the role that mounts it.
     mounts: BTreeSet<(String, RoleName)>,
 }
 
-/// What is to be said of a blueprint that is right; what `render` would write down and Compose refuse is wrong: keys and values below those that
-/// the blueprint itself reads.
+/// Separates what Compose would refuse, which is an error because `render` would write it, from what only `up` refuses.
+/// These are keys and values below those that the blueprint itself reads.
 fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
     let translated = translate::translate(&loaded.topology, &loaded.origin);
     let mounts = translated.as_ref().map(mounts).unwrap_or_default();
@@ -83,7 +83,7 @@ fn known_to_compose(loaded: Loaded) -> Result<Known, Error> {
     })
 }
 
-/// What containers mount from this machine and its engine would make, by path, and by which role.
+/// The paths that the engine would create on this machine for a mount, each with the role that mounts it.
 fn mounts(desired: &Desired) -> BTreeSet<(String, RoleName)> {
     let of_nodes = desired.nodes.iter().flat_map(|node| {
         let mounts = node.containers.iter().flat_map(|c| &c.config.mounts);

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Down, session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Say which clusters there are, for whoever looked for the wrong one.
+/// Reports that there is nothing to remove, and names similar clusters.
 async fn nothing(terminal: &Terminal, engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
     let text = format!("nothing to do: no container or network of cluster `{cluster}` is on the engine");
     terminal.result(&text, json!({"containers": 0, "networks": 0}));

@@ -60,7 +60,7 @@ pub(super) async fn run(args: &Exec, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// `KEY=VALUE`, or the value of `KEY` here; nothing where it has none.
+/// `KEY=VALUE` as it is; for `KEY` alone the value of that variable here, or `None` if it has none.
 fn variable(text: &str) -> Option<String> {
     match text.contains('=') {
         true => Some(text.to_owned()),
@@ -68,7 +68,7 @@ fn variable(text: &str) -> Option<String> {
     }
 }
 
-/// In one container, as if it ran here; its exit code.
+/// Runs the command in one container with this terminal's input and output. Returns its exit code.
 async fn alone(
     terminal: &Terminal,
     found: &ObservedCluster,
@@ -89,7 +89,7 @@ async fn alone(
         size: if order.tty { console::sizes() } else { None },
     };
     let ended = exec::run(&found.engine, &container.id, order, Some(console), &mut write).await;
-    // Before anything is said.
+    // The terminal must be restored before anything is printed on it.
     drop(raw);
     match ended {
         Ok(exit) => {
@@ -104,7 +104,7 @@ async fn alone(
     }
 }
 
-/// What to type where `container` is a fake, which has no command but its own.
+/// Hints at what to run if `container` is a fake, whose image contains no other command.
 fn hint_at_fake(terminal: &Terminal, container: &ObservedContainer, which: &Which) {
     if fake::is_image(&container.image) {
         let whose = whose(container);
@@ -117,7 +117,8 @@ fn hint_at_fake(terminal: &Terminal, container: &ObservedContainer, which: &Whic
     }
 }
 
-/// In each container, so many at once: lines as they come, each after whose it is, or all at the end as JSON.
+/// Runs the command in several containers at once. Prints lines as they come, with the container's name, or all results
+/// at the end as JSON.
 async fn together(
     terminal: &Terminal,
     found: &ObservedCluster,
@@ -178,7 +179,7 @@ async fn together(
     Ok(answers.iter().map(Answer::code).max().unwrap_or(0))
 }
 
-/// In one of many: whole lines only, each after whose it is.
+/// Runs the command in one of several containers, and prints complete lines only, with the container's name.
 async fn in_lines(
     engine: &Engine,
     container: &ObservedContainer,
@@ -206,7 +207,7 @@ async fn in_lines(
     Ok(exit)
 }
 
-/// Output goes where it would go if the command ran here.
+/// Writes output to the stream that it came from.
 fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     match stream {
         Stream::Stdout => {
@@ -223,12 +224,12 @@ fn nobody_reads(error: &RunError) -> bool {
     matches!(error, RunError::Output(err) if err.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// An exit code of a process, of which there are 256.
+/// An exit code as a process can return it, from 0 to 255.
 fn code(exit: i64) -> u8 {
     u8::try_from(exit).unwrap_or(u8::MAX)
 }
 
-/// Why no command can run in it, and what to type.
+/// Why no command can run in the container, with what to type instead; `None` if one can.
 fn at_rest(container: &ObservedContainer, which: &Which) -> Option<String> {
     let whose = whose(container);
     match container.state {
@@ -245,15 +246,15 @@ fn at_rest(container: &ObservedContainer, which: &Which) -> Option<String> {
     }
 }
 
-/// What became of a command in one container.
+/// The result of a command in one container.
 #[derive(Serialize)]
 struct Answer<'a> {
     node: &'a str,
     service: &'a str,
     container: &'a str,
-    /// Its exit code; none where it was not run.
+    /// Its exit code; `None` if it did not run.
     exit: Option<i64>,
-    /// Why it was not run.
+    /// The reason why it did not run; `None` if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(serialize_with = "text")]

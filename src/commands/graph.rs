@@ -18,9 +18,9 @@ use crate::graph::{self, Format, mermaid};
 use crate::name::ClusterName;
 use crate::terminal::Terminal;
 
-/// Columns where no terminal says how many it has.
+/// The width in columns if stdout is no terminal.
 const COLUMNS: usize = 120;
-/// What files of each format end in.
+/// The file name extensions of each format.
 const ENDINGS: &[(&str, GraphFormat)] = &[
     ("svg", GraphFormat::Svg),
     ("mmd", GraphFormat::Mermaid),
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
     Ok(atomic::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }
 
-/// The format that is asked for, else the one that `file` ends in, else text.
+/// The format that the options ask for, else the one of the extension of `file`, else text.
 fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Error> {
     let ending = file
         .and_then(Path::extension)
@@ -88,7 +88,7 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
     })
 }
 
-/// What is on the engine, and who else is on the cluster's networks.
+/// Observes the cluster, and other containers on its networks.
 async fn observed(terminal: &Terminal, cluster: &ClusterName) -> Result<Observed, Error> {
     let engine = Engine::connect().await?;
     let looking = || Error::engine("look at the engine");

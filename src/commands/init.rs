@@ -9,7 +9,7 @@ use crate::cli::Init;
 use crate::commands::Session;
 use crate::error::Error;
 
-/// What people start from. It is valid as it is, and says what most of the language is for.
+/// The blueprint to start from. It is valid, and its comments explain most of the language.
 const STARTER: &str = include_str!("../../blueprints/starter.yaml");
 
 pub(super) fn run(args: &Init, session: &Session) -> Result<(), Error> {

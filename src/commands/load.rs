@@ -1,4 +1,4 @@
-//! From the command line to a topology.
+//! Reads a topology from the files and options of the command line.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,24 +22,24 @@ use crate::topology::Topology;
 use crate::topology::expand::{self, Overrides};
 use crate::yaml;
 
-/// The blueprint that is looked for in the working directory.
+/// The blueprint in the working directory that is used by default.
 pub(super) const HERE: &str = "topogen.yaml";
-/// The file of variables beside a blueprint.
+/// The name of the file of variables beside a blueprint.
 const DOTENV: &str = ".env";
-/// Blueprints in the binary, the first of them for when there is no other.
+/// The blueprints in the binary. The first one is used if no other is given or found.
 const SHIPPED: &[(&str, &str)] = &[("master-slaves", include_str!("../../blueprints/master-slaves.yaml"))];
 
-/// A topology, and where it came from.
+/// A topology with its source.
 pub(super) struct Loaded {
     /// The topology, in which fakes have their identity.
     pub(super) topology: Topology,
-    /// Where the blueprint is.
+    /// The path of the blueprint.
     pub(super) origin: Origin,
-    /// The texts that problems point into.
+    /// The texts that problems refer to.
     pub(super) sources: Sources,
 }
 
-/// Read and expand what `source` names.
+/// Reads and expands the blueprint that `source` names.
 pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, origin) = text(source.file.as_deref())?;
     if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
@@ -107,7 +107,7 @@ fn expanded(
     Ok(topology)
 }
 
-/// Say what is right and may yet not do what was meant, where it is not about to run.
+/// Prints the lints of a blueprint that is not about to run.
 pub(super) fn warn(terminal: &Terminal, loaded: &Loaded) {
     warn_of(
         terminal,
@@ -117,14 +117,15 @@ pub(super) fn warn(terminal: &Terminal, loaded: &Loaded) {
     );
 }
 
-/// The same where it is about to run, which refuses by itself what the engine has no room for.
+/// Prints the lints of a blueprint that is about to run, without the one for full networks: `up` refuses those.
 pub(super) fn warn_of_doubts(terminal: &Terminal, loaded: &Loaded) {
     let mut found = lint::look(&Subject::new(&loaded.topology));
     found.retain(|problem| problem.code != Some(Lint::FullNetwork.code()));
     warn_of(terminal, &found, &loaded.sources, "");
 }
 
-/// Say each of `problems` with its place and `what` before it, and what to do after the last that it is the same for.
+/// Prints `problems`, each with its place and with `what` before its message. A hint that several share is printed
+/// after the last of them.
 pub(super) fn warn_of(terminal: &Terminal, problems: &[Problem], sources: &Sources, what: &str) {
     let last: HashMap<Option<&str>, usize> = problems
         .iter()
@@ -142,10 +143,11 @@ pub(super) fn warn_of(terminal: &Terminal, problems: &[Problem], sources: &Sourc
     }
 }
 
-/// The environment, and below it `--env-file`, else `.env` beside the blueprint (Compose specification, "Interpolation").
+/// The variables of the environment and, for those that it does not have, of `--env-file` or of `.env` beside the
+/// blueprint (Compose specification, "Interpolation").
 fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, String>, Error> {
     let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    // What is not UTF-8 cannot stand in a YAML file, and is no reason to stop.
+    // A variable that is not UTF-8 cannot be used in YAML, and is ignored.
     let own: HashMap<String, String> = own.collect();
     let mut found = dotenv::Pairs::new();
     let beside = PathBuf::from(&origin.directory).join(DOTENV);
@@ -167,7 +169,8 @@ fn environment(files: &[PathBuf], origin: &Origin) -> Result<HashMap<String, Str
     Ok(found)
 }
 
-/// The name of the cluster that `which` means; its blueprint need not be valid, nor be there.
+/// The name of the cluster that `which` selects. The blueprint may have other errors, and need not exist if a name is
+/// given.
 pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     if let Some(name) = &which.name {
         return Ok(name.clone());
@@ -182,7 +185,7 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
             return Err(Error::Blueprint { problems, sources });
         }
     };
-    // The name alone: what else may be wrong with the blueprint does not matter here.
+    // Only the name is read, so that other errors of the blueprint do not matter.
     let environment = environment(&[], &origin)?;
     let lookup = |name: &str| environment.get(name).cloned();
     interpolate::tree(
@@ -201,7 +204,7 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     })
 }
 
-/// The text of the blueprint that `-f` means.
+/// The text of the blueprint that `-f` names, or of the default.
 fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     let mut sources = Sources::default();
     let path = match file {
@@ -250,12 +253,12 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     Ok((sources, file, origin))
 }
 
-/// What was read, or in few words why nothing was.
+/// The content that was read, or the reason why it could not be.
 fn in_words(read: Result<Vec<u8>, ReadError>) -> Result<Vec<u8>, String> {
     read.map_err(|error| error.to_string())
 }
 
-/// A file that is no blueprint at all.
+/// The error for a file that is no blueprint at all.
 fn invalid(message: String, hint: &str) -> Error {
     let mut problems = Problems::default();
     problems.push(Problem::general(message).hint(hint));

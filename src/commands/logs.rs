@@ -25,11 +25,11 @@ use crate::lines::{Prefixes, whose};
 use crate::select::{self, Target};
 use crate::terminal::{self, Terminal};
 
-/// Lines on their way from those who follow to the one who prints.
+/// The number of lines that may wait to be printed.
 const ON_THE_WAY: usize = 1024;
-/// The time between two looks at whether the cluster is gone.
+/// The time between two checks whether the cluster still exists.
 const LOOK: Duration = Duration::from_millis(500);
-/// How many looks in a row must find nothing of the cluster: `up` may remove all of it before it creates it again.
+/// The number of checks in a row that must find nothing. `up` may remove a whole cluster before it creates it again.
 const GONE: u32 = 4;
 
 pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
@@ -71,8 +71,8 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
     error.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Shows what was printed so far, in the order of time. Returns the time of each container's last line, none where it has
-/// printed nothing.
+/// Prints past lines in the order of time. Returns the time of each container's last line; `None` if it has printed
+/// nothing.
 async fn past(
     terminal: &Terminal,
     found: &ObservedCluster,
@@ -84,7 +84,7 @@ async fn past(
     let ask = Ask {
         since: args.since,
         until: args.until,
-        // The last line is asked for also where it is not shown: what comes after it is new.
+        // The last line is read even if none is shown, because its time separates past lines from new ones.
         tail: args.tail.map(|n| n.max(1)),
         ..Ask::default()
     };
@@ -104,7 +104,7 @@ async fn past(
     Ok(last)
 }
 
-/// Shows what was printed so far and what will be, until nothing of the cluster is left on the engine.
+/// Prints past lines, then new ones until nothing of the cluster is left on the engine.
 async fn all(
     terminal: &Terminal,
     found: &ObservedCluster,
@@ -128,7 +128,7 @@ async fn all(
         tokio::select! {
             Some((container, line)) = followers.lines.recv() => {
                 printer.show(terminal, &container, line)?;
-                // All that has come meanwhile, before it is looked at.
+                // Everything that has arrived is taken at once, to be sorted by time.
                 while let Ok((container, line)) = followers.lines.try_recv() {
                     printer.show(terminal, &container, line)?;
                 }
@@ -161,8 +161,8 @@ async fn all(
     }
 }
 
-/// Returns when nothing of the cluster is on the engine. That `up` recreates what is followed is not enough: for a moment
-/// no container may be left, but the cluster's networks stay.
+/// Completes when nothing of the cluster is left on the engine. While `up` recreates a cluster, for a moment there may
+/// be no container, but its networks stay.
 async fn gone(found: &ObservedCluster) {
     let mut looks = 0;
     while looks < GONE {
@@ -175,12 +175,12 @@ async fn gone(found: &ObservedCluster) {
     }
 }
 
-/// Those who follow a container each.
+/// The tasks that follow a container each.
 struct Followers<'a> {
     engine: Engine,
     targets: &'a [Target],
     tasks: JoinSet<()>,
-    /// By container: notified of every start.
+    /// Notifies the follower of a container of each start, by the container's ID.
     starts: HashMap<String, watch::Sender<()>>,
     sender: mpsc::Sender<(Arc<ObservedContainer>, Result<Line, Fault>)>,
     lines: mpsc::Receiver<(Arc<ObservedContainer>, Result<Line, Fault>)>,
@@ -212,7 +212,7 @@ impl<'a> Followers<'a> {
         self.tasks.spawn(work);
     }
 
-    /// Follows a container that starts, again or for the first time, and one that is removed no more.
+    /// Follows a container that starts, for the first time or again, and stops to follow one that was removed.
     fn take(&mut self, change: Change) {
         let Change::Container(change) = change else { return };
         match change.event {
@@ -222,8 +222,7 @@ impl<'a> Followers<'a> {
         }
     }
 
-    /// Does the same for all that may have started and been removed while the engine was lost; `containers` are those that
-    /// are there.
+    /// Catches up after the connection to the engine was lost: `containers` are those that exist now.
     fn compare(&mut self, containers: &[ObservedContainer]) {
         self.starts.retain(|id, _| containers.iter().any(|c| c.id == *id));
         for container in containers {
@@ -240,14 +239,14 @@ impl<'a> Followers<'a> {
     }
 }
 
-/// Puts lines on stdout.
+/// Prints lines to stdout.
 struct Printer {
     out: io::BufWriter<io::Stdout>,
     prefixes: Prefixes,
     bare: bool,
     timestamps: bool,
     json: bool,
-    /// Containers whose logs could not be read.
+    /// The number of containers whose logs could not be read.
     failed: usize,
 }
 

@@ -7,7 +7,7 @@ use crate::cli::Cli;
 use crate::commands::Session;
 use crate::error::Error;
 
-/// One page for all: the commands' own sections follow the overview.
+/// Prints one page for everything: the commands have their own sections after the overview.
 pub(super) fn run(session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let mut command = Cli::command();

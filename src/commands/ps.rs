@@ -24,9 +24,9 @@ use crate::{console, select};
 
 /// The most inspections in flight at once.
 const PARALLEL: usize = 16;
-/// Between two looks, however much happens.
+/// The least time between two observations.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A look when nothing is said to have happened.
+/// The time after which the engine is observed even if it reported no change.
 const SELDOM: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
@@ -54,13 +54,14 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
     Ok(terminal.data(&text).map_err(anyhow::Error::from)?)
 }
 
-/// The names of containers by their ids, and the endpoints that each had then: while those stay so do these.
+/// The names of containers by ID, with the endpoints for which they were read. They are read again only if the
+/// endpoints change.
 type Names = HashMap<String, (Vec<ObservedEndpoint>, Vec<String>)>;
 
-/// The nodes that are asked for, none where nothing of them is there.
+/// The rows of the requested nodes; empty if nothing of them exists.
 async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<Vec<NodeRow>, Fault> {
     let networks = observe::networks(&found.engine).await?;
-    // Every network but the nodes' own is shared, whoever made it.
+    // Every network that is not private to a node is shared, whoever created it.
     let private: HashSet<String> = networks
         .into_iter()
         .filter(|n| n.is_of(&found.cluster) && n.labels.contains_key(label::NODE))
@@ -86,8 +87,8 @@ async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<
     Ok(roster::rows(&chosen, &names, private))
 }
 
-/// Shows the nodes, and shows them again whenever they have changed, until asked to end. While the engine is lost the last
-/// known nodes stay shown, with the reason.
+/// Prints the nodes, and again whenever they have changed, until interrupted. While the engine is lost, the last known
+/// nodes stay with the reason.
 async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names: &mut Names) -> Result<(), Error> {
     let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
@@ -129,7 +130,7 @@ async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names:
             () = tokio::time::sleep(SELDOM), if lost.is_none() => {}
             () = &mut end => break Err(Error::Shown(Exit::Interrupted)),
         };
-        // All that happens at once is one change.
+        // Events that come at once are shown together.
         tokio::time::sleep(PAUSE).await;
         while visible(&mut changes, &found.cluster, &mut lost)
             .now_or_never()
@@ -157,7 +158,7 @@ async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names:
     result
 }
 
-/// The cluster, as the title of the screen names it.
+/// The title of the screen: the cluster's name, and the reason if the engine is lost.
 fn title(found: &ObservedCluster, lost: Option<&str>) -> String {
     match lost {
         None => found.cluster.to_string(),
@@ -165,8 +166,8 @@ fn title(found: &ObservedCluster, lost: Option<&str>) -> String {
     }
 }
 
-/// Returns when something happens that may show in what is shown of `cluster`, or when the engine is lost or found again;
-/// `lost` then holds why it is lost.
+/// Completes when something happens that may change the display of `cluster`, or when the engine is lost or found
+/// again. `lost` then holds the reason.
 async fn visible(changes: &mut Subscription, cluster: &ClusterName, lost: &mut Option<String>) {
     loop {
         match changes.next().await {
@@ -179,7 +180,7 @@ async fn visible(changes: &mut Subscription, cluster: &ClusterName, lost: &mut O
                 return;
             }
             Notice::Change(Change::Container(change)) if !change.is_of(cluster) => {}
-            // Health checks are such visits, and the change of health that comes of one is told by itself.
+            // A healthcheck runs by `exec`, and the change of health that it causes is an event of its own.
             Notice::Change(Change::Container(change)) if change.event == ContainerEvent::Visited => {}
             Notice::Change(_) => return,
         }
@@ -195,7 +196,7 @@ async fn resized(sizes: &mut Option<watch::Receiver<(u16, u16)>>) {
     std::future::pending().await
 }
 
-/// Print it all; whether anybody reads it.
+/// Prints all nodes. Returns whether there still is a reader.
 fn show(terminal: &Terminal, args: &Ps, nodes: &[NodeRow], again: bool) -> Result<bool, Error> {
     let text = match args.format {
         Format::Json => serde_json::to_string(nodes).map_err(anyhow::Error::from)? + "\n",

@@ -1,4 +1,4 @@
-//! How to reach a cluster that is up: what its first node answers to.
+//! Tells how to reach a cluster that is up.
 
 use std::net::IpAddr;
 
@@ -9,9 +9,9 @@ use crate::engine::observe;
 use crate::error::Error;
 use crate::terminal::reach::{Entrance, Published, sentence};
 
-/// Half a sentence that says it.
+/// Half a sentence that tells the address of an entry, or the command that lists them.
 pub(super) async fn reach(engine: &Engine, desired: &Desired, source: &Source) -> Result<String, Error> {
-    // The name alone says which cluster; the blueprint does where there is none.
+    // A name alone selects the cluster; without one the blueprint does.
     let named = Which {
         name: source.name.clone(),
         file: source.file.clone().filter(|_| source.name.is_none()),
@@ -38,7 +38,7 @@ fn entrance(desired: &Desired) -> Option<Entrance> {
     })
 }
 
-/// What the engine's host offers, which it may have chosen itself.
+/// The ports that nodes publish on the engine's host, some of which the engine may have chosen.
 async fn published(engine: &Engine, desired: &Desired) -> Result<Vec<Published>, Error> {
     let containers = observe::containers(engine, Some(&desired.cluster)).await;
     let containers = containers.map_err(Error::engine("look at the engine"))?;
@@ -53,7 +53,7 @@ async fn published(engine: &Engine, desired: &Desired) -> Result<Vec<Published>,
                 IpAddr::V4(address) => address.to_string(),
             };
             let protocol = if port.udp { "/udp" } else { "" };
-            // Only from that machine itself.
+            // The port is bound to the loopback address of that machine only.
             let there = match engine.host.machine() {
                 Some(machine) if port.address.is_loopback() => format!(" on {machine}"),
                 _ => String::new(),

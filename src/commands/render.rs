@@ -95,14 +95,14 @@ fn in_the_way(error: OutputError) -> Error {
     }
 }
 
-/// What new files may not allow, as in umask(2), which tells only whoever sets it.
+/// The process's umask(2). The call can only read it by setting it.
 fn umask() -> u32 {
     let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
     rustix::process::umask(umask);
     umask.bits()
 }
 
-/// The projects that `removed` files leave with none of `files`.
+/// The names of projects that had `removed` files and have none of `files`.
 fn projects(removed: &[String], files: &[File]) -> Vec<String> {
     let project = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
     let kept: HashSet<String> = files.iter().map(|f| project(&f.path)).collect();
@@ -116,7 +116,7 @@ fn projects(removed: &[String], files: &[File]) -> Vec<String> {
     gone
 }
 
-/// All files, one after the other, each behind its name.
+/// Prints all files, each after a line with its path.
 fn print(terminal: &Terminal, files: &[File]) -> Result<(), Error> {
     let mut text = String::new();
     for file in files {
@@ -129,8 +129,8 @@ fn print(terminal: &Terminal, files: &[File]) -> Result<(), Error> {
         .context("cannot print")?)
 }
 
-/// The Compose file of each node, and the files of its configs. `umask` takes its share of every mode that the blueprint does
-/// not ask for.
+/// The Compose file of each node, and the files of its configs. `umask` is removed from every mode that the blueprint
+/// does not set.
 fn files(topology: &Topology, umask: u32) -> Result<Vec<File>, Error> {
     let of_nodes = parallel::each(&topology.nodes, |node| of_node(topology, node, umask));
     let mut files = Vec::with_capacity(topology.nodes.len());
@@ -159,8 +159,8 @@ fn of_node(topology: &Topology, node: &Node, umask: u32) -> Result<Vec<File>, Er
     Ok(files)
 }
 
-/// How to go on with `docker compose`: shared networks are nobody's project, so somebody must make them, and the fake image
-/// is in no registry.
+/// The next commands for `docker compose`. Shared networks belong to no project and must be created first, and the fake
+/// image is in no registry and must be loaded.
 fn next(topology: &Topology, directory: &str) -> String {
     let made = [&topology.inout].into_iter().chain(&topology.shared);
     let mut lines: Vec<String> = made.filter(|n| !n.external).map(create).collect();
@@ -175,8 +175,8 @@ fn next(topology: &Topology, directory: &str) -> String {
     format!("next: {}", lines.join("\n      "))
 }
 
-/// The projects' directories, as a shell lists them: Compose knows no `after`, so that roles stand in its order where there
-/// is any.
+/// The projects' directories as a shell pattern. If roles have an `after`, they are listed in its order, because
+/// Compose does not know it.
 fn directories(topology: &Topology, directory: &str) -> String {
     if topology.order.is_empty() {
         return format!("{directory}/*/");

@@ -76,7 +76,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Why it is not up, with the places of what is in the way.
+/// The error to report, with the places of conflicts in the blueprint.
 fn failed(error: ConvergeError, loaded: &Loaded) -> Error {
     match error {
         ConvergeError::Conflicts { conflicts, begun } => in_the_way(&conflicts, loaded, begun),
@@ -84,7 +84,7 @@ fn failed(error: ConvergeError, loaded: &Loaded) -> Error {
     }
 }
 
-/// All that is in the way, each hint once; of work that is done in part where `begun` says so.
+/// The error for `conflicts`, each hint once; for work that is partly done if `begun`.
 fn in_the_way(conflicts: &[Conflict], loaded: &Loaded, begun: bool) -> Error {
     let messages = conflicts.iter().map(|conflict| {
         let place = conflict.place(&loaded.topology);

@@ -22,7 +22,7 @@ use crate::terminal::words::span;
 use crate::text::listed;
 use crate::text::plural;
 
-/// Containers that stop at once, unless it is said how many.
+/// The default number of containers that are stopped at once.
 const STOPPING: usize = 64;
 
 pub(super) async fn run(verb: &NodeVerb, args: &Act, session: &Session) -> Result<(), Error> {
@@ -57,7 +57,7 @@ pub(super) async fn run(verb: &NodeVerb, args: &Act, session: &Session) -> Resul
     }
     let mut control = work::control(session, &args.work, None);
     if let NodeVerb::Stop(_) | NodeVerb::Restart { .. } = verb {
-        // It is the containers that take their time, not the engine.
+        // Stopping takes the containers' time, not the engine's, so there may be more of them.
         control.parallel = control.parallel.or(Some(STOPPING));
     }
     let summary = converge::carry_out(&found.engine, &found.cluster, plan, &control, terminal).await?;
@@ -85,17 +85,17 @@ fn never_whole(unfit: &[Unfit], which: &Which) -> Error {
     }
 }
 
-/// What there is of a cluster.
+/// The observed containers of a cluster.
 pub(super) struct ObservedCluster {
     pub(super) cluster: ClusterName,
     pub(super) engine: Engine,
     pub(super) containers: Vec<ObservedContainer>,
-    /// The command that brings it up.
+    /// The command that brings the cluster up.
     up: String,
 }
 
 impl ObservedCluster {
-    /// Look at the engine; the blueprint need not be there.
+    /// Observes the cluster that `which` selects. Its blueprint need not exist if a name is given.
     pub(super) async fn look(terminal: &Terminal, which: &Which) -> Result<Self, Error> {
         let cluster = load::cluster(which)?;
         terminal.doing("looking at the engine");
@@ -121,7 +121,10 @@ impl ObservedCluster {
         Ok(subscription)
     }
 
-    /// What `choose` chooses; an error of usage where it finds nothing, or nothing is there.
+    /// The result of `choose`.
+    ///
+    /// # Errors
+    /// An error of usage if `choose` finds nothing, or if there is no such cluster.
     pub(super) async fn select<'a, T>(
         &'a self,
         choose: impl FnOnce(&'a [ObservedContainer]) -> Result<T, Vec<NoMatch>>,
@@ -132,7 +135,7 @@ impl ObservedCluster {
         choose(&self.containers).map_err(|faults| nothing_meant(&faults))
     }
 
-    /// That there is no such cluster, and which there are.
+    /// The error for a cluster that does not exist, which names those that do.
     async fn nothing_there(&self) -> Result<Error, Error> {
         let all = observe::containers(&self.engine, None)
             .await
@@ -150,7 +153,7 @@ impl ObservedCluster {
     }
 }
 
-/// Targets that mean nothing, and each hint once.
+/// The error for targets that match nothing, with each hint once.
 pub(super) fn nothing_meant(faults: &[NoMatch]) -> Error {
     let messages: Vec<&str> = faults.iter().map(|f| f.message.as_str()).collect();
     let mut hints: Vec<&str> = Vec::new();
@@ -165,7 +168,7 @@ pub(super) fn nothing_meant(faults: &[NoMatch]) -> Error {
     }
 }
 
-/// `a is`, `a and b are`.
+/// `a is`, `a and b are`, for a message.
 fn are(names: &[String]) -> String {
     format!("{} {}", listed(names), if names.len() == 1 { "is" } else { "are" })
 }

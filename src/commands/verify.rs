@@ -61,13 +61,12 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// What `up` would recreate because its definition changed: the change by container name. `None` if `up` would refuse
-/// the blueprint now.
+/// The changes for which `up` would recreate containers, by container name; `None` if `up` would refuse the blueprint.
 fn changed(loaded: &load::Loaded, found: &Inspected) -> Option<HashMap<String, String>> {
     let cluster = &loaded.topology.cluster;
     let is_ours = |c: &&ObservedContainer| c.cluster() == cluster.as_str();
     let mut ours = found.containers.iter().filter(is_ours).peekable();
-    // Else it was made by Compose, or never, and there is nothing to compare with.
+    // The cluster was made by Compose or not at all, so there is no definition to compare with.
     if ours.peek().is_none() {
         return Some(HashMap::new());
     }
@@ -83,7 +82,7 @@ fn changed(loaded: &load::Loaded, found: &Inspected) -> Option<HashMap<String, S
     Some(changes.collect())
 }
 
-/// That nobody knows what changed; `flags` mean the cluster.
+/// The warning that changes are unknown; `flags` select the cluster.
 fn unknown(flags: &str) -> String {
     let check = format!("topogen check {flags}");
     format!(
@@ -93,7 +92,7 @@ fn unknown(flags: &str) -> String {
     )
 }
 
-/// What `--from` and `--only` leave.
+/// The parts of the cluster that `--from` and `--only` select.
 fn scope(model: &Model<'_>, args: &Verify) -> Result<Scope, Error> {
     let only = |kind| args.only.is_empty() || args.only.contains(&kind);
     let all: Vec<ObservedContainer> = (0..model.members.len()).map(|m| labelled(model, m)).collect();
@@ -112,7 +111,7 @@ fn scope(model: &Model<'_>, args: &Verify) -> Result<Scope, Error> {
     })
 }
 
-/// A container with the labels that the blueprint gives it, since targets are matched by labels.
+/// A container with the labels that the blueprint gives it, because targets are matched by labels.
 fn labelled(model: &Model<'_>, member: usize) -> ObservedContainer {
     let node = &model.nodes[model.members[member].node];
     let labels = [

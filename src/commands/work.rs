@@ -1,4 +1,4 @@
-//! What commands that change something share: the engine, a plan that is only printed, how work is controlled.
+//! Shared by the commands that change something: connecting, options for the work, and the output of a dry run.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::plan::Plan;
 use crate::terminal::Terminal;
 use crate::text::plural;
 
-/// The engine that is meant; a distant one may take its time.
+/// Connects to the chosen engine, which may take a while if it is distant.
 pub(super) async fn connect(terminal: &Terminal) -> Result<Engine, Error> {
     let choice = connect::chosen()?;
     terminal.doing(&format!("connecting to the engine at {}", choice.host));
     Ok(Engine::to(choice).await?)
 }
 
-/// How the command line wants the work done, for no longer than `timeout` seconds.
+/// The options for the work, which waits for containers for at most `timeout` seconds.
 pub(super) fn control(session: &Session, work: &cli::Work, timeout: Option<u64>) -> Control {
     Control {
         parallel: work.parallel.map(usize::from),
@@ -29,7 +29,7 @@ pub(super) fn control(session: &Session, work: &cli::Work, timeout: Option<u64>)
     }
 }
 
-/// Print `plan` instead of carrying it out.
+/// Prints `plan` instead of carrying it out.
 pub(super) fn show(terminal: &Terminal, plan: &Plan, dry: &cli::DryRun) -> Result<(), Error> {
     let text = match dry.format {
         cli::Format::Json => serde_json::to_string_pretty(plan).map_err(anyhow::Error::from)?,
@@ -42,7 +42,7 @@ pub(super) fn show(terminal: &Terminal, plan: &Plan, dry: &cli::DryRun) -> Resul
     }
 }
 
-/// Name the clusters that are on the engine beside `cluster`, and the `command` for each.
+/// Names the clusters on the engine other than `cluster`, with the `command` for each.
 pub(super) async fn other_clusters(
     terminal: &Terminal,
     engine: &Engine,
@@ -65,10 +65,10 @@ pub(super) async fn other_clusters(
     Ok(())
 }
 
-/// What is said when an engine that is followed is lost, for that reason.
+/// The message that the connection to an engine was lost, for that reason.
 pub(super) fn lost_engine(reason: &str) -> String {
     format!("lost the engine ({reason}): trying to reach it again")
 }
 
-/// What is said when it answers again.
+/// The message that the engine is back.
 pub(super) const FOUND_AGAIN: &str = "the engine answers again";

@@ -1,4 +1,4 @@
-//! Where rendered files go: written whole or not at all, and removed when they are no longer rendered.
+//! Writes rendered files, each completely or not at all, and removes those that are no longer rendered.
 //!
 //! A manifest in the directory records what was written there. Nothing else is ever overwritten or removed.
 
@@ -11,21 +11,21 @@ use super::output::{Found, Output, OutputError, split};
 use crate::digest::sha256;
 use crate::parallel;
 
-/// The most bytes that are read of a file to compare it, where what is rendered is not larger itself.
+/// The most bytes to read of a file for comparison, unless the rendered one is larger.
 const MAX_BYTES: usize = 64 << 20;
 
-/// One file to be.
+/// A rendered file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its path below the directory.
+    /// The path, relative to the output directory.
     pub path: String,
-    /// Its whole content, written as it is.
+    /// The content, which is written unchanged.
     pub content: Arc<[u8]>,
-    /// What may be done with it, as in chmod(1).
+    /// The mode, as in chmod(1).
     pub mode: u32,
 }
 
-/// What writing would do.
+/// The changes that writing would make.
 #[derive(Debug)]
 pub struct Changes<'a> {
     output: &'a Output,
@@ -34,18 +34,20 @@ pub struct Changes<'a> {
     hashes: Vec<String>,
     /// The mode of the manifest, as in chmod(1).
     manifest_mode: u32,
-    /// Places in `files` of those that are not there as they should be.
+    /// The indices in `files` of those that are missing or differ.
     pub write: Vec<usize>,
-    /// Files of an earlier render that are no longer rendered.
+    /// The paths of files of an earlier render that are no longer rendered.
     pub remove: Vec<String>,
-    /// Files in the way, and why: not written by topogen, or changed since.
+    /// The files in the way, each with the reason: topogen did not write it, or somebody changed it.
     pub blocked: Vec<(PathBuf, &'static str)>,
 }
 
-/// Compare `files` with what is in `output`. The manifest is to have `manifest_mode`, as in chmod(1).
+/// Compares `files` with what is in `output`. `manifest_mode` is the mode that the manifest should have, as in
+/// chmod(1).
 ///
 /// # Errors
-/// A link or a file in place of a directory, a manifest that topogen did not write, and what cannot be read.
+/// A symbolic link or a file in place of a directory, a manifest that topogen did not write, or a file that cannot be
+/// read.
 pub fn compare<'a>(output: &'a Output, files: &'a [File], manifest_mode: u32) -> Result<Changes<'a>, OutputError> {
     let manifest = read_manifest(output)?;
     let mut changes = Changes {
@@ -89,7 +91,7 @@ pub fn compare<'a>(output: &'a Output, files: &'a [File], manifest_mode: u32) ->
     Ok(changes)
 }
 
-/// Why a file is not one that topogen wrote, where it is none.
+/// Why topogen did not write this content; `None` if it did.
 fn why_not_ours(recorded: Option<&Hashes>, content: &[u8]) -> Option<&'static str> {
     match recorded {
         None => Some("was not written by topogen"),
@@ -99,10 +101,10 @@ fn why_not_ours(recorded: Option<&Hashes>, content: &[u8]) -> Option<&'static st
 }
 
 impl Changes<'_> {
-    /// What would change, as a unified diff.
+    /// The changes as a unified diff.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file cannot be read.
     pub fn difference(&self) -> Result<String, OutputError> {
         let mut text = String::new();
         let written = self.write.iter().map(|at| &self.files[*at]);
@@ -124,11 +126,11 @@ impl Changes<'_> {
         Ok(text)
     }
 
-    /// Make them. A crash at any moment leaves whole files, a manifest that knows all of them, and perhaps unfinished ones,
-    /// which the next render removes.
+    /// Makes the changes. After a crash all files are complete, the manifest knows all of them, and temporary files may
+    /// be left that the next render removes.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system reported an error.
     pub fn make(mut self) -> Result<(), OutputError> {
         self.sweep()?;
         for at in &self.write {
@@ -152,7 +154,7 @@ impl Changes<'_> {
         self.write_manifest()
     }
 
-    /// Remove what renders that were killed left: they had recorded beforehand where they were about to write.
+    /// Removes the temporary files of killed renders, whose directories are in the manifest.
     fn sweep(&self) -> Result<(), OutputError> {
         let recorded = self.manifest.files.keys().map(FilePath::as_str);
         let paths = self.files.iter().map(|f| f.path.as_str()).chain(recorded);

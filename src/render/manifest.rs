@@ -1,24 +1,24 @@
-//! What an earlier render wrote, as its directory keeps it.
+//! The manifest of an output directory, which records what an earlier render wrote.
 //!
-//! Whoever sends somebody a directory can send a manifest along, so that nothing in it is believed that topogen does not
-//! write: it names files below its own directory, each with what they may contain.
+//! A directory from somebody else may come with a forged manifest. Anything that topogen would not write is therefore
+//! refused: the manifest can only name files below its own directory, each with hashes of its content.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The manifest's file name, in the output directory.
+/// The name of the manifest in the output directory.
 pub(super) const MANIFEST: &str = ".topogen.json";
-/// The layout that is written and understood.
+/// The version of the format, both for writing and reading.
 const VERSION: u32 = 1;
-/// The most bytes that are read of one: some hundred thousand files.
+/// The most bytes to read of a manifest, which is enough for some hundred thousand files.
 pub(super) const MAX_BYTES: usize = 128 << 20;
 
-/// What was written earlier.
+/// The files that were written earlier.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Manifest {
     version: Version,
-    /// The files, and what each of them may contain.
+    /// The files by path, each with the hashes that its content may have.
     pub(super) files: BTreeMap<FilePath, Hashes>,
 }
 
@@ -43,7 +43,7 @@ impl From<Version> for u32 {
     }
 }
 
-/// A path below the directory, of names only.
+/// A path relative to the output directory, without `.` and `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct FilePath(String);
@@ -72,7 +72,7 @@ impl TryFrom<String> for FilePath {
     }
 }
 
-/// The SHA-256 of what a file may contain: of two contents while a render is under way, of at least one always.
+/// The SHA-256 hashes that the content of a file may have: one, or two while a render is in progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub(super) struct Hashes(Vec<String>);
@@ -82,7 +82,7 @@ impl Hashes {
         self.0.iter().any(|h| h == hash)
     }
 
-    /// Let the file contain what has `hash` too.
+    /// Allows content with `hash` as well.
     pub(super) fn add(&mut self, hash: &str) {
         if !self.contain(hash) {
             self.0.push(hash.to_owned());
@@ -109,25 +109,25 @@ impl TryFrom<Vec<String>> for Hashes {
 }
 
 impl Manifest {
-    /// What a manifest's text says.
+    /// Parses the text of a manifest.
     ///
     /// # Errors
-    /// It says what topogen does not write: what, with line and column.
+    /// The text is not a manifest of this version, with the line and column.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(text).map_err(|error| error.to_string())
     }
 
-    /// Its text.
+    /// The text of the manifest.
     ///
     /// # Errors
-    /// None that is known.
+    /// No input is known to cause one.
     pub(super) fn text(&self) -> serde_json::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         Ok(text)
     }
 
-    /// Note that the file at `path` may contain what has `hash`.
+    /// Records that the file at `path` may have content with `hash`.
     pub(super) fn add(&mut self, path: &str, hash: &str) {
         match self.files.get_mut(path) {
             Some(hashes) => hashes.add(hash),

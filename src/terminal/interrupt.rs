@@ -1,7 +1,7 @@
-//! What an interrupt does, from the first moment of a command to its last.
+//! Handles interrupts for the whole run of a command.
 //!
-//! The command runs in a thread of its own, because it may be computing when the interrupt comes. The main thread waits for
-//! whichever comes first: the end of the command, or an interrupt that ends it.
+//! The command runs in a thread of its own, because it may be computing when an interrupt comes. The main thread waits
+//! for the end of the command or for an interrupt that ends it, whichever comes first.
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -10,15 +10,15 @@ use tokio::sync::{mpsc, watch};
 use super::{Face, Stage, Terminal};
 use crate::error::Exit;
 
-/// Turns true when whoever works is to begin nothing more.
+/// Becomes true when no further work may be started.
 pub(crate) type Stop = watch::Receiver<bool>;
 
-/// Runs `command`, and returns its exit, or that of an interrupt that ended it.
+/// Runs `command`. Returns its exit status, or that of the interrupt that ended it.
 pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Send + 'static) -> Exit {
     let (stop, stopped) = watch::channel(false);
     let (done, mut ended) = mpsc::channel(1);
     let work = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-        // Nobody listens where an interrupt has ended the command.
+        // If an interrupt has ended the command, nobody receives the result.
         let _ = done.blocking_send(command(stopped));
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
@@ -27,7 +27,7 @@ pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Se
         return Exit::Unexpected;
     };
     let exit = runtime.block_on(async {
-        // Where the kernel refuses a handler, the signal does what it always does.
+        // If the kernel refuses a handler, the signal keeps its default action.
         let kinds = [
             SignalKind::interrupt(),
             SignalKind::terminate(),
@@ -54,7 +54,7 @@ pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Se
     });
     match exit {
         Some(exit) => exit,
-        // It ended without a word: it panicked.
+        // The thread panicked without sending a result.
         None => match work.join() {
             Ok(()) => Exit::Unexpected,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -64,7 +64,7 @@ pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Se
 
 /// SIGTSTP (signal(7)).
 const TSTP: i32 = Signal::TSTP.as_raw();
-/// As much stack as the main thread has, in bytes: deep blueprints are read by recursion.
+/// The stack size in bytes, which is that of the main thread, because deeply nested blueprints are read by recursion.
 const STACK: usize = 8 << 20;
 
 async fn received(signal: &mut std::io::Result<Stream>) {
@@ -75,17 +75,17 @@ async fn received(signal: &mut std::io::Result<Stream>) {
 }
 
 impl Terminal {
-    /// Stands still until topogen is told to go on. The lock is kept, so that nobody draws in the meantime.
+    /// Suspends the process. The lock is held meanwhile, so that nothing is drawn.
     fn suspend(&self) {
         let inner = &mut *self.lock();
         if let Face::Live(screen) = &mut inner.face {
             screen.clear();
         }
-        // Returns when it goes on.
+        // The call returns when the process is continued.
         let _ = kill_process(getpid(), Signal::STOP);
     }
 
-    /// The first interrupt of work that is in hand ends the giving out of more; any other one ends the command.
+    /// The first interrupt of work in progress stops further operations; any other ends the command.
     fn interrupted(&self, stop: &watch::Sender<bool>) -> Option<Exit> {
         let inner = &mut *self.lock();
         if inner.stage == Stage::Working && !*stop.borrow() {

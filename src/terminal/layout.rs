@@ -17,23 +17,23 @@ pub struct Size {
 /// The characters that frames are drawn with.
 #[derive(Debug, Clone, Copy)]
 pub struct Glyphs {
-    /// The frames of the spinner, while something is running.
+    /// The frames of the spinner while something runs.
     pub spinner: &'static [&'static str],
-    /// Everything is done.
+    /// A row whose operations are all done.
     pub done: &'static str,
-    /// Something failed.
+    /// A row of which an operation failed.
     pub failed: &'static str,
-    /// Nothing has begun.
+    /// A row of which no operation has begun.
     pub waiting: &'static str,
-    /// Some of it will not begin.
+    /// A row of which some operations will not begin.
     pub skipped: &'static str,
     /// The parts of the progress bar: done, and not done.
     pub bar: [&'static str; 2],
-    /// Something is cut off here.
+    /// The mark at the end of a text that was cut off.
     pub more: &'static str,
 }
 
-/// For terminals with UTF-8.
+/// The characters for terminals with UTF-8.
 pub const UNICODE: Glyphs = Glyphs {
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
     done: "✔",
@@ -44,7 +44,7 @@ pub const UNICODE: Glyphs = Glyphs {
     more: "…",
 };
 
-/// For terminals without UTF-8.
+/// The characters for terminals without UTF-8.
 pub const ASCII: Glyphs = Glyphs {
     spinner: &["|", "/", "-", "\\"],
     done: "+",

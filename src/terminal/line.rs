@@ -7,15 +7,15 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The meaning of a piece of text, shown as a colour. The words alone always say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tint {
-    /// Ordinary text.
+    /// Text without colour.
     Plain,
-    /// Success.
+    /// Text about a success, in green.
     Good,
-    /// Failure.
+    /// Text about a failure, in red.
     Bad,
-    /// In progress.
+    /// Text about work in progress.
     Busy,
-    /// Unimportant at the moment.
+    /// Text that is unimportant at the moment.
     Dim,
 }
 

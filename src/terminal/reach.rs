@@ -1,11 +1,11 @@
-//! How to reach what is up, in half a sentence.
+//! Tells how to reach a cluster that is up, in half a sentence.
 
-/// A port of a node that the engine's host offers.
+/// A port of a node that is published on the engine's host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The name of the node.
     pub node: String,
-    /// Where the host offers it: `localhost:8443`, `localhost:53/udp`.
+    /// The address on the host, such as `localhost:8443` or `localhost:53/udp`.
     pub address: String,
 }
 
@@ -20,11 +20,11 @@ pub struct Entrance {
     pub network: String,
 }
 
-/// Nodes, and ports of each, that are named.
+/// The most nodes to name, and the most ports of each.
 const NAMED: usize = 2;
 
-/// `` `master` answers at localhost:8443 ``, else where it answers on the shared network. `ps` is the command that lists
-/// this cluster, as `topogen ps --name lab`.
+/// `` `master` answers at localhost:8443 ``, else its address on the shared network. `ps` is the command that lists
+/// this cluster, such as `topogen ps --name lab`.
 #[must_use]
 pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) -> String {
     let ps = format!("`{ps}`");
@@ -40,7 +40,7 @@ pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) 
         let Some(Entrance { name, port, network }) = entrance else {
             return format!("{ps} lists them");
         };
-        // Without a port nobody can tell whether anything answers there.
+        // Without an exposed port, nobody knows whether anything answers there.
         let is = match port.as_deref().map(|p| p.strip_suffix("/tcp").unwrap_or(p)) {
             Some(port) => format!("answers on `{network}` at `{name}:{port}`"),
             None => format!("is the first node's name on `{network}`"),

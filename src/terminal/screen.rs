@@ -1,4 +1,4 @@
-//! A terminal that is drawn upon, by a thread of its own: frames come at a steady pace, however fast events do.
+//! Draws on a terminal in a thread of its own. Frames come at a steady pace, however fast events arrive.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use super::{Face, Terminal};
 use crate::console;
 use crate::plan::event::Event;
 
-/// Nothing is drawn for what takes no longer.
+/// Commands that finish within this time draw nothing.
 const DELAY: Duration = Duration::from_millis(50);
 
-/// Where there is no telling how large the terminal is.
+/// The size if the terminal does not report one.
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
-/// What is shown, and how.
+/// The state of the display.
 pub(super) struct Screen {
-    /// What is known of the work.
+    /// The progress of the work.
     pub(super) state: State,
-    /// Lines to be printed above the frame, which stay.
+    /// The lines to print above the frame, where they stay.
     pub(super) above: Vec<String>,
     begun: Instant,
     painter: Painter,
@@ -32,7 +32,7 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Draw from now on; `None` where that cannot be done.
+    /// Starts to draw; `None` if the thread cannot be started.
     pub(super) fn begin(terminal: Terminal) -> Option<Self> {
         let screen = Self {
             state: State::default(),
@@ -48,7 +48,7 @@ impl Screen {
         Some(screen)
     }
 
-    /// Milliseconds since the command began.
+    /// The milliseconds since the command began.
     fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -59,7 +59,7 @@ impl Screen {
     }
 
     fn draw(&mut self) {
-        // In the background the terminal is somebody else's.
+        // A background process must not draw on a terminal that another one uses.
         let ours = tcgetpgrp(std::io::stderr()).is_ok_and(|group| group == getpgrp());
         if !ours {
             for line in self.above.drain(..) {
@@ -74,14 +74,14 @@ impl Screen {
         write(&self.painter.paint(&above, frame, size));
     }
 
-    /// Take the frame from the screen.
+    /// Removes the frame from the screen.
     pub(super) fn clear(&mut self) {
         let above = std::mem::take(&mut self.above);
         write(&self.painter.clear(&above));
     }
 }
 
-/// Draw until another face is shown.
+/// Draws until another form of progress is chosen.
 fn keep_drawing(terminal: &Terminal) {
     std::thread::sleep(DELAY);
     loop {
@@ -105,7 +105,8 @@ fn size() -> Size {
     })
 }
 
-/// Whether the locale says so (POSIX, "Environment Variables"): the first of these that is set decides.
+/// Whether the locale is one of UTF-8 (POSIX, "Environment Variables"): the first of these variables that is set
+/// decides.
 fn speaks_utf8() -> bool {
     let set = |name: &&str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();

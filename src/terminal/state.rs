@@ -21,10 +21,10 @@ pub struct State {
     finished: usize,
 }
 
-/// The progress of a node, or of a thing that belongs to no node.
+/// The progress of a node, or of a resource that belongs to no node.
 #[derive(Debug, Default, Clone)]
 pub struct Row {
-    /// The name of the node or thing.
+    /// The name of the node or resource.
     pub name: String,
     /// The number of its operations.
     pub total: usize,
@@ -49,13 +49,13 @@ pub struct Row {
 /// An operation in flight.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// The index in the plan.
+    /// The index of the operation in the plan.
     at: usize,
-    /// The verb: `start`.
+    /// The verb, such as `start`.
     pub verb: String,
-    /// To what, in words that suffice in its row; `None` where the row says it.
+    /// The object, in words that suffice in its row; `None` if the row's name says it.
     pub name: Option<String>,
-    /// How far it has got; `None` until something is said of that.
+    /// How far it has got; `None` until the engine reports it.
     pub progress: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub enum RowState {
     Failed,
     /// An operation is in flight.
     Running,
-    /// Some operations are done, and none is in flight.
+    /// Some operations are done, and none is running.
     Begun,
     /// No operation has begun.
     Waiting,

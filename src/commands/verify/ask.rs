@@ -1,4 +1,4 @@
-//! Asking many containers side by side.
+//! Runs the probe in many containers at once.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -23,13 +23,14 @@ use crate::verify::expect::{Expectations, Expected};
 use crate::verify::model::Model;
 use crate::verify::{CONTROL_TIMEOUT, Scope};
 
-/// With fewer containers than that, there is nothing to wait for.
+/// With fewer containers than this, plain output reports no progress.
 const FEW: usize = 20;
 
-/// A container to ask: what it is for, what it is called, how.
+/// A container to ask: what it stands for, its name in messages, and how to ask it.
 type Asked<T> = (T, String, Ask);
 
-/// What the members of `scope` answer, compared with what is expected as it comes: all of it at once would be much.
+/// Asks the members of `scope`, and compares each answer as soon as it arrives, because all of them together would need
+/// much memory.
 pub(super) async fn members(
     session: &Session,
     engine: &Engine,
@@ -56,7 +57,7 @@ pub(super) async fn members(
         };
         Some((expected, model.title(*member), ask))
     };
-    // All containers of one service are asked about as much.
+    // The containers of one service have equally many questions, so one of them suffices for an estimate.
     let mut services = HashSet::new();
     let one_of_each = asked.iter().filter(|m| {
         let member = &model.members[**m];
@@ -76,7 +77,7 @@ pub(super) async fn members(
     Ok(compared)
 }
 
-/// The answers to `asks`, in their order.
+/// The answers to `asks`, in the same order.
 pub(super) async fn each(
     session: &Session,
     engine: &Engine,
@@ -96,7 +97,8 @@ pub(super) async fn each(
     Ok(answers)
 }
 
-/// Ask so many, each made when its turn comes, `width` at once, and hand over what they answer as it comes.
+/// Asks containers, `width` at once. Each `Ask` is made when its turn comes, and its answer is handed over as soon as
+/// it arrives.
 async fn all<T>(
     session: &Session,
     engine: &Engine,
@@ -135,12 +137,12 @@ async fn all<T>(
     }
 }
 
-/// How long an answer may take, in milliseconds.
+/// The longest time for an answer, in milliseconds.
 pub(super) fn patience(args: &Verify) -> u64 {
     u64::from(args.patience) * 1000
 }
 
-/// How far it is: a line each tenth where lines do not redraw themselves.
+/// Shows the progress. Where lines do not redraw themselves, there is one for each tenth.
 fn tell(terminal: &Terminal, container: &str, done: usize, all: usize, answered: bool) {
     let fields = json!({"state": "asked", "at": done, "of": all, "container": container, "answered": answered});
     let worth = all >= FEW && (done.is_multiple_of(all.div_ceil(10)) || done == all);
@@ -148,8 +150,8 @@ fn tell(terminal: &Terminal, container: &str, done: usize, all: usize, answered:
     terminal.progress(&text, &fields, worth);
 }
 
-/// As many as keep a machine busy, and fewer, the more each is asked at `most`: too many questions at a time only wait for
-/// one another, and a resolver that is late looks like one that is silent.
+/// The number of containers to ask at once. It shrinks with the number of questions for each, `most`: too many at a
+/// time wait for each other, until a slow resolver looks like one that does not answer.
 fn parallel(most: usize, args: &Verify) -> usize {
     const QUESTIONS_A_CORE: usize = 3000;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);

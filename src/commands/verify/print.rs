@@ -17,12 +17,12 @@ use crate::verify::junit::junit;
 use crate::verify::report::Report;
 use crate::verify::table::table;
 
-/// Columns where nobody says how many there are.
+/// The width in columns if stdout is no terminal.
 const WIDTH: u16 = 120;
-/// Fewer than that are taken for that many.
+/// The least width that the table needs; narrower terminals wrap.
 const NARROWEST: u16 = 40;
 
-/// The report in the format that was asked for; with a file for it, the table too. Last, all of it in one sentence.
+/// Prints the report in the requested format. If it goes to a file, the table is printed too. The last line sums it up.
 pub(super) fn print(terminal: &Terminal, report: &Report, scope: Option<&Scope>, args: &Verify) -> Result<(), Error> {
     let text = match format(args) {
         ReportFormat::Table => table(report, width()),
@@ -50,7 +50,7 @@ pub(super) fn print(terminal: &Terminal, report: &Report, scope: Option<&Scope>,
     Ok(())
 }
 
-/// What was asked for, else what the name of the file says.
+/// The format that the options ask for, else that of the output file's extension.
 pub(super) fn format(args: &Verify) -> ReportFormat {
     let path: Option<&Path> = args.output.as_deref();
     args.format

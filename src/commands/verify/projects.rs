@@ -59,7 +59,7 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     }
 }
 
-/// Labels by which the project's own `down` removes what would be left after a kill.
+/// Labels that let the project's own `down` remove a probe container which a kill left behind.
 fn labels(found: &Inspected, at: usize) -> HashMap<String, String> {
     let project = found.containers[at].project();
     let labels = [
