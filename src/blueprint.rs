@@ -106,7 +106,7 @@ pub struct Role {
     pub extensions: Vec<Entry>,
     /// `configs:` and `secrets:` of the role.
     pub configs: Vec<Config>,
-    /// `overrides:`, by node.
+    /// What `overrides:` changes in single nodes, in the order written.
     pub overrides: Vec<Override>,
     /// `x-topogen: {allow: […]}` of the role: the lints that it silences for itself.
     pub allow: Vec<Lint>,

@@ -54,7 +54,7 @@ pub enum Command {
     Restart(Restart),
     /// Send a signal to containers
     Kill(Kill),
-    /// Freeze containers
+    /// Freeze all processes of containers
     Pause(Act),
     /// Let frozen containers run again
     Unpause(Act),

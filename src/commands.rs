@@ -48,7 +48,7 @@ impl Session {
     }
 }
 
-/// Runs `command`.
+/// Runs `command` to its end.
 pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
     match command {
         Command::Init(args) => init::run(&args, session),

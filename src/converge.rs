@@ -74,7 +74,7 @@ pub struct Options {
 pub enum ConvergeError {
     /// Something outside of topogen's control prevents it.
     Conflicts {
-        /// All conflicts.
+        /// All conflicts that were found.
         conflicts: Vec<Conflict>,
         /// Whether something was changed before they were found.
         begun: bool,

@@ -44,7 +44,7 @@ impl Span {
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
-    /// The value itself.
+    /// The value that was written there.
     pub value: T,
     /// Where the value is written.
     pub span: Span,
@@ -220,7 +220,7 @@ impl Problem {
         self
     }
 
-    /// Sets the hint.
+    /// Sets the hint, which tells the way out.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -20,7 +20,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// `bytes` in hexadecimal.
+/// The `bytes` as lower-case hexadecimal digits, two each.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let halves = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
     halves.filter_map(|h| char::from_digit(h.into(), 16)).collect()

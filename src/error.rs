@@ -99,7 +99,7 @@ pub enum Error {
     Engine {
         /// What topogen was doing: `list the containers`.
         doing: String,
-        /// The engine's refusal.
+        /// The refusal of the engine.
         source: Fault,
     },
     /// `exec` could not run a command in a container.
@@ -116,7 +116,7 @@ pub enum Error {
     /// Interrupted by the user.
     #[error("{0}")]
     Interrupted(String),
-    /// Any other error.
+    /// Another error, mostly of the file system.
     #[error("{}", chain(.0))]
     Other(#[from] anyhow::Error),
 }

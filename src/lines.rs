@@ -6,7 +6,7 @@ use crate::cluster::ObservedContainer;
 const LONGEST: usize = 1 << 20;
 /// The colours of nodes (ECMA-48, SGR), in turn; all are readable on dark and light backgrounds.
 const COLOURS: [u8; 11] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94, 91];
-/// Resets the colour.
+/// Resets the colour (ECMA-48, "SGR").
 const RESET: &str = "\x1b[0m";
 
 /// Assembles lines from pieces of output.
@@ -66,7 +66,7 @@ impl Prefixes {
         }
     }
 
-    /// `slave1/db  | `
+    /// The prefix of the container's lines, such as `slave1/db  | `.
     pub fn of(&mut self, container: &ObservedContainer) -> String {
         let node = container.node();
         let at = self.nodes.iter().position(|n| n == node).unwrap_or_else(|| {
@@ -94,7 +94,7 @@ impl Prefixes {
     }
 }
 
-/// `slave1/db`
+/// The container's name in its lines, such as `slave1/db`.
 #[must_use]
 pub fn whose(container: &ObservedContainer) -> String {
     format!("{}/{}", container.node(), container.service())

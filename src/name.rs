@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct NameError {
     /// The kind of name: `a role name`.
     pub kind: &'static str,
-    /// The rejected text.
+    /// The text that was rejected.
     pub found: String,
     /// The rule of the kind, in words.
     pub rule: &'static str,

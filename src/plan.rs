@@ -18,7 +18,7 @@ pub use action::{Action, Kind, Verb};
 /// One step of a plan.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// What it does.
+    /// What the operation does.
     pub action: Action,
     /// The name of the resource it acts on.
     pub subject: String,

@@ -8,9 +8,9 @@ const NAMES: [&str; 31] = [
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
     "PWR", "SYS",
 ];
-/// SIGKILL.
+/// SIGKILL, which cannot be caught (signal(7)).
 pub const KILL: u8 = 9;
-/// SIGTERM.
+/// SIGTERM, the request to exit (signal(7)).
 pub const TERM: u8 = 15;
 /// The first real-time signal; the C library keeps the two before it for itself.
 const REAL_TIME_MIN: u8 = 34;

@@ -78,7 +78,7 @@ const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
 pub enum Pattern {
     /// A value without templates, the same for every node.
     Const(Value),
-    /// A single template.
+    /// A text that is a template.
     Text(Text),
     /// A list that contains a template.
     List(Vec<Pattern>),

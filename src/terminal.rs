@@ -136,7 +136,7 @@ impl Terminal {
         }
     }
 
-    /// Restores the terminal.
+    /// Restores the terminal as it was before progress was shown.
     pub(crate) fn end(&self) {
         self.lock().end();
     }

@@ -25,7 +25,7 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
-/// Names in backticks.
+/// The names in backticks, separated by commas.
 #[must_use]
 pub fn quoted(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();

@@ -17,7 +17,7 @@ pub type Map = IndexMap<Arc<str>, Value>;
 pub enum Value {
     /// `null`, or an empty value.
     Null,
-    /// `true` or `false`.
+    /// A boolean, `true` or `false`.
     Bool(bool),
     /// An integer that fits 64 bits.
     Int(i64),

@@ -45,7 +45,7 @@ pub enum MergeTag {
 pub enum Yaml {
     /// An empty value, `~` or `null`.
     Null,
-    /// `true` or `false`.
+    /// A boolean, `true` or `false`.
     Bool(bool),
     /// An integer that fits 64 bits.
     Int(i64),
@@ -53,7 +53,7 @@ pub enum Yaml {
     Float(f64),
     /// A quoted or plain string.
     Text(String),
-    /// A sequence.
+    /// A sequence of nodes.
     List(Vec<Node>),
     /// A mapping, in the order written; keys are unique.
     Map(Vec<Entry>),

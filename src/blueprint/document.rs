@@ -32,7 +32,7 @@ pub type ReadFile<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 pub(super) struct Reader<'a, 'v> {
     /// The texts read so far, which spans point into.
     pub(super) sources: &'a mut Sources,
-    /// Variables for `${…}`.
+    /// The variables for `${…}` (Compose specification, "Interpolation").
     pub(super) variables: &'a mut Variables<'v>,
     /// Reads a file by its path.
     pub(super) read: &'a ReadFile<'a>,

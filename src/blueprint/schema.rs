@@ -47,7 +47,7 @@ enum Addresses {
     },
 }
 
-/// The word `engine`.
+/// The word `engine`, in place of a pool.
 #[derive(JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(dead_code)]

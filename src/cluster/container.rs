@@ -207,7 +207,7 @@ impl Dependency {
 /// When an image is pulled (Compose specification, services, `pull_policy`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pull {
-    /// At each `up`.
+    /// It is pulled at each `up`.
     Always,
     /// Never; it must be on the engine.
     Never,

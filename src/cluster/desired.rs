@@ -50,7 +50,7 @@ impl Desired {
     }
 }
 
-/// A desired node.
+/// A node as the blueprint desires it: its containers and private networks.
 #[derive(Debug)]
 pub struct DesiredNode {
     /// The name of the node.

@@ -94,7 +94,7 @@ pub struct VolumeOptions {
 pub enum Propagation {
     /// Not at all, and neither are those below them.
     Rprivate,
-    /// `private`: not shared.
+    /// `private`: mounts below are shared in neither direction.
     Private,
     /// In both directions, and so are those below them.
     Rshared,

@@ -384,7 +384,7 @@ impl ObservedContainer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// No result yet.
+    /// The check has no result yet, or fails within its start period.
     Starting,
     /// The last check passed.
     Healthy,
@@ -419,7 +419,7 @@ impl Health {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Created, never started.
+    /// The container was created and never started.
     #[default]
     Created,
     /// The main process runs.
@@ -430,7 +430,7 @@ pub enum State {
     Restarting,
     /// The main process has exited.
     Exited,
-    /// Being removed.
+    /// The engine is removing the container.
     Removing,
     /// The engine failed to clean up after it.
     Dead,

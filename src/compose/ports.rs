@@ -30,7 +30,7 @@ pub struct Port {
     pub published: Option<(u16, u16)>,
     /// The host's address; `None` for all addresses.
     pub address: Option<IpAddr>,
-    /// The transport protocol.
+    /// The transport protocol; TCP if the port names none.
     pub protocol: Protocol,
 }
 
@@ -54,7 +54,7 @@ impl Port {
 pub struct ContainerPort {
     /// The number, 1 to 65535.
     pub number: u16,
-    /// The transport protocol.
+    /// The transport protocol; TCP if the port names none.
     pub protocol: Protocol,
 }
 
@@ -68,11 +68,11 @@ impl fmt::Display for ContainerPort {
 /// A transport protocol (Compose specification, services, `ports`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Protocol {
-    /// `sctp` (RFC 9260).
+    /// The Stream Control Transmission Protocol (RFC 9260), written `sctp`.
     Sctp,
     /// `tcp`, the default (RFC 9293).
     Tcp,
-    /// `udp` (RFC 768).
+    /// The User Datagram Protocol (RFC 768), written `udp`.
     Udp,
 }
 

@@ -42,7 +42,7 @@ pub struct ContainerChange {
     pub name: String,
     /// The container's labels that are topogen's, without [`label::DEFINITION`], which is large.
     pub labels: BTreeMap<String, String>,
-    /// What happened.
+    /// What happened to the container.
     pub event: ContainerEvent,
 }
 
@@ -55,16 +55,16 @@ pub struct NetworkChange {
     pub id: String,
     /// The network's name, which others may bear too.
     pub name: String,
-    /// What happened.
+    /// What happened to the network.
     pub event: NetworkEvent,
 }
 
 /// What happened to a container, or what it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerEvent {
-    /// It was created.
+    /// The engine has created it.
     Created,
-    /// It started.
+    /// Its main process was started.
     Started,
     /// It was sent a signal, by number; none where the engine does not say which. It need not end by it: HUP makes many
     /// programs read their configuration.
@@ -87,7 +87,7 @@ pub enum ContainerEvent {
     Renamed(String),
     /// Its limits or its restart policy were changed.
     Updated,
-    /// It was removed.
+    /// The engine has removed it.
     Removed,
     /// Somebody ran a command in it, as health checks do, attached to it, listed its processes, or read or wrote its files.
     Visited,
@@ -98,13 +98,13 @@ pub enum ContainerEvent {
 /// What happened to a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkEvent {
-    /// It was created.
+    /// The engine has created it.
     Created,
     /// The container of that id was connected to it. A container on several networks is connected to each as it starts.
     Connected(String),
     /// The container of that id was disconnected from it, as each is when it ends. Engines may say so twice.
     Disconnected(String),
-    /// It was removed.
+    /// The engine has removed it.
     Removed,
     /// Something else, in the engine's word.
     Other(String),

@@ -41,7 +41,7 @@ pub struct Order {
 pub enum Stream {
     /// Standard output, of a terminal all.
     Stdout,
-    /// Standard error.
+    /// Standard error, file descriptor 2.
     Stderr,
 }
 

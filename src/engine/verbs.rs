@@ -13,13 +13,14 @@ pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Resul
     gone(docker.stop_container(id, options).await)
 }
 
-/// `POST /containers/{id}/restart`
+/// Stops and starts the container (`POST /containers/{id}/restart`). After `grace` seconds it is killed; `None` for its
+/// own stop timeout.
 pub(super) async fn restart(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {
     let options = grace.map(|g| RestartContainerOptionsBuilder::new().t(seconds(g)).build());
     Ok(docker.restart_container(id, options).await?)
 }
 
-/// `POST /containers/{id}/kill`
+/// Sends a signal to the container's main process (`POST /containers/{id}/kill`).
 pub(super) async fn kill(id: &str, signal: &str, docker: &Docker) -> Result<(), Fault> {
     let options = KillContainerOptionsBuilder::new().signal(signal).build();
     match docker.kill_container(id, Some(options)).await.map_err(Fault::from) {
@@ -29,7 +30,7 @@ pub(super) async fn kill(id: &str, signal: &str, docker: &Docker) -> Result<(), 
     }
 }
 
-/// `POST /containers/{id}/pause`
+/// Freezes all processes of the container (`POST /containers/{id}/pause`).
 pub(super) async fn pause(id: &str, docker: &Docker) -> Result<(), Fault> {
     match docker.pause_container(id).await.map_err(Fault::from) {
         Err(Fault::AlreadyPaused(_)) => Ok(()),

@@ -46,7 +46,7 @@ pub enum ImageError {
     Elf {
         /// The path of the executable.
         path: PathBuf,
-        /// What is malformed.
+        /// What is malformed in the file.
         reason: String,
     },
     /// The archive could not be written.

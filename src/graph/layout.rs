@@ -104,7 +104,7 @@ pub enum Arrow {
 /// A placed item: a container, or the same one of several nodes.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// The outer edges.
+    /// The outer edges of the box.
     pub rect: Rect,
     /// The name, and the remark if there is one.
     pub texts: Vec<Text>,
@@ -117,7 +117,7 @@ pub struct Cell {
 /// A placed node, or several equal ones.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The outer edges.
+    /// The outer edges of the box.
     pub rect: Rect,
     /// The title and the note.
     pub texts: Vec<Text>,

@@ -152,7 +152,7 @@ pub struct Join {
 /// A network, by its index in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// Index in [`Graph::networks`].
+    /// The index in [`Graph::networks`].
     Shared(usize),
     /// Index in the networks of the node.
     Own(usize),
@@ -177,13 +177,13 @@ pub struct Foreign {
 pub enum Look {
     /// The engine was not observed.
     Plain,
-    /// Running.
+    /// The main process runs.
     Running,
     /// Between states, or held: created, restarting, paused.
     Waiting,
-    /// Exited.
+    /// The main process has exited.
     Stopped,
-    /// Desired, but missing.
+    /// It is desired, and the engine does not have it.
     Missing,
     /// Not in the blueprint.
     Foreign,

@@ -24,7 +24,7 @@ pub enum Action {
         /// Whether the engine has an image of that name already, which is fetched again.
         again: bool,
     },
-    /// Create a network.
+    /// Create a network (`POST /networks/create`).
     CreateNetwork(Arc<NetworkSpec>),
     /// Create a named volume.
     CreateVolume(Arc<VolumeSpec>),
@@ -39,7 +39,7 @@ pub enum Action {
     },
     /// Connect an existing container to one of its networks.
     Connect {
-        /// The desired container.
+        /// The specification of the container.
         container: Arc<ContainerSpec>,
         /// The index of the endpoint in its specification.
         endpoint: usize,
@@ -96,7 +96,7 @@ pub enum Action {
         /// Whether its anonymous volumes are removed too; otherwise its successor takes them over.
         volumes: bool,
     },
-    /// Remove a network.
+    /// Remove a network (`DELETE /networks/{id}`).
     RemoveNetwork {
         /// The engine's ID of the network.
         id: String,
@@ -246,13 +246,13 @@ impl Verb {
 /// A kind of thing that an engine keeps, or that a blueprint names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// An image.
+    /// An image, by its reference.
     Image,
-    /// A network.
+    /// A network, by its name in the engine.
     Network,
-    /// A volume.
+    /// A volume, by its name in the engine.
     Volume,
-    /// A container.
+    /// A container, by its name in the engine.
     Container,
     /// All containers of a role.
     Role,

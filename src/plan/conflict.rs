@@ -84,7 +84,7 @@ pub enum Conflict {
     SubnetTaken {
         /// The name of the network.
         name: String,
-        /// The fixed subnet.
+        /// The subnet that the blueprint fixes.
         subnet: Ipv4Net,
         /// The subnet that it overlaps with.
         taken: Ipv4Net,
@@ -148,7 +148,7 @@ impl Conflict {
         }
     }
 
-    /// The way out.
+    /// A hint that tells the way out.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

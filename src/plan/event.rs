@@ -5,7 +5,7 @@ use crate::plan::Operation;
 /// Something that happened to an operation; `at` is its index in the plan.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The operation began.
+    /// The operation has begun.
     Started {
         /// The index in the plan.
         at: usize,
@@ -19,14 +19,14 @@ pub enum Event<'a> {
         /// The progress in a few words: `12 of 40 MB`, `not healthy yet`.
         text: &'a str,
     },
-    /// The operation succeeded.
+    /// The operation has succeeded.
     Done {
         /// The index in the plan.
         at: usize,
         /// The operation that succeeded.
         operation: &'a Operation,
     },
-    /// The operation failed.
+    /// The operation has failed.
     Failed {
         /// The index in the plan.
         at: usize,

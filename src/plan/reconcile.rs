@@ -281,7 +281,7 @@ fn remove_network(plan: &mut Plan, network: &ObservedNetwork, cause: &str, after
     plan.push(action, &network.name, node, cause, after)
 }
 
-/// `items`, each once.
+/// The `items` in their order, each once.
 fn distinct<T: std::hash::Hash + Eq + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut met = HashSet::new();
     items.filter(|i| met.insert(*i)).collect()

@@ -123,7 +123,7 @@ impl Schedule {
         skipped
     }
 
-    /// Begin nothing more.
+    /// Starts no further operations; those in progress continue.
     pub fn stop(&mut self) {
         self.stopped = true;
     }

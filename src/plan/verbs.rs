@@ -15,7 +15,7 @@ use crate::toposort;
 pub enum NodeVerb {
     /// Stop, with a timeout in seconds before the container is killed; `None` for the container's own.
     Stop(Option<u32>),
-    /// Start again.
+    /// Start what was stopped.
     Start,
     /// Stop and start again.
     Restart {
@@ -24,11 +24,11 @@ pub enum NodeVerb {
         /// Whether to leave alone what depends on it with `restart: true`.
         alone: bool,
     },
-    /// Send a signal.
+    /// Send this signal, by name or number (signal(7)).
     Kill(String),
-    /// Pause all processes.
+    /// Freeze all processes (cgroup freezer).
     Pause,
-    /// Resume all processes.
+    /// Let frozen processes run again.
     Unpause,
 }
 

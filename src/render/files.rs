@@ -14,7 +14,7 @@ use crate::parallel;
 /// The most bytes to read of a file for comparison, unless the rendered one is larger.
 const MAX_BYTES: usize = 64 << 20;
 
-/// A rendered file.
+/// A file to render, with its path, content and mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// The path, relative to the output directory.

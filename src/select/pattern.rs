@@ -13,11 +13,11 @@ pub(super) struct Pattern(Vec<Part>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// `*`
+    /// `*`: any text, also none.
     Any,
-    /// `?`
+    /// `?`: any single character.
     One,
-    /// `[2,5-7]`
+    /// `[2,5-7]`: one of these decimal numbers.
     Numbers(Vec<Numbers>),
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn guard(terminal: &Terminal, command: impl FnOnce(Stop) -> Exit + Se
     }
 }
 
-/// SIGTSTP (signal(7)).
+/// SIGTSTP, which ^Z sends (signal(7)).
 const TSTP: i32 = Signal::TSTP.as_raw();
 /// The stack size in bytes, which is that of the main thread, because deeply nested blueprints are read by recursion.
 const STACK: usize = 8 << 20;

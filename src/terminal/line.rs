@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// The meaning of a piece of text, shown as a colour. The words alone always say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tint {
-    /// Text without colour.
+    /// Ordinary text, without colour.
     Plain,
     /// Text about a success, in green.
     Good,

@@ -62,7 +62,7 @@ pub struct Running {
 /// The state of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowState {
-    /// An operation failed.
+    /// At least one operation failed.
     Failed,
     /// An operation is in flight.
     Running,
@@ -77,7 +77,7 @@ pub enum RowState {
 }
 
 impl Row {
-    /// The row's state.
+    /// The state of the row. A failure counts most, then an operation in progress.
     #[must_use]
     pub fn state(&self) -> RowState {
         if self.failed > 0 {

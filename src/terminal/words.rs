@@ -61,7 +61,7 @@ pub fn message(event: Event<'_>) -> Option<String> {
     }
 }
 
-/// `event` as JSON.
+/// The `event` as a JSON object.
 #[must_use]
 pub fn json(event: Event<'_>) -> Value {
     let (state, at, operation, reason) = match event {

@@ -16,7 +16,7 @@ use crate::probe::question::{Answers, Contact, NoAnswer};
 pub struct Symptom<'e> {
     /// The member that ran the check.
     pub asker: usize,
-    /// What was expected.
+    /// The check, with what it expected.
     pub check: &'e Check,
     /// What was observed instead.
     pub observed: Seen,

@@ -117,7 +117,7 @@ impl Symptom<'_> {
         }
     }
 
-    /// The networks concerned.
+    /// The networks that the check is about, by index.
     fn nets(&self) -> BTreeSet<usize> {
         match self.check {
             Check::Name { nets, .. } => nets.clone(),

@@ -7,16 +7,16 @@ use super::model::Model;
 /// What is known about one container's access to another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
-    /// Not checked.
+    /// It was not checked.
     #[default]
     Unasked,
-    /// Unreachable, as expected.
+    /// It is unreachable, as expected.
     Unreachable,
-    /// Reachable, as expected.
+    /// It is reachable, as expected.
     Reached,
     /// Unreachable, but should be reachable.
     Cut,
-    /// Another container responds.
+    /// Another container responds at its address.
     Other,
     /// Reachable, but should be unreachable.
     Open,

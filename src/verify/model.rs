@@ -23,7 +23,7 @@ pub struct Concern {
 }
 
 impl Concern {
-    /// What concerns `topology`.
+    /// The projects, networks and containers that concern `topology`.
     #[must_use]
     pub fn of(topology: &Topology) -> Self {
         let own = topology.nodes.iter().flat_map(|n| &n.networks);

@@ -73,7 +73,7 @@ pub struct Proved {
 pub enum Kind {
     /// Containers, networks, subnets, aliases, attachments.
     Shape,
-    /// Name resolution.
+    /// The addresses that names resolve to.
     Names,
     /// Reachability, and who responds.
     Paths,
@@ -157,7 +157,7 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 impl Finding {
-    /// The location: `slave3/service_out`.
+    /// The location in a message, such as `slave3/service_out`.
     #[must_use]
     pub fn place(&self) -> String {
         match (&self.node, &self.subject) {

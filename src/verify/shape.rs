@@ -15,7 +15,7 @@ use super::report::{Finding, Kind, listed};
 pub struct Difference {
     /// The finding that reports it.
     pub finding: Finding,
-    /// What it explains.
+    /// The failed checks that it explains.
     pub about: About,
     /// The wording if there are many of the kind; `None` if they are not merged.
     many: Option<Many>,
@@ -43,7 +43,7 @@ pub enum About {
 /// All differences of shape, and remarks.
 #[derive(Debug, Default)]
 pub struct Shape {
-    /// The differences found.
+    /// The differences that were found.
     pub differences: Vec<Difference>,
     /// Remarks that are no differences.
     pub notes: Vec<String>,

@@ -39,7 +39,7 @@ pub trait Machine {
     fn user(&self) -> u32;
 }
 
-/// The chosen engine.
+/// The chosen engine, and how to connect to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The address that the engine listens on.
@@ -70,7 +70,7 @@ impl Choice {
 pub enum By {
     /// Not configured. These sockets were tried in order; if none exists, the first is reported.
     Nobody(Vec<PathBuf>),
-    /// The variable `DOCKER_HOST`.
+    /// The environment variable `DOCKER_HOST`.
     Host,
     /// A context of this name, and the setting that names it.
     Context(String, Named),

@@ -1,6 +1,6 @@
 //! The error of a connection to an engine.
 
-/// No engine responded.
+/// The error if no engine responded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConnectError {

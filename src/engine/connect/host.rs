@@ -14,7 +14,7 @@ pub const PORTS: (u16, u16) = (2375, 2376);
 pub enum Host {
     /// A Unix socket of this machine.
     Unix(PathBuf),
-    /// A TCP port.
+    /// A TCP port of any machine.
     Tcp {
         /// The machine's name or address; an IPv6 address without its brackets.
         name: String,

@@ -74,7 +74,7 @@ pub(super) struct Transport {
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
 }
 
-/// Opens one connection.
+/// Opens one connection to the engine.
 pub(super) type Dial = dyn Fn() -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync;
 
 enum Way {
@@ -183,7 +183,7 @@ impl Transport {
         }
     }
 
-    /// Opens another connection.
+    /// Opens another connection to the engine.
     async fn open(&self) -> Result<SendRequest<Body>, Error> {
         let dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dial()).await;
         let stream = dialled.map_err(|_| {

@@ -13,7 +13,7 @@ pub enum Loss {
     NotFound,
     /// This user may not open it.
     Denied,
-    /// Nobody listens there.
+    /// Nobody listens there (`ECONNREFUSED`).
     Refused,
     /// The other side broke the connection off.
     Reset,
@@ -29,7 +29,7 @@ pub enum Loss {
     CertificateOfAnother,
     /// The other side's certificate is not good for another reason: nobody who is trusted vouches for it, say.
     CertificateInvalid,
-    /// Anything else.
+    /// Another reason, which only the error's text tells.
     Other,
 }
 

@@ -205,7 +205,7 @@ struct Mounted {
     /// Where, a clean path.
     target: String,
     kind: MountKind,
-    /// In words.
+    /// The mount in a message's words.
     what: String,
 }
 

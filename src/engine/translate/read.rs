@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::faults::Faults;
 use crate::value::{Map, Value};
 
-/// A single text.
+/// A text; any other scalar is taken as it is written.
 pub(super) fn text(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<String> {
     let text = value.scalar();
     if text.is_none() && *value != Value::Null {

@@ -173,18 +173,18 @@ pub enum Size {
     Title,
     /// The name of an item.
     Name,
-    /// Everything else.
+    /// The notes, ports and labels of networks.
     Small,
 }
 
 /// The point of a text that stays in place if a font is narrower than expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// The left end.
+    /// The left end stays in place.
     Start,
-    /// The middle.
+    /// The middle stays in place.
     Middle,
-    /// The right end.
+    /// The right end stays in place.
     End,
 }
 

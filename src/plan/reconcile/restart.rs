@@ -11,7 +11,7 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::State;
 use crate::plan::Action;
 
-/// What starts again.
+/// The containers that stop and start again because of others.
 #[derive(Default)]
 pub(super) struct Restarts<'a> {
     /// The operation that stops each, by its name, and why.
