@@ -173,6 +173,7 @@ impl Plan {
                 _ => {}
             }
         }
+        let mut renamed: HashSet<&str> = HashSet::new();
         let mut changes: Vec<Change<'_>> = Vec::new();
         for operation in &self.operations {
             let (kind, subject, cause) = (operation.action.kind(), operation.subject.as_str(), &operation.cause);
@@ -185,11 +186,13 @@ impl Plan {
                 Verb::Remove if created.contains(&of) => continue,
                 Verb::Stop if removed.contains_key(&of) => continue,
                 Verb::Stop if started.contains(subject) => (Verb::Restart, cause.as_str()),
-                Verb::Start | Verb::Connect if created.contains(&of) => continue,
+                Verb::Start | Verb::Connect | Verb::Rename if created.contains(&of) => continue,
                 Verb::Start if stopped.contains(subject) => continue,
                 Verb::Connect => (Verb::Connect, disconnected.get(subject).copied().unwrap_or(cause)),
                 Verb::Disconnect if connected.contains(subject) => continue,
                 Verb::Await => continue,
+                // It takes two where containers have each other's names.
+                Verb::Rename if !renamed.insert(subject) => continue,
                 verb => (verb, cause.as_str()),
             };
             changes.push(Change {

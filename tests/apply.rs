@@ -4,6 +4,7 @@ mod containers;
 mod files;
 mod lost;
 mod networks;
+mod ownership;
 mod removal;
 mod waiting;
 

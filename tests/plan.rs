@@ -186,6 +186,7 @@ fn a_network_to_be_made_anew_has_no_guests() {
     let stray = engine.container("slave1-service_out-1");
     stray.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
     stray.name = "worker1-service_out-1".to_owned();
+    stray.labels.insert(label::NAME.to_owned(), stray.name.clone());
     let conflicts = reconcile::up(&edited(1, 1), &engine.observed, &ready()).expect_err("in the way");
     assert_eq!(conflicts.len(), 1);
     insta::assert_snapshot!(

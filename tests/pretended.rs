@@ -88,7 +88,7 @@ impl Pretended {
     fn find(&mut self, name: &str) -> Result<&mut ObservedContainer, Refusal> {
         let mut containers = self.observed.containers.iter_mut();
         containers
-            .find(|c| c.name == name)
+            .find(|c| c.name == name || c.id == name)
             .ok_or_else(|| format!("no such container: {name}"))
     }
 
@@ -210,22 +210,29 @@ impl Pretended {
             Action::StartAgain { .. } | Action::Pause { .. } | Action::Restart { .. } | Action::Kill { .. } => {
                 panic!("{operation}: neither up nor down asks for it")
             }
-            Action::Stop { id, .. } => {
-                let container = self.find(subject)?;
-                if container.id != *id {
-                    return refuse(format!("no such container: {id}"));
+            Action::Rename { id, to } => {
+                if let Ok(other) = self.find(to) {
+                    return refuse(format!("the name {to} is taken by {}", other.id));
                 }
+                if self.observed.foreign.iter().any(|c| c.name == *to) {
+                    return refuse(format!("the name {to} is taken"));
+                }
+                self.find(id)?.name.clone_from(to);
+            }
+            Action::Stop { id, .. } => {
+                let container = self.find(id)?;
                 container.state = State::Exited;
                 container.exit = Some(143);
                 container.health = None;
                 container.ports.clear();
             }
             Action::RemoveContainer { id, .. } => {
-                let container = self.find(subject)?;
-                if container.id != *id || matches!(container.state, State::Running | State::Paused) {
-                    return refuse("it runs, or is another one");
+                let container = self.find(id)?;
+                if matches!(container.state, State::Running | State::Paused) {
+                    return refuse("it runs");
                 }
-                self.observed.containers.retain(|c| c.id != *id);
+                let id = container.id.clone();
+                self.observed.containers.retain(|c| c.id != id);
             }
         }
         Ok(())

@@ -1,4 +1,9 @@
 //! The labels that topogen writes and reads. They are the only state.
+//!
+//! A container has the labels of its image too, so every label of topogen's is set on every container, empty where there is
+//! nothing to say, and none of an image's can take its place. Labels alone prove nothing: [`is_owned`] says what does.
+
+use std::collections::BTreeMap;
 
 use crate::compose::Condition;
 
@@ -18,6 +23,13 @@ pub const NAMES: &str = "io.topogen.names";
 pub const CONFIG_HASH: &str = "io.topogen.config-hash";
 /// What a container was created from, in the blueprint's terms and as JSON; `up` compares it to say what changed.
 pub const DEFINITION: &str = "io.topogen.definition";
+/// The name that topogen created a container, network or volume under. One that was renamed since is told by it.
+pub const NAME: &str = "io.topogen.name";
+/// On a container: a number that is drawn for each one that is created. `docker commit` copies the labels of a container
+/// onto an image, and that image gives them to containers of its own: they say the number that their image says.
+pub const CREATION: &str = "io.topogen.creation";
+/// The named volumes that a container mounts, separated by commas: they are not removed with it, whatever they are called.
+pub const VOLUMES: &str = "io.topogen.volumes";
 /// The roles that the container's role starts after and stops before, separated by commas.
 pub const AFTER: &str = "io.topogen.after";
 /// Anonymous volumes taken over from the container that this one replaced, separated by commas.
@@ -28,6 +40,9 @@ pub const FILES: &str = "io.topogen.files";
 pub const BLUEPRINT: &str = "io.topogen.blueprint";
 /// The purpose of a short-lived container of topogen's own, which belongs to no topology.
 pub const HELPER: &str = "io.topogen.helper";
+
+/// On a volume: nobody gave it a name, so that the engine did. Engines say so from 23 on.
+pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 /// On an image: the identity of the executable that it was built from.
 pub const EXECUTABLE: &str = "io.topogen.executable";
@@ -56,6 +71,32 @@ pub mod compose {
     pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
     /// The path of the project's directory.
     pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+}
+
+/// Whether a network or volume called `name` is what its `labels` say: topogen's, created under that name from a
+/// definition. What only names a cluster was labelled by somebody else.
+#[must_use]
+pub fn is_owned(labels: &BTreeMap<String, String>, name: &str) -> bool {
+    let said = |key: &str| labels.get(key).map_or("", String::as_str);
+    !said(CLUSTER).is_empty() && !said(CONFIG_HASH).is_empty() && said(NAME) == name
+}
+
+/// Whether a container called `name` is what its `labels` say: topogen's, which drew a number for it when it created it.
+/// `image` is the number that its image carries; `None` if it carries none. One that is not called as it was created must
+/// have an image that `is_known`, or nobody can tell it from one of a committed image.
+#[must_use]
+pub fn is_owned_container(labels: &BTreeMap<String, String>, name: &str, image: Option<&str>, is_known: bool) -> bool {
+    let said = |key: &str| labels.get(key).map_or("", String::as_str);
+    let drawn = !said(CREATION).is_empty() && image != Some(said(CREATION));
+    let is_helper = !said(HELPER).is_empty();
+    let defined = !said(CONFIG_HASH).is_empty() && !said(NODE).is_empty();
+    let is_renamed = said(NAME) != name;
+    !said(CLUSTER).is_empty() && drawn && (is_helper || defined && (!is_renamed || is_known))
+}
+
+/// Takes topogen's own labels away from what is not topogen's. That its executable is in an image is nobody's claim.
+pub fn disown(labels: &mut BTreeMap<String, String>) {
+    labels.retain(|key, _| !key.starts_with(PREFIX) || key == EXECUTABLE);
 }
 
 /// One entry of [`compose::DEPENDS_ON`].

@@ -251,6 +251,16 @@ impl ObservedContainer {
         self.label(label::SERVICE)
     }
 
+    /// The name that topogen created it under, which differs from its name if somebody renamed it; its name if it does
+    /// not say.
+    #[must_use]
+    pub fn created_as(&self) -> &str {
+        match self.label(label::NAME) {
+            "" => &self.name,
+            name => name,
+        }
+    }
+
     /// The Compose project; empty if it belongs to none.
     #[must_use]
     pub fn project(&self) -> &str {
@@ -291,6 +301,13 @@ impl ObservedContainer {
     /// The anonymous volumes that it took over from the container it replaced.
     pub fn carried(&self) -> impl Iterator<Item = &str> {
         self.label(label::CARRIED)
+            .split(',')
+            .filter(|volume| !volume.is_empty())
+    }
+
+    /// The named volumes that it mounts, according to its label.
+    pub fn named_volumes(&self) -> impl Iterator<Item = &str> {
+        self.label(label::VOLUMES)
             .split(',')
             .filter(|volume| !volume.is_empty())
     }
@@ -376,7 +393,7 @@ impl ObservedContainer {
     /// Whether it is a container of topogen's own that runs the probe on behalf of another.
     #[must_use]
     pub fn is_helper(&self) -> bool {
-        self.labels.contains_key(label::HELPER)
+        !self.label(label::HELPER).is_empty()
     }
 }
 
@@ -494,7 +511,19 @@ pub struct ObservedVolume {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Whether `volume` is a name as the engine makes them up: 64 hexadecimal digits.
+#[must_use]
+pub fn is_made_up(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 impl ObservedVolume {
+    /// Whether the engine made up its name, because nobody gave it one.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        is_made_up(&self.name) || self.labels.contains_key(label::ANONYMOUS)
+    }
+
     /// Whether it belongs to `cluster`.
     #[must_use]
     pub fn is_of(&self, cluster: &ClusterName) -> bool {

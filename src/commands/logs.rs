@@ -217,7 +217,13 @@ impl<'a> Followers<'a> {
         let Change::Container(change) = change else { return };
         match change.event {
             ContainerEvent::Removed => drop(self.starts.remove(&change.id)),
-            ContainerEvent::Started => self.follow(change.started()),
+            ContainerEvent::Started => {
+                let container = change.started();
+                // An image that was committed from a node gives that node's labels to containers of other names.
+                if self.starts.contains_key(&container.id) || container.name == container.created_as() {
+                    self.follow(container);
+                }
+            }
             _ => {}
         }
     }

@@ -218,6 +218,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::Stop { id, grace } => verbs::stop(id, *grace, docker).await,
         Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
         Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
+        Action::Rename { id, to } => verbs::rename(id, to, docker).await,
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
             match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {

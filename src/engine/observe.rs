@@ -1,6 +1,7 @@
 //! Observes the state of the engine with a few concurrent calls.
 
 mod host;
+pub(super) mod ownership;
 pub(super) mod read;
 
 use std::collections::HashMap;
@@ -16,7 +17,6 @@ use super::fault::Fault;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
-use crate::cluster::ObservedVolume;
 use crate::cluster::label;
 use crate::name::ClusterName;
 
@@ -41,17 +41,13 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
     let (networks, volumes) = (networks?, volumes?.volumes.unwrap_or_default());
     let is_ours = |c: &ObservedContainer| c.cluster() == cluster.as_str();
     let (containers, foreign) = containers?.into_iter().partition(is_ours);
-    let volume = |v: bollard::models::Volume| ObservedVolume {
-        name: v.name,
-        labels: v.labels.into_iter().collect(),
-    };
     Ok(Observed {
         host: host.without_bridges(&networks),
         containers,
         foreign,
         networks,
         images: images?.into_iter().map(read::image).collect(),
-        volumes: volumes.into_iter().map(volume).collect(),
+        volumes: volumes.into_iter().map(read::volume).collect(),
     })
 }
 
@@ -64,7 +60,9 @@ pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Resul
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),
     };
-    list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await
+    let mut containers = list(engine, &HashMap::from([("label", vec![ours.as_str()])])).await?;
+    containers.retain(|c| !c.cluster().is_empty());
+    Ok(containers)
 }
 
 /// Every container of the engine, running or not (`GET /containers/json`).
@@ -77,8 +75,10 @@ pub async fn all_containers(engine: &Engine) -> Result<Vec<ObservedContainer>, F
 
 async fn list(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<ObservedContainer>, Fault> {
     let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
-    let list = engine.docker.list_containers(Some(options)).await?;
-    Ok(list.into_iter().map(read::container).collect())
+    let (list, images) = tokio::join!(engine.docker.list_containers(Some(options)), ownership::images(engine));
+    let mut containers: Vec<ObservedContainer> = list?.into_iter().map(read::container).collect();
+    ownership::disown(engine, &mut containers, &images?).await?;
+    Ok(containers)
 }
 
 /// Every network of the engine (`GET /networks`).

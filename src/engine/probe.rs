@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 use super::apply::{self, FakeError};
 use super::connect::Engine;
 use super::fault::Fault;
+use super::observe::ownership::draw;
 use crate::cluster::label;
 use crate::fake::{self, image};
 use crate::probe::question::Answers;
@@ -108,6 +109,7 @@ impl<'e> Prober<'e> {
         let docker = &self.engine.docker;
         let mut labels = ask.labels.clone();
         labels.insert(label::HELPER.to_owned(), "verify".to_owned());
+        labels.insert(label::CREATION.to_owned(), draw());
         let body = ContainerCreateBody {
             image: Some(fake::image_name()),
             entrypoint: Some(Vec::new()),

@@ -294,8 +294,13 @@ impl Translation<'_> {
             hash: String::new(),
         };
         spec.hash = self.faults.hash(&(&spec, waits.fingerprint()));
-        let hashes = [label::CONFIG_HASH, label::compose::CONFIG_HASH].map(|key| (key, spec.hash.clone()));
-        let informational = common.informational.iter().cloned().chain(hashes);
+        let own = [
+            (label::CONFIG_HASH, spec.hash.clone()),
+            (label::compose::CONFIG_HASH, spec.hash.clone()),
+            (label::NAME, spec.name.to_string()),
+            (label::VOLUMES, spec.volumes.join(",")),
+        ];
+        let informational = common.informational.iter().cloned().chain(own);
         spec.labels
             .extend(informational.map(|(key, value)| (key.to_owned(), value)));
         spec
@@ -357,9 +362,12 @@ impl Translation<'_> {
         ];
         let before = self.topology.order.iter().filter(|o| o.role == self.node.role);
         let before: Vec<&str> = before.map(|o| o.after.as_str()).collect();
-        if !before.is_empty() {
-            labels.push((label::AFTER, before.join(",")));
-        }
+        // An image may carry any label: what is always set here, none of an image's can stand for.
+        labels.extend([
+            (label::AFTER, before.join(",")),
+            (label::CARRIED, String::new()),
+            (label::HELPER, String::new()),
+        ]);
         labels
     }
 

@@ -2,7 +2,8 @@
 
 use bollard::Docker;
 use bollard::query_parameters::{
-    KillContainerOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+    KillContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 
 use super::fault::{Fault, gone};
@@ -36,6 +37,12 @@ pub(super) async fn pause(id: &str, docker: &Docker) -> Result<(), Fault> {
         Err(Fault::AlreadyPaused(_)) => Ok(()),
         other => other,
     }
+}
+
+/// `POST /containers/{id}/rename`
+pub(super) async fn rename(id: &str, to: &str, docker: &Docker) -> Result<(), Fault> {
+    let options = RenameContainerOptionsBuilder::new().name(to).build();
+    Ok(docker.rename_container(id, options).await?)
 }
 
 fn seconds(grace: u32) -> i32 {

@@ -89,6 +89,13 @@ pub enum Action {
         /// The name of the signal: `SIGKILL`.
         signal: String,
     },
+    /// Give a container another name; its labels keep the one that it was created under.
+    Rename {
+        /// The engine's ID of the container, or its name where no engine has it yet.
+        id: String,
+        /// The new name.
+        to: String,
+    },
     /// Remove a stopped container.
     RemoveContainer {
         /// The engine's ID of the container.
@@ -125,6 +132,7 @@ impl Action {
             Self::Restart { .. } => Verb::Restart,
             Self::Kill { signal, .. } if signal == "SIGKILL" => Verb::Kill,
             Self::Kill { .. } => Verb::Signal,
+            Self::Rename { .. } => Verb::Rename,
             Self::RemoveContainer { .. } | Self::RemoveNetwork { .. } | Self::RemoveVolume => Verb::Remove,
         }
     }
@@ -149,6 +157,7 @@ impl Action {
             | Self::Stop { .. }
             | Self::Restart { .. }
             | Self::Kill { .. }
+            | Self::Rename { .. }
             | Self::RemoveContainer { .. } => Kind::Container,
         }
     }
@@ -193,6 +202,8 @@ pub enum Verb {
     Kill,
     /// A container is sent another signal.
     Signal,
+    /// A container gets another name.
+    Rename,
     /// A container, or all of a role, is waited for.
     Await,
 }
@@ -216,6 +227,7 @@ impl Verb {
             Self::Unpause => "unpause",
             Self::Kill => "kill",
             Self::Signal => "signal",
+            Self::Rename => "rename",
             Self::Await => "await",
         }
     }
@@ -238,6 +250,7 @@ impl Verb {
             Self::Unpause => "unpaused",
             Self::Kill => "killed",
             Self::Signal => "signaled",
+            Self::Rename => "renamed",
             Self::Await => "awaited",
         }
     }

@@ -12,6 +12,7 @@ mod image;
 mod members;
 mod network;
 pub(super) mod order;
+mod rename;
 mod restart;
 mod room;
 mod surplus;
@@ -64,6 +65,7 @@ pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<P
     up.find_what_blocks();
     up.images();
     up.remove_containers();
+    up.rename_containers();
     up.remove_networks();
     for volume in &desired.volumes {
         up.volume(volume);
@@ -107,7 +109,7 @@ struct Up<'a> {
     options: &'a Options,
     /// The desired containers, by name.
     specs: HashMap<&'a str, &'a Arc<ContainerSpec>>,
-    /// The observed containers of the cluster, by name.
+    /// The observed containers of the cluster, by the name that they were created under.
     there: HashMap<&'a str, &'a ObservedContainer>,
     /// The observed networks, by name.
     named: HashMap<&'a str, Vec<&'a ObservedNetwork>>,
@@ -133,6 +135,8 @@ struct Up<'a> {
     fake: Option<usize>,
     /// The subnets that are taken.
     subnets: Subnets,
+    /// Operations that give a container that stays its name back, by that name.
+    renamed: HashMap<&'a str, usize>,
     /// Operations after which a container runs, by name.
     started: HashMap<&'a str, usize>,
     /// Operations that wait for a container, by name and condition.
@@ -148,12 +152,13 @@ impl<'a> Up<'a> {
         for network in &observed.networks {
             named.entry(network.name.as_str()).or_default().push(network);
         }
+        let specs = containers.map(|c| (c.name.as_str(), c)).collect();
         Self {
             desired,
             observed,
             options,
-            specs: containers.map(|c| (c.name.as_str(), c)).collect(),
-            there: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+            there: rename::by_name(&observed.containers, &specs),
+            specs,
             named,
             members: Members::of(&observed.containers),
             plan: Plan::default(),
@@ -173,6 +178,7 @@ impl<'a> Up<'a> {
                 .flat_map(|n| n.subnets.iter().copied())
                 .chain(routes)
                 .collect(),
+            renamed: HashMap::new(),
             started: HashMap::new(),
             awaits: HashMap::new(),
             restarts: Restarts::default(),
@@ -198,23 +204,30 @@ impl<'a> Up<'a> {
     fn remove_containers(&mut self) {
         let to_remove: Vec<&'a ObservedContainer> = self.to_remove.values().map(|(c, _)| *c).collect();
         let mut stopped: HashMap<&str, usize> = HashMap::new();
+        let mut removals: Vec<Removal<'_>> = Vec::new();
         for (container, dependents) in order::stops(&to_remove) {
             let Some((_, cause)) = self.to_remove.get(container.id.as_str()) else {
                 continue;
             };
             let mut after: Vec<usize> = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
-            let name = container.name.as_str();
-            let carried = match (self.decisions.get(name), self.specs.get(name)) {
-                (Some(Decision::Recreate(_)), Some(spec)) => {
+            let name = container.created_as();
+            let successor = match (self.decisions.get(name), self.specs.get(name)) {
+                (Some(Decision::Recreate(observed)), Some(spec)) if observed.id == container.id => Some(*spec),
+                _ => None,
+            };
+            let carried = match successor {
+                Some(spec) => {
                     // A container that cannot be replaced because its image is missing stays.
                     after.extend(self.image_ready(spec));
-                    container::carried(spec, container)
+                    self.carried(spec, container)
                 }
-                _ => Vec::new(),
+                None => Vec::new(),
             };
-            let (stop, at) = remove(&mut self.plan, container, cause, after, &carried);
+            let subject = if successor.is_some() { name } else { &container.name };
+            let (stop, at) = remove(&mut self.plan, (container, subject), cause, after, carried.is_empty());
+            removals.push(Removal { container, at, carried });
             stopped.insert(&container.id, stop);
-            if let (Some(Decision::Recreate(_)), Some(spec)) = (self.decisions.get(name), self.specs.get(name)) {
+            if let Some(spec) = successor {
                 self.restarts.stops_before(spec, stop);
             }
             self.removed.insert(&container.id, at);
@@ -222,6 +235,7 @@ impl<'a> Up<'a> {
                 self.freed.entry(port.port).or_default().push((*port, at));
             }
         }
+        volume::remove_leftovers(&mut self.plan, self.observed, &removals);
     }
 
     /// The observed networks that are desired, in the order of the plan.
@@ -231,47 +245,37 @@ impl<'a> Up<'a> {
     }
 }
 
-/// Stops `container` if it runs, after the operations of `after`, and removes it with its anonymous volumes, except
-/// those `carried` over to its successor. Returns the first operation and the removing one.
+/// A container that is removed.
+struct Removal<'a> {
+    container: &'a ObservedContainer,
+    /// The operation that removes it.
+    at: usize,
+    /// Its anonymous volumes that its successor takes over, as pairs of name and path.
+    carried: Vec<(String, String)>,
+}
+
+/// Stops a container if it runs, after the operations of `after`, and removes it, with the volumes that are anonymous for
+/// the engine if `volumes` says so. It comes with the name to tell people. Returns the first operation and the removing one.
 fn remove(
     plan: &mut Plan,
-    container: &ObservedContainer,
+    (container, subject): (&ObservedContainer, &str),
     cause: &str,
     after: Vec<usize>,
-    carried: &[(String, String)],
+    volumes: bool,
 ) -> (usize, usize) {
-    use crate::cluster::State::Paused;
-    use crate::cluster::State::Restarting;
-    use crate::cluster::State::Running;
+    use crate::cluster::State::{Paused, Restarting, Running};
     let node = named(container.node());
     let id = container.id.clone();
     let (stop, after) = match container.state {
         Running | Restarting | Paused => {
-            let stop = plan.push(
-                Action::Stop {
-                    id: id.clone(),
-                    grace: None,
-                },
-                &container.name,
-                node,
-                cause,
-                after,
-            );
+            let (id, grace) = (id.clone(), None);
+            let stop = plan.push(Action::Stop { id, grace }, subject, node, cause, after);
             (Some(stop), vec![stop])
         }
         _ => (None, after),
     };
-    let volumes = carried.is_empty();
     let action = Action::RemoveContainer { id, volumes };
-    let removed = plan.push(action, &container.name, node, cause, after);
-    // Volumes that were carried over before are no longer anonymous for the engine.
-    let earlier = container.carried();
-    let all = container.mounts.iter().map(|(volume, _)| volume.as_str());
-    let own = all.filter(|v| !volumes && container::is_anonymous(v));
-    let left = distinct(earlier.chain(own)).into_iter();
-    for volume in left.filter(|v| !carried.iter().any(|(c, _)| c == v)) {
-        plan.push(Action::RemoveVolume, volume, node, cause, vec![removed]);
-    }
+    let removed = plan.push(action, subject, node, cause, after);
     (stop.unwrap_or(removed), removed)
 }
 

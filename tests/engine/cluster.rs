@@ -115,6 +115,12 @@ impl Cluster {
         assert_eq!(outcome.done.len(), plan.operations.len());
     }
 
+    /// What is up needs nothing.
+    pub(crate) async fn up_has_nothing_to_do(&self) {
+        let plan = self.plan().await;
+        assert!(plan.is_empty(), "{plan}");
+    }
+
     /// Takes all of it away, which must all come about.
     pub(crate) async fn down(&self) {
         let plan = self.plan_down().await;

@@ -115,10 +115,15 @@ impl State {
     }
 
     /// `POST /containers/create`; its id.
-    pub(crate) fn create(&mut self, name: &str, body: Value) -> Answer<String> {
+    pub(crate) fn create(&mut self, name: &str, mut body: Value) -> Answer<String> {
         self.is_free(name)?;
-        let image = body["Image"].as_str().unwrap_or_default();
-        let image_id = self.image(image)?.id.clone();
+        let image = self.image(body["Image"].as_str().unwrap_or_default())?;
+        let image_id = image.id.clone();
+        // What is asked for comes before what the image says.
+        let asked = body["Labels"].as_object().cloned().unwrap_or_default();
+        let mut labels = image.labels.as_object().cloned().unwrap_or_default();
+        labels.extend(asked);
+        body["Labels"] = json!(labels);
         let endpoints = endpoints(&body);
         if self.version.is_old() && endpoints.len() > 1 {
             let names: Vec<&str> = endpoints.keys().map(String::as_str).collect();

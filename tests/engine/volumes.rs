@@ -99,6 +99,23 @@ impl State {
         }
     }
 
+    /// An image of that name with those labels.
+    pub(crate) fn add_labelled_image(&mut self, name: &str, labels: Value) {
+        self.add_image(name);
+        if let Some(image) = self.images.iter_mut().find(|i| i.tags.contains(&tagged(name))) {
+            image.labels = labels;
+        }
+    }
+
+    /// `POST /commit`: an image of that name, with the container's labels.
+    pub(crate) fn commit(&mut self, container: &str, name: &str) {
+        let labels = self.container(container).body()["Labels"].clone();
+        for image in &mut self.images {
+            image.tags.retain(|tag| *tag != tagged(name));
+        }
+        self.add_labelled_image(name, labels);
+    }
+
     /// By its name, with a tag or without, or its id.
     pub(super) fn image(&self, asked: &str) -> Answer<&Image> {
         let tag = tagged(asked);

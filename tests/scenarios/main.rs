@@ -16,6 +16,7 @@ mod faults;
 mod graph;
 mod killed;
 mod lab;
+mod ownership;
 mod real;
 mod recipes;
 mod restart;
@@ -161,6 +162,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "converge::a_dry_run_tells_and_does_nothing",
         Needs::Engine,
         converge::dry_run,
+    ),
+    (
+        "ownership::what_images_carry_is_nobodys_claim",
+        Needs::Engine,
+        ownership::what_images_carry,
     ),
     ("converge::waiting_ends_in_time", Needs::Engine, converge::timeout),
     (

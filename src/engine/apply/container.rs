@@ -12,6 +12,7 @@ use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
+use crate::engine::observe::ownership::{draw, is_owned};
 use crate::engine::request;
 
 /// `POST /containers/create`, joined to all its networks before it starts.
@@ -28,6 +29,8 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
     body.networking_config = Some(NetworkingConfig {
         endpoints_config: Some(endpoints.collect()),
     });
+    let labels = body.labels.get_or_insert_default();
+    labels.insert(label::CREATION.to_owned(), draw());
     let docker = telling_mac_address(spec, &body, engine);
     let mut tries = 0;
     let mut connected = at_once;
@@ -46,8 +49,9 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
             Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
                 // It was removed just now; its name will be free in a moment.
                 if let Some(holder) = inspect(spec, engine).await? {
+                    let is_owned = is_owned(engine, &holder).await?;
                     let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
-                    if labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
+                    if !is_owned || labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
                         return Err(fault);
                     }
                     use ContainerStateStatusEnum::{DEAD, REMOVING};

@@ -2,14 +2,13 @@
 
 use bollard::Docker;
 use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
-use bollard::query_parameters::RenameContainerOptionsBuilder;
 
 use super::{ApplyContext, PAUSE, TRIES, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
 use crate::engine::fault::{Fault, gone};
-use crate::engine::{observe, request};
+use crate::engine::{observe, request, verbs};
 use crate::topology::address::Subnets;
 
 /// `POST /networks/create`, on another subnet if somebody took the planned one since it was observed.
@@ -139,13 +138,12 @@ async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
 /// /containers/{id}/rename`).
 pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
     let (own, other) = (spec.name.as_str(), format!("{}-renamed", spec.name));
-    let name = |name: &str| RenameContainerOptionsBuilder::new().name(name).build();
-    docker.rename_container(own, name(&other)).await?;
+    verbs::rename(own, &other, docker).await?;
     let mut dropped = Ok(());
     for endpoint in &spec.endpoints {
         dropped = dropped.and(drop_stale_endpoints(endpoint.network.as_str(), docker).await);
     }
-    docker.rename_container(&other, name(own)).await?;
+    verbs::rename(&other, own, docker).await?;
     dropped
 }
 

@@ -1,15 +1,17 @@
 //! Converts the engine's lists and inspections into observed containers and networks.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageSummary, MountPoint, Network, PortSummary,
-    PortSummaryTypeEnum,
+    PortSummaryTypeEnum, Volume,
 };
 
 use crate::cluster::{
-    Details, Health, HostPort, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork, State, label,
+    Details, Health, HostPort, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork, ObservedVolume,
+    State, label,
 };
 
 /// The driver option that decides whether the addresses of a bridge are reachable from outside (docker network create,
@@ -57,7 +59,6 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
         .filter(|_| container.state == State::Running)
         .and_then(|status| Health::from_word(status.as_ref()));
     let config = inspect.config.unwrap_or_default();
-    container.labels = config.labels.unwrap_or_default().into_iter().collect();
     container.image = config.image.unwrap_or_default();
     container.details = Some(Details {
         hostname: config.hostname.unwrap_or_default(),
@@ -154,17 +155,34 @@ fn mount(mount: MountPoint) -> Option<(String, String)> {
 }
 
 pub(in crate::engine) fn network(network: Network) -> ObservedNetwork {
+    let name = network.name.unwrap_or_default();
     let configs = network.ipam.and_then(|i| i.config).unwrap_or_default();
     let mode = network.options.as_ref().and_then(|o| o.get(GATEWAY_MODE));
     ObservedNetwork {
         routed: matches!(mode.map(String::as_str), Some("routed" | "nat-unprotected")),
         id: network.id.unwrap_or_default(),
-        name: network.name.unwrap_or_default(),
+        labels: owned(network.labels, &name),
+        name,
         driver: network.driver.unwrap_or_default(),
         internal: network.internal.unwrap_or_default(),
-        labels: network.labels.unwrap_or_default().into_iter().collect(),
         subnets: configs.into_iter().filter_map(|c| c.subnet?.parse().ok()).collect(),
     }
+}
+
+pub(super) fn volume(volume: Volume) -> ObservedVolume {
+    ObservedVolume {
+        labels: owned(Some(volume.labels), &volume.name),
+        name: volume.name,
+    }
+}
+
+/// The labels of a network or volume, without topogen's own where it is not topogen's.
+fn owned(labels: Option<HashMap<String, String>>, name: &str) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<String, String> = labels.unwrap_or_default().into_iter().collect();
+    if !label::is_owned(&labels, name) {
+        label::disown(&mut labels);
+    }
+    labels
 }
 
 pub(super) fn image(image: ImageSummary) -> ObservedImage {

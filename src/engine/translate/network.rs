@@ -78,6 +78,7 @@ pub(super) fn network(
     labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
     let definition = json!({"options": network.options, "subnet size": size});
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());
+    labels.insert(label::NAME.to_owned(), spec.name.to_string());
     // The label is added after the hash, so that another version of topogen recreates nothing.
     labels.insert(label::compose::VERSION.to_owned(), version());
     spec

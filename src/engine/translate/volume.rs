@@ -102,6 +102,7 @@ impl Translation<'_> {
         let labels = &mut spec.labels;
         labels.insert(label::CLUSTER.to_owned(), self.topology.cluster.to_string());
         labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
+        labels.insert(label::NAME.to_owned(), name.clone());
         labels.insert(label::compose::VOLUME.to_owned(), key.to_owned());
         labels.insert(label::compose::VERSION.to_owned(), version());
         if !shared {

@@ -55,20 +55,18 @@ impl Up<'_> {
 
     /// The conflict that keeps `spec` from being created or, if it exists and does not run, from being started.
     fn blocks(&self, spec: &ContainerSpec, own: &[HostPort]) -> Option<Conflict> {
-        let made = match self.decisions.get(spec.name.as_str())? {
-            Decision::Create | Decision::Recreate(_) => true,
-            Decision::Keep(observed) if matches!(observed.state, State::Created | State::Exited) => false,
-            _ => return None,
-        };
-        let is_there = self.there.contains_key(spec.name.as_str());
-        if let Some(foreign) = self.observed.foreign.iter().find(|c| c.name == spec.name.as_str())
-            && !is_there
-        {
+        let foreign = self.observed.foreign.iter().find(|c| c.name == spec.name.as_str());
+        if let Some(foreign) = foreign {
             return Some(Conflict::ForeignContainer {
                 name: foreign.name.clone(),
                 project: Some(foreign.project().to_owned()).filter(|project| !project.is_empty()),
             });
         }
+        let made = match self.decisions.get(spec.name.as_str())? {
+            Decision::Create | Decision::Recreate(_) => true,
+            Decision::Keep(observed) if matches!(observed.state, State::Created | State::Exited) => false,
+            _ => return None,
+        };
         let image = spec.image();
         if made && spec.pull == Pull::Never && image != fake::image_name() && self.observed.image(image).is_none() {
             return Some(Conflict::MissingImage { name: image.to_owned() });
@@ -90,7 +88,7 @@ impl Up<'_> {
     /// The holder of `port`, if it is neither `spec` nor to be removed: a container, or `Some(None)` for another
     /// program.
     fn holder_of(&self, port: HostPort, spec: &ContainerSpec, own: &[HostPort]) -> Option<Option<String>> {
-        let stays = |c: &&ObservedContainer| c.name != spec.name.as_str() && !self.is_marked(c);
+        let stays = |c: &&ObservedContainer| c.created_as() != spec.name.as_str() && !self.is_marked(c);
         let containers = self
             .observed
             .containers

@@ -84,7 +84,7 @@ impl<'a> Up<'a> {
             Some(Decision::Recreate(observed)) => {
                 let observed = *observed;
                 let removed = self.removed.get(observed.id.as_str()).copied();
-                let carried = carried(spec, observed);
+                let carried = self.carried(spec, observed);
                 let spec = if carried.is_empty() {
                     spec
                 } else {
@@ -132,6 +132,8 @@ impl<'a> Up<'a> {
     fn join(&mut self, spec: &'a Arc<ContainerSpec>, observed: &'a ObservedContainer) -> Vec<usize> {
         // The engine connects a container at its start, by network names, so each name must exist exactly once.
         let mut operations = self.networks_ready(spec);
+        let renamed = self.renamed.get(spec.name.as_str()).copied();
+        operations.extend(renamed);
         let (name, node) = (spec.name.as_str(), Some(spec.node.as_str()));
         let is_own = |name: &&str| {
             let mut named = self.named.get(name).into_iter().flatten();
@@ -149,7 +151,7 @@ impl<'a> Up<'a> {
                     network,
                 };
                 let cause = format!("on `{extra}`, where it does not belong");
-                operations.push(self.plan.push(action, name, node, cause, Vec::new()));
+                operations.push(self.plan.push(action, name, node, cause, renamed.into_iter().collect()));
             }
         }
         for (at, endpoint) in spec.endpoints.iter().enumerate() {
@@ -158,6 +160,7 @@ impl<'a> Up<'a> {
                 .networks
                 .get(network.as_str())
                 .map_or_else(Vec::new, |n| n.ready.clone());
+            after.extend(renamed);
             let cause = match observed.endpoints.iter().find(|n| n.network == network.as_str()) {
                 None => format!("not on `{network}`"),
                 Some(on) => {
@@ -170,7 +173,8 @@ impl<'a> Up<'a> {
                         id: observed.id.clone(),
                         network: network.clone(),
                     };
-                    after.push(self.plan.push(action, name, node, cause.clone(), Vec::new()));
+                    let renamed = renamed.into_iter().collect();
+                    after.push(self.plan.push(action, name, node, cause.clone(), renamed));
                     cause
                 }
             };
@@ -196,17 +200,4 @@ fn misnamed(desired: &[String], found: &[String], observed: &ObservedContainer) 
         (true, false) => Some(format!("answers to {}, which is not its name", quoted(&extra))),
         (false, false) => Some(format!("answers to {} and not to {}", quoted(&extra), quoted(&missing))),
     }
-}
-
-/// Whether the name of a volume was made up by the engine.
-pub(super) fn is_anonymous(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// The anonymous volumes of `observed` that its successor takes over, as pairs of name and path, as in Compose. Paths
-/// where the successor mounts something else are left out.
-pub(super) fn carried(spec: &ContainerSpec, observed: &ObservedContainer) -> Vec<(String, String)> {
-    let mounted = spec.targets();
-    let carried = |(volume, target): &&(String, String)| is_anonymous(volume) && !mounted.contains(target);
-    observed.mounts.iter().filter(carried).cloned().collect()
 }

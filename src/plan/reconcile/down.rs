@@ -7,6 +7,7 @@ use super::order;
 use super::remove;
 use super::remove_network;
 use super::surplus::kept_by;
+use super::{Removal, volume};
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
@@ -42,6 +43,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     let members = Members::of(&observed.containers);
     let mut stopped: HashMap<&str, usize> = HashMap::new();
     let mut removed: HashMap<&str, usize> = HashMap::new();
+    let mut removals: Vec<Removal<'_>> = Vec::new();
     let remove_all = |networks: Vec<&ObservedNetwork>, removed: &HashMap<&str, usize>, plan: &mut Plan| {
         for network in networks {
             let guests = observed.guests(network);
@@ -56,7 +58,12 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     };
     for (container, dependents) in order::stops(&containers) {
         let after = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
-        let (stop, at) = remove(&mut plan, container, CAUSE, after, &[]);
+        let (stop, at) = remove(&mut plan, (container, &container.name), CAUSE, after, true);
+        removals.push(Removal {
+            container,
+            at,
+            carried: Vec::new(),
+        });
         stopped.insert(&container.id, stop);
         removed.insert(&container.id, at);
         let node = container.node();
@@ -73,6 +80,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     for (_, rest) in networks {
         remove_all(rest, &removed, &mut plan);
     }
+    volume::remove_leftovers(&mut plan, observed, &removals);
     self::volumes(cluster, observed, volumes, &removed, &mut plan);
     plan
 }

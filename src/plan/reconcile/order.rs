@@ -142,7 +142,7 @@ impl<'a> Up<'a> {
             condition,
         };
         let cause = format!("until it is {}", condition.word());
-        let after = started.into_iter().collect();
+        let after = started.into_iter().chain(self.renamed.get(name).copied()).collect();
         let at = self.plan.push(action, name, Some(spec.node.as_str()), cause, after);
         self.awaits.insert((name, condition), at);
         Some(at)
@@ -157,7 +157,8 @@ impl<'a> Up<'a> {
         let containers: Vec<_> = containers.map(|c| c.name.clone()).collect();
         let after: Vec<usize> = containers
             .iter()
-            .filter_map(|c| self.started.get(c.as_str()).copied())
+            .filter_map(|c| self.started.get(c.as_str()).or_else(|| self.renamed.get(c.as_str())))
+            .copied()
             .collect();
         let well = |name: &str| self.there.get(name).is_some_and(|c| c.is_well());
         let unwell = condition == Condition::Healthy && containers.iter().any(|c| !well(c.as_str()));

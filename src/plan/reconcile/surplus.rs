@@ -13,7 +13,7 @@ impl<'a> Up<'a> {
     /// Whether its role is not in the blueprint, and no desired container has its name.
     pub(super) fn is_orphan(&self, container: &ObservedContainer) -> bool {
         let role = container.role();
-        !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.name.as_str())
+        !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.created_as())
     }
 
     fn is_desired(&self, node: &str) -> bool {
@@ -31,7 +31,15 @@ impl<'a> Up<'a> {
                 *orphans.entry(role).or_default() += 1;
             } else if orphan {
                 self.mark_for_removal(container, format!("role `{role}` is not in the blueprint"));
-            } else if !self.specs.contains_key(container.name.as_str()) {
+            } else if let Some(spec) = self.specs.get(container.created_as()) {
+                if self
+                    .there
+                    .get(spec.name.as_str())
+                    .is_none_or(|one| one.id != container.id)
+                {
+                    self.mark_for_removal(container, format!("container `{}` is another one", spec.name));
+                }
+            } else {
                 let (node, service) = (container.node(), container.service());
                 let mut specs = self.specs.values();
                 let cause = match self.is_desired(node) {
