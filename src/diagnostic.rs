@@ -300,13 +300,13 @@ const MOST_SHOWN: usize = 100;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
-    seen: HashSet<Problem>,
+    known: HashSet<Problem>,
 }
 
 impl Problems {
     /// Adds a problem; the same problem at the same place counts once.
     pub fn push(&mut self, problem: Problem) {
-        if self.seen.insert(problem.clone()) {
+        if self.known.insert(problem.clone()) {
             self.list.push(problem);
         }
     }

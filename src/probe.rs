@@ -82,7 +82,11 @@ async fn ask_once(questions: &Questions, server: SocketAddr) -> Answers {
         Some(name) => matches!(dns::query(name, inside.server).await, Ok(Reply::Addresses(_))),
         None => false,
     });
-    let listening = |list, manner| all(list, CONNECTIONS, move |e| inside.contact(e, manner, inside.settled));
+    let listening = |list, manner| {
+        all(list, CONNECTIONS, move |e| {
+            inside.contact(e, manner, inside.retry_until)
+        })
+    };
     let within = async {
         let found = tokio::join!(
             listening(&questions.identify, Manner::Identify),
@@ -213,7 +217,7 @@ struct Inside {
     /// When the probe began.
     begun: Instant,
     /// Until when a port may still begin to listen; `None` if it must already.
-    settled: Option<Instant>,
+    retry_until: Option<Instant>,
     /// When the resolver last answered.
     heard: Cell<Instant>,
     names: Round,
@@ -229,7 +233,7 @@ impl Inside {
             server,
             patience,
             begun,
-            settled: questions.settle.then(|| begun + patience),
+            retry_until: questions.retry_refused.then(|| begun + patience),
             heard: Cell::new(begun),
             names: Round::new(control_timeout),
             contacts: Round::new(control_timeout),
@@ -272,8 +276,8 @@ impl Inside {
         }
     }
 
-    /// The result of a connection to `endpoint`. If it is refused, it is tried again until `settled`.
-    async fn contact(&self, endpoint: &str, manner: Manner, settled: Option<Instant>) -> Contact {
+    /// The result of a connection to `endpoint`. If it is refused, it is tried again until `retry_until`.
+    async fn contact(&self, endpoint: &str, manner: Manner, retry_until: Option<Instant>) -> Contact {
         let Some((host, port)) = endpoint
             .rsplit_once(':')
             .and_then(|(h, p)| Some((h, p.parse::<u16>().ok()?)))
@@ -292,7 +296,7 @@ impl Inside {
         };
         loop {
             let found = self.connect_to(address, port, manner).await;
-            match settled {
+            match retry_until {
                 Some(end) if found == Contact::Refused && Instant::now() + SETTLING < end => sleep(SETTLING).await,
                 _ => return found,
             }

@@ -77,10 +77,10 @@ fn entries(mut base: Vec<Entry>, over: Vec<Entry>, parent: &str) -> Vec<Entry> {
 /// The tree without what is tagged `!reset`, and without tags.
 pub(super) fn without_tags(mut node: Node) -> Node {
     node.tag = None;
-    let gone = |n: &Node| n.tag == Some(MergeTag::Reset);
+    let is_reset = |n: &Node| n.tag == Some(MergeTag::Reset);
     node.value = match node.value {
         Yaml::Map(entries) => {
-            let kept = entries.into_iter().filter(|e| !gone(&e.node));
+            let kept = entries.into_iter().filter(|e| !is_reset(&e.node));
             Yaml::Map(
                 kept.map(|e| Entry {
                     node: without_tags(e.node),
@@ -89,7 +89,7 @@ pub(super) fn without_tags(mut node: Node) -> Node {
                 .collect(),
             )
         }
-        Yaml::List(list) => Yaml::List(list.into_iter().filter(|n| !gone(n)).map(without_tags).collect()),
+        Yaml::List(list) => Yaml::List(list.into_iter().filter(|n| !is_reset(n)).map(without_tags).collect()),
         other => other,
     };
     node

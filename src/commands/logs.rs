@@ -28,9 +28,9 @@ use crate::terminal::{self, Terminal};
 /// The number of lines that may wait to be printed.
 const ON_THE_WAY: usize = 1024;
 /// The time between two checks whether the cluster still exists.
-const LOOK: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// The number of checks in a row that must find nothing. `up` may remove a whole cluster before it creates it again.
-const GONE: u32 = 4;
+const REMOVAL_CHECKS: u32 = 4;
 
 pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
@@ -156,22 +156,22 @@ async fn all(
                 }
             },
             Some(_) = followers.tasks.join_next() => {}
-            () = gone(found), if followers.tasks.is_empty() && !is_lost => return Ok(()),
+            () = removed(found), if followers.tasks.is_empty() && !is_lost => return Ok(()),
         }
     }
 }
 
 /// Completes when nothing of the cluster is left on the engine. While `up` recreates a cluster, for a moment there may
 /// be no container, but its networks stay.
-async fn gone(found: &ObservedCluster) {
-    let mut looks = 0;
-    while looks < GONE {
-        tokio::time::sleep(LOOK).await;
+async fn removed(found: &ObservedCluster) {
+    let mut checks = 0;
+    while checks < REMOVAL_CHECKS {
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let containers = observe::containers(&found.engine, Some(&found.cluster)).await;
         let networks = observe::networks(&found.engine).await;
-        let is_gone = containers.is_ok_and(|c| c.is_empty())
+        let is_removed = containers.is_ok_and(|c| c.is_empty())
             && networks.is_ok_and(|n| !n.iter().any(|n| n.is_of(&found.cluster)));
-        looks = if is_gone { looks + 1 } else { 0 };
+        checks = if is_removed { checks + 1 } else { 0 };
     }
 }
 

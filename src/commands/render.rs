@@ -69,7 +69,7 @@ pub(super) fn run(args: &Render, session: &Session) -> Result<(), Error> {
             hints: vec!["nothing was written; render elsewhere with `-o DIR`, or over them with `--force`".to_owned()],
         });
     }
-    let (written, gone) = (changes.write.len(), projects(&changes.remove, &files));
+    let (written, projects) = (changes.write.len(), projects(&changes.remove, &files));
     let removed = changes.remove.len();
     changes.make().map_err(in_the_way)?;
     terminal.line(&format!(
@@ -78,8 +78,8 @@ pub(super) fn run(args: &Render, session: &Session) -> Result<(), Error> {
         plural(written, "file"),
         files.len() - written
     ));
-    if !gone.is_empty() {
-        let names = gone.join(", ");
+    if !projects.is_empty() {
+        let names = projects.join(", ");
         terminal.line(&format!(
             "removed: {names}; where one still runs: `docker compose -p NAME down`"
         ));
@@ -106,14 +106,14 @@ fn umask() -> u32 {
 fn projects(removed: &[String], files: &[File]) -> Vec<String> {
     let project = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
     let kept: HashSet<String> = files.iter().map(|f| project(&f.path)).collect();
-    let mut gone: Vec<String> = removed
+    let mut removed: Vec<String> = removed
         .iter()
         .map(|path| project(path))
         .filter(|p| !kept.contains(p))
         .collect();
-    gone.sort_by_key(|p| natural(p));
-    gone.dedup();
-    gone
+    removed.sort_by_key(|p| natural(p));
+    removed.dedup();
+    removed
 }
 
 /// Prints all files, each after a line with its path.

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::connect::Engine;
-use super::fault::{Fault, gone};
+use super::fault::{Fault, ignore_missing};
 use super::{request, verbs};
 use crate::cluster::ContainerSpec;
 use crate::name::{ClusterName, ContainerName};
@@ -33,7 +33,7 @@ pub use wait::SharedObservation;
 /// How often an operation is tried where the engine says that what is in its way is passing.
 const TRIES: u32 = 40;
 /// How often a container that somebody else made is looked at before it is taken for whole: two seconds.
-const SETTLING: u32 = 20;
+const STABLE_CHECKS: u32 = 20;
 /// The pause before an operation is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -174,7 +174,7 @@ pub async fn apply(
 }
 
 async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -> Result<(), Fault> {
-    use container::{create_container, settled, start};
+    use container::{create_container, is_stable, start};
     let docker = &context.engine.docker;
     let subject = operation.subject.as_str();
     match &operation.action {
@@ -188,9 +188,9 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
                 container: id.clone(),
                 force: Some(true),
             };
-            gone(docker.disconnect_network(network.as_str(), request).await)
+            ignore_missing(docker.disconnect_network(network.as_str(), request).await)
         }
-        Action::Connect { container, .. } if !settled(container, context).await? => {
+        Action::Connect { container, .. } if !is_stable(container, context).await? => {
             create_container(container, context).await
         }
         Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, context).await
@@ -199,7 +199,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
             Err(Fault::NoSuchContainer(_)) => create_container(container, context).await,
             other => other,
         },
-        Action::Start(spec) if !settled(spec, context).await? => {
+        Action::Start(spec) if !is_stable(spec, context).await? => {
             create_container(spec, context).await?;
             start(spec, context).await
         }
@@ -224,7 +224,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
             match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {
                 // Somebody else is removing it; what waits for that tries again.
                 Err(Fault::Conflict(_)) => Ok(()),
-                other => gone(other),
+                other => ignore_missing(other),
             }
         }
         Action::RemoveNetwork { id } => network::remove_network(id, docker).await,
@@ -239,7 +239,7 @@ async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fau
         let removed = context.engine.docker.remove_volume(name, options).await;
         match removed.map_err(Fault::from) {
             Err(Fault::InUse(_) | Fault::Conflict(_)) if tries < TRIES => tokio::time::sleep(PAUSE).await,
-            other => return gone(other),
+            other => return ignore_missing(other),
         }
     }
     Ok(())

@@ -131,7 +131,7 @@ impl From<Error> for Fault {
 }
 
 /// Treats a resource that does not exist as removed.
-pub(super) fn gone(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
+pub(super) fn ignore_missing(result: Result<(), impl Into<Fault>>) -> Result<(), Fault> {
     match result.map_err(Into::into) {
         Err(fault) if fault.is_not_found() => Ok(()),
         other => other,

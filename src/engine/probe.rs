@@ -27,7 +27,7 @@ const LONGEST: usize = 64 << 10;
 /// The longest that a container's answers are waited for beyond any patience of its own: an engine may lose the end of them.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How often to check that an exited helper was removed: for five seconds.
-const GOING: u32 = 50;
+const REMOVAL_CHECKS: u32 = 50;
 /// The time between two checks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -153,7 +153,7 @@ impl<'e> Prober<'e> {
         let output = collect(attached.output).await?;
         // An exited helper is removed in a moment, and later observations must not find it. `POST …/wait` is no help:
         // engine 20.10 never answers it if the container is removed at that moment.
-        for _ in 0..GOING {
+        for _ in 0..REMOVAL_CHECKS {
             if docker.inspect_container(id, None).await.is_err() {
                 break;
             }

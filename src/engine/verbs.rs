@@ -6,12 +6,12 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder,
 };
 
-use super::fault::{Fault, gone};
+use super::fault::{Fault, ignore_missing};
 
 /// `POST /containers/{id}/stop`. Without `t` the engine takes the container's own grace period.
 pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {
     let options = grace.map(|g| StopContainerOptionsBuilder::new().t(seconds(g)).build());
-    gone(docker.stop_container(id, options).await)
+    ignore_missing(docker.stop_container(id, options).await)
 }
 
 /// Stops and starts the container (`POST /containers/{id}/restart`). After `grace` seconds it is killed; `None` for its

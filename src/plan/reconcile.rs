@@ -59,7 +59,7 @@ pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<P
     up.surplus_containers();
     // What is to be recreated must be known first: networks that grow take over the addresses of their neighbours.
     for network in desired.networks() {
-        up.settle(network);
+        up.resolve_network(network);
     }
     up.decide_containers();
     up.find_what_blocks();

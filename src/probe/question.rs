@@ -38,7 +38,7 @@ pub struct Questions {
     pub control_timeout: u64,
     /// Whether to retry refused connections until the timeout.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub settle: bool,
+    pub retry_refused: bool,
 }
 
 impl Questions {
@@ -77,7 +77,7 @@ impl Questions {
         Self {
             patience: self.patience.max(other.patience),
             control_timeout: self.control_timeout.max(other.control_timeout),
-            settle: self.settle || other.settle,
+            retry_refused: self.retry_refused || other.retry_refused,
             ..self
         }
     }

@@ -47,7 +47,7 @@ pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) 
         };
         return format!("`{name}` {is}, {ps} lists all");
     }
-    let told: Vec<String> = nodes
+    let named: Vec<String> = nodes
         .iter()
         .take(NAMED)
         .map(|(node, addresses)| {
@@ -56,9 +56,9 @@ pub fn sentence(published: &[Published], entrance: Option<&Entrance>, ps: &str) 
             format!("`{node}` answers at {}{more}", shown.join(", "))
         })
         .collect();
-    match nodes.len() - told.len() {
-        0 => told.join(", "),
-        1 => format!("{}, and 1 more node: {ps}", told.join(", ")),
-        more => format!("{}, and {more} more nodes: {ps}", told.join(", ")),
+    match nodes.len() - named.len() {
+        0 => named.join(", "),
+        1 => format!("{}, and 1 more node: {ps}", named.join(", ")),
+        more => format!("{}, and {more} more nodes: {ps}", named.join(", ")),
     }
 }

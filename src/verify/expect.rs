@@ -107,7 +107,7 @@ impl Expected {
         let mut questions = Questions {
             patience,
             control_timeout,
-            settle: true,
+            retry_refused: true,
             ..Questions::default()
         };
         let mut asked = HashSet::new();

@@ -11,15 +11,15 @@ use crate::text::xml;
 pub fn junit(report: &Report, scope: Option<&Scope>) -> String {
     let (shape, names, paths) = scope.map_or((true, true, false), |s| (s.shape, s.kinds.names, s.kinds.paths));
     let kinds = [(shape, Kind::Shape), (names, Kind::Names), (paths, Kind::Paths)];
-    let looked: Vec<Kind> = kinds
+    let checked: Vec<Kind> = kinds
         .into_iter()
-        .filter_map(|(looked, kind)| looked.then_some(kind))
+        .filter_map(|(checked, kind)| checked.then_some(kind))
         .collect();
     let mut suites: Vec<Suite> = Vec::new();
     for node in &report.nodes {
         let services = node.services.iter();
         let cases = services.flat_map(|s| {
-            let kinds = looked.iter().filter(|k| **k == Kind::Shape || s.answers > 0);
+            let kinds = checked.iter().filter(|k| **k == Kind::Shape || s.answers > 0);
             kinds.map(|kind| Case::new(&format!("{}: {}", s.service, word(*kind))))
         });
         suites.push(Suite {

@@ -99,5 +99,5 @@ async fn a_container_that_is_gone_while_others_wait_is_told() {
     let plan = cluster.plan().await;
     let failed = failures(&plan, &cluster.apply(&plan).await);
     assert_eq!(failed.len(), 1);
-    assert!(failed[0].ends_with(&format!("`{A}` is gone")), "{failed:?}");
+    assert!(failed[0].ends_with(&format!("`{A}` was removed")), "{failed:?}");
 }

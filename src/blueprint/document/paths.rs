@@ -66,14 +66,14 @@ impl Reader<'_, '_> {
         let absolute = |path: &str| self.absolute(directory, path);
         // A source that does not begin with a dot is the name of a volume (Compose specification, services, `volumes`).
         let relative = |path: &str| path.starts_with('.');
-        let settle = |path: &mut String| {
+        let rebase = |path: &mut String| {
             if !path.starts_with(['/', '~']) {
                 *path = absolute(path);
             }
         };
         let context = |path: &mut String| {
             if !is_remote(path) {
-                settle(path);
+                rebase(path);
             }
         };
         let Yaml::Map(entries) = &mut service.value else {
@@ -95,11 +95,11 @@ impl Reader<'_, '_> {
                         } else if let Some(Yaml::Text(source)) = field(item, "source").map(|n| &mut n.value)
                             && (bind && !is_windows_path(source) || relative(source))
                         {
-                            settle(source);
+                            rebase(source);
                         }
                     }
                 }
-                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| settle(path)),
+                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| rebase(path)),
                 "build" => {
                     if let Yaml::Text(path) = &mut entry.node.value {
                         context(path);
@@ -129,7 +129,7 @@ impl Reader<'_, '_> {
                 }
                 "credential_spec" => {
                     if let Some(file) = field(&mut entry.node, "file") {
-                        each_path(file, &mut |path| settle(path));
+                        each_path(file, &mut |path| rebase(path));
                     }
                 }
                 "security_opt" => {
@@ -141,14 +141,14 @@ impl Reader<'_, '_> {
                             && let Some(profile) = seccomp_profile(text)
                         {
                             let mut path = profile.to_owned();
-                            settle(&mut path);
+                            rebase(&mut path);
                             *text = format!("seccomp={path}");
                         }
                     }
                 }
                 "develop" => {
                     if let Some(watch) = field(&mut entry.node, "watch") {
-                        each_path(watch, &mut |path| settle(path));
+                        each_path(watch, &mut |path| rebase(path));
                     }
                 }
                 _ => {}

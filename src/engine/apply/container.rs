@@ -7,7 +7,7 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 use serde_json::json;
 
 use super::network::{connect, drop_namesakes, one_network_each};
-use super::{ApplyContext, PAUSE, SETTLING, TRIES, files, inspect};
+use super::{ApplyContext, PAUSE, STABLE_CHECKS, TRIES, files, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::label;
 use crate::engine::connect::Engine;
@@ -55,9 +55,12 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
                         return Err(fault);
                     }
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
-                    let going = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
+                    let is_being_removed = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
                     // It is the desired container: a killed `up`, or another one, got that far.
-                    if !going && labels.get(label::CONFIG_HASH) == Some(&spec.hash) && settled(spec, context).await? {
+                    if !is_being_removed
+                        && labels.get(label::CONFIG_HASH) == Some(&spec.hash)
+                        && is_stable(spec, context).await?
+                    {
                         connected = 0;
                         break;
                     }
@@ -94,11 +97,11 @@ fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine:
 
 /// Whether a container that this run did not create will stay. The engine removes what a killed client was creating
 /// once it notices; a request for it at that moment makes engine 20.10 lose count of endpoints for good.
-pub(super) async fn settled(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
+pub(super) async fn is_stable(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
     if context.has_created(&spec.name) {
         return Ok(true);
     }
-    for _ in 0..SETTLING {
+    for _ in 0..STABLE_CHECKS {
         let Some(found) = inspect(spec, context.engine).await? else {
             return Ok(false);
         };

@@ -7,7 +7,7 @@ use super::{ApplyContext, PAUSE, TRIES, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
-use crate::engine::fault::{Fault, gone};
+use crate::engine::fault::{Fault, ignore_missing};
 use crate::engine::{observe, request, verbs};
 use crate::topology::address::Subnets;
 
@@ -64,7 +64,7 @@ pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Resul
         if left <= 1 {
             break;
         }
-        match gone(context.engine.docker.remove_network(id).await) {
+        match ignore_missing(context.engine.docker.remove_network(id).await) {
             Err(Fault::InUse(_)) => {}
             other => {
                 other?;
@@ -100,7 +100,7 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Faul
                     "{words}, though nobody is on it: the engine has lost count, which restarting it mends"
                 )));
             }
-            other => return gone(other),
+            other => return ignore_missing(other),
         }
     }
     Ok(())
@@ -125,7 +125,7 @@ async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
                     container: endpoint.name.unwrap_or(container),
                     force: Some(true),
                 };
-                gone(docker.disconnect_network(id, request).await)?;
+                ignore_missing(docker.disconnect_network(id, request).await)?;
             }
             _ => {}
         }

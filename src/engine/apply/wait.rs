@@ -43,7 +43,7 @@ pub(super) async fn wait(
     condition: Condition,
     context: &ApplyContext<'_>,
 ) -> Result<(), Fault> {
-    let mut seen_running: HashSet<&str> = HashSet::new();
+    let mut observed_running: HashSet<&str> = HashSet::new();
     let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
     // An earlier observation would show them as they were before they were started.
     let begun = Instant::now();
@@ -51,12 +51,12 @@ pub(super) async fn wait(
         let look = look(context, begun).await?;
         let mut waiting = Vec::new();
         for name in left {
-            let again = seen_running.contains(name);
-            match stage(look.get(name), condition, again) {
+            let ran_before = observed_running.contains(name);
+            match stage(look.get(name), condition, ran_before) {
                 Stage::So => {}
                 Stage::NotYet => {
                     if look.get(name).is_some_and(|c| c.state == State::Running) {
-                        seen_running.insert(name);
+                        observed_running.insert(name);
                     }
                     waiting.push(name);
                 }
@@ -81,9 +81,9 @@ pub(super) async fn wait(
     }
 }
 
-fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool) -> Stage {
+fn stage(observed: Option<&ObservedContainer>, condition: Condition, ran_before: bool) -> Stage {
     let Some(observed) = observed else {
-        return Stage::Never("is gone".to_owned());
+        return Stage::Never("was removed".to_owned());
     };
     match (condition, observed.state) {
         (Condition::Started, State::Running | State::Exited | State::Restarting) => Stage::So,
@@ -91,14 +91,14 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, again: bool
             Some(Health::Healthy) => Stage::So,
             Some(Health::Unhealthy) => Stage::Never("is unhealthy".to_owned()),
             Some(Health::Starting) => Stage::NotYet,
-            None if again => Stage::So,
+            None if ran_before => Stage::So,
             None => Stage::NotYet,
         },
         (Condition::Completed, State::Exited) if observed.exit == Some(0) => Stage::So,
         (_, State::Exited | State::Dead) => {
             Stage::Never(format!("ended with status {}", observed.exit.unwrap_or_default()))
         }
-        (_, State::Removing) => Stage::Never("is gone".to_owned()),
+        (_, State::Removing) => Stage::Never("was removed".to_owned()),
         _ => Stage::NotYet,
     }
 }

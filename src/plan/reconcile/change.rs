@@ -12,7 +12,7 @@ use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
 
 /// The most changes that are listed; the others are counted.
-const TOLD: usize = 2;
+const LISTED: usize = 2;
 /// The longest value that is shown in full, in characters.
 const LONGEST: usize = 48;
 
@@ -39,12 +39,12 @@ fn cause(before: Option<&String>, now: Option<&String>) -> String {
     compare("", &normal(before), &normal(now), &mut changes);
     // A new image changes much else, so it comes first.
     changes.sort_by_key(|c| !c.starts_with("`image`"));
-    let more = changes.len().saturating_sub(TOLD);
+    let more = changes.len().saturating_sub(LISTED);
     match changes.len() {
         // The blueprint is the same, but this version of topogen derives another request from it.
         0 => return "another version of topogen made it".to_owned(),
-        1..=TOLD => {}
-        _ => changes.truncate(TOLD),
+        1..=LISTED => {}
+        _ => changes.truncate(LISTED),
     }
     if more > 0 {
         changes.push(format!("{more} more"));
@@ -83,21 +83,21 @@ fn compare(path: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
             };
             match (before.get(key), now.get(key)) {
                 (Some(before), Some(now)) => compare(&at, before, now, changes),
-                (None, Some(now)) => changes.push(told(&at, "is new", &format!(": {}", shown(now)))),
-                (Some(before), None) => changes.push(told(&at, "is gone", &format!(", was {}", shown(before)))),
+                (None, Some(now)) => changes.push(describe(&at, "is new", &format!(": {}", shown(now)))),
+                (Some(before), None) => changes.push(describe(&at, "is removed", &format!(", was {}", shown(before)))),
                 (None, None) => {}
             }
         }
         return;
     }
-    changes.push(told(
+    changes.push(describe(
         path,
         "changed",
         &format!(" from {} to {}", shown(before), shown(now)),
     ));
 }
 
-fn told(path: &str, what: &str, values: &str) -> String {
+fn describe(path: &str, what: &str, values: &str) -> String {
     if let Some(file) = path.strip_prefix("files.") {
         return format!("file `{file}` {what}");
     }

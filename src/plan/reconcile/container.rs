@@ -60,8 +60,8 @@ impl<'a> Up<'a> {
                 return Some(format!("network `{network}` is another one now"));
             }
         }
-        let anew = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
-        let shared = spec.joined.iter().map(|n| n.as_str()).find(anew)?;
+        let is_recreated = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
+        let shared = spec.joined.iter().map(|n| n.as_str()).find(is_recreated)?;
         Some(format!("`{shared}`, of which it shares something, is recreated"))
     }
 

@@ -17,7 +17,7 @@ use crate::topology::address::{Subnets, overlap};
 
 impl<'a> Up<'a> {
     /// Finds the observed network that matches `spec`, and marks others of its name for removal.
-    pub(super) fn settle(&mut self, spec: &'a NetworkSpec) {
+    pub(super) fn resolve_network(&mut self, spec: &'a NetworkSpec) {
         let name = spec.name.as_str();
         let named = self.named.get(name).into_iter().flatten().copied();
         let (own, foreign): (Vec<&ObservedNetwork>, Vec<&ObservedNetwork>) =
@@ -79,8 +79,10 @@ impl<'a> Up<'a> {
     /// Creates the network of `spec` if it does not exist.
     pub(super) fn network(&mut self, spec: &'a Arc<NetworkSpec>) {
         let name = spec.name.as_str();
-        let gone = self.named.get(name).into_iter().flatten();
-        let mut after: Vec<usize> = gone.filter_map(|n| self.removed.get(n.id.as_str()).copied()).collect();
+        let removed = self.named.get(name).into_iter().flatten();
+        let mut after: Vec<usize> = removed
+            .filter_map(|n| self.removed.get(n.id.as_str()).copied())
+            .collect();
         let Some(planned) = self.networks.get_mut(name) else {
             return;
         };

@@ -90,12 +90,12 @@ impl Expansion<'_> {
         }
         // They are sorted by node, so that the problem is reported at the later one.
         asked.values_mut().for_each(|list| list.sort_by_key(|a| a.first));
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for ((protocol, address), list) in &asked {
             let mut widest: Option<Asked<'_>> = None;
             for this in list {
                 if let Some(other) = widest.filter(|o| o.last >= this.first) {
-                    self.taken_twice(&other, this, *protocol, &mut told);
+                    self.taken_twice(&other, this, *protocol, &mut reported);
                 }
                 widest = widest.filter(|o| o.last > this.last).or(Some(*this));
             }
@@ -109,19 +109,25 @@ impl Expansion<'_> {
             for this in list {
                 let at = everywhere.partition_point(|o| o.first <= this.last);
                 if let Some(other) = everywhere[..at].last().filter(|o| o.last >= this.first) {
-                    self.taken_twice(other, this, *protocol, &mut told);
+                    self.taken_twice(other, this, *protocol, &mut reported);
                 }
             }
         }
     }
 
-    fn taken_twice(&mut self, one: &Asked<'_>, two: &Asked<'_>, protocol: Protocol, told: &mut HashSet<(Span, Span)>) {
+    fn taken_twice(
+        &mut self,
+        one: &Asked<'_>,
+        two: &Asked<'_>,
+        protocol: Protocol,
+        reported: &mut HashSet<(Span, Span)>,
+    ) {
         let place = |a: &Asked<'_>| self.port_place(a.node, a.service, a.item);
         let (mut one, mut two, mut first, mut second) = (one, two, place(one), place(two));
         if first > second {
             (one, two, first, second) = (two, one, second, first);
         }
-        if !told.insert((first, second)) {
+        if !reported.insert((first, second)) {
             return;
         }
         let port = one.first.max(two.first);

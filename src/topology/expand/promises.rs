@@ -284,7 +284,7 @@ impl Expansion<'_> {
             .iter()
             .flat_map(|n| n.networks.iter().map(move |net| (net, Some(n))));
         let shared = topology.shared.iter().chain([&topology.inout]).map(|n| (n, None));
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         let mut wrong = Vec::new();
         for (network, node) in of_nodes.chain(shared) {
             let place = || match node {
@@ -307,7 +307,7 @@ impl Expansion<'_> {
                         let mut problem = Problem::general(format!("`{text}` is not a subnet"))
                             .label("expected one such as 10.9.1.0/24");
                         problem.place = place();
-                        if told.insert(problem.place) {
+                        if reported.insert(problem.place) {
                             wrong.push(problem);
                         }
                     }

@@ -35,30 +35,30 @@ impl Shape {
 
     /// Reports missing containers: whole nodes as one difference, others one by one.
     fn missing(&mut self, model: &Model<'_>) {
-        let gone = model.gone();
-        let (last, others): (Vec<usize>, Vec<usize>) = gone.iter().partition(|n| model.is_last(**n, &gone));
-        if gone.len() == model.nodes.len() {
+        let missing = model.missing_nodes();
+        let (last, others): (Vec<usize>, Vec<usize>) = missing.iter().partition(|n| model.is_last(**n, &missing));
+        if missing.len() == model.nodes.len() {
             let cause = format!("nothing of it is up, or it is under another name: {}", model.up());
-            self.gone(model, &gone, cause);
+            self.report_missing(model, &missing, cause);
         } else {
-            self.gone(
+            self.report_missing(
                 model,
                 &last,
                 format!("{COUNTED}; or removed, or never created: {}", model.up()),
             );
             let cause = format!("never created, or removed by hand: {}", model.remedy());
-            self.gone(model, &others, cause);
+            self.report_missing(model, &others, cause);
         }
-        let is_gone: HashSet<usize> = gone.into_iter().collect();
+        let is_missing: HashSet<usize> = missing.into_iter().collect();
         for (at, member) in model.members.iter().enumerate() {
-            if member.found.is_none() && !is_gone.contains(&member.node) {
+            if member.found.is_none() && !is_missing.contains(&member.node) {
                 self.missing_one(model, at);
             }
         }
     }
 
     /// Reports nodes of which no container exists.
-    fn gone(&mut self, model: &Model<'_>, nodes: &[usize], cause: String) {
+    fn report_missing(&mut self, model: &Model<'_>, nodes: &[usize], cause: String) {
         if nodes.is_empty() {
             return;
         }
@@ -260,8 +260,8 @@ impl Shape {
             };
             changes.push((member, what));
         }
-        let gone = model.gone();
-        if model.has_more_nodes() || gone.iter().any(|n| model.is_last(*n, &gone)) {
+        let missing = model.missing_nodes();
+        if model.has_more_nodes() || missing.iter().any(|n| model.is_last(*n, &missing)) {
             self.changed_with_count(model, &changes);
             return;
         }
@@ -402,7 +402,7 @@ impl Model<'_> {
     }
 
     /// The nodes of which no container exists.
-    fn gone(&self) -> Vec<usize> {
+    fn missing_nodes(&self) -> Vec<usize> {
         let mut there = vec![(false, false); self.nodes.len()];
         for member in &self.members {
             let (desired, found) = &mut there[member.node];
@@ -412,12 +412,12 @@ impl Model<'_> {
         (0..there.len()).filter(|n| there[*n] == (true, false)).collect()
     }
 
-    /// Whether a node is among the last ones of its role that are `gone`, as with a lower count. A single node with the
+    /// Whether a node is among the last ones of its role that are `missing`, as with a lower count. A single node with the
     /// role's own name has no count.
-    fn is_last(&self, node: usize, gone: &[usize]) -> bool {
+    fn is_last(&self, node: usize, missing: &[usize]) -> bool {
         let Node { role, name, .. } = &self.nodes[node];
         let after = (node..self.nodes.len()).take_while(|n| self.nodes[*n].role == *role);
-        name.as_str() != role.as_str() && after.into_iter().all(|n| gone.binary_search(&n).is_ok())
+        name.as_str() != role.as_str() && after.into_iter().all(|n| missing.binary_search(&n).is_ok())
     }
 
     /// Whether there are more nodes of its roles than the topology has.
