@@ -1,4 +1,5 @@
-//! Carrying out a plan: each operation as soon as what it waits for is done, so many at once, none after a stop.
+//! Carries out a plan. Each operation starts as soon as its prerequisites are done, a limited number at once, and none
+//! after a stop.
 
 mod container;
 mod files;
@@ -30,20 +31,21 @@ pub(super) use image::load_image;
 pub(crate) use image::{FakeError, fake_is_ready};
 pub use wait::SharedObservation;
 
-/// How often an operation is tried where the engine says that what is in its way is passing.
+/// How often an operation is tried if the engine reports an obstacle that passes.
 const TRIES: u32 = 40;
-/// How often a container that somebody else made is looked at before it is taken for whole: two seconds.
+/// How often to check a container that another client created before it counts as complete: for two seconds.
 const STABLE_CHECKS: u32 = 20;
 /// The pause before an operation is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What applying needs beside the plan.
+/// What carrying out a plan needs beside the plan.
 pub struct ApplyContext<'a> {
     /// The engine to act on.
     pub engine: &'a Engine,
     /// The name of the cluster.
     pub cluster: &'a ClusterName,
-    /// How subnets lie, for another one where the engine finds one taken.
+    /// The layout of subnets, to find another one if the engine reports that one is taken; `None` if the engine
+    /// chooses.
     pub layout: Option<Layout>,
     /// The most operations in flight at once.
     pub parallel: usize,
@@ -51,11 +53,11 @@ pub struct ApplyContext<'a> {
     pub deadline: Option<Instant>,
     /// Becomes true when no further operation may begin.
     pub stop: watch::Receiver<bool>,
-    /// Containers that this run made: nobody else has their making in hand.
+    /// The names of the containers that this run created. No other client is still creating them.
     pub made: Mutex<HashSet<ContainerName>>,
-    /// What all who wait for containers share.
+    /// The observation that all waiting operations share.
     pub observation: SharedObservation,
-    /// The progress of operations: the index in the plan, and a few words.
+    /// Receives the progress of operations: the index in the plan, and a few words.
     pub progress: mpsc::UnboundedSender<(usize, String)>,
 }
 
@@ -81,16 +83,17 @@ impl ApplyContext<'_> {
     }
 }
 
-/// What came of carrying out a plan.
+/// The result of carrying out a plan.
 #[derive(Debug)]
 pub struct Applied {
-    /// What became of each operation.
+    /// The result of each operation.
     pub outcome: Outcome,
-    /// Whether something failed, and all that failed was not there any more: since it was observed, somebody removed it.
+    /// Whether something failed, and all failures were resources that somebody removed after they were observed.
     pub only_vanished: bool,
 }
 
-/// Carry out `plan`. Failures stop what depends on them and nothing else. `progress` is the other end of the context's.
+/// Carries out `plan`. A failure stops what depends on it and nothing else. `progress` is the receiver of the context's
+/// channel.
 pub async fn apply(
     plan: &Plan,
     context: &ApplyContext<'_>,
@@ -144,7 +147,7 @@ pub async fn apply(
                 schedule.done(at);
             }
             Err(fault) => {
-                // An image that is not found never was there.
+                // An image that is not found in the registry has not vanished.
                 let fetches = matches!(operation.action, Action::PullImage { .. } | Action::LoadImage);
                 match fault.is_not_found() && !fetches {
                     true => vanished = true,

@@ -1,6 +1,6 @@
-//! What happens on the engine, in topogen's words. Its events are read here and nowhere else (Engine API, `GET /events`).
+//! Decodes the engine's events (Engine API, `GET /events`). No other file reads them.
 //!
-//! [`Subscription`] tells what happens from now on, and [`Past`] what has happened, as far as the engine remembers.
+//! [`Subscription`] reports changes from now on, and [`Past`] those that the engine remembers.
 
 mod past;
 mod subscription;
@@ -25,35 +25,35 @@ use crate::text::decimal;
 /// Something that happened on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// To a container, or by it.
+    /// It happened to a container, or a container did it.
     Container(ContainerChange),
-    /// To a network, by whomever.
+    /// It happened to a network.
     Network(NetworkChange),
 }
 
 /// Something that happened to a container, or by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerChange {
-    /// When, by the engine's clock.
+    /// The time by the engine's clock.
     pub at: SystemTime,
-    /// The container's id, 64 hexadecimal digits.
+    /// The ID of the container, 64 hexadecimal digits.
     pub id: String,
-    /// The container's name, after a rename the new one.
+    /// The name of the container; after a rename the new one.
     pub name: String,
-    /// The container's labels that are topogen's, without [`label::DEFINITION`], which is large.
+    /// The labels of the container that are topogen's, without [`label::DEFINITION`], which is large.
     pub labels: BTreeMap<String, String>,
     /// What happened to the container.
     pub event: ContainerEvent,
 }
 
-/// Something that happened to a network. The engine does not say the network's labels.
+/// Something that happened to a network. The engine does not report the labels of networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkChange {
-    /// When, by the engine's clock.
+    /// The time by the engine's clock.
     pub at: SystemTime,
-    /// The network's id, 64 hexadecimal digits.
+    /// The ID of the network, 64 hexadecimal digits.
     pub id: String,
-    /// The network's name, which others may bear too.
+    /// The name of the network, which other networks may have too.
     pub name: String,
     /// What happened to the network.
     pub event: NetworkEvent,
@@ -66,24 +66,24 @@ pub enum ContainerEvent {
     Created,
     /// Its main process was started.
     Started,
-    /// It was sent a signal, by number; none where the engine does not say which. It need not end by it: HUP makes many
+    /// It received a signal, by number; `None` if the engine does not report which. It need not exit: HUP makes many
     /// programs read their configuration.
     Signalled(Option<u8>),
-    /// It ended, with that exit code; none where the engine does not say it.
+    /// It exited with this code; `None` if the engine does not report it.
     Died(Option<i32>),
-    /// A request to stop it was fulfilled. Engine 20.10 says so after [`Died`](Self::Died), Engine 28 before.
+    /// A request to stop it was fulfilled. Engine 20.10 reports this after [`Died`](Self::Died), engine 28 before.
     Stopped,
     /// A request to restart it was fulfilled.
     Restarted,
-    /// The kernel killed one of its processes for want of memory; the container may go on.
+    /// The kernel killed one of its processes for lack of memory. The container may still run.
     OutOfMemory,
-    /// Its health check came to another result.
+    /// The result of its healthcheck changed.
     Health(Health),
     /// Its processes were frozen.
     Paused,
-    /// Its processes go on.
+    /// Its processes were resumed.
     Unpaused,
-    /// It got another name than this one.
+    /// It was renamed from this name.
     Renamed(String),
     /// Its limits or its restart policy were changed.
     Updated,
@@ -100,18 +100,18 @@ pub enum ContainerEvent {
 pub enum NetworkEvent {
     /// The engine has created it.
     Created,
-    /// The container of that id was connected to it. A container on several networks is connected to each as it starts.
+    /// The container with this ID was connected. A container is connected to each of its networks when it starts.
     Connected(String),
-    /// The container of that id was disconnected from it, as each is when it ends. Engines may say so twice.
+    /// The container with this ID was disconnected, as from each network when it exits. Engines may report this twice.
     Disconnected(String),
     /// The engine has removed it.
     Removed,
-    /// Something else, in the engine's word.
+    /// Another event, by the engine's word.
     Other(String),
 }
 
 impl Change {
-    /// When it happened, by the engine's clock.
+    /// The time when it happened, by the engine's clock.
     #[must_use]
     pub fn at(&self) -> SystemTime {
         match self {
@@ -120,7 +120,8 @@ impl Change {
         }
     }
 
-    /// What an event says; none where it is about neither a container nor a network, or does not say about which.
+    /// The change that an event reports; `None` if it concerns neither a container nor a network, or does not tell
+    /// which.
     fn read(event: EventMessage) -> Option<Self> {
         let nanoseconds = event.time_nano.and_then(|t| u64::try_from(t).ok());
         let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds.unwrap_or_default());
@@ -133,7 +134,7 @@ impl Change {
             EventMessageTypeEnum::CONTAINER => {
                 let event = container_event(action, &mut attributes);
                 let is_kept = |key: &str| key.starts_with(label::PREFIX) && key != label::DEFINITION;
-                // A container's labels stand beside what the engine says of the event.
+                // The labels of a container are mixed with the other attributes of the event.
                 attributes.retain(|key, _| is_kept(key));
                 Some(Self::Container(ContainerChange {
                     at,
@@ -159,7 +160,7 @@ impl ContainerChange {
         self.labels.get(label::CLUSTER).map(String::as_str) == Some(cluster.as_str())
     }
 
-    /// The container as far as the event describes it: running, as one is that has just started.
+    /// The container as far as the event describes it. It counts as running, as after a start.
     #[must_use]
     pub fn started(&self) -> ObservedContainer {
         ObservedContainer {
@@ -172,9 +173,9 @@ impl ContainerChange {
     }
 }
 
-/// The engine's word and what it says beside it, as ours.
+/// The change that the engine's word and attributes describe.
 fn container_event(action: String, attributes: &mut HashMap<String, String>) -> ContainerEvent {
-    // Such as `health_status: healthy` and `exec_create: /bin/true`.
+    // A word may have a detail, as in `health_status: healthy` and `exec_create: /bin/true`.
     let (word, detail) = action.split_once(':').unwrap_or((&action, ""));
     match word {
         "create" => ContainerEvent::Created,
@@ -216,23 +217,23 @@ fn network_event(action: String, attributes: &mut HashMap<String, String>) -> Ne
     }
 }
 
-/// Which events are asked of the engine. It cannot be asked for a cluster's networks: their events carry no labels.
+/// The events to request. Those of a cluster's networks cannot be selected, since they carry no labels.
 #[derive(Debug, Clone, Copy)]
 pub enum Topic<'a> {
-    /// Those of the cluster's containers.
+    /// The events of the cluster's containers.
     ContainersOf(&'a ClusterName),
-    /// The signals that the cluster's containers are sent, and their ends.
+    /// The signals to the cluster's containers, and their exits.
     SignalsOf(&'a ClusterName),
-    /// Those of all containers and networks.
+    /// The events of all containers and networks.
     ContainersAndNetworks,
-    /// All, also those of images and volumes, which are no [`Change`]s.
+    /// All events, including those of images and volumes, which are no [`Change`]s.
     Everything,
 }
 
-/// Events of the engine as they come.
+/// Events of the engine as they arrive.
 type Events = BoxStream<'static, Result<EventMessage, Fault>>;
 
-/// What is asked for in `GET /events`: its filters, and from when and until when.
+/// The query of `GET /events`: filters, and the start and end of the time.
 #[derive(Debug, Clone, Default)]
 struct Request {
     filters: HashMap<&'static str, Vec<String>>,

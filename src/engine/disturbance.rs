@@ -1,4 +1,4 @@
-//! Whether anything changed a cluster while a plan was carried out, by the engine's own account.
+//! Decides from the engine's events whether anything but the plan changed a cluster.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -9,13 +9,14 @@ use super::connect::host::Host;
 use crate::name::ClusterName;
 use crate::plan::{Action, Plan};
 
-/// An engine remembers its last 256 events. A list that is so much shorter is surely complete.
+/// The most events of a complete list. An engine keeps its last 256, so that a list this much shorter lacks none.
 const SURE: usize = 200;
 
-/// How much earlier than `since` events count: a socket of this machine may lead into a virtual one with a clock of its own.
+/// How much before `since` events are read, because a local socket may lead to a virtual machine with a clock of its
+/// own.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A change that a plan makes and that the engine reports, with the name of what is changed.
+/// A change by the plan that the engine reports, with the name of the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Effect<'n> {
     NetworkCreated(&'n str),
@@ -23,15 +24,16 @@ enum Effect<'n> {
     ContainerStarted(&'n str),
 }
 
-/// Whether the engine's events show that since then `plan` was carried out and nothing else changed `cluster`. It is false
-/// wherever the events do not suffice to tell: then the cluster is to be observed anew, which takes longer.
+/// Whether the engine's events show that since `since` the plan was carried out and nothing else changed `cluster`. It
+/// is false if the events do not suffice, in which case the cluster must be observed again, which takes longer.
 pub async fn is_ruled_out(plan: &Plan, cluster: &ClusterName, engine: &Engine, since: SystemTime) -> bool {
     let expected: HashSet<Effect<'_>> = plan
         .operations
         .iter()
         .filter_map(|o| effect(&o.action, &o.subject))
         .collect();
-    // What was stopped or removed may have come back, so that needs a look. An engine on another machine has another clock.
+    // What was stopped or removed may have come back, which only an observation shows. An engine on another machine has
+    // another clock, so that its events cannot be compared with `since`.
     let can_tell = |action: &Action| effect(action, "").is_some() || is_harmless(action);
     if expected.is_empty()
         || !plan.operations.iter().all(|o| can_tell(&o.action))
@@ -40,12 +42,13 @@ pub async fn is_ruled_out(plan: &Plan, cluster: &ClusterName, engine: &Engine, s
         return false;
     }
     let since = since.checked_sub(MARGIN).unwrap_or(since);
-    // All events are asked for, since all of them take room in the engine's memory.
+    // All events are read, since events of any kind may push others out of the engine's memory.
     let past = Past::between(engine, Topic::Everything, since, SystemTime::now()).await;
     past.is_whole && past.events <= SURE && is_as_expected(&past.changes, cluster, &expected)
 }
 
-/// What the engine reports once the action on `subject` is done; none where it reports nothing that is checked here.
+/// The event that the engine reports when the action on `subject` is done; `None` if it reports none that is checked
+/// here.
 fn effect<'n>(action: &Action, subject: &'n str) -> Option<Effect<'n>> {
     match action {
         Action::CreateNetwork(_) => Some(Effect::NetworkCreated(subject)),
@@ -67,7 +70,7 @@ fn is_harmless(action: &Action) -> bool {
     )
 }
 
-/// Whether `changes` are all that is `expected`, and nothing else of `cluster`.
+/// Whether `changes` are exactly the `expected` ones, without others of `cluster`.
 fn is_as_expected(changes: &[Change], cluster: &ClusterName, expected: &HashSet<Effect<'_>>) -> bool {
     let mut found: HashSet<Effect<'_>> = HashSet::new();
     for change in changes {
@@ -79,7 +82,7 @@ fn is_as_expected(changes: &[Change], cluster: &ClusterName, expected: &HashSet<
                 _ => return false,
             },
             Change::Container(_) => continue,
-            // The engine does not say whose network it is, so any other one may be the cluster's.
+            // Events of networks have no labels, so any other network may be the cluster's.
             Change::Network(change) => match change.event {
                 NetworkEvent::Created => Effect::NetworkCreated(&change.name),
                 NetworkEvent::Removed => return false,

@@ -1,4 +1,4 @@
-//! Running a command in a container that runs.
+//! Runs a command in a running container.
 
 use std::io;
 use std::time::Duration;
@@ -15,51 +15,51 @@ use super::connect::Engine;
 use super::fault::Fault;
 use crate::text::reason;
 
-/// Between two looks at a command whose output has ended and that has not.
+/// The time between two checks of a command that still runs after its output has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often to send the terminal's size to a command that is about to start.
 const TRIES: u32 = 50;
 
-/// What to run, and as whom.
+/// The command to run, and its environment.
 #[derive(Debug, Clone, Default)]
 pub struct Order {
     /// The command and its arguments.
     pub command: Vec<String>,
-    /// Its environment beside the container's: `KEY=VALUE`.
+    /// Variables that are added to the container's environment: `KEY=VALUE`.
     pub environment: Vec<String>,
-    /// User, and group; the container's where `None`.
+    /// The user and group, as `NAME|UID[:GROUP|GID]`; `None` for the container's.
     pub user: Option<String>,
-    /// Directory; the container's where `None`.
+    /// The working directory; `None` for the container's.
     pub directory: Option<String>,
     /// Whether it runs in a terminal of its own.
     pub tty: bool,
 }
 
-/// Where a piece of output came from.
+/// The stream that a piece of output was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
-    /// Standard output, of a terminal all.
+    /// Standard output, file descriptor 1; all output of a terminal.
     Stdout,
     /// Standard error, file descriptor 2.
     Stderr,
 }
 
-/// What a person types and looks at.
+/// The input and the terminal of the person who runs the command.
 pub struct Console {
-    /// What is typed; its end is the end of the command's input.
+    /// The input. Its end becomes the end of the command's input.
     pub input: mpsc::Receiver<Vec<u8>>,
-    /// Rows and columns of the terminal, where it is one.
+    /// The rows and columns of the terminal; `None` if it is none.
     pub size: Option<watch::Receiver<(u16, u16)>>,
 }
 
-/// Why a command that was to be run has no exit code.
+/// Why a command has no exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The engine did not run it, or was lost meanwhile.
     #[error(transparent)]
     Engine(#[from] Fault),
-    /// Its output could not be passed on.
+    /// The output could not be written.
     #[error("{}", reason(.0))]
     Output(io::Error),
 }
@@ -70,11 +70,11 @@ impl From<bollard::errors::Error> for RunError {
     }
 }
 
-/// Run `order` in a container, give its output to `sink` as it comes, and say how it ended (`POST /containers/{id}/exec`,
-/// `POST /exec/{id}/start`, `GET /exec/{id}/json`).
+/// Runs `order` in a container, passes its output to `sink` as it arrives, and returns how it ended (`POST
+/// /containers/{id}/exec`, `POST /exec/{id}/start`, `GET /exec/{id}/json`).
 ///
 /// # Errors
-/// [`RunError::Output`] where `sink` fails, else the engine's.
+/// [`RunError::Output`] if `sink` fails, otherwise that of the engine.
 pub async fn run(
     engine: &Engine,
     container: &str,
@@ -117,10 +117,10 @@ pub async fn run(
     Ok(exit_code(docker, &exec).await?)
 }
 
-/// Start `order` in a container and do not wait for it.
+/// Starts `order` in a container without waiting for it.
 ///
 /// # Errors
-/// The engine's.
+/// The engine refused it.
 pub async fn detached(engine: &Engine, container: &str, order: &Order) -> Result<(), RunError> {
     let docker = &engine.docker;
     let exec = create(docker, container, order, false, None).await?;
@@ -159,7 +159,7 @@ async fn create(
 
 enum Never {}
 
-/// What is typed goes to the command, and so does its end. A command that reads no more is none of our business.
+/// Passes the input to the command, and its end too. A command that does not read its input is no error.
 async fn forward(input: Option<mpsc::Receiver<Vec<u8>>>, mut writer: impl tokio::io::AsyncWrite + Unpin) -> Never {
     if let Some(mut input) = input {
         while let Some(bytes) = input.recv().await {
@@ -169,18 +169,18 @@ async fn forward(input: Option<mpsc::Receiver<Vec<u8>>>, mut writer: impl tokio:
         }
         let _ = writer.shutdown().await;
     }
-    // Held until the command's output ends: to let go of it is to hang up.
+    // The connection is kept until the output ends, because closing it would hang up.
     std::future::pending().await
 }
 
-/// The terminal of the command is as large as the one that shows it (`POST /exec/{id}/resize`).
+/// Keeps the size of the command's terminal equal to the one that shows it (`POST /exec/{id}/resize`).
 async fn resize(docker: &Docker, exec: &str, size: Option<watch::Receiver<(u16, u16)>>) -> Never {
     if let Some(mut size) = size {
         loop {
             let (height, width) = *size.borrow_and_update();
             for _ in 0..TRIES {
                 let options = ResizeExecOptions { height, width };
-                // Until the command has started there is nothing to resize, and when it has ended no more.
+                // The engine refuses to resize before the command has started and after it has ended.
                 if docker.resize_exec(exec, options).await.is_ok() {
                     break;
                 }
@@ -194,12 +194,12 @@ async fn resize(docker: &Docker, exec: &str, size: Option<watch::Receiver<(u16, 
     std::future::pending().await
 }
 
-/// How a command ended whose output has ended.
+/// How a command ended, after its output has ended.
 async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, Fault> {
     loop {
         let inspect = match docker.inspect_exec(exec).await.map_err(Fault::from) {
             Ok(inspect) => inspect,
-            // Its container went with all that ran in it: killed.
+            // The container was removed, which killed the command.
             Err(fault) if fault.is_not_found() => return Ok(137),
             Err(fault) => return Err(fault),
         };

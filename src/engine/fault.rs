@@ -1,7 +1,7 @@
-//! Why the engine did not do what it was asked: its refusals as data.
+//! The engine's refusals as data.
 //!
-//! This is the one place that knows the client library's errors and the engine's wording, which changes between versions.
-//! Everybody else asks for a variant.
+//! This is the only file that knows the client library's errors and the engine's wording, which changes between
+//! versions. Others match a variant.
 
 mod loss;
 
@@ -12,10 +12,10 @@ use bollard::errors::Error;
 use crate::text::reason;
 pub use loss::Loss;
 
-/// Seconds to wait for one answer: creating a container takes long on a loaded machine.
+/// The longest wait for a response, in seconds: creating a container takes long on a busy machine.
 pub(super) const TIMEOUT: u64 = 600;
 
-/// Why the engine did not do what it was asked. Each variant holds the words for people, the engine's own where it has any.
+/// Why the engine did not do what it was asked for. Each variant holds a message, the engine's own if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The container that was asked for does not exist (404).
@@ -45,19 +45,20 @@ pub enum Fault {
     /// The container is on the network already, or another one of its name is.
     #[error("{0}")]
     EndpointExists(String),
-    /// The state of a thing forbids it for now, in a way that has no variant of its own: it is being removed, say (409).
+    /// The state of the resource forbids it for now, for a reason without a variant of its own, such as its removal
+    /// (409).
     #[error("{0}")]
     Conflict(String),
     /// The engine refused or failed for another reason, at once or in the middle of a stream.
     #[error("{0}")]
     Refused(String),
-    /// There was no answer: the engine, or the connection to it, was lost.
+    /// There was no response: the engine, or the connection to it, was lost.
     #[error("{1}")]
     Lost(Loss, String),
-    /// There was an answer, and it is not one of an engine.
+    /// The response is not one of an engine.
     #[error("{0}")]
     Unreadable(String),
-    /// The engine did its part, and topogen itself found a reason not to go on.
+    /// The engine did its part, and topogen itself found a reason to stop.
     #[error("{0}")]
     Own(String),
 }
@@ -69,8 +70,8 @@ impl Fault {
         matches!(self, Self::NoSuchContainer(_) | Self::NotFound(_))
     }
 
-    /// What the engine's answer means, by its HTTP status and its words, of which only what engines 20.10 and 28 have in
-    /// common is looked for.
+    /// The fault for the engine's response, by its HTTP status and its text. Only words that engines 20.10 and 28 have
+    /// in common are used.
     fn of_answer(status: u16, words: String) -> Self {
         let says = |text: &str| words.contains(text);
         if says("active endpoints") || says("volume is in use") {
@@ -86,7 +87,7 @@ impl Fault {
         } else if says("is already paused") {
             Self::AlreadyPaused(words)
         } else if says("HTTP request to an HTTPS server") {
-            // Go's HTTP server says it, before the engine is asked.
+            // Go's HTTP server refuses the request before the engine handles it.
             Self::Lost(Loss::TlsWanted, words)
         } else {
             match status {
@@ -99,7 +100,7 @@ impl Fault {
         }
     }
 
-    /// No answer, for that reason.
+    /// The connection was lost for this reason.
     pub(super) fn lost(error: &(dyn StdError + 'static)) -> Self {
         Self::Lost(Loss::of(error), reason(error))
     }
@@ -142,8 +143,8 @@ pub(super) fn ignore_missing(result: Result<(), impl Into<Fault>>) -> Result<(),
 mod tests {
     use super::*;
 
-    /// What engines answer, status and words, and what that means. Where 20.10 and 28 do not write the same, a comment says
-    /// which of them writes what follows.
+    /// Responses of engines, as status and text, and their meaning. If 20.10 and 28 differ, a comment names the
+    /// version.
     #[test]
     fn refusals_are_told_apart() {
         type Variant = fn(String) -> Fault;
@@ -185,7 +186,7 @@ mod tests {
                 "invalid pool request: Pool overlaps with other one on this address space",
                 Fault::PoolOverlaps,
             ),
-            // Where a bridge is left of a network that the engine does not know any more.
+            // A bridge was left behind by a network that the engine no longer knows.
             (
                 403,
                 "cannot create network 0123 (br-0123): conflicts with network 4567 (br-4567): networks have overlapping IPv4",
@@ -225,7 +226,7 @@ mod tests {
                 "Container lab-a-1 is paused, unpause the container before exec",
                 Fault::Conflict,
             ),
-            // A port or an address that is taken is no name that is.
+            // A port or an address that is taken is not a name that is taken.
             (
                 500,
                 "driver failed programming external connectivity on endpoint lab-a-1 (0123): Bind for 0.0.0.0:80 failed: port \

@@ -1,15 +1,15 @@
-//! What proving needs to observe: every name and address of what has to do with a cluster.
+//! Observes what `verify` needs: every name and address of a cluster and its surroundings.
 
 use super::connect::Engine;
 use super::fault::Fault;
 use super::observe;
 use crate::cluster::{Inspected, ObservedContainer};
 
-/// Every network, and every container that `relevant` picks of all, running or not. It is given what a list says. A
-/// container that was removed since it was listed is left out.
+/// Every network, and the containers that `relevant` selects from the list, running or not. A container that was
+/// removed since it was listed is left out.
 ///
 /// # Errors
-/// The engine's.
+/// A call of the engine failed.
 pub async fn look(
     engine: &Engine,
     relevant: impl FnOnce(&[ObservedContainer]) -> Vec<bool>,

@@ -1,4 +1,4 @@
-//! What containers print, line by line with the time of each.
+//! Reads what containers print, line by line with the time of each.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -20,11 +20,10 @@ use super::observe::read;
 use crate::cluster::ObservedContainer;
 use crate::lines::trimmed;
 
-/// How long is waited before the lines of a container are asked for again when the connection broke, unless the container
-/// starts before.
+/// The wait before a container's lines are read again after the connection broke, unless the container starts before.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A point in time as people say it.
+/// A point in time as a person writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(SystemTime);
 
@@ -43,33 +42,33 @@ impl FromStr for Moment {
     }
 }
 
-/// Which lines of a container.
+/// The lines of a container to read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask {
-    /// Those after that time.
+    /// Only lines after this time; `None` for all.
     pub after: Option<SystemTime>,
-    /// Those from that time on.
+    /// Only lines from this time on; `None` for all.
     pub since: Option<Moment>,
-    /// Those up to that time.
+    /// Only lines up to this time; `None` for all.
     pub until: Option<Moment>,
-    /// So many at the end; all where `None`.
+    /// The number of lines at the end; `None` for all.
     pub tail: Option<u32>,
-    /// And those to come, until it ends.
+    /// Whether to continue with new lines until the container exits.
     pub follow: bool,
 }
 
 /// A line of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// When the engine got it.
+    /// The time when the engine received it.
     pub time: SystemTime,
     /// The stream that it was written to.
     pub stream: Stream,
-    /// What it says, without its end.
+    /// The text without its line end.
     pub text: Vec<u8>,
 }
 
-/// Lines as they come.
+/// Lines as they arrive.
 pub type Lines = Pin<Box<dyn Source<Item = Result<Line, Fault>> + Send>>;
 
 /// The lines of a container (`GET /containers/{id}/logs`).
@@ -86,9 +85,10 @@ pub fn lines(engine: &Engine, container: &str, ask: Ask) -> Lines {
         .stderr(true)
         .follow(ask.follow)
         .tail(&tail);
-    // Always: it is what lines are put in order by, and what tells a terminal's output from a frame's head.
+    // The times are always requested: lines are sorted by them, and they distinguish the output of a terminal from the
+    // head of a frame.
     let options = options.timestamps(true).since(from.map_or(0, seconds));
-    // The engine counts in seconds here: what is too much is left out below.
+    // The API counts in seconds here. Lines outside of the exact time are dropped below.
     let options = options.until(ask.until.map_or(0, |m| seconds(m.0).saturating_add(1)));
     let source = Box::pin(
         engine
@@ -115,7 +115,7 @@ pub fn lines(engine: &Engine, container: &str, ask: Ask) -> Lines {
 
 struct Reader<S> {
     source: S,
-    /// The beginnings of lines, one of each stream: the engine cuts those that are longer than 16 KiB.
+    /// The beginnings of incomplete lines, one of each stream. The engine splits lines that are longer than 16 KiB.
     parts: [Option<Line>; 2],
     ready: VecDeque<Line>,
 }
@@ -141,7 +141,7 @@ impl<S: Source<Item = Result<LogOutput, Fault>> + Unpin> Reader<S> {
         }
     }
 
-    /// Each message begins with its time, be it a line or the next part of one.
+    /// Each message begins with its time, whether it is a line or a continuation.
     fn take(&mut self, stream: Stream, message: &[u8]) {
         let (time, text) = match message.iter().position(|b| *b == b' ') {
             Some(at) => (time(&message[..at]), &message[at + 1..]),
@@ -164,24 +164,24 @@ impl<S: Source<Item = Result<LogOutput, Fault>> + Unpin> Reader<S> {
     }
 }
 
-/// The time that begins a line.
+/// The time at the beginning of a line.
 fn time(text: &[u8]) -> Option<SystemTime> {
     read::time(std::str::from_utf8(text).ok()?)
 }
 
-/// The lines of many containers in the order of time; of each no more than one is read ahead.
+/// The lines of many containers, sorted by time. At most one line of each is read ahead.
 pub struct Merged {
     sources: Vec<Lines>,
-    /// The next line of each, where there is one.
+    /// The next line of each container, if it has one.
     heads: Vec<Option<Line>>,
     order: BinaryHeap<Reverse<(SystemTime, usize)>>,
     faults: VecDeque<(usize, Fault)>,
-    /// Whose line was given last; `None` before the first.
+    /// The container of the last line; `None` before the first.
     last: Option<usize>,
 }
 
 impl Merged {
-    /// Of `sources`, the first line of each awaited.
+    /// Reads the first line of each of `sources`.
     pub async fn new(mut sources: Vec<Lines>) -> Self {
         let first = futures_util::future::join_all(sources.iter_mut().map(StreamExt::next)).await;
         let mut merged = Self {
@@ -197,7 +197,7 @@ impl Merged {
         merged
     }
 
-    /// The next line and the place of its container; an error ends the lines of that.
+    /// The next line with the index of its container. An error ends the lines of that container.
     pub async fn next(&mut self) -> Option<(usize, Result<Line, Fault>)> {
         if let Some(at) = self.last.take() {
             let line = self.sources[at].next().await;
@@ -223,8 +223,8 @@ impl Merged {
     }
 }
 
-/// Gives the lines of `container` to `out` as they come, again whenever it has started anew, until it is removed, `starts`
-/// is closed or nobody listens. Where the connection breaks it goes on after the last line as soon as the engine answers.
+/// Passes the lines of `container` to `out` as they arrive, again after each start, until it is removed, `starts` is
+/// closed or nobody listens. If the connection breaks, it continues after the last line as soon as the engine answers.
 pub async fn follow(
     engine: Engine,
     container: Arc<ObservedContainer>,
@@ -234,21 +234,21 @@ pub async fn follow(
 ) {
     ask.follow = true;
     loop {
-        // A start from now on is news.
+        // A start after this moment is a new one.
         starts.borrow_and_update();
         let mut lines = lines(&engine, &container.id, ask);
         let mut is_broken = false;
         while let Some(line) = lines.next().await {
             match &line {
                 Ok(line) => ask.after = Some(line.time),
-                // It was removed, with all that it printed.
+                // The container was removed with its output.
                 Err(fault) if fault.is_not_found() => return,
                 Err(Fault::Lost(..)) => {
                     is_broken = true;
                     break;
                 }
                 Err(_) => {
-                    // Nobody may be listening any more.
+                    // The receiver may have been dropped.
                     let _ = out.send((container, line)).await;
                     return;
                 }

@@ -1,5 +1,5 @@
-//! Asking containers from inside: by exec where topogen's own executable is in them, else from a short-lived container in
-//! their network namespace. One of either for each container.
+//! Runs probes inside containers: by `exec` if topogen's executable is in them, otherwise in a short-lived container in
+//! their network namespace. One probe per container asks all questions.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -21,39 +21,40 @@ use crate::fake::{self, image};
 use crate::probe::question::Answers;
 use crate::probe::question::Questions;
 
-/// The longest argument that a process can be given is 32 pages (execve(2)); questions past half of that are cut in two.
+/// The most bytes of an argument. A process takes 32 pages (execve(2)); questions beyond half of that are split.
 const LONGEST: usize = 64 << 10;
 
-/// The longest that a container's answers are waited for beyond any patience of its own: an engine may lose the end of them.
+/// The longest wait for the answers of a container in addition to its own timeouts, because an engine may lose the end
+/// of the output.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How often to check that an exited helper was removed: for five seconds.
 const REMOVAL_CHECKS: u32 = 50;
 /// The time between two checks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// One container and what it is to be asked.
+/// A container with its questions.
 #[derive(Debug)]
 pub struct Ask {
     /// The engine's ID of the container.
     pub container: String,
-    /// Whether topogen's executable is in it.
+    /// Whether topogen's executable is in the container.
     pub has_probe: bool,
-    /// Labels for a container that asks in its stead, so that what is left of it after a kill is found.
+    /// Labels of the helper container, by which it is found if a kill leaves it behind.
     pub labels: HashMap<String, String>,
-    /// What the probe is to find out.
+    /// The questions of the probe.
     pub questions: Questions,
 }
 
-/// Asks containers of one engine.
+/// Asks the containers of one engine.
 #[derive(Debug)]
 pub struct Prober<'e> {
     engine: &'e Engine,
-    /// Whether the image of containers that ask in others' stead is there: made sure of once, and when first needed.
+    /// Whether the image of helper containers is on the engine, which is ensured once and on demand.
     image: OnceCell<()>,
 }
 
 impl<'e> Prober<'e> {
-    /// One that has not asked anything yet.
+    /// An asker that has not asked anything yet.
     #[must_use]
     pub fn new(engine: &'e Engine) -> Self {
         Self {
@@ -65,18 +66,19 @@ impl<'e> Prober<'e> {
     /// The answers of one container.
     ///
     /// # Errors
-    /// Why there are none, in words for people.
+    /// Why there are none, as a message.
     pub async fn ask(&self, ask: &Ask) -> Result<Answers, String> {
         let command = command(&ask.questions);
         if ask.has_probe {
             match self.exec(ask, command.clone()).await {
                 Ok(output) if let Some(answers) = read(&output, &ask.questions) => return Ok(answers),
-                // Gone, stopped, frozen: nobody else's network namespace either.
+                // The container was removed, stopped or paused, so that a helper could not join its network namespace
+                // either.
                 Err(
                     fault
                     @ (Fault::NoSuchContainer(_) | Fault::NotFound(_) | Fault::NotRunning(_) | Fault::Conflict(_)),
                 ) => return Err(fault.to_string()),
-                // Another build's fake, whose probe speaks otherwise.
+                // The fake is of another build, whose probe has another protocol.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -88,7 +90,7 @@ impl<'e> Prober<'e> {
         })
     }
 
-    /// `POST /containers/{id}/exec`, `POST /exec/{id}/start`.
+    /// Runs the probe in the container itself (`POST /containers/{id}/exec`, `POST /exec/{id}/start`).
     async fn exec(&self, ask: &Ask, command: Vec<String>) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let config = ExecConfig {
@@ -104,7 +106,8 @@ impl<'e> Prober<'e> {
         }
     }
 
-    /// `POST /containers/create` of a helper that shares the network of another container and is removed when it exits.
+    /// Runs the probe in a helper that shares the network of the container and is removed when it exits (`POST
+    /// /containers/create`).
     async fn helper(&self, ask: &Ask, command: Vec<String>) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let mut labels = ask.labels.clone();
@@ -140,7 +143,7 @@ impl<'e> Prober<'e> {
         output
     }
 
-    /// `POST /containers/{id}/attach`, then `…/start`: what it says until it ends.
+    /// Starts a container, and returns its output when it has exited (`POST /containers/{id}/attach`, then `…/start`).
     async fn run(&self, id: &str) -> Result<String, Fault> {
         let docker = &self.engine.docker;
         let options = AttachContainerOptionsBuilder::new()
@@ -162,7 +165,7 @@ impl<'e> Prober<'e> {
         Ok(output)
     }
 
-    /// Put the image on the engine, where it is not there or another build's.
+    /// Loads the image of the helpers if the engine has none or that of another build.
     async fn provide(&self) -> Result<(), String> {
         let name = fake::image_name();
         match apply::fake_is_ready(self.engine).await {
@@ -176,7 +179,7 @@ impl<'e> Prober<'e> {
     }
 }
 
-/// `/topogen probe --ask JSON`.
+/// The command line of the probe: `/topogen probe --ask JSON`.
 fn command(questions: &Questions) -> Vec<String> {
     let mut command = vec![image::EXECUTABLE.to_owned(), "probe".to_owned()];
     for part in parts(questions.clone()) {
@@ -186,7 +189,7 @@ fn command(questions: &Questions) -> Vec<String> {
     command
 }
 
-/// Questions in parts that fit an argument each.
+/// The questions in parts that each fit an argument.
 fn parts(questions: Questions) -> Vec<Questions> {
     if questions.len() < 2 || serde_json::to_string(&questions).is_ok_and(|text| text.len() <= LONGEST) {
         return vec![questions];
@@ -195,7 +198,7 @@ fn parts(questions: Questions) -> Vec<Questions> {
     parts(first).into_iter().chain(parts(second)).collect()
 }
 
-/// The answers in what a probe printed, where they are to all questions.
+/// The answers in the output of a probe; `None` unless they answer all questions.
 fn read(output: &str, questions: &Questions) -> Option<Answers> {
     let answers: Answers = serde_json::from_str(output).ok()?;
     (answers.len() >= questions.len()).then_some(answers)

@@ -14,7 +14,7 @@ use crate::cluster::State;
 use crate::name::ClusterName;
 use crate::signal;
 
-/// The time between two looks at what still runs.
+/// The time between two observations of what still runs.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The time that the engine gives a container to exit where the container has no stop timeout of its own.
@@ -23,20 +23,19 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// The time that the engine may take to kill a container that has not exited within its stop timeout.
 pub(crate) const KILLING: Duration = Duration::from_secs(2);
 
-/// The signals that containers were sent, as far as the engine remembers: its last few hundred events.
+/// The signals that containers received, as far as the engine remembers them: among its last 256 events.
 #[derive(Debug, Default)]
 pub struct SignalHistory {
-    /// The containers that have not exited since their last signal, by id: that signal's number, none where the engine does
-    /// not say it, and how long ago it was sent.
+    /// The containers that have not exited since their last signal, by ID: the number of that signal, `None` if the
+    /// engine does not report it, and how long ago it was sent.
     pub running: HashMap<String, (Option<u8>, Duration)>,
-    /// The ids of the containers that have exited since.
+    /// The IDs of the containers that have exited since.
     pub exited: HashSet<String>,
 }
 
 impl SignalHistory {
-    /// The signals that containers of `cluster` were sent within `window`. A stopping container is still listed as
-    /// `running`; a signal without a later exit gives it away. An engine that tells no events counts as one where no
-    /// signal was sent.
+    /// The signals that containers of `cluster` received within `window`. A stopping container is still listed as
+    /// `running`; a signal without a later exit gives it away. If the engine reports no events, there are none.
     pub async fn read(engine: &Engine, cluster: &ClusterName, window: Duration) -> Self {
         let now = SystemTime::now();
         let since = now.checked_sub(window).unwrap_or(now);
@@ -90,8 +89,8 @@ pub async fn wait_for_stops(engine: &Engine, cluster: &ClusterName, history: &Si
     Ok(any)
 }
 
-/// Whether a container is stopped by the signal of that number: by KILL, and by its `own` stop signal (`STOPSIGNAL`: a name,
-/// with `SIG` or without, or a number), which is TERM where it has none.
+/// Whether this signal stops a container: KILL does, and so does its `own` stop signal (`STOPSIGNAL`: a name, with
+/// `SIG` or without, or a number), which is TERM if it has none.
 fn is_stop_signal(number: u8, own: Option<&str>) -> bool {
     number == signal::KILL || number == own.and_then(signal::number_of).unwrap_or(signal::TERM)
 }

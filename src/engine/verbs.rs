@@ -1,4 +1,4 @@
-//! What is asked of one container that is there. Where it is so already, that is as good as done.
+//! Calls about a single existing container. If the requested state is there already, they succeed.
 
 use bollard::Docker;
 use bollard::query_parameters::{
@@ -8,7 +8,7 @@ use bollard::query_parameters::{
 
 use super::fault::{Fault, ignore_missing};
 
-/// `POST /containers/{id}/stop`. Without `t` the engine takes the container's own grace period.
+/// Stops the container (`POST /containers/{id}/stop`). Without `t` the engine uses the container's own stop timeout.
 pub(super) async fn stop(id: &str, grace: Option<u32>, docker: &Docker) -> Result<(), Fault> {
     let options = grace.map(|g| StopContainerOptionsBuilder::new().t(seconds(g)).build());
     ignore_missing(docker.stop_container(id, options).await)
@@ -25,7 +25,7 @@ pub(super) async fn restart(id: &str, grace: Option<u32>, docker: &Docker) -> Re
 pub(super) async fn kill(id: &str, signal: &str, docker: &Docker) -> Result<(), Fault> {
     let options = KillContainerOptionsBuilder::new().signal(signal).build();
     match docker.kill_container(id, Some(options)).await.map_err(Fault::from) {
-        // It ended since it was looked at.
+        // It has exited since it was observed.
         Err(Fault::NotRunning(_)) => Ok(()),
         other => other,
     }

@@ -37,7 +37,7 @@ enum Stage {
     Never(String),
 }
 
-/// Wait until all `containers` are as `condition` says, not past the context's deadline.
+/// Waits until all `containers` meet `condition`, at most until the context's deadline.
 pub(super) async fn wait(
     containers: &[ContainerName],
     condition: Condition,

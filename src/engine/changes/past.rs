@@ -1,4 +1,4 @@
-//! What has happened, as far as the engine remembers.
+//! Past changes, as far as the engine remembers them.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,27 +8,27 @@ use tokio::time::timeout;
 use super::{Change, Request, Topic};
 use crate::engine::connect::Engine;
 
-/// How many events an engine remembers, of whatever kind (moby `daemon/events`, `eventsLimit`).
+/// The number of events that an engine remembers, of all kinds (moby `daemon/events`, `eventsLimit`).
 const REMEMBERED: usize = 256;
 
-/// How long the engine may take to say one more past event. If the engine's clock is behind ours, the end of the time that
-/// is asked for lies in its future, and the answer would not end before.
+/// The longest wait for one more past event. If the engine's clock is behind ours, the end of the requested time lies
+/// in its future, and the stream would stay open until then.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What the engine says has happened between two times.
+/// The changes between two times.
 #[derive(Debug, Default)]
 pub struct Past {
-    /// What happened, in order.
+    /// The changes in the order of time.
     pub changes: Vec<Change>,
-    /// How many events the engine told, also those that are no [`Change`].
+    /// The number of events that the engine reported, including those that are no [`Change`].
     pub events: usize,
-    /// Whether the engine came to the end of what it had to tell.
+    /// Whether the engine reported all that it remembers.
     pub is_whole: bool,
 }
 
 impl Past {
-    /// What the engine remembers of the time between `since` and `until`. What came before an error, or before the engine
-    /// fell silent, counts, and the rest is lacking.
+    /// The changes that the engine remembers between `since` and `until`. After an error or a timeout, those that came
+    /// before it are kept.
     pub async fn between(engine: &Engine, topic: Topic<'_>, since: SystemTime, until: SystemTime) -> Self {
         let mut request = Request::new(topic, since);
         request.until = Some(until);

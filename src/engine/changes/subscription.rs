@@ -1,4 +1,4 @@
-//! What happens from now on, for as long as anybody wants to know.
+//! A subscription to changes, which survives the loss of the engine.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,57 +13,59 @@ use super::{Change, Events, Request, Topic};
 use crate::engine::connect::{Engine, head_of};
 use crate::engine::fault::Fault;
 
-/// How long is waited before the first attempt to reconnect; before each further one twice as long.
+/// The wait before the first attempt to reconnect. It doubles before each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts to reconnect.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
-/// How long an attempt to reconnect may take.
+/// The longest time for an attempt to reconnect.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How soon the stream breaks off where another call has found the engine gone.
+/// The time in which the stream breaks off if another call has failed because the engine is lost.
 const LOSS: Duration = Duration::from_secs(1);
 
-/// What a [`Subscription`] tells.
+/// What a [`Subscription`] reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// Something happened on the engine.
     Change(Change),
-    /// The engine ended the stream, for that reason. What happens from now on is not seen until [`Resumed`](Self::Resumed).
+    /// The engine ended the stream, for this reason. Changes are missed until [`Resumed`](Self::Resumed).
     Lost(String),
-    /// The engine tells again what happens. Only a look at everything can tell what happened in between: an engine
-    /// remembers its last events alone, and none of those from before its own start.
+    /// The engine reports changes again. Only a complete observation shows what happened in between, because an engine
+    /// forgets its events when it restarts.
     Resumed,
 }
 
-/// What happens on the engine. It does not end: where the engine's stream breaks off, it reconnects, however often it must.
+/// The changes on the engine. It does not end: if the stream breaks off, it reconnects, as often as necessary.
 pub struct Subscription {
     engine: Engine,
     request: Request,
     state: State,
-    /// What was told last: the engine tells it again after a reconnection.
+    /// The last change. The engine reports it again after a reconnection.
     last: Option<Change>,
-    /// How long is waited before the next attempt to reconnect.
+    /// The wait before the next attempt to reconnect.
     delay: Duration,
 }
 
-/// Changes as they come, until the engine's stream breaks off.
+/// Changes as they arrive, until the stream breaks off.
 type Changes = BoxStream<'static, Result<Change, Fault>>;
 
 enum State {
-    /// Changes come, since that time.
+    /// The stream is open since this time.
     Listening(Changes, Instant),
-    /// A future that ends with the changes and the delay before a further attempt. It is kept here so that it goes on where
-    /// [`Subscription::next`] was dropped before it ended.
+    /// A future that resolves to the changes and the wait before a further attempt. It is kept here so that it
+    /// continues if [`Subscription::next`] was dropped before it ended.
     Reconnecting(BoxFuture<'static, (Changes, Duration)>),
 }
 
 impl Subscription {
-    /// Subscribes, and returns when the engine has begun to answer: whatever is listed after that, no change to it is missed.
+    /// Subscribes, and returns when the engine has begun to answer. No change to anything observed after that is
+    /// missed.
     ///
     /// # Errors
-    /// The engine refuses it, or does not answer.
+    /// The engine refuses the request, or does not answer.
     pub async fn open(engine: &Engine, topic: Topic<'_>) -> Result<Self, Fault> {
-        // An engine answers a moment before it listens to itself. What happens between is remembered, and so asked for.
+        // The engine answers a moment before it starts to listen for events. It remembers those in between, and is
+        // asked for them.
         let request = Request::new(topic, SystemTime::now());
         let changes = listen(engine, &request).await?;
         Ok(Self {
@@ -75,7 +77,7 @@ impl Subscription {
         })
     }
 
-    /// What comes next. Nothing is lost where the future is dropped before it ends.
+    /// The next notice. It is not lost if the future is dropped before it ends.
     pub async fn next(&mut self) -> Notice {
         loop {
             match &mut self.state {
@@ -111,8 +113,9 @@ impl Subscription {
         }
     }
 
-    /// Why the engine was lost, for when another call to it has failed; none where the engine is there and the call failed
-    /// for a reason of its own. Changes in between are dropped: a look at everything is needed after it anyway.
+    /// Why the engine was lost, after another call to it has failed; `None` if the engine still answers and the call
+    /// failed for a reason of its own. Changes in between are dropped, because everything must be observed again
+    /// anyway.
     pub async fn reason_of_loss(&mut self) -> Option<String> {
         let lost = async {
             loop {
@@ -125,7 +128,7 @@ impl Subscription {
     }
 }
 
-/// Sends the request, and returns when the head of the answer has come.
+/// Sends the request, and returns when the head of the response has arrived.
 async fn listen(engine: &Engine, request: &Request) -> Result<Changes, Fault> {
     let mut events = request.send(engine);
     match head_of(&mut events).await {
@@ -137,8 +140,8 @@ async fn listen(engine: &Engine, request: &Request) -> Result<Changes, Fault> {
     }
 }
 
-/// Reads `events` as they come, whether or not anybody asks for them yet: engines drop what a slow listener does not take
-/// in time (moby `daemon/events`, `bufferSize`).
+/// Reads `events` as they arrive, whether or not anybody takes them yet, because engines drop what a slow client does
+/// not read in time (moby `daemon/events`, `bufferSize`).
 fn read_ahead(mut events: Events) -> Changes {
     let (sender, mut changes) = mpsc::unbounded_channel();
     let mut reader = JoinSet::new();
@@ -152,7 +155,7 @@ fn read_ahead(mut events: Events) -> Changes {
             }
         }
     });
-    // The reader ends with what it reads for.
+    // The task ends when the receiver is dropped.
     poll_fn(move |context| {
         let _ = &reader;
         changes.poll_recv(context)
@@ -160,7 +163,8 @@ fn read_ahead(mut events: Events) -> Changes {
     .boxed()
 }
 
-/// Attempts it until the engine answers; also how long to wait before the next attempt, should that answer break off too.
+/// Tries until the engine answers. Returns the changes, and the wait before the next attempt if that stream breaks off
+/// too.
 async fn reconnect(engine: Engine, request: Request, mut delay: Duration) -> (Changes, Duration) {
     loop {
         sleep(delay).await;
@@ -184,7 +188,7 @@ mod tests {
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nConnection: close\r\n\r\n";
 
-    /// The next request to the engine, and where its answer goes.
+    /// The next request to the engine, and the channel for its response.
     async fn request(engine: &UnixListener) -> (String, UnixStream) {
         let (mut stream, _) = engine.accept().await.expect("a connection");
         let mut request = Vec::new();
@@ -214,7 +218,7 @@ mod tests {
         }
     }
 
-    /// An engine at a socket, and a client of it.
+    /// An engine at a socket, with a client.
     async fn engine() -> (tempfile::TempDir, UnixListener, Engine) {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("engine.sock");
@@ -266,7 +270,7 @@ mod tests {
             let (first, mut stream) = request(&listener).await;
             say(&mut stream, &(HEAD.to_owned() + &event("start", 1))).await;
             drop(stream);
-            // The engine is not itself yet.
+            // The engine has not finished its start.
             drop(request(&listener).await);
             let (again, mut stream) = request(&listener).await;
             say(&mut stream, &(HEAD.to_owned() + &event("start", 1) + &event("die", 2))).await;
@@ -278,7 +282,7 @@ mod tests {
                 .expect("it is open");
             let mut notices = Vec::new();
             for _ in 0..4 {
-                // Whoever waits may have something else to do in between.
+                // A waiting caller may do something else in between.
                 while timeout(Duration::from_millis(20), async {
                     notices.push(subscription.next().await)
                 })
@@ -295,7 +299,7 @@ mod tests {
         assert_eq!(happened(started), ContainerEvent::Started);
         assert!(matches!(lost, Notice::Lost(_)), "{lost:?}");
         assert_eq!(resumed, Notice::Resumed);
-        // What was told before is not told again.
+        // A change that was reported already is not reported again.
         assert_eq!(happened(died), ContainerEvent::Died(None));
     }
 }

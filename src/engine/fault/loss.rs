@@ -1,4 +1,4 @@
-//! Why there was no answer: the error of the system, or of TLS, that is behind an error of the connection.
+//! Finds out why there was no response, from the system's or TLS's error behind an error of the connection.
 
 use crate::text::causes;
 use std::error::Error as StdError;
@@ -6,28 +6,29 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
-/// Why there was no answer, as far as a hint depends on it.
+/// Why there was no response, as far as hints depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// There is nothing at the path: no socket, or no program that was to lead to one.
+    /// The path does not exist: that of the socket, or of the program to connect with.
     NotFound,
-    /// This user may not open it.
+    /// The user may not open the socket.
     Denied,
     /// Nobody listens there (`ECONNREFUSED`).
     Refused,
-    /// The other side broke the connection off.
+    /// The other side closed the connection (`ECONNRESET`).
     Reset,
     /// The connection was not made in time.
     TimedOut,
-    /// The other side speaks TLS, and was not spoken to in it.
+    /// The other side expects TLS, which was not used.
     TlsWanted,
-    /// The other side was spoken to in TLS, and does not speak it.
+    /// The other side does not speak TLS, which was used.
     TlsUnknown,
-    /// The other side wants a certificate, or another one than it was shown.
+    /// The other side expects a client certificate, or another one.
     CertificateWanted,
-    /// The other side's certificate is for other names.
+    /// The certificate of the other side is for other names.
     CertificateOfAnother,
-    /// The other side's certificate is not good for another reason: nobody who is trusted vouches for it, say.
+    /// The certificate of the other side is invalid for another reason, mostly because no trusted authority has signed
+    /// it.
     CertificateInvalid,
     /// Another reason, which only the error's text tells.
     Other,
@@ -63,7 +64,7 @@ impl Loss {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => Self::CertificateOfAnother,
             Tls::InvalidCertificate(_) => Self::CertificateInvalid,
-            // Servers differ in which of these they say of a certificate that is missing, or that they do not trust.
+            // Servers use any of these alerts for a certificate that is missing or not trusted.
             Tls::AlertReceived(
                 Alert::CertificateRequired
                 | Alert::HandshakeFailure
@@ -159,7 +160,7 @@ mod tests {
             ),
         ];
         for (error, loss, words) in cases {
-            // An error of the connection comes wrapped in as many as there are layers.
+            // The cause is wrapped in an error of each layer.
             let wrapped = Error::IOError {
                 err: io::Error::other(error),
             };
