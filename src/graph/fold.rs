@@ -250,8 +250,8 @@ impl<'a> Card<'a> {
     /// The text below a service's name: what is wrong with it, otherwise its ports.
     pub(super) fn remark(&self, service: usize) -> String {
         let first = &self.first().services[service];
-        let words = self.words(service);
-        match words.as_slice() {
+        let states = self.states(service);
+        match states.as_slice() {
             _ if first.containers.is_empty() => "no container".to_owned(),
             [] | [("running", _)]
                 if first.standing == Standing::Unwanted && self.first().standing != Standing::Unwanted =>
@@ -285,7 +285,7 @@ impl<'a> Card<'a> {
     }
 
     /// The states of a service's containers, and how many are in each.
-    fn words(&self, service: usize) -> Vec<(&'static str, usize)> {
+    fn states(&self, service: usize) -> Vec<(&'static str, usize)> {
         let mut words: Vec<(&str, usize)> = Vec::new();
         let each = self.each(service).flat_map(|s| s.containers.iter().map(|c| s.word(c)));
         for word in each.filter(|w| !w.is_empty()) {
@@ -316,8 +316,8 @@ impl<'a> Card<'a> {
         several("image", &|s| s.image.clone());
         several("ports", &|s| s.ports.join(" "));
         several("network_mode:", &|s| s.network_mode.clone().unwrap_or_default());
-        let words = self.words(service);
-        match words.as_slice() {
+        let states = self.states(service);
+        match states.as_slice() {
             [] => {}
             [(word, _)] => lines.push((*word).to_owned()),
             several => lines.extend(several.iter().map(|(word, n)| format!("{n} {word}"))),

@@ -19,14 +19,14 @@ pub struct Symptom<'e> {
     /// The check, with what it expected.
     pub check: &'e Check,
     /// What was observed instead.
-    pub observed: Seen,
+    pub observed: Mismatch,
 }
 
 /// What was observed instead of the expected result.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub enum Mismatch {
     /// A name resolved to these addresses: none, several or wrong ones.
-    Led(Vec<Ipv4Addr>),
+    Resolved(Vec<Ipv4Addr>),
     /// The resolver did not answer, or failed.
     NoAnswer(NoAnswer),
     /// A port refused the connection.
@@ -55,7 +55,7 @@ pub struct Compared {
     /// The ARP entries that the checks need, if the host's table was full meanwhile; otherwise `None`.
     pub crowded: Option<u64>,
     /// Failed checks with what was observed instead, by the asking member.
-    wrong: BTreeMap<usize, Vec<(Check, Seen)>>,
+    wrong: BTreeMap<usize, Vec<(Check, Mismatch)>>,
 }
 
 impl Compared {
@@ -125,7 +125,7 @@ impl Compared {
         }
     }
 
-    fn mark(&mut self, model: &Model<'_>, asker: usize, check: &Check, observed: Option<&Seen>) {
+    fn mark(&mut self, model: &Model<'_>, asker: usize, check: &Check, observed: Option<&Mismatch>) {
         let right = observed.is_none();
         let (at, cell) = match (check, right) {
             (Check::Name { .. }, _) => {
@@ -149,7 +149,7 @@ impl Compared {
                 self.proved.apart += 1;
                 (at, Cell::Unreachable)
             }
-            (Check::Port { at, .. }, false) if matches!(observed, Some(Seen::Other(_))) => (at, Cell::Other),
+            (Check::Port { at, .. }, false) if matches!(observed, Some(Mismatch::Other(_))) => (at, Cell::Other),
             (Check::Port { at, .. } | Check::Responds(at), false) => (at, Cell::Cut),
             (Check::Unreachable(at), false) => (at, Cell::Open),
         };
@@ -169,64 +169,65 @@ fn answered(check: &Check, answers: &Answers) -> bool {
 
 /// Whether `name` is the asker's own host name and resolved to any of its addresses: the engine writes all of them to
 /// its `/etc/hosts`, in an order of its own.
-fn is_own(model: &Model<'_>, asker: usize, name: &str, led: &[Ipv4Addr]) -> bool {
+fn is_own(model: &Model<'_>, asker: usize, name: &str, resolved: &[Ipv4Addr]) -> bool {
     let joints = model.members[asker].joints.iter();
     let own: Vec<Ipv4Addr> = joints.filter_map(|j| model.address(asker, j.net)).collect();
-    model.is_hostname(asker, name) && !led.is_empty() && led.iter().all(|a| own.contains(a))
+    model.is_hostname(asker, name) && !resolved.is_empty() && resolved.iter().all(|a| own.contains(a))
 }
 
 /// What was observed instead of `check`; `None` if it passed. For a name that should not resolve, silence only passes
 /// if the resolver `works` at all.
-fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works: bool) -> Option<Seen> {
+fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works: bool) -> Option<Mismatch> {
     match check {
         Check::Name { name, targets, nets } => {
-            let led = led(name, answers)?;
+            let resolved = resolved(name, answers)?;
             if let Some(no_answer) = answers.no_answer(name) {
-                return Some(Seen::NoAnswer(no_answer));
+                return Some(Mismatch::NoAnswer(no_answer));
             }
             let right = |net: &usize| {
                 let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| model.address(*m, *net)).collect();
                 all.is_some_and(|mut all| {
                     all.sort_unstable();
-                    all == led
+                    all == resolved
                 })
             };
-            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(model, asker, name, &led));
-            (!right).then_some(Seen::Led(led))
+            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(model, asker, name, &resolved));
+            (!right).then_some(Mismatch::Resolved(resolved))
         }
         // A name known outside is no leak: only addresses inside the cluster count. The engine forwards names that it
         // does not know; if the outer resolver fails, or the network is internal, the result is silence or SERVFAIL.
         // Both mean that the engine does not know the name, provided that it knows others.
         Check::Unknown { name } => {
             if let Some(no_answer) = answers.no_answer(name).filter(|_| !works) {
-                return Some(Seen::NoAnswer(no_answer));
+                return Some(Mismatch::NoAnswer(no_answer));
             }
-            let mut led = led(name, answers)?;
-            led.retain(|address| model.is_inside(*address));
-            (!led.is_empty()).then_some(Seen::Led(led))
+            let mut resolved = resolved(name, answers)?;
+            resolved.retain(|address| model.is_inside(*address));
+            (!resolved.is_empty()).then_some(Mismatch::Resolved(resolved))
         }
         Check::Port { at, listener } => match contact(at, answers)? {
             Contact::Connected { identity } if model.is_fake(*listener) => {
                 identified(model, *listener, at.port, identity.as_ref())
             }
             Contact::Connected { .. } => None,
-            Contact::Refused => Some(Seen::Refused),
-            Contact::Unreachable | Contact::Unresolved => Some(Seen::Unreachable),
+            Contact::Refused => Some(Mismatch::Refused),
+            Contact::Unreachable | Contact::Unresolved => Some(Mismatch::Unreachable),
         },
-        Check::Responds(at) => (!contact(at, answers)?.reached()).then_some(Seen::Unreachable),
-        Check::Unreachable(at) => contact(at, answers)?.reached().then_some(Seen::Reached),
+        Check::Responds(at) => (!contact(at, answers)?.reached()).then_some(Mismatch::Unreachable),
+        Check::Unreachable(at) => contact(at, answers)?.reached().then_some(Mismatch::Reached),
     }
 }
 
-fn led(name: &str, answers: &Answers) -> Option<Vec<Ipv4Addr>> {
+/// The IPv4 addresses that `name` resolved to, sorted; `None` if it was not asked for.
+fn resolved(name: &str, answers: &Answers) -> Option<Vec<Ipv4Addr>> {
     let addresses = answers.names.get(name)?.iter();
     let v4 = addresses.filter_map(|a| match a {
         IpAddr::V4(a) => Some(*a),
         IpAddr::V6(_) => None,
     });
-    let mut led: Vec<Ipv4Addr> = v4.collect();
-    led.sort_unstable();
-    Some(led)
+    let mut resolved: Vec<Ipv4Addr> = v4.collect();
+    resolved.sort_unstable();
+    Some(resolved)
 }
 
 fn contact<'n>(at: &Endpoint, answers: &'n Answers) -> Option<&'n Contact> {
@@ -234,9 +235,9 @@ fn contact<'n>(at: &Endpoint, answers: &'n Answers) -> Option<&'n Contact> {
 }
 
 /// What a fake reported instead of the expected identity.
-fn identified(model: &Model<'_>, member: usize, port: u16, identity: Option<&Json>) -> Option<Seen> {
+fn identified(model: &Model<'_>, member: usize, port: u16, identity: Option<&Json>) -> Option<Mismatch> {
     let Some(identity) = identity else {
-        return Some(Seen::Mute);
+        return Some(Mismatch::Mute);
     };
     let said = |key: &str| identity.get(key).and_then(Json::as_str).unwrap_or_default();
     let right = said("cluster") == model.cluster
@@ -247,7 +248,7 @@ fn identified(model: &Model<'_>, member: usize, port: u16, identity: Option<&Jso
         true => format!("{}/{}", said("node"), said("service")),
         false => format!("{}/{} of cluster `{}`", said("node"), said("service"), said("cluster")),
     };
-    (!right).then(|| Seen::Other(other()))
+    (!right).then(|| Mismatch::Other(other()))
 }
 
 impl Model<'_> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::compare::{Seen, Symptom};
+use super::compare::{Mismatch, Symptom};
 use super::expect::Check;
 use super::model::Model;
 use super::report::{Consequence, Finding, Kind};
@@ -52,22 +52,22 @@ impl Symptom<'_> {
         };
         let is_on = |net: usize| model.net_id(net).is_some_and(|id| asker.endpoint(id).is_some());
         match (self.check, &self.observed) {
-            (Check::Name { name, .. } | Check::Unknown { name }, Seen::Led(led)) => {
+            (Check::Name { name, .. } | Check::Unknown { name }, Mismatch::Resolved(resolved)) => {
                 let networks = asker.endpoints.iter().filter_map(|e| e.network_id.as_deref());
                 let known = networks.map(|network| addresses(model, network, name));
                 let mut known = known.filter(|addresses| !addresses.is_empty()).peekable();
-                match led.is_empty() {
+                match resolved.is_empty() {
                     true => known.peek().is_none(),
-                    false => known.any(|addresses| addresses.iter().eq(led.iter().collect::<BTreeSet<_>>())),
+                    false => known.any(|addresses| addresses.iter().eq(resolved.iter().collect::<BTreeSet<_>>())),
                 }
             }
             // The engine forwards a name that it does not know. The outer resolver may fail, or not be allowed.
-            (Check::Name { name, .. }, Seen::NoAnswer(_)) => {
+            (Check::Name { name, .. }, Mismatch::NoAnswer(_)) => {
                 let mut networks = asker.endpoints.iter().filter_map(|e| e.network_id.as_deref());
                 networks.all(|network| addresses(model, network, name).is_empty())
             }
-            (Check::Port { at, .. } | Check::Responds(at), Seen::Unreachable) => !is_on(at.net),
-            (Check::Port { listener, .. }, Seen::Mute) => !model.container(*listener).is_some_and(|c| c.runs()),
+            (Check::Port { at, .. } | Check::Responds(at), Mismatch::Unreachable) => !is_on(at.net),
+            (Check::Port { listener, .. }, Mismatch::Mute) => !model.container(*listener).is_some_and(|c| c.runs()),
             (Check::Unreachable(at), _) => is_on(at.net),
             _ => false,
         }
@@ -79,7 +79,7 @@ impl Symptom<'_> {
         let is_led_to = |container: usize| {
             let endpoints = &model.found.containers[container].endpoints;
             let has = |a: &Ipv4Addr| endpoints.iter().any(|e| e.address == Some(*a));
-            matches!(&self.observed, Seen::Led(led) if led.iter().any(has))
+            matches!(&self.observed, Mismatch::Resolved(resolved) if resolved.iter().any(has))
         };
         let (may, nearness) = match about {
             About::Names(net, names) => {
@@ -134,7 +134,7 @@ impl Symptom<'_> {
     }
 
     /// What is wrong with the name or endpoint.
-    fn words(&self, model: &Model<'_>) -> String {
+    fn describe(&self, model: &Model<'_>) -> String {
         let title = |address: &Ipv4Addr| match model.holder(*address) {
             Some(container) if model.member_of(container).is_some_and(|m| self.targets().contains(&m)) => {
                 format!("{address}, its other address")
@@ -143,17 +143,17 @@ impl Symptom<'_> {
             None => address.to_string(),
         };
         match (self.check, &self.observed) {
-            (_, Seen::Led(led)) => match &led[..] {
+            (_, Mismatch::Resolved(resolved)) => match &resolved[..] {
                 [] => "does not resolve".to_owned(),
                 [one] => format!("resolves to {}", title(one)),
                 many => format!("answers with {} addresses", many.len()),
             },
-            (_, Seen::NoAnswer(no_answer)) => no_answer.to_string(),
-            (_, Seen::Refused) => "refuses connections".to_owned(),
-            (_, Seen::Unreachable) => "is unreachable".to_owned(),
-            (_, Seen::Reached) => "is reachable".to_owned(),
-            (_, Seen::Mute) => "accepts without a word of who is there".to_owned(),
-            (_, Seen::Other(other)) => format!("is `{other}`"),
+            (_, Mismatch::NoAnswer(no_answer)) => no_answer.to_string(),
+            (_, Mismatch::Refused) => "refuses connections".to_owned(),
+            (_, Mismatch::Unreachable) => "is unreachable".to_owned(),
+            (_, Mismatch::Reached) => "is reachable".to_owned(),
+            (_, Mismatch::Mute) => "accepts without a word of who is there".to_owned(),
+            (_, Mismatch::Other(other)) => format!("is `{other}`"),
         }
     }
 
@@ -178,7 +178,7 @@ fn consequences(model: &Model<'_>, symptoms: &[&Symptom<'_>]) -> Vec<Consequence
     // By what is wrong and who observes it: what the same containers observe is one line.
     let mut by_subject: BTreeMap<(Kind, String, String), BTreeSet<usize>> = BTreeMap::new();
     for symptom in symptoms {
-        let key = (symptom.kind(), symptom.words(model), symptom.subject(model));
+        let key = (symptom.kind(), symptom.describe(model), symptom.subject(model));
         by_subject.entry(key).or_default().insert(symptom.asker);
     }
     let mut lines: BTreeMap<(Kind, String, BTreeSet<usize>), Vec<String>> = BTreeMap::new();

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn words_as_compose_splits_them() {
+    fn shell_words_are_split_as_compose_splits_them() {
         for (text, expected) in [
             ("", &[] as &[&str]),
             ("  a  b\tc\n", &["a", "b", "c"]),

@@ -283,14 +283,14 @@ impl Building<'_> {
             };
             self.made.cells.push(Cell {
                 rect,
-                texts: self.words(slot, rect),
+                texts: self.texts(slot, rect),
                 look: slot.item.look,
                 details: slot.item.details.clone(),
             });
         }
     }
 
-    fn words(&self, slot: &Slot<'_>, rect: Rect) -> Vec<Text> {
+    fn texts(&self, slot: &Slot<'_>, rect: Rect) -> Vec<Text> {
         let m = self.plan.m;
         let (name, small) = (m.height_of(Size::Name), m.height_of(Size::Small));
         let both = if slot.remark.is_empty() { name } else { name + small };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::compare::{Seen, Symptom};
+use super::super::compare::{Mismatch, Symptom};
 use super::super::expect::Check;
 use super::super::model::Model;
 use super::super::report::{Finding, Kind, listed, of_many};
@@ -91,14 +91,14 @@ fn few_groups<'s, 'e>(model: &Model<'_>, class: Class, symptoms: &[&'s Symptom<'
 
 fn class(symptom: &Symptom<'_>) -> Class {
     match (symptom.check, &symptom.observed) {
-        (_, Seen::NoAnswer(NoAnswer::Silence)) => Class::Silence,
-        (_, Seen::NoAnswer(NoAnswer::Failure(_))) => Class::Failure,
+        (_, Mismatch::NoAnswer(NoAnswer::Silence)) => Class::Silence,
+        (_, Mismatch::NoAnswer(NoAnswer::Failure(_))) => Class::Failure,
         (Check::Unknown { .. }, _) => Class::Known,
-        (_, Seen::Led(_)) => Class::Name,
-        (_, Seen::Refused) => Class::Refused,
-        (_, Seen::Unreachable) => Class::Cut,
-        (_, Seen::Reached) => Class::Open,
-        (_, Seen::Mute | Seen::Other(_)) => Class::Identity,
+        (_, Mismatch::Resolved(_)) => Class::Name,
+        (_, Mismatch::Refused) => Class::Refused,
+        (_, Mismatch::Unreachable) => Class::Cut,
+        (_, Mismatch::Reached) => Class::Open,
+        (_, Mismatch::Mute | Mismatch::Other(_)) => Class::Identity,
     }
 }
 
@@ -205,7 +205,7 @@ fn observed(model: &Model<'_>, class: Class, common: Option<&Common>, symptoms: 
         Some(one) if askers.len() == 1 => format!("`{}`", model.title(*one)),
         _ => plural(askers.len(), "container"),
     };
-    let words: BTreeSet<String> = symptoms.iter().map(|s| s.words(model)).collect();
+    let words: BTreeSet<String> = symptoms.iter().map(|s| s.describe(model)).collect();
     let words: Vec<String> = words.into_iter().collect();
     let targets = subjects(model, symptoms);
     match (class, common) {
@@ -233,7 +233,7 @@ fn observed(model: &Model<'_>, class: Class, common: Option<&Common>, symptoms: 
 /// The response code of a failed resolver.
 fn code<'s>(symptom: &'s Symptom<'_>) -> Option<&'s str> {
     match &symptom.observed {
-        Seen::NoAnswer(NoAnswer::Failure(code)) => Some(code),
+        Mismatch::NoAnswer(NoAnswer::Failure(code)) => Some(code),
         _ => None,
     }
 }

@@ -30,9 +30,9 @@ impl Projects<'_> {
                         .partition::<Vec<&String>, _>(|n| answers.no_answer(n).is_some());
                     report.findings.extend(self.no_answer(*at, &unknown, answers));
                     for name in known {
-                        let led = answers.names.get(name).into_iter().flatten();
-                        let led = led.filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None });
-                        live.entry(name).or_default().insert(*at, led.collect());
+                        let resolved = answers.names.get(name).into_iter().flatten();
+                        let resolved = resolved.filter_map(|a| if let IpAddr::V4(a) = a { Some(*a) } else { None });
+                        live.entry(name).or_default().insert(*at, resolved.collect());
                     }
                 }
                 Err(reason) => report.findings.push(self.unasked(*at, reason)),
@@ -127,11 +127,14 @@ impl Projects<'_> {
     /// What containers that checked a doubtful name observed.
     fn answered(&self, name: &str, live: Option<&BTreeMap<usize, Vec<Ipv4Addr>>>) -> Vec<Consequence> {
         let mut by_answer: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (at, led) in live.into_iter().flatten() {
+        for (at, resolved) in live.into_iter().flatten() {
             // A container that has the name on its private network alone resolves it correctly.
-            let right = led.len() == 1 && named(&self.found.containers[*at]).count() == 1;
+            let right = resolved.len() == 1 && named(&self.found.containers[*at]).count() == 1;
             if !right {
-                by_answer.entry(self.words(led)).or_default().push(self.title(*at));
+                by_answer
+                    .entry(self.describe(resolved))
+                    .or_default()
+                    .push(self.title(*at));
             }
         }
         let mut answered: Vec<Consequence> = by_answer
@@ -147,12 +150,12 @@ impl Projects<'_> {
         answered
     }
 
-    fn words(&self, led: &[Ipv4Addr]) -> String {
+    fn describe(&self, resolved: &[Ipv4Addr]) -> String {
         let holder = |address: &Ipv4Addr| {
             let has = |c: &ObservedContainer| c.endpoints.iter().any(|e| e.address == Some(*address));
             self.found.containers.iter().position(has)
         };
-        match led {
+        match resolved {
             [] => "does not resolve".to_owned(),
             [one] => format!(
                 "resolves to `{}`",
@@ -164,7 +167,7 @@ impl Projects<'_> {
 
     /// A finding for a name that is right in the engine's tables but resolved wrongly.
     fn unforeseen(&self, name: &str, answers: &BTreeMap<usize, Vec<Ipv4Addr>>, proved: &mut Proved) -> Option<Finding> {
-        let foreseen = |at: usize, led: &[Ipv4Addr]| {
+        let foreseen = |at: usize, resolved: &[Ipv4Addr]| {
             let networks = named(&self.found.containers[at]).filter_map(|e| e.network_id.as_deref());
             let known = networks.map(|network| {
                 let owners = self.owners.get(&(network, name)).map_or(&[][..], Vec::as_slice);
@@ -172,15 +175,18 @@ impl Projects<'_> {
             });
             known
                 .filter(|k| !k.is_empty())
-                .any(|known| known.iter().eq(led.iter().collect::<BTreeSet<_>>()))
+                .any(|known| known.iter().eq(resolved.iter().collect::<BTreeSet<_>>()))
         };
-        let wrong: Vec<(&usize, &Vec<Ipv4Addr>)> = answers.iter().filter(|(at, led)| !foreseen(**at, led)).collect();
+        let wrong: Vec<(&usize, &Vec<Ipv4Addr>)> = answers
+            .iter()
+            .filter(|(at, resolved)| !foreseen(**at, resolved))
+            .collect();
         proved.names += answers.len() - wrong.len();
-        let (first, led) = wrong.first()?;
+        let (first, resolved) = wrong.first()?;
         let from: Vec<String> = wrong.iter().map(|(at, _)| self.title(**at)).collect();
         let consequence = Consequence {
             kind: Kind::Names,
-            what: self.words(led),
+            what: self.describe(resolved),
             subjects: vec![name.to_owned()],
             from,
         };
