@@ -82,9 +82,11 @@ pub(crate) fn sizes() -> Option<watch::Receiver<(u16, u16)>> {
     Some(receiver)
 }
 
-/// Whether colours are not wanted: `NO_COLOR` is set to anything (no-color.org).
+/// Whether colours are not wanted: `NO_COLOR` is set to anything (no-color.org), or the terminal is a dumb one, which has
+/// none (term(7)).
 pub(crate) fn is_plain() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    let is_set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    is_set("NO_COLOR").is_some() || is_set("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
 /// What is typed, or comes in otherwise, until its end. A thread of its own waits for it and ends with the process: a

@@ -66,7 +66,12 @@ const GIVES_WAY: &[&str] = &[
     "storage_opt",
     "pid",
     "ipc",
-    // Not every machine grants these.
+    // Not every machine grants these, and a fake needs none of them.
+    "privileged",
+    "cap_add",
+    "device_cgroup_rules",
+    "cgroup",
+    "oom_kill_disable",
     "ulimits",
     "sysctls",
     "cpuset",

@@ -1,5 +1,6 @@
 //! Writes a topology as files: one directory for each Compose project.
 
+pub mod commands;
 pub mod compose;
 pub mod files;
 mod manifest;

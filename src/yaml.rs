@@ -181,6 +181,7 @@ impl<'a> Builder<'a> {
                 syntax(self.text, Span::new(self.file, at..at), &error.kind().to_string())
             })?;
             let range = span.byte_range().unwrap_or(0..0);
+            let whole = range.end;
             let span = Span::new(self.file, trimmed(self.text, range));
             match event {
                 Event::DocumentStart(..) => {
@@ -193,7 +194,8 @@ impl<'a> Builder<'a> {
                 Event::Alias(anchor) => self.alias(anchor, span)?,
                 Event::Scalar(text, style, anchor, tag) => {
                     self.count(1, span)?;
-                    let (value, tag) = scalar(&text, style, tag.as_deref(), span)?;
+                    let text = self.without_gained_end(&text, style, whole);
+                    let (value, tag) = scalar(text, style, tag.as_deref(), span)?;
                     let node = Node { value, span, tag };
                     self.remember(anchor, &node, 1, 0);
                     self.value(node)?;
@@ -216,6 +218,17 @@ impl<'a> Builder<'a> {
         }
         self.root
             .ok_or_else(|| Problem::at(Span::new(self.file, 0..0), "the file is empty"))
+    }
+
+    /// The text of a scalar that ends at the byte `end`. Where a block scalar is the last of a file whose last line is not
+    /// ended, the parser ends that line: to Compose, what is not there is not a part of the text.
+    fn without_gained_end<'t>(&self, text: &'t str, style: ScalarStyle, end: usize) -> &'t str {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let is_last = end >= self.text.len() && !self.text.ends_with(['\n', '\r']);
+        match is_block && is_last {
+            true => text.strip_suffix('\n').unwrap_or(text),
+            false => text,
+        }
     }
 
     fn count(&mut self, more: usize, span: Span) -> Result<(), Problem> {

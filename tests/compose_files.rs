@@ -228,6 +228,7 @@ fn same(name: &str, node: &str, before: &Value, after: &Value, wrong: &mut Vec<S
             }
             wrong.push(format!("{name}/{service}: {key}: {} became {}", was[key], is[key]));
         }
+        let is = &without_home(was, is);
         for (what, of) in [("ports", ports as fn(&Value) -> Value), ("networks", networks)] {
             if of(was) != of(is) {
                 wrong.push(format!("{name}/{service}: {what}: {} became {}", of(was), of(is)));
@@ -252,6 +253,20 @@ fn same(name: &str, node: &str, before: &Value, after: &Value, wrong: &mut Vec<S
     }
 }
 
+/// A service without the private network, where only topogen has it join that: on a network that nodes share, the names of
+/// its node's services would be those of all nodes.
+fn without_home(was: &Value, is: &Value) -> Value {
+    let mut is = is.clone();
+    let shares = is["networks"].get("inout").is_some();
+    if let Some(networks) = is["networks"].as_object_mut()
+        && shares
+        && was["networks"].get("internal").is_none()
+    {
+        networks.remove("internal");
+    }
+    is
+}
+
 /// The services by the names that the user gave them, mentions of one another likewise.
 fn services(config: &Value, node: &str) -> BTreeMap<String, Value> {
     let prefix = format!("{node}-");
@@ -268,13 +283,6 @@ fn services(config: &Value, node: &str) -> BTreeMap<String, Value> {
         let mut service = service.clone();
         // A profile has done its work when a node is rendered.
         service.as_object_mut().unwrap().remove("profiles");
-        // A bare name without a value outside: Compose prints it, topogen leaves it out, neither sets it.
-        if let Some(environment) = service.get_mut("environment").and_then(Value::as_object_mut) {
-            environment.retain(|_, value| !value.is_null());
-            if environment.is_empty() {
-                service.as_object_mut().unwrap().remove("environment");
-            }
-        }
         if let Some(networks) = service.get_mut("networks").and_then(Value::as_object_mut) {
             *networks = std::mem::take(networks)
                 .into_iter()

@@ -15,6 +15,7 @@ mod graph;
 mod invalid;
 mod keys;
 mod lint;
+mod meaning;
 mod observe;
 mod order;
 mod orders;

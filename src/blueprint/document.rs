@@ -57,14 +57,29 @@ impl Reader<'_, '_> {
     /// directory, since what is sent to containers ships with the blueprint.
     pub(super) fn bytes(&mut self, directory: &str, path: &str, span: Span) -> Option<(String, Vec<u8>)> {
         let whole = join(directory, path);
-        let reason = match whole.as_bytes() {
-            [b'/', ..] => "is an absolute path",
-            [b'.', b'.', ..] if whole == ".." || whole.starts_with("../") => "lies outside the blueprint's directory",
+        // A Compose file named by an absolute path may well lie there.
+        let within = whole.strip_prefix(self.base).and_then(|rest| rest.strip_prefix('/'));
+        let reason = match (within, whole.as_bytes()) {
+            (Some(within), _) if !self.is_absolute(span) => {
+                return self.content(self.read_within, within.to_owned(), path, span);
+            }
+            (_, [b'/', ..]) if self.is_absolute(span) => "is an absolute path",
+            (_, [b'/', ..]) => "lies outside the blueprint's directory",
+            (_, [b'.', b'.', ..]) if whole == ".." || whole.starts_with("../") => {
+                "lies outside the blueprint's directory"
+            }
             _ => return self.content(self.read_within, whole, path, span),
         };
         self.problems
             .push(Problem::at(span, format!("`{path}` {reason}")).hint(ONE_DIRECTORY));
         None
+    }
+
+    /// Whether an absolute path is written at `span`, rather than one which became absolute when it was joined to the
+    /// directory of its file.
+    fn is_absolute(&self, span: Span) -> bool {
+        let written = self.sources.text(span.file).get(span.range()).unwrap_or_default();
+        written.trim_start_matches(['"', '\'']).starts_with(['/', '$'])
     }
 
     /// Reads the file `whole`, which messages call `path`.
@@ -112,11 +127,19 @@ impl Reader<'_, '_> {
         };
         let files = role.get("compose").map(|n| paths(n, self.problems)).unwrap_or_default();
         let mut all = true;
-        for (path, span) in files {
-            match self.compose_file("", &path, span) {
-                Some(file) => document = merge(document.clone(), file, "").unwrap_or(document),
-                None => all = false,
+        // The project's directory is that of its first file, to which all of them are relative.
+        let project = files.first().map(|(path, span)| (join("", path), *span));
+        if let Some((first, span)) = &project {
+            let directory = parent(first);
+            let before = self.known_beside(directory, *span);
+            for (path, span) in files {
+                match self.compose_file(&path, directory, span) {
+                    Some(file) => document = merge(document.clone(), file, "").unwrap_or(document),
+                    None => all = false,
+                }
             }
+            self.variables.beside(before);
+            document = with_contexts(self.rebased(document, directory), &self.absolute(directory, ""));
         }
         let own = ["services", "networks", "volumes", "configs", "secrets"];
         let Yaml::Map(entries) = &role.value else {
@@ -137,7 +160,17 @@ impl Reader<'_, '_> {
         }
         let own = self.extended(own, "", 0);
         let own = self.rebased(own, "");
-        merge(document.clone(), own, "").unwrap_or(document)
+        with_contexts(merge(document.clone(), own, "").unwrap_or(document), self.base)
+    }
+
+    /// Makes the `.env` in the project's `directory` known to the Compose files of a role, and returns what was known before.
+    fn known_beside(&mut self, directory: &str, span: Span) -> Option<HashMap<String, String>> {
+        let beside = self.dotenv(directory, span);
+        let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
+        self.profiles
+            .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
+        self.beside.extend(beside.clone());
+        self.variables.beside(Some(beside))
     }
 
     /// Checks that each service that the role resets, or evidently means to change, is defined in its Compose files.
@@ -166,22 +199,11 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a Compose file: interpolates it, resolves `extends` and makes host paths absolute.
-    fn compose_file(&mut self, directory: &str, path: &str, span: Span) -> Option<Node> {
-        let beside = self.dotenv(parent(&join(directory, path)), span);
-        let profiles = beside.get("COMPOSE_PROFILES").map_or("", String::as_str);
-        self.profiles
-            .extend(profiles.split(',').filter(|p| !p.is_empty()).map(str::to_owned));
-        self.beside.extend(beside.clone());
-        let before = self.variables.beside(Some(beside));
-        let tree = self.tree(directory, path, span).map(|(whole, mut tree)| {
-            let directory = parent(&whole).to_owned();
-            self.environments(&mut tree);
-            let tree = self.extended(tree, &directory, 0);
-            self.rebased(tree, &directory)
-        });
-        self.variables.beside(before);
-        tree
+    /// Reads a Compose file of the project in `directory`: interpolates it and resolves `extends`.
+    fn compose_file(&mut self, path: &str, directory: &str, span: Span) -> Option<Node> {
+        let (_, mut tree) = self.tree("", path, span)?;
+        self.environments(&mut tree);
+        Some(self.extended(tree, directory, 0))
     }
 
     /// Reads the `.env` beside a Compose file. The blueprint's own `.env` is known already and is skipped.
@@ -217,14 +239,18 @@ impl Reader<'_, '_> {
         found.into_iter().collect()
     }
 
-    /// Gives bare names in `environment:` their value from the `.env` beside the file, since no other place knows them.
+    /// Gives bare names in `environment` and in the `args` of `build` their value from the `.env` beside the file, since no
+    /// other place knows them.
     fn environments(&mut self, tree: &mut Node) {
         let Some(Yaml::Map(services)) = field(tree, "services").map(|n| &mut n.value) else {
             return;
         };
         for service in services {
             if let Some(node) = field(&mut service.node, "environment") {
-                interpolate::environment_beside(node, self.variables);
+                interpolate::names(node, self.variables);
+            }
+            if let Some(node) = field(&mut service.node, "build").and_then(|b| field(b, "args")) {
+                interpolate::names(node, self.variables);
             }
         }
     }
@@ -254,7 +280,7 @@ impl Reader<'_, '_> {
             let problem = Problem::at(entry.key_span, format!("unknown key `{key}` in a Compose file"));
             self.problems.push(match key {
                 "include" => problem.hint("name all files in the blueprint: compose: [one.yaml, two.yaml]"),
-                _ if SERVICE_KEYS.contains(&key) || entry.node.get("image").is_some() => {
+                _ if SERVICE_KEYS.contains(&key) || SERVICE_KEYS.iter().any(|k| entry.node.get(k).is_some()) => {
                     problem.hint("services stand below `services:` since version 2 of the format")
                 }
                 _ => problem.did_you_mean(key, FILE_KEYS.iter().copied()),
@@ -376,6 +402,35 @@ pub(crate) fn not_utf8(sources: &mut Sources, name: &str, error: &std::string::F
     let file = sources.add(name, String::from_utf8_lossy(error.as_bytes()));
     let replaced = good..good + char::REPLACEMENT_CHARACTER.len_utf8();
     Problem::at(Span::new(file, replaced), "not UTF-8 text").hint("save the file as UTF-8")
+}
+
+/// Gives what is built without a `context` the project's `directory`, as Compose does, since rendered files lie elsewhere.
+fn with_contexts(mut document: Node, directory: &str) -> Node {
+    let Some(Yaml::Map(services)) = field(&mut document, "services").map(|n| &mut n.value) else {
+        return document;
+    };
+    for service in services {
+        let Some(build) = field(&mut service.node, "build") else {
+            continue;
+        };
+        let span = build.span;
+        let Yaml::Map(entries) = &mut build.value else {
+            continue;
+        };
+        if !entries.iter().any(|e| e.key == "context" && e.node.value != Yaml::Null) {
+            entries.retain(|e| e.key != "context");
+            entries.push(Entry {
+                key: "context".to_owned(),
+                key_span: span,
+                node: Node {
+                    value: Yaml::Text(directory.to_owned()),
+                    span,
+                    tag: None,
+                },
+            });
+        }
+    }
+    document
 }
 
 /// The entries under `services`.

@@ -13,7 +13,7 @@ pub struct Variables<'a> {
     unset: Vec<String>,
     /// Variables of the current Compose file only: those of the `.env` beside it, and its project.
     beside: Option<HashMap<String, String>>,
-    /// For a file that is no template: values are not escaped, and a `$` that begins no variable is literal.
+    /// For a file that is no template: values are not escaped.
     plain: bool,
 }
 
@@ -31,8 +31,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Variables for a text that is no template, where a `$` that begins no variable is literal: the values of `.env`
-    /// files.
+    /// Variables for a text that is no template: the values of `.env` files.
     pub fn plain(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             plain: true,
@@ -80,6 +79,14 @@ pub struct InterpolationError {
     pub hint: Option<String>,
 }
 
+impl InterpolationError {
+    /// The same in a text that has `more` bytes before.
+    fn after(self, more: usize) -> Self {
+        let range = self.range.start + more..self.range.end + more;
+        Self { range, ..self }
+    }
+}
+
 /// Replaces variables in every text below `node`, but not in keys.
 pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, problems: &mut Problems) {
     match &mut node.value {
@@ -105,46 +112,39 @@ pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, p
     }
 }
 
-/// Gives `environment:` names without a value that of the environment, and drops those that have none there (Compose
-/// specification, services, `environment`).
-pub fn environment(node: &mut Node, variables: &Variables<'_>) {
-    named(node, variables, false);
-}
-
-/// Does the same while a Compose file is read, and keeps names without a value: a later file may set them.
-pub fn environment_beside(node: &mut Node, variables: &Variables<'_>) {
-    named(node, variables, true);
-}
-
-fn named(node: &mut Node, variables: &Variables<'_>, keep: bool) {
+/// Gives names without a value, of `environment` or of the `args` of `build`, that of the environment (Compose
+/// specification, services, `environment`). One that has none there stays a name: in a container it takes away what an
+/// `env_file` or the image says.
+pub fn names(node: &mut Node, variables: &Variables<'_>) {
     let value = |name: &str| variables.get(name).map(|v| literal(&v));
     match &mut node.value {
-        Yaml::List(list) => list.retain_mut(|item| match &mut item.value {
-            Yaml::Text(text) if !text.contains('=') && !is_template(text) => match value(text) {
-                Some(value) => {
+        Yaml::List(list) => {
+            for item in list {
+                if let Yaml::Text(text) = &mut item.value
+                    && !text.contains('=')
+                    && !is_template(text)
+                    && let Some(value) = value(text)
+                {
                     *text = format!("{text}={value}");
-                    true
                 }
-                None => keep,
-            },
-            _ => true,
-        }),
-        Yaml::Map(entries) => entries.retain_mut(|entry| match (&entry.node.value, value(&entry.key)) {
-            (Yaml::Null, Some(value)) => {
-                entry.node.value = Yaml::Text(value);
-                true
             }
-            (Yaml::Null, None) => keep,
-            _ => true,
-        }),
+        }
+        Yaml::Map(entries) => {
+            for entry in entries.iter_mut().filter(|e| e.node.value == Yaml::Null) {
+                if let Some(value) = value(&entry.key) {
+                    entry.node.value = Yaml::Text(value);
+                }
+            }
+        }
         _ => {}
     }
 }
 
-/// Replaces variables in `text`.
+/// Replaces variables in `text` (Compose specification, "Interpolation"). A `$` that begins no variable is literal, as it
+/// is to Compose: `$(date)`, `$0`, a pattern that ends in `$`.
 ///
 /// # Errors
-/// A `$` that begins no variable, an unclosed brace, or a variable that `?` requires and that has no value.
+/// `${` that begins no variable, or a variable that `?` requires and that has no value.
 pub fn interpolate(text: &str, variables: &mut Variables<'_>) -> Result<String, InterpolationError> {
     nested(text, variables, 0)
 }
@@ -171,29 +171,18 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
                 dollar + 2
             }
             Some(b'{') => {
-                let close = closing(text, dollar + 2).ok_or_else(|| InterpolationError {
-                    range: dollar..text.len(),
-                    message: "`${` without its `}`".to_owned(),
-                    hint: Some("write `$$` for a dollar sign".to_owned()),
-                })?;
-                out.push_str(&braced(text, dollar + 2..close, variables, depth)?);
-                close + 1
+                let end = dollar + length(&text[dollar..]).map_err(|fault| fault.after(dollar))?;
+                out.push_str(&braced(text, dollar + 2..end - 1, variables, depth)?);
+                end
             }
             Some(b) if name_start(*b) => {
                 let len = name_length(rest);
                 out.push_str(&value_or_blank(&rest[..len], variables));
                 dollar + 1 + len
             }
-            _ if variables.plain => {
+            _ => {
                 out.push('$');
                 dollar + 1
-            }
-            _ => {
-                return Err(InterpolationError {
-                    range: dollar..dollar + 1,
-                    message: "`$` begins no variable".to_owned(),
-                    hint: Some("write `$$` for a dollar sign".to_owned()),
-                });
             }
         };
     }
@@ -211,27 +200,69 @@ fn name_length(text: &str) -> usize {
         .count()
 }
 
-/// The position of the `}` that closes the variable begun before `from`; nested `${…}` are skipped.
-fn closing(text: &str, from: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
+/// What may follow a name in braces.
+const OPERATORS: [&str; 6] = [":-", "-", ":?", "?", ":+", "+"];
+
+/// The length of the `${…}` with which `text` begins, found as Compose finds it: the longest one of its line, cut where its
+/// braces are balanced. So a default may hold braces: `${A:-{}}`.
+fn length(text: &str) -> Result<usize, InterpolationError> {
+    let line = text.split('\n').next().unwrap_or_default();
+    let Some(last) = line.rfind('}') else {
+        return Err(InterpolationError {
+            range: 0..text.len(),
+            message: "`${` without its `}`".to_owned(),
+            hint: Some("write `$$` for a dollar sign".to_owned()),
+        });
+    };
+    let first = line.find('}').unwrap_or(last);
+    let inside = &line[2..first];
+    if !inside.bytes().next().is_some_and(name_start) {
+        return Err(InterpolationError {
+            range: 0..first + 1,
+            message: format!("`${{{inside}}}` names no variable"),
+            hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
+        });
+    }
+    let (name, operator) = inside.split_at(name_length(inside));
+    if operator.is_empty() {
+        return Ok(first + 1);
+    }
+    if !OPERATORS.iter().any(|known| operator.starts_with(known)) {
+        return Err(InterpolationError {
+            range: 0..first + 1,
+            message: format!("`${{{inside}}}` is no interpolation that Compose knows"),
+            hint: Some(format!(
+                "known are `${{{name}}}` and, after the name, `:-default`, `-default`, `:?error`, `?error`, `:+instead`, `+instead`"
+            )),
+        });
+    }
+    Ok(balanced(&line[..=last]).unwrap_or(last) + 1)
+}
+
+/// The position of the `}` that closes the first brace of `text`; none where the braces are not balanced. What follows an
+/// opening brace is no brace, as Compose counts them.
+fn balanced(text: &str) -> Option<usize> {
     let mut depth = 0;
-    let mut at = from;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'{' => {
                 depth += 1;
-                at += 1;
+                bytes.next();
             }
-            b'$' if bytes.get(at + 1) == Some(&b'$') => at += 1,
-            b'}' if depth == 0 => return Some(at),
-            b'}' => depth -= 1,
+            b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
             _ => {}
         }
-        at += 1;
     }
     None
 }
 
+/// The value of what stands in the braces at `range` of `text`.
 fn braced(
     text: &str,
     range: Range<usize>,
@@ -239,57 +270,30 @@ fn braced(
     depth: usize,
 ) -> Result<String, InterpolationError> {
     let inside = &text[range.clone()];
-    let whole = range.start - 2..range.end + 1;
     let len = name_length(inside);
     let (name, operator) = inside.split_at(len);
-    if !inside.bytes().next().is_some_and(name_start) {
-        return Err(InterpolationError {
-            range: whole,
-            message: format!("`${{{inside}}}` names no variable"),
-            hint: Some("a name is letters, digits and `_`, and begins with no digit".to_owned()),
-        });
-    }
-    let value = variables.value(name);
-    let filled = value.clone().filter(|v| !v.is_empty());
-    // The word after an operator is interpolated only when it is used.
-    let mut word = |skip: usize| {
-        let start = range.start + len + skip;
-        nested(&text[start..range.end], variables, depth + 1).map_err(|fault| InterpolationError {
-            range: start + fault.range.start..start + fault.range.end,
-            ..fault
-        })
-    };
-    let (set, skip, kind) = match operator.as_bytes() {
+    let (colon, kind) = match operator.as_bytes() {
+        [b':', kind, ..] => (true, *kind),
+        [kind, ..] => (false, *kind),
         [] => return Ok(value_or_blank(name, variables)),
-        [b':', kind @ (b'-' | b'?' | b'+'), ..] => (filled, 2, *kind),
-        [kind @ (b'-' | b'?' | b'+'), ..] => (value, 1, *kind),
-        _ => {
-            return Err(InterpolationError {
-                range: whole,
-                message: format!("`${{{inside}}}` is no interpolation that Compose knows"),
-                hint: Some(format!(
-                    "known are `${{{name}}}` and, after the name, `:-default`, `-default`, `:?error`, `?error`, `:+instead`, `+instead`"
-                )),
-            });
-        }
     };
-    match (kind, set) {
-        (b'-', Some(value)) => Ok(value),
-        (b'-', None) => word(skip),
-        (b'+', Some(_)) => word(skip),
+    // Compose interpolates the word after the operator also where it is not used: what it requires is required then, too.
+    let start = range.start + len + if colon { 2 } else { 1 };
+    let word = nested(&text[start..range.end], variables, depth + 1).map_err(|fault| fault.after(start))?;
+    let value = variables.value(name).filter(|v| !colon || !v.is_empty());
+    match (kind, value) {
+        (b'-', value) => Ok(value.unwrap_or(word)),
+        (b'+', Some(_)) => Ok(word),
         (b'+', None) => Ok(String::new()),
         (_, Some(value)) => Ok(value),
-        (_, None) => {
-            let why = word(skip)?;
-            Err(InterpolationError {
-                range: whole,
-                message: match why.as_str() {
-                    "" => format!("variable `{name}` is required and has no value"),
-                    why => format!("variable `{name}` is required and has no value: {why}"),
-                },
-                hint: Some(format!("set it: {name}=… topogen …")),
-            })
-        }
+        (_, None) => Err(InterpolationError {
+            range: range.start - 2..range.end + 1,
+            message: match word.as_str() {
+                "" => format!("variable `{name}` is required and has no value"),
+                why => format!("variable `{name}` is required and has no value: {why}"),
+            },
+            hint: Some(format!("set it: {name}=… topogen …")),
+        }),
     }
 }
 
@@ -341,6 +345,11 @@ mod tests {
             ("${NONE:-$$}", "$"),
             ("$BRACES", "a{{ '{' }}{{ '{' }}b"),
             ("{{ node.name }}", "{{ node.name }}"),
+            ("$(date) $0 \"$@\" 5$ ^a$", "$(date) $0 \"$@\" 5$ ^a$"),
+            ("${SET:-{}}|${NONE:-{}}", "v"),
+            ("${NONE:-{}}", "{}"),
+            ("${SET:-{\"k\":1}}|${NONE:-{\"k\":1}}", "v|{\"k\":1}"),
+            ("${NONE:-{}", "{"),
         ] {
             assert_eq!(with(text).as_deref(), Ok(expected), "{text}");
         }
@@ -349,7 +358,6 @@ mod tests {
     #[test]
     fn faults_have_their_place() {
         for (text, expected) in [
-            ("a $ b", "2..3 `$` begins no variable"),
             ("a ${SET", "2..7 `${` without its `}`"),
             ("${1}", "0..4 `${1}` names no variable"),
             ("${SET!x}", "0..8 `${SET!x}` is no interpolation that Compose knows"),
@@ -362,6 +370,11 @@ mod tests {
                 "${NONE:-${SET!}}",
                 "8..15 `${SET!}` is no interpolation that Compose knows",
             ),
+            (
+                "${SET:-${NONE:?}}",
+                "7..16 variable `NONE` is required and has no value",
+            ),
+            ("${SET:-a\nb}", "0..11 `${` without its `}`"),
         ] {
             assert_eq!(with(text), Err(expected.to_owned()), "{text}");
         }

@@ -35,7 +35,12 @@ pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
         None => {}
     }
     let span = over.span;
+    let (base, over) = match key {
+        "build" => (long_build(base), long_build(over)),
+        _ => (base, over),
+    };
     let value = match (base.value, over.value) {
+        (_, Yaml::Null) if REPLACED.contains(&key) => Yaml::Null,
         (base, Yaml::Null) => base,
         (Yaml::Map(base), Yaml::Map(over)) if key == "logging" && another_driver(&base, &over) => Yaml::Map(over),
         (Yaml::Map(base), Yaml::Map(over)) => Yaml::Map(entries(base, over, key)),
@@ -114,6 +119,20 @@ fn pools(base: &[Node], over: Vec<Node>) -> Vec<Node> {
         None => pool,
     };
     over.into_iter().map(on_top).collect()
+}
+
+/// The long form of `build`, of which the short one is the `context`.
+fn long_build(node: Node) -> Node {
+    let Yaml::Text(_) = node.value else { return node };
+    let entry = Entry {
+        key: "context".to_owned(),
+        key_span: node.span,
+        node: node.clone(),
+    };
+    Node {
+        value: Yaml::Map(vec![entry]),
+        ..node
+    }
 }
 
 fn many(value: Yaml, span: Span) -> Vec<Node> {

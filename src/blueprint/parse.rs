@@ -274,15 +274,15 @@ fn services(
         return Vec::new();
     };
     let mut found: Vec<Service> = entries.iter().filter_map(|e| service(e, problems)).collect();
-    for entry in found
-        .iter_mut()
-        .flat_map(|s| &mut s.keys)
-        .filter(|e| ["environment", "depends_on"].contains(&e.key.as_str()))
-    {
+    for entry in found.iter_mut().flat_map(|s| &mut s.keys) {
         match (&mut entry.node.value, entry.key.as_str()) {
-            (_, "environment") => interpolate::environment(&mut entry.node, variables),
+            (_, "environment") => interpolate::names(&mut entry.node, variables),
+            (Yaml::Map(build), "build") => {
+                let args = build.iter_mut().filter(|e| e.key == "args");
+                args.for_each(|args| interpolate::names(&mut args.node, variables));
+            }
             // A dependency with `required: false` is dropped when its profile is not active.
-            (Yaml::Map(entries), _) => entries.retain(|e| {
+            (Yaml::Map(entries), "depends_on") => entries.retain(|e| {
                 let optional = e.node.get("required").map(|n| &n.value) == Some(&Yaml::Bool(false));
                 !(optional && inactive.contains(&e.key))
             }),

@@ -10,6 +10,7 @@ use super::Role;
 use super::Service;
 use super::merge;
 use crate::compose::ConfigKind;
+use crate::compose::mounts_of_windows;
 use crate::compose::references;
 use crate::diagnostic::{Instead, Problem, Problems, Spanned};
 use crate::name::{RoleName, ServiceName};
@@ -227,6 +228,8 @@ impl Checked<'_> {
                     Some(named) => named,
                     None => continue,
                 },
+                // What has too many parts is told of where they are read.
+                Yaml::Text(text) if mounts_of_windows(text) || text.split(':').count() > 3 => continue,
                 Yaml::Text(text) => match text.split_once(':') {
                     Some((source, _)) => (source.to_owned(), item.span),
                     None => continue,
@@ -234,11 +237,7 @@ impl Checked<'_> {
                 _ => continue,
             };
             // A path is one of the host, and a template is known only for each node.
-            if name.starts_with(['.', '/', '~'])
-                || name.contains(['\\', '{'])
-                || name.len() == 1
-                || known().any(|k| k == name)
-            {
+            if name.starts_with(['.', '/', '~']) || name.contains(['\\', '{']) || known().any(|k| k == name) {
                 continue;
             }
             let problem = Problem::at(

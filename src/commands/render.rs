@@ -14,11 +14,11 @@ use crate::fake;
 use crate::parallel;
 use crate::render::files::File;
 use crate::render::output::{Output, OutputError};
-use crate::render::{compose, files};
+use crate::render::{commands, compose, files};
 use crate::terminal::Terminal;
 use crate::text::natural;
 use crate::text::plural;
-use crate::topology::{self, ConfigSource, Network, Node, Topology};
+use crate::topology::{self, ConfigSource, Node, Topology};
 
 pub(super) fn run(args: &Render, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
@@ -163,7 +163,7 @@ fn of_node(topology: &Topology, node: &Node, umask: u32) -> Result<Vec<File>, Er
 /// image is in no registry and must be loaded.
 fn next(topology: &Topology, directory: &str) -> String {
     let made = [&topology.inout].into_iter().chain(&topology.shared);
-    let mut lines: Vec<String> = made.filter(|n| !n.external).map(create).collect();
+    let mut lines: Vec<String> = made.filter(|n| !n.external).map(commands::create).collect();
     let mut services = topology.nodes.iter().flat_map(|n| &n.services);
     if services.any(fake::is_fake) {
         lines.push("topogen image -o fake.tar && docker load -i fake.tar".to_owned());
@@ -178,6 +178,7 @@ fn next(topology: &Topology, directory: &str) -> String {
 /// The projects' directories as a shell pattern. If roles have an `after`, they are listed in its order, because
 /// Compose does not know it.
 fn directories(topology: &Topology, directory: &str) -> String {
+    let directory = commands::quoted(directory);
     if topology.order.is_empty() {
         return format!("{directory}/*/");
     }
@@ -185,11 +186,4 @@ fn directories(topology: &Topology, directory: &str) -> String {
     let nodes = roles.flat_map(|r| topology.nodes.iter().filter(move |n| n.role == *r));
     let directories: Vec<String> = nodes.map(|n| format!("{directory}/{}/", n.project)).collect();
     directories.join(" ")
-}
-
-fn create(network: &Network) -> String {
-    match network.subnet {
-        Some(subnet) => format!("docker network create --subnet {subnet} {}", network.name),
-        None => format!("docker network create {}", network.name),
-    }
 }

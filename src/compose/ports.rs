@@ -1,7 +1,7 @@
 //! Ports as Compose writes them: `ports`, short and long, and `expose` (Compose specification, services).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
@@ -40,6 +40,63 @@ impl Port {
     pub fn taken(&self) -> Option<(u16, u16)> {
         self.published
             .filter(|(first, last)| last - first == self.target.1 - self.target.0)
+    }
+
+    /// Each of a range on its own.
+    fn singles(&self) -> impl Iterator<Item = Self> + use<> {
+        let whole = self.clone();
+        (whole.target.0..=whole.target.1).map(move |target| {
+            let published = match whole.taken() {
+                Some((first, _)) => {
+                    let published = first + (target - whole.target.0);
+                    Some((published, published))
+                }
+                None => whole.published,
+            };
+            Self {
+                target: (target, target),
+                published,
+                ..whole.clone()
+            }
+        })
+    }
+
+    /// Whether `other` is the same port to Compose, to which no address is that of all.
+    fn is_same(&self, other: &Self) -> bool {
+        let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let key = |port: &Self| (port.target, port.published, port.protocol, port.address.unwrap_or(all));
+        key(self) == key(other)
+    }
+
+    /// This port, one of those that `item` says, in the same syntax.
+    fn written(&self, item: &Value) -> Value {
+        let published = match self.published {
+            Some((first, last)) if first != last => format!("{first}-{last}"),
+            Some((first, _)) => first.to_string(),
+            None => String::new(),
+        };
+        if let Value::Map(map) = item {
+            let mut map = (**map).clone();
+            map.insert("target".into(), Value::Int(self.target.0.into()));
+            if self.published.is_some() {
+                map.insert("published".into(), Value::from(published));
+            }
+            return map.into();
+        }
+        let address = match self.address {
+            Some(IpAddr::V6(address)) => format!("[{address}]:"),
+            Some(IpAddr::V4(address)) => format!("{address}:"),
+            None => String::new(),
+        };
+        let colon = if self.published.is_some() || self.address.is_some() {
+            ":"
+        } else {
+            ""
+        };
+        Value::from(format!(
+            "{address}{published}{colon}{}/{}",
+            self.target.0, self.protocol
+        ))
     }
 
     /// Each of the container's ports, one by one.
@@ -125,6 +182,32 @@ pub fn read(item: &Value) -> Result<Port, PortError> {
     }
 }
 
+/// `items` of `ports` in which each port is said once, the last that says it in the place of the first: in two spellings, or
+/// in two ranges, it is one port to Compose. `None` where nothing is said twice, or something is no port.
+#[must_use]
+pub fn each_once(items: &[Value]) -> Option<Vec<Value>> {
+    let ports: Vec<Port> = items.iter().map(read).collect::<Result<_, _>>().ok()?;
+    let singles = || {
+        ports
+            .iter()
+            .zip(items)
+            .flat_map(|(port, item)| port.singles().map(move |p| (p, item)))
+    };
+    let mut found: Vec<(Port, Value)> = Vec::new();
+    let mut twice = false;
+    for (port, item) in singles() {
+        let value = port.written(item);
+        match found.iter_mut().find(|(other, _)| other.is_same(&port)) {
+            Some(place) => {
+                twice = true;
+                *place = (port, value);
+            }
+            None => found.push((port, value)),
+        }
+    }
+    twice.then(|| found.into_iter().map(|(_, value)| value).collect())
+}
+
 fn short(text: &str) -> Result<Port, String> {
     let (rest, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let (rest, target) = match rest.rsplit_once(':') {
@@ -204,6 +287,29 @@ fn range(text: &str) -> Result<(u16, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_port_is_said_once() {
+        for (items, expected) in [
+            (&["8080:80", "8080:80/tcp"] as &[_], Some(&["8080:80/tcp"] as &[_])),
+            (&["80", "80/tcp", "80/udp"], Some(&["80/tcp", "80/udp"])),
+            (&["8080:80", "0.0.0.0:8080:80"], Some(&["0.0.0.0:8080:80/tcp"])),
+            (
+                &["8080-8082:80-82", "8081:81"],
+                Some(&["8080:80/tcp", "8081:81/tcp", "8082:82/tcp"]),
+            ),
+            (
+                &["[::1]:1:1", "[::1]:1:1", "9000-9009:7", "9000-9009:7"],
+                Some(&["[::1]:1:1/tcp", "9000-9009:7/tcp"]),
+            ),
+            (&["8080:80", "127.0.0.1:8080:80", "8081:80", "x"], None),
+            (&["8080:80", "127.0.0.1:8080:80", "8081:80"], None),
+        ] {
+            let values: Vec<Value> = items.iter().map(|i| Value::from(*i)).collect();
+            let expected = expected.map(|e| e.iter().map(|i| Value::from(*i)).collect::<Vec<_>>());
+            assert_eq!(each_once(&values), expected, "{items:?}");
+        }
+    }
 
     #[test]
     fn reads_the_short_syntax() {

@@ -94,6 +94,7 @@ pub fn expand(
         layout: None,
         cluster,
         shared: Vec::new(),
+        joined: HashMap::new(),
         vars: Vec::new(),
         set: Vec::new(),
     };
@@ -167,6 +168,8 @@ struct RoleInput<'a> {
     names: &'a [NodeName],
     /// The same nodes as templates see them, in the same order.
     views: &'a [Scope],
+    /// The networks that it shares: key and name.
+    shared: Vec<(NetworkKey, NetworkName)>,
     /// The top-level `vars:` of the blueprint.
     vars: &'a [(Arc<str>, Pattern)],
 }
@@ -180,6 +183,8 @@ struct Expansion<'a> {
     cluster: ClusterName,
     /// The networks that nodes share, without the one that all nodes share.
     shared: Vec<Network>,
+    /// How many nodes join each of them.
+    joined: HashMap<NetworkName, usize>,
     /// The top-level `vars:` of the blueprint.
     vars: Vec<(Arc<str>, Pattern)>,
     /// The values of `--set`, which may be templates.
@@ -211,12 +216,14 @@ impl Expansion<'_> {
         }
         let views = self.views(&names);
         let inout = self.inout();
+        let mut shared = self.shared_by_role(&names).into_iter();
         let mut nodes = Vec::with_capacity(names.iter().map(Vec::len).sum());
         for (role, (names, views)) in self.blueprint.roles.iter().zip(names.iter().zip(&views)) {
             nodes.extend(self.role(&RoleInput {
                 role,
                 names,
                 views,
+                shared: shared.next().unwrap_or_default(),
                 vars: &vars,
             }));
         }

@@ -58,7 +58,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn absolute(&self, directory: &str, path: &str) -> String {
+    /// `path` of a file in `directory`, as an absolute one.
+    pub(super) fn absolute(&self, directory: &str, path: &str) -> String {
         join(self.base, &join(directory, path))
     }
 

@@ -26,14 +26,15 @@ pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<No
     Some(node.clone())
 }
 
-/// Options of the private network. Each node has its own, so `external` and `name` are rejected.
+/// Options of the private network. Each node has its own, so `external` is rejected, and so is a `name` that is the same
+/// for all. Compose files give the name that Compose gives, `${COMPOSE_PROJECT_NAME}_default`, which differs.
 pub(super) fn private_options(node: &Node, problems: &mut Problems) -> Option<Node> {
     let options = network_options(node, problems)?;
     if let Yaml::Map(entries) = &options.value {
-        for entry in entries
-            .iter()
-            .filter(|e| ["name", "external"].contains(&e.key.as_str()))
-        {
+        for entry in entries.iter().filter(|e| match e.key.as_str() {
+            "name" => e.node.scalar().is_none_or(|text| !is_template(&text)),
+            key => key == "external" && e.node.value != Yaml::Bool(false),
+        }) {
             problems.push(
                 Problem::at(
                     entry.key_span,

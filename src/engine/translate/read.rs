@@ -60,14 +60,13 @@ pub(super) fn texts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<S
     }
 }
 
-/// A map, or Compose's list of `KEY=VALUE`. The value is `None` for an entry without `=`.
+/// A map, or Compose's list of `KEY=VALUE`; `None` for the value of a key that has none.
 pub(super) fn pairs(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<(String, Option<String>)> {
     match value {
         Value::Map(map) => {
             let mut pairs = Vec::with_capacity(map.len());
             for (key, value) in map.iter() {
-                let value = text(value, &format!("{path}.{key}"), faults);
-                pairs.push((key.to_string(), Some(value.unwrap_or_default())));
+                pairs.push((key.to_string(), text(value, &format!("{path}.{key}"), faults)));
             }
             pairs
         }

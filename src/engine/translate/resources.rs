@@ -75,7 +75,8 @@ fn devices(value: &Value, devices: &mut Devices, path: &str, faults: &mut Faults
             }
             // `class/GUID` names a device of Windows.
             source if source.starts_with("class/") => faults.refuse_value(&path),
-            _ => faults.wrong(&path, "a device, `/dev/x[:/dev/y[:rwm]]`", item),
+            // Compose passes it on as it is, so that only the engine would refuse it.
+            _ => faults.because(&path, "expected a device of this machine, `/dev/x[:/dev/y[:rwm]]`"),
         }
     }
     if !interfaces.is_empty() {

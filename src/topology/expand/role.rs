@@ -2,6 +2,7 @@
 
 mod configs;
 mod replicas;
+mod shared;
 
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use minijinja::{Value as Scope, context};
 
 use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
-use super::{Expansion, RoleInput, compile_vars, is_external, own_name, without, written_node};
+use super::{Expansion, RoleInput, compile_vars, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
-use crate::compose::references;
+use crate::compose::{ports, references};
 use crate::diagnostic::{Span, Spanned};
 use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey, ServiceName};
 use crate::template::Pattern;
@@ -35,6 +36,8 @@ struct Compiled<'a> {
 struct Join {
     network: NetworkKey,
     shared: bool,
+    /// Whether the service's own name is a name there: not where two nodes would claim it.
+    own_name: bool,
     /// The aliases on that network, each with its place.
     aliases: Vec<(Pattern, Span)>,
     /// The place that makes the node's name an alias there; `None` if it is none.
@@ -71,7 +74,7 @@ impl Expansion<'_> {
     pub(super) fn role(&mut self, input: &RoleInput<'_>) -> Vec<Node> {
         let RoleInput { role, vars, .. } = *input;
         let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
-        let compiled = self.compile_role(role);
+        let compiled = self.compile_role(role, &input.shared);
         let constant = vars.iter().chain(&own).all(|(_, p)| matches!(p, Pattern::Const(_)));
         let mut scope_vars = None;
         let mut nodes = Vec::with_capacity(input.names.len());
@@ -88,8 +91,7 @@ impl Expansion<'_> {
                 _ => scope_vars.insert(self.scope_vars(vars, &own, view)).clone(),
             };
             let scope = context! { node => view, vars };
-            let services: Option<Vec<Compiled<'_>>> =
-                over.map(|o| o.services.iter().map(|s| self.compile(role, s)).collect());
+            let services: Option<Vec<Compiled<'_>>> = over.map(|o| self.compile_services(&compiled, &o.services));
             let services = services.as_ref().unwrap_or(&compiled.services);
             if let Some(node) = self.node(&compiled, services, index, name, &scope) {
                 nodes.push(node);
@@ -102,9 +104,8 @@ impl Expansion<'_> {
         nodes
     }
 
-    fn compile_role<'r>(&mut self, role: &'r Role) -> CompiledRole<'r> {
+    fn compile_role<'r>(&mut self, role: &'r Role, shared: &[(NetworkKey, NetworkName)]) -> CompiledRole<'r> {
         let mut networks = Vec::new();
-        let mut shared = Vec::new();
         let (internal, written) = self.internal_options(role);
         networks.extend(self.name(INTERNAL, role.name.span).map(|key| Private {
             key,
@@ -112,11 +113,7 @@ impl Expansion<'_> {
             span: role.name.span,
             written,
         }));
-        for network in &role.networks {
-            if network.shared {
-                shared.extend(self.shared_by_name(network));
-                continue;
-            }
+        for network in role.networks.iter().filter(|n| !n.shared) {
             let options = match &network.options {
                 Some(node) => self.templates.compile(node, self.sources, &mut self.problems),
                 None => Pattern::Const(Value::from(Map::new())),
@@ -133,16 +130,30 @@ impl Expansion<'_> {
             .iter()
             .filter_map(|c| Some((c, self.content(role, c)?, self.options(&c.options, c.name.span))))
             .collect();
-        CompiledRole {
+        let mut compiled = CompiledRole {
             role,
-            services: role.services.iter().map(|s| self.compile(role, s)).collect(),
+            services: Vec::new(),
             networks,
-            shared,
+            shared: shared.to_vec(),
             configs,
             volumes: self.options(&role.volumes, role.name.span),
             volumes_written: Written::new(role.volumes.clone(), role.name.span),
             extensions: self.options(&role.extensions, role.name.span),
-        }
+        };
+        compiled.services = self.compile_services(&compiled, &role.services);
+        compiled
+    }
+
+    /// The `services` of one node of a role, or of all of them that are alike.
+    fn compile_services<'s>(
+        &mut self,
+        role: &CompiledRole<'_>,
+        services: &'s [blueprint::Service],
+    ) -> Vec<Compiled<'s>> {
+        let homes = self.homes(role, services);
+        let each = services.iter().zip(homes);
+        each.map(|(service, at_home)| self.compile(role, service, at_home))
+            .collect()
     }
 
     /// The options of every private network: those of the blueprint, overridden by those of the role.
@@ -158,27 +169,8 @@ impl Expansion<'_> {
         (options, Written::new(entries, role.name.span))
     }
 
-    /// A network of the role that has the same name for every node, or is external; `None` if that name is invalid.
-    fn shared_by_name(&mut self, network: &blueprint::RoleNetwork) -> Option<(NetworkKey, NetworkName)> {
-        let options = self.network_options(network.options.as_ref());
-        let key = network.key.value.clone();
-        let name: NetworkName = self.name(&own_name(&options).unwrap_or_else(|| key.to_string()), network.key.span)?;
-        if !self.shared.iter().any(|n| n.name == name) {
-            self.shared.push(Network {
-                key: key.clone(),
-                name: name.clone(),
-                // The engine chooses the subnet: there are only a few such networks, and their number does not grow
-                // with the nodes.
-                subnet: None,
-                external: is_external(&options),
-                options: without(&options, &["name", "external"]),
-                written: network.options.as_ref().map(written_node).unwrap_or_default(),
-            });
-        }
-        Some((key, name))
-    }
-
-    fn compile<'s>(&mut self, role: &Role, service: &'s blueprint::Service) -> Compiled<'s> {
+    /// One service. `at_home` is whether it joins the private network although it does not say so.
+    fn compile<'s>(&mut self, role: &CompiledRole<'_>, service: &'s blueprint::Service, at_home: bool) -> Compiled<'s> {
         let keys: Vec<(Arc<str>, Pattern)> = service
             .keys
             .iter()
@@ -195,7 +187,7 @@ impl Expansion<'_> {
             match pattern {
                 Pattern::Const(value) if !references::may_refer(key) => {
                     if let Some(map) = &mut constant {
-                        map.insert(key.clone(), value.clone());
+                        map.insert(key.clone(), settled(key, value.clone()));
                     }
                 }
                 _ => constant = None,
@@ -205,7 +197,7 @@ impl Expansion<'_> {
             service,
             keys,
             constant: constant.map(Arc::new),
-            joins: self.joins(role, service),
+            joins: self.joins(role, service, at_home),
             container: service.keys.iter().find(|e| e.key == "container_name").map(|e| {
                 let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
                 (pattern, e.node.span)
@@ -215,8 +207,9 @@ impl Expansion<'_> {
     }
 
     /// The networks that `service` joins: those it names, else the private one. Entries and exits join the shared one
-    /// too.
-    fn joins(&mut self, role: &Role, service: &blueprint::Service) -> Vec<Join> {
+    /// too. `at_home` is whether it joins the private network although it does not say so.
+    fn joins(&mut self, compiled: &CompiledRole<'_>, service: &blueprint::Service, at_home: bool) -> Vec<Join> {
+        let role = compiled.role;
         let entry = role.entry.iter().find(|e| e.service.value == service.name.value);
         let exit = role.exit.iter().any(|e| e.value == service.name.value);
         if service.network_mode.is_some() {
@@ -227,6 +220,7 @@ impl Expansion<'_> {
             expansion.name(key, service.name.span).map(|network| Join {
                 network,
                 shared,
+                own_name: !shared,
                 aliases: Vec::new(),
                 node_name: None,
                 entry: false,
@@ -237,9 +231,11 @@ impl Expansion<'_> {
             None => joins.extend(bare(self, INTERNAL, false)),
             Some(networks) => {
                 for network in networks {
+                    let key = &network.network.value;
                     joins.push(Join {
-                        network: network.network.value.clone(),
-                        shared: is_shared(role, &network.network.value),
+                        network: key.clone(),
+                        shared: is_shared(role, key),
+                        own_name: self.is_own(compiled, key),
                         aliases: self.aliases(&network.aliases),
                         node_name: None,
                         entry: false,
@@ -247,6 +243,9 @@ impl Expansion<'_> {
                     });
                 }
             }
+        }
+        if at_home {
+            joins.extend(bare(self, INTERNAL, false));
         }
         if entry.is_none() && !exit {
             return joins;
@@ -429,7 +428,7 @@ impl Expansion<'_> {
             if references::may_refer(key) {
                 value = references::renamed(key, &value, rename);
             }
-            map.insert(key.clone(), value);
+            map.insert(key.clone(), settled(key, value));
         }
         (self.problems.len() == found).then_some(map)
     }
@@ -443,8 +442,8 @@ impl Expansion<'_> {
         scope: &Scope,
     ) -> Option<Attachment> {
         let mut aliases: Vec<Alias> = Vec::with_capacity(join.aliases.len() + 1);
-        // If the key has a prefix, the short name of the service becomes an alias on the private network only.
-        if qualified && !join.shared {
+        // If the key has a prefix, the short name of the service becomes an alias where no other node claims it.
+        if qualified && join.own_name {
             aliases.push(self.name(service.value.as_str(), service.span)?);
         }
         if let Some(span) = join.node_name {
@@ -464,6 +463,14 @@ impl Expansion<'_> {
             aliases,
             options,
         })
+    }
+}
+
+/// The `value` of `key` in which nothing is said twice.
+fn settled(key: &str, value: Value) -> Value {
+    match (key, &value) {
+        ("ports", Value::List(items)) => ports::each_once(items).map_or(value.clone(), Value::from),
+        _ => value,
     }
 }
 

@@ -1,0 +1,126 @@
+//! The commands that bring up what was rendered, as a shell takes them.
+
+use std::borrow::Cow;
+
+use crate::topology::Network;
+use crate::value::{Map, Value};
+
+/// `docker network create`, for a network that no project owns: with all that the blueprint says of it, so that addresses and
+/// options are those of `up`.
+#[must_use]
+pub fn create(network: &Network) -> String {
+    let mut words = vec!["docker network create".to_owned()];
+    let options = &network.options;
+    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+    if let Some(driver) = text(options, "driver") {
+        say("--driver", &driver);
+    }
+    for (key, value) in pairs(options.get("driver_opts")) {
+        say("--opt", &format!("{key}={value}"));
+    }
+    for (key, flag) in [("internal", "--internal"), ("attachable", "--attachable")] {
+        if is_true(options.get(key)) {
+            words.push(flag.to_owned());
+        }
+    }
+    if is_true(options.get("enable_ipv6")) {
+        words.push("--ipv6".to_owned());
+    }
+    // Engines before 28 do not know the flag, and have the one it stands for anyway.
+    if options.contains_key("enable_ipv4") && !is_true(options.get("enable_ipv4")) {
+        words.push("--ipv4=false".to_owned());
+    }
+    addresses(network, &mut words);
+    for (key, value) in pairs(options.get("labels")) {
+        words.push(format!("--label {}", quoted(&format!("{key}={value}"))));
+    }
+    words.push(quoted(network.name.as_str()).into_owned());
+    words.join(" ")
+}
+
+/// The flags of the network's `ipam`, or of the subnet that was chosen for it.
+fn addresses(network: &Network, words: &mut Vec<String>) {
+    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+    if let Some(subnet) = network.subnet {
+        say("--subnet", &subnet.to_string());
+    }
+    let Some(ipam) = network.options.get("ipam").and_then(Value::as_map) else {
+        return;
+    };
+    if let Some(driver) = text(ipam, "driver") {
+        say("--ipam-driver", &driver);
+    }
+    for (key, value) in pairs(ipam.get("options")) {
+        say("--ipam-opt", &format!("{key}={value}"));
+    }
+    let pools = ipam.get("config").and_then(Value::as_list).unwrap_or_default();
+    for pool in pools.iter().filter_map(Value::as_map) {
+        for (key, flag) in [
+            ("subnet", "--subnet"),
+            ("ip_range", "--ip-range"),
+            ("gateway", "--gateway"),
+        ] {
+            if let Some(value) = text(pool, key) {
+                say(flag, &value);
+            }
+        }
+        for (key, value) in pairs(pool.get("aux_addresses")) {
+            say("--aux-address", &format!("{key}={value}"));
+        }
+    }
+}
+
+fn text(map: &Map, key: &str) -> Option<String> {
+    map.get(key).and_then(Value::scalar)
+}
+
+/// A map, or a list of `KEY=VALUE`.
+fn pairs(value: Option<&Value>) -> Vec<(String, String)> {
+    match value {
+        Some(Value::Map(map)) => {
+            let pair =
+                |(key, value): (&std::sync::Arc<str>, &Value)| (key.to_string(), value.scalar().unwrap_or_default());
+            map.iter().map(pair).collect()
+        }
+        Some(Value::List(list)) => {
+            let pair = |text: String| match text.split_once('=') {
+                Some((key, value)) => (key.to_owned(), value.to_owned()),
+                None => (text, String::new()),
+            };
+            list.iter().filter_map(Value::scalar).map(pair).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_true(value: Option<&Value>) -> bool {
+    value.and_then(Value::scalar).is_some_and(|text| text == "true")
+}
+
+/// `text` as one word of a shell (POSIX, 2.2 Quoting).
+#[must_use]
+pub fn quoted(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_whole() {
+        for (text, expected) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+}

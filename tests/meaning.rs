@@ -1,0 +1,378 @@
+//! What a Compose file says is what it means here: the kinds of differences that real files were found to show.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use topogen::cluster::Desired;
+use topogen::topology::Topology;
+use topogen::topology::expand::Overrides;
+
+use crate::compose_files::{compose_is_here, config, rendered};
+use crate::support::{self, stderr, stdout, topogen};
+
+/// The topology of a blueprint whose files are `files`.
+fn topology(blueprint: &str, files: &[(&str, &str)]) -> Topology {
+    let (topology, sources) = support::read(blueprint, &Overrides::default(), files);
+    topology.unwrap_or_else(|p| panic!("{}", p.render(&sources, false)))
+}
+
+fn desired(blueprint: &str, files: &[(&str, &str)]) -> Desired {
+    support::desired(blueprint, &Overrides::default(), files)
+}
+
+/// A directory with a blueprint and other files.
+fn directory(blueprint: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (path, text) in [("topogen.yaml", blueprint)].iter().chain(files) {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+    directory
+}
+
+/// The Compose file of each node, as `render` prints it.
+fn render(directory: &Path) -> String {
+    let output = topogen(directory, &["render", "-o", "-"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+/// The names of `service` of the node `node` on each network that it joins.
+fn names(topology: &Topology, node: &str, service: &str) -> Value {
+    let node = topology.nodes.iter().find(|n| n.name.as_str() == node).expect(node);
+    let service = node
+        .services
+        .iter()
+        .find(|s| s.name.as_str() == service)
+        .expect(service);
+    let names = service
+        .attachments
+        .iter()
+        .map(|a| (a.network.to_string(), json!(a.aliases)));
+    names.collect::<serde_json::Map<_, _>>().into()
+}
+
+const NAMED: &str = "
+services:
+  web: {image: nginx, environment: {DB_HOST: db}, networks: [n]}
+  db: {image: postgres, networks: [n]}
+networks: {n: NETWORK}
+";
+
+/// A network is not another one because it has a name: alone on it, a node keeps its services' names there.
+#[test]
+fn a_network_with_a_name_keeps_the_names_of_its_only_node() {
+    for network in ["{name: corp}", "{external: true}", "{name: corp, external: true}"] {
+        let file = NAMED.replace("NETWORK", network);
+        let files = [("named.yaml", file.as_str())];
+        let of = topology("roles: {r: {compose: named.yaml, entry: web}}", &files);
+        assert_eq!(names(&of, "r", "db"), json!({"n": ["db"]}), "{network}");
+        assert_eq!(
+            names(&of, "r", "web"),
+            json!({"n": ["web"], "inout": ["r"]}),
+            "{network}"
+        );
+    }
+    let default = NAMED
+        .replace("networks: [n]", "restart: always")
+        .replace("n: NETWORK", "default: {name: corp}");
+    let of = topology("roles: {r: {compose: named.yaml}}", &[("named.yaml", default.as_str())]);
+    assert_eq!(names(&of, "r", "db"), json!({"corp": ["db"]}));
+}
+
+/// Where several nodes join it, each name would lead to all of them: services meet on their node's own network too.
+#[test]
+fn on_a_network_of_several_nodes_each_name_leads_home() {
+    let file = NAMED.replace("NETWORK", "{name: corp}");
+    let files = [("named.yaml", file.as_str())];
+    for blueprint in [
+        "roles: {r: {count: 2, compose: named.yaml, entry: web}}",
+        "roles: {r1: {compose: named.yaml, entry: web}, r2: {compose: named.yaml}}",
+    ] {
+        let of = topology(blueprint, &files);
+        for node in ["r1", "r2"] {
+            assert_eq!(
+                names(&of, node, "db"),
+                json!({"n": [], "internal": ["db"]}),
+                "{blueprint}"
+            );
+        }
+        assert_eq!(
+            names(&of, "r1", "web"),
+            json!({"n": [], "internal": ["web"], "inout": ["r1"]})
+        );
+    }
+    // What meets on a network of the node's own already, and what has nobody to meet, stays where it is.
+    let own = "
+services:
+  web: {image: nginx, networks: [n, own]}
+  db: {image: postgres, networks: [n, own]}
+  lone: {image: x, networks: [m]}
+networks: {n: {name: corp}, m: {name: other}, own: {}}
+";
+    let of = topology("roles: {r: {count: 2, compose: own.yaml}}", &[("own.yaml", own)]);
+    assert_eq!(names(&of, "r1", "db"), json!({"n": [], "own": ["db"]}));
+    assert_eq!(names(&of, "r1", "lone"), json!({"m": []}));
+}
+
+/// A dollar that begins no variable is one, in a Compose file and beside it.
+#[test]
+fn a_dollar_may_be_just_one() {
+    let services = "services: {a: {image: busybox, command: sh -c \"echo $(date) $0 $@ 5$ a$\", environment: [X=$.foo], labels: {rule: \"Host(`^x$`)\"}}}";
+    let blueprint = format!("roles: {{a: {{compose: c.yaml}}, b: {{{services}}}}}");
+    let of = desired(&blueprint, &[("c.yaml", services)]);
+    for container in of.containers() {
+        let config = &container.config;
+        let words = config.command.as_ref().map(|words| words.join(" "));
+        assert_eq!(words.as_deref(), Some("sh -c echo $(date) $0 $@ 5$ a$"));
+        assert_eq!(
+            config.environment.as_ref().and_then(|e| e["X"].clone()).as_deref(),
+            Some("$.foo")
+        );
+    }
+    let directory = directory(&blueprint, &[("c.yaml", services)]);
+    if compose_is_here() {
+        let out = rendered(directory.path(), &[]);
+        let before = config(directory.path(), &["c.yaml"], &[]);
+        for node in ["a", "b"] {
+            let after = config(&out.path().join(node), &["compose.yaml"], &[]);
+            for key in ["command", "environment", "labels"] {
+                assert_eq!(before["services"]["a"][key], after["services"]["a"][key], "{key}");
+            }
+        }
+    }
+}
+
+/// What `render` says to type makes the networks that `up` makes.
+#[test]
+fn the_commands_of_render_say_all_of_a_network() {
+    let blueprint = r#"
+inout:
+  driver_opts: {com.docker.network.driver.mtu: "1400"}
+  internal: true
+  attachable: true
+  labels: {of: "the lab's"}
+  ipam: {config: [{subnet: 192.167.0.0/16, ip_range: 192.167.4.0/24, gateway: 192.167.0.9, aux_addresses: {a: 192.167.0.8}}]}
+roles:
+  node:
+    entry: n
+    services: {n: {image: x, networks: {inout: {ipv4_address: 192.167.10.1}, m: }}}
+    networks: {m: {name: other, driver: macvlan, enable_ipv6: true}, e: {external: true}}
+"#;
+    let directory = directory(blueprint, &[]);
+    let output = topogen(directory.path(), &["render", "-o", "a b"]);
+    insta::assert_snapshot!("render_says_all_of_a_network", stderr(&output));
+}
+
+/// Without a context, the project's directory is what is built; the values of its arguments are known from `.env`; and the
+/// short form is a context like any other.
+#[test]
+fn what_is_built_is_built_from_where_the_files_are() {
+    let build = |files: &[(&str, &str)], of: &str| {
+        let blueprint = format!("roles: {{r: {{compose: [{of}]}}}}");
+        let of = topology(&blueprint, files);
+        json!(of.nodes[0].services[0].definition.get("build"))
+    };
+    let one = |build: &str| format!("services: {{a: {{build: {build}}}}}");
+    let (none, args) = (
+        one("{dockerfile: D, target: t}"),
+        one("{context: ., args: [FOO, NONE]}"),
+    );
+    let (short, more) = (one("./d"), one("{args: {A: 1}}"));
+    let files = [
+        ("p/none.yaml", none.as_str()),
+        ("p/args.yaml", args.as_str()),
+        ("p/short.yaml", short.as_str()),
+        ("p/more.yaml", more.as_str()),
+        ("p/.env", "FOO=1"),
+    ];
+    let context = |path: &str| json!({"dockerfile": "D", "target": "t", "context": path});
+    assert_eq!(build(&files, "p/none.yaml"), context("/blueprint/p"));
+    assert_eq!(
+        build(&files, "p/args.yaml"),
+        json!({"context": "/blueprint/p", "args": ["FOO=1", "NONE"]})
+    );
+    let both = json!({"context": "/blueprint/p/d", "args": {"A": 1}});
+    assert_eq!(build(&files, "p/short.yaml, p/more.yaml"), both);
+    assert_eq!(build(&files, "p/more.yaml, p/short.yaml"), both);
+    // A role's own service is built from the blueprint's directory.
+    let of = topology("roles: {r: {services: {a: {build: {dockerfile: D, target: t}}}}}", &[]);
+    assert_eq!(
+        json!(of.nodes[0].services[0].definition["build"]),
+        context("/blueprint")
+    );
+}
+
+/// Several files are one project, whose directory is that of the first.
+#[test]
+fn paths_of_several_files_are_those_of_the_first() {
+    let a = "services: {x: {image: i, env_file: [e.env], environment: [V]}}\n";
+    let b = "services: {x: {volumes: ['./over/cfg:/cfg'], configs: [c]}}\nconfigs: {c: {file: ./c.txt}}\n";
+    let files = [
+        ("base/a.yaml", a),
+        ("base/over/b.yaml", b),
+        ("base/.env", "V=base"),
+        ("base/over/.env", "V=over"),
+        ("base/c.txt", "of the project"),
+    ];
+    let of = topology("roles: {r: {compose: [base/a.yaml, base/over/b.yaml]}}", &files);
+    let service = &of.nodes[0].services[0].definition;
+    assert_eq!(json!(service["volumes"]), json!(["/blueprint/base/over/cfg:/cfg"]));
+    assert_eq!(json!(service["env_file"]), json!(["/blueprint/base/e.env"]));
+    assert_eq!(json!(service["environment"]), json!(["V=base"]));
+    assert_eq!(of.nodes[0].configs.len(), 1);
+}
+
+/// A name without a value takes the variable away, over `env_file` and over the image's.
+#[test]
+fn a_name_without_a_value_is_unset() {
+    for own in ["[FOO]", "{FOO: }", "[FOO=1, FOO]"] {
+        let file = format!("services: {{a: {{image: i, env_file: [e.env], environment: {own}}}}}");
+        let files = [("c.yaml", file.as_str()), ("/blueprint/e.env", "FOO=file\nBAR=file")];
+        let of = desired("roles: {r: {compose: c.yaml}}", &files);
+        let container = of.containers().next().expect("a container");
+        let environment = container.config.environment.as_ref().expect("variables");
+        assert_eq!(environment["FOO"], None, "{own}");
+        assert_eq!(environment["BAR"].as_deref(), Some("file"));
+        let asked = topogen::engine::request::container(container);
+        assert!(asked.env.expect("variables").contains(&"FOO".to_owned()), "{own}");
+    }
+}
+
+#[test]
+fn the_default_network_may_be_called_as_compose_calls_it() {
+    let file = "
+services: {a: {image: i, networks: [default]}, b: {image: i}}
+networks: {default: {name: \"${COMPOSE_PROJECT_NAME}_default\"}}
+";
+    let of = topology("roles: {r: {count: 2, compose: c.yaml}}", &[("c.yaml", file)]);
+    assert_eq!(of.nodes[1].networks[0].name.as_str(), "r2_default");
+    assert_eq!(names(&of, "r2", "a"), json!({"internal": []}));
+}
+
+#[test]
+fn nothing_in_a_later_file_clears_a_command() {
+    let one = "services: {a: {image: i, command: [a], entrypoint: [b], user: c}}";
+    let two = "services: {a: {command: , entrypoint: , user: }}";
+    let of = topology(
+        "roles: {r: {compose: [1.yaml, 2.yaml]}}",
+        &[("1.yaml", one), ("2.yaml", two)],
+    );
+    let service = &of.nodes[0].services[0].definition;
+    assert_eq!(
+        json!(service),
+        json!({"image": "i", "command": null, "entrypoint": null, "user": "c"})
+    );
+}
+
+/// In two spellings, in a range and alone, in two files: it is one port, and nobody else's.
+#[test]
+fn a_port_said_twice_is_one() {
+    let one = "services: {a: {image: i, ports: ['8080:80', '9000-9001:90-91']}}";
+    let two = "services: {a: {ports: ['8080:80/tcp', {target: 91, published: 9001}]}}";
+    let of = topology(
+        "roles: {r: {compose: [1.yaml, 2.yaml]}}",
+        &[("1.yaml", one), ("2.yaml", two)],
+    );
+    let expected = json!(["8080:80/tcp", "9000:90/tcp", {"target": 91, "published": "9001"}]);
+    assert_eq!(json!(of.nodes[0].services[0].definition["ports"]), expected);
+    let templated = "{{ 8000 + node.index }}:80";
+    let blueprint = format!(
+        "roles: {{r: {{count: 2, services: {{a: {{image: i, ports: [\"{templated}\", \"{templated}/tcp\"]}}}}}}}}"
+    );
+    let of = topology(&blueprint, &[]);
+    assert_eq!(
+        json!(of.nodes[1].services[0].definition["ports"]),
+        json!(["8002:80/tcp"])
+    );
+}
+
+/// Neither is granted everywhere, and a fake needs neither.
+#[test]
+fn a_fake_asks_for_no_privileges() {
+    let blueprint = "roles: {r: {services: {a: {image: i, privileged: true, cap_add: [SYS_ADMIN], cap_drop: [ALL]}}}}";
+    let mut of = topology(blueprint, &[]);
+    topogen::fake::disguise(&mut of);
+    let keys: Vec<&str> = of.nodes[0].services[0].definition.keys().map(|k| &**k).collect();
+    assert_eq!(keys, ["image", "cap_drop"]);
+}
+
+/// The last line of a file needs no end, and has none then.
+#[test]
+fn a_block_scalar_at_the_end_gains_nothing() {
+    for (text, expected) in [
+        ("configs: {}\nx: |\n  a\n  b", "a\nb"),
+        ("configs: {}\nx: |\n  a\n  b\n", "a\nb\n"),
+        ("configs: {}\nx: |-\n  a", "a"),
+        ("configs: {}\nx: |+\n  a\n\n", "a\n\n"),
+        ("configs: {}\nx: >\n  a\n  b", "a b"),
+    ] {
+        let tree = topogen::yaml::parse(text, Default::default()).expect("YAML");
+        assert_eq!(
+            tree.get("x").and_then(|n| n.scalar()).as_deref(),
+            Some(expected),
+            "{text:?}"
+        );
+    }
+}
+
+/// A letter before a colon is a volume's name, unless a drive of Windows is meant.
+#[test]
+fn a_volume_of_one_letter_is_known_or_not() {
+    let of = |volumes: &str, defined: &str| {
+        let text =
+            format!("roles: {{r: {{services: {{a: {{image: i, volumes: [{volumes}]}}}}, volumes: {{{defined}}}}}}}");
+        support::expanded(&text, &Overrides::default()).map(drop)
+    };
+    for volume in ["'v:/data'", "{type: volume, source: v, target: /data}"] {
+        assert_eq!(of(volume, "v: {}"), Ok(()));
+        let error = of(volume, "w: {}").expect_err(volume);
+        assert!(error.contains("unknown volume `v`"), "{error}");
+    }
+    assert_eq!(of("'C:/x:/data'", "v: {}"), Ok(()));
+}
+
+/// A file that is named by a relative path is not told to have an absolute one.
+#[test]
+fn a_path_is_called_what_it_is() {
+    let compose =
+        |file: &str| format!("services: {{a: {{image: i, configs: [c]}}}}\nconfigs: {{c: {{file: {file}}}}}\n");
+    let outside = compose("./c.txt");
+    let said = |root: &Path, lab: &Path, file: &str| {
+        std::fs::write(root.join("compose.yaml"), compose(file)).expect("a file");
+        let path = root.join("compose.yaml");
+        let blueprint = format!("roles: {{a: {{compose: {}}}}}\n", path.display());
+        std::fs::write(lab.join("topogen.yaml"), blueprint).expect("a file");
+        stderr(&topogen(lab, &["render", "-o", "-"]))
+    };
+    let root = directory("", &[("lab/c.txt", "text"), ("compose.yaml", outside.as_str())]);
+    let lab = root.path().join("lab");
+    let error = said(root.path(), &lab, "./c.txt");
+    assert!(error.contains("lies outside the blueprint's directory"), "{error}");
+    assert!(said(root.path(), &lab, "/etc/hostname").contains("is an absolute path"));
+    assert!(!said(&lab, &lab, "./c.txt").contains("error"));
+}
+
+/// A file of version 1 is known by its services, whatever they say first.
+#[test]
+fn a_file_of_version_1_is_known_by_any_service() {
+    let files = [("c.yaml", "web: {build: ., ports: ['80:80']}\n")];
+    let (topology, sources) = support::read("roles: {r: {compose: c.yaml}}", &Overrides::default(), &files);
+    let error = topology.expect_err("refused").render(&sources, false);
+    assert!(error.contains("services stand below `services:`"), "{error}");
+}
+
+/// What Compose passes to the engine as it is, `check` does not call a mistake.
+#[test]
+fn a_device_of_another_kind_is_for_the_engine_to_refuse() {
+    let directory = directory("roles: {r: {services: {a: {image: i, devices: [fuse]}}}}", &[]);
+    let output = topogen(directory.path(), &["check"]);
+    assert!(output.status.success());
+    assert!(
+        stderr(&output).contains("`topogen up` refuses it"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(render(directory.path()).contains("- fuse"));
+}
