@@ -17,6 +17,7 @@
 //!   them.
 //! - [`plan::reconcile`] decides what is done about the difference, [`plan::schedule`] in which order, [`engine::apply`] does
 //!   it, and [`converge`] does all three, and looks again.
+//! - [`watch`] follows a cluster by the engine's events, and knows what is not known.
 //! - [`graph`] draws a topology, and how it stands on the engine.
 //! - [`verify`] proves from inside every container, by a [`probe`], that what runs is what was described.
 //! - [`fake`] stands in for images that one does not have.
@@ -56,6 +57,7 @@ pub mod topology;
 mod toposort;
 pub mod value;
 pub mod verify;
+pub mod watch;
 pub mod yaml;
 
 use std::io::IsTerminal;

@@ -35,5 +35,6 @@ mod transcript;
 mod translate;
 mod verbs;
 mod verify;
+mod watch;
 mod whole;
 mod writing;

@@ -36,6 +36,7 @@ const PURE: &[&str] = &[
     "toposort",
     "value",
     "verify",
+    "watch::reducer",
     "yaml",
 ];
 

@@ -113,6 +113,15 @@ impl Engine {
         })
     }
 
+    /// Whether the engine answers (`GET /_ping`).
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), Fault> {
+        self.docker.ping().await?;
+        Ok(())
+    }
+
     /// The operating system and architecture of the engine's machine, as `GOOS` and `GOARCH`: `linux`, `amd64` (`GET
     /// /version`).
     ///

@@ -1,6 +1,7 @@
 //! Observes the state of the engine with a few concurrent calls.
 
 mod host;
+pub mod instance;
 pub(super) mod ownership;
 pub(super) mod read;
 

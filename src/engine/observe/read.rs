@@ -67,7 +67,7 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let read = |(name, settings): (String, EndpointSettings)| {
         let aliases = settings.aliases.clone().unwrap_or_default();
-        let names = names(&settings, container);
+        let names = names(&settings, &container.name, &container.id);
         ObservedEndpoint {
             aliases: Some(aliases),
             names,
@@ -90,14 +90,14 @@ fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint
     }
 }
 
-/// All names by which the engine's resolver knows `container` at an endpoint. Engines from version 25 on report all of
+/// All names by which the engine's resolver knows the container `name` at an endpoint. Engines from version 25 on report all of
 /// them. Older ones leave out the container's own name and the start of its ID, which are added here.
-fn names(settings: &EndpointSettings, container: &ObservedContainer) -> Vec<String> {
+pub(super) fn names(settings: &EndpointSettings, name: &str, id: &str) -> Vec<String> {
     let said = settings.dns_names.as_ref().filter(|names| !names.is_empty());
     let mut names: Vec<String> = match said {
         Some(names) => names.clone(),
         None => {
-            let given = [container.name.clone(), container.id.chars().take(12).collect()];
+            let given = [name.to_owned(), id.chars().take(12).collect()];
             given
                 .into_iter()
                 .chain(settings.aliases.clone().unwrap_or_default())
