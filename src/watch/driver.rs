@@ -135,7 +135,8 @@ impl Driver {
         match change {
             Change::Container(change) => {
                 // What was made of an image that was committed has the labels of another one, and another name.
-                let is_ours = change.is_of(&self.source.cluster) && change.labels.get(label::NAME) == Some(&change.name);
+                let is_ours =
+                    change.is_of(&self.source.cluster) && change.labels.get(label::NAME) == Some(&change.name);
                 let identity = is_ours.then(|| identity(&change));
                 self.take(Input::Event(Event {
                     at: instance::at(change.at).unwrap_or(Moment(0)),
