@@ -1,4 +1,4 @@
-//! What `apply` does on an engine that does not do as it is told.
+//! What `apply` does on an engine that does not do what is asked.
 
 mod containers;
 mod files;

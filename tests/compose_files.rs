@@ -324,7 +324,7 @@ fn known_as(config: &Value, key: String) -> String {
     }
 }
 
-/// What a service's ports lead to.
+/// What a service's ports publish.
 fn ports(service: &Value) -> Value {
     let list = service["ports"].as_array().cloned().unwrap_or_default();
     let mut targets: Vec<String> = list

@@ -500,7 +500,7 @@ fn requests_are_in_the_version_that_both_speak() {
 }
 
 #[test]
-fn what_is_no_engine_is_told() {
+fn what_is_no_engine_is_reported() {
     let mut text = String::new();
     for (version, else_) in [
         ("<html></html>", ""),

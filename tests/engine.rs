@@ -14,7 +14,7 @@
 //!
 //! What is refused, in which words and with which status, which events are sent and in which order, and what a list leaves
 //! out that an inspection says: all of this was read off Engine 20.10.24 (API 1.41) and Engine 28.5.2 (API 1.51), and is
-//! told apart by [`Version::is_old`] where the two differ.
+//! distinguished by [`Version::is_old`] where the two differ.
 //!
 //! [`EngineDouble::connect`] gives an [`Engine`] over memory. All of it runs in the test's own runtime, so with
 //! `start_paused` no test waits for real: a grace period of ten seconds is over as soon as everybody waits for it.

@@ -1,7 +1,7 @@
 //! The fuzz target where there is no `cargo fuzz`: what it is called with is known inputs, changed at random, without an eye
 //! for what they cover.
 //!
-//! A few hundred inputs of one seed are tried each time. `TOPOGEN_FUZZ_SECONDS=60` goes on for a minute, with a seed of its
+//! A few hundred inputs of one seed are tried each time. `TOPOGEN_FUZZ_SECONDS=60` continues for a minute, with a seed of its
 //! own unless `TOPOGEN_SEED` says one. An input that fails is kept in `fuzz/artifacts/blueprint`, as `cargo fuzz` does; once
 //! that is mended, it belongs in `fuzz/corpus/blueprint`, which is tried first.
 

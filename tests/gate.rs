@@ -44,7 +44,7 @@ fn the_workflow_runs_what_the_gate_runs() {
     assert!(gate.contains(fuzz) && commands.iter().any(|c| c.starts_with(fuzz)));
 }
 
-/// What a workflow may do and how long are the two things that a mistake in it is not seen by.
+/// What a workflow may do and how long are the two things that do not show when they are wrong.
 #[test]
 fn the_workflow_may_read_only_and_ends() {
     let workflow = workflow();

@@ -195,7 +195,7 @@ fn states_in_words() {
     ");
 }
 
-/// The engine adds a container's own name to what it was told to answer to, which may be its node's too.
+/// The engine adds a container's own name to the aliases that it was given, which may be its node's too.
 #[test]
 fn a_container_called_as_its_node_answers_to_that() {
     let text = "roles: {kibana: {entry: {web: [kibana, board]}, services: {web: {image: i, container_name: board}}}, \

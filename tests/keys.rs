@@ -92,7 +92,7 @@ const SERVICE: &[(&str, &str, Fate)] = &[
     ("post_start", "[{command: run}]", Refused),
     ("pre_stop", "[{command: run}]", Refused),
     ("privileged", "true", Asked),
-    ("profiles", "[\"*\"]", Silent("settled when the blueprint is read")),
+    ("profiles", "[\"*\"]", Silent("applied when the blueprint is read")),
     ("provider", "{type: p}", Refused),
     ("pull_policy", "always", Asked),
     (

@@ -1,4 +1,4 @@
-//! What is seen of an engine that changes while one looks, and what of its past.
+//! What is observed of an engine that changes meanwhile, and of its past.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ async fn up(double: &EngineDouble) -> Cluster {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_gone_between_list_and_inspection_is_no_error() {
+async fn a_container_that_is_removed_between_list_and_inspection_is_no_error() {
     for double in EngineDouble::both() {
         let cluster = up(&double).await;
         double
@@ -74,7 +74,7 @@ async fn an_engine_that_refuses_to_tell_is_an_error_and_no_empty_engine() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_nobodys_is_seen_and_kept_apart() {
+async fn what_is_nobodys_is_observed_and_kept_apart() {
     let double = EngineDouble::v20();
     let cluster = up(&double).await;
     double.state().run("guest", "lab-inout");
@@ -90,14 +90,14 @@ async fn what_is_nobodys_is_seen_and_kept_apart() {
 }
 
 /// A stop of a container, asked for by a client that does not wait for it.
-async fn stopped_by_somebody_gone(cluster: &Cluster, container: &str) {
+async fn stopped_by_a_client_that_exited(cluster: &Cluster, container: &str) {
     let docker = cluster.engine.docker.clone();
     let name = container.to_owned();
     let stopping = tokio::spawn(async move { docker.stop_container(&name, None).await });
     while cluster.double.count(Call::StopContainer) == 0 {
         tokio::task::yield_now().await;
     }
-    // The engine has told it to end.
+    // The engine has sent it its stop signal.
     while !cluster
         .double
         .state()
@@ -114,7 +114,7 @@ async fn a_stop_in_flight_is_found_and_waited_for() {
     for double in EngineDouble::both() {
         double.state().set_program(A, Program::Deaf);
         let cluster = up(&double).await;
-        stopped_by_somebody_gone(&cluster, A).await;
+        stopped_by_a_client_that_exited(&cluster, A).await;
         let name = &cluster.desired.cluster;
         let history = SignalHistory::read(&cluster.engine, name, Duration::from_secs(12)).await;
         let id = double.state().container(A).id().to_owned();
@@ -148,7 +148,7 @@ async fn a_signal_that_stops_nothing_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_that_break_off_leave_what_they_had_told() {
+async fn events_that_break_off_leave_what_they_had_reported() {
     let double = EngineDouble::v20();
     double.state().set_program(A, Program::Deaf);
     let cluster = up(&double).await;
@@ -213,7 +213,7 @@ async fn what_happens_beside_an_up_calls_for_a_second_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_that_are_not_all_told_call_for_a_second_look() {
+async fn events_that_are_not_all_reported_call_for_a_second_look() {
     let cut = |double: &EngineDouble| double.on(Call::Events).cut_after(3);
     assert!(!only_the_plan(EngineDouble::v20(), cut).await);
     let hung = |double: &EngineDouble| double.on(Call::Events).hang();

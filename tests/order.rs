@@ -148,7 +148,7 @@ fn images_are_fetched_once_and_those_of_a_whole_role_first() {
 }
 
 #[test]
-fn an_image_that_is_another_one_now_makes_its_containers_anew() {
+fn an_image_that_is_another_one_now_recreates_its_containers() {
     let text = "roles: {a: {services: {x: {image: redis:7}, y: {image: topogen/fake}}}}";
     let desired = desired(text);
     let image = |id: &str, tag: &str, fake| ObservedImage {
@@ -200,7 +200,7 @@ fn what_is_in_the_way_of_some_keeps_back_those() {
     insta::assert_snapshot!("conflicts_of_a_role", text.join("\n"));
 }
 
-/// What has a port of the host and goes, is gone before another starts that asks for it.
+/// A container that has a port of the host is removed before another starts that asks for it.
 #[test]
 fn ports_are_free_before_who_asks_for_them_starts() {
     let text = |role: &str, node: &str| {
@@ -219,7 +219,7 @@ fn ports_are_free_before_who_asks_for_them_starts() {
     insta::assert_snapshot!("conflicts_with_orphans", text.join("\n"));
 }
 
-/// What is in the way is told with its place in the blueprint, where that is one.
+/// What is in the way is reported with its place in the blueprint, where that is one.
 #[test]
 fn what_is_in_the_way_has_a_place() {
     let text = r#"inout: {external: true}

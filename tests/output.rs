@@ -61,7 +61,7 @@ impl Ground {
         fs::write(self.out(path), content).expect("a file");
     }
 
-    /// Whether outside all is as it was; with `output`, nothing of it was told either.
+    /// Whether nothing outside was changed; with `output`, nothing of it was printed either.
     fn is_untouched(&self, output: &Output) {
         assert_eq!(
             contents(&self.outside()),
@@ -178,7 +178,7 @@ fn a_manifest_that_topogen_does_not_write_is_refused() {
 }
 
 #[test]
-fn a_manifest_does_not_lead_through_links() {
+fn a_manifest_does_not_follow_links() {
     for arguments in [&[][..], &["--force"], &["--check"]] {
         let ground = Ground::new();
         let text = format!("{{\"version\": 1, \"files\": {{\"old/victim\": [\"{HASH}\"]}}}}");
@@ -193,7 +193,7 @@ fn a_manifest_does_not_lead_through_links() {
         );
         ground.is_untouched(&output);
     }
-    // A link that is listed goes itself, where it must.
+    // A link that is listed is removed itself if necessary.
     let ground = Ground::new();
     let text = format!("{{\"version\": 1, \"files\": {{\"old/victim\": [\"{HASH}\"]}}}}");
     ground.plant(".topogen.json", &text);

@@ -161,12 +161,12 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
     engine.apply(&plan);
     assert!(
         engine.up(&desired).is_empty(),
-        "another subnet is no reason to start anew"
+        "another subnet is no reason to recreate anything"
     );
 }
 
 #[test]
-fn a_network_to_be_made_anew_has_no_guests() {
+fn a_network_to_be_recreated_has_no_guests() {
     let mut engine = Pretended::with(&desired(1));
     let inout = engine.endpoint("inout").network_id.expect("made");
     engine.guests(&inout, &["web", "proxy"]);
@@ -196,7 +196,7 @@ fn a_network_to_be_made_anew_has_no_guests() {
 }
 
 #[test]
-fn an_orphan_whose_name_is_wanted_is_made_anew_in_silence() {
+fn an_orphan_whose_name_is_desired_is_recreated_in_silence() {
     let mut engine = Pretended::with(&desired(1));
     for container in &mut engine.observed.containers {
         container.labels.insert(label::ROLE.to_owned(), "worker".to_owned());
@@ -211,11 +211,11 @@ fn an_orphan_whose_name_is_wanted_is_made_anew_in_silence() {
 }
 
 #[test]
-fn a_network_made_anew_keeps_its_subnet() {
+fn a_recreated_network_keeps_its_subnet() {
     let mut engine = Pretended::with(&desired(1));
     let before = engine.observed.networks.clone();
     let plan = engine.up(&edited(1, 3));
-    insta::assert_snapshot!("plan_network_anew", shown(&plan));
+    insta::assert_snapshot!("plan_network_recreated", shown(&plan));
     engine.apply(&plan);
     for network in &before {
         let now = engine.observed.networks.iter().find(|n| n.name == network.name);

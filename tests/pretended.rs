@@ -1,4 +1,4 @@
-//! An engine that does what it is told, and refuses what a real engine refuses, so that an operation that comes too
+//! An engine that does what is asked, and refuses what a real engine refuses, so that an operation that comes too
 //! early shows. Where a real engine would put up with what topogen never means to ask of it (to remove a container that
 //! runs, to create what is there), this one refuses as well.
 
@@ -31,7 +31,7 @@ pub(crate) fn ready() -> Options {
 /// What an engine says no with.
 type Refusal = String;
 
-/// An engine that does what it is told, and nothing that it should not be told.
+/// An engine that does what is asked, and refuses what should not be asked.
 #[derive(Default, Clone)]
 pub(crate) struct Pretended {
     pub(crate) observed: Observed,

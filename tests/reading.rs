@@ -51,7 +51,7 @@ fn what_is_no_file_or_has_no_end_is_refused_wherever_it_is_named() {
             let file = format!("{what}.yaml");
             fs::write(here.join(&file), text).expect("a file");
             let output = topogen(here, &["check", "-f", &file]);
-            // Compose passes over a directory called `.env`. A link to a device leads out of the directory, too.
+            // Compose passes over a directory called `.env`. A link to a device is outside of the directory, too.
             let reason = match what {
                 "beside" if reason == "it is a directory" => "ok: ",
                 "config" | "template" if reason == "it is a device" => "lead from it out",

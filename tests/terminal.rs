@@ -340,7 +340,7 @@ fn any_text_is_a_line() {
 }
 
 #[test]
-fn what_lines_and_programs_are_told() {
+fn what_lines_and_programs_get() {
     let plan = plan(vec![operation(stop(), "lab-slave1-db-1", "slave1", &[])]);
     let (at, operation) = (0, &plan.operations[0]);
     let mut text = String::new();

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// The calls, `P` in place of what their names begin with and `IMAGE` of an image whose program runs until it is told to end.
+/// The calls, `P` in place of what their names begin with and `IMAGE` of an image whose program runs until its stop signal.
 /// The container is stopped by SIGKILL: whether a program heeds another one depends on how far it is.
 const CALLS: &str = r#"
 POST /networks/create {"Name": "P-net", "CheckDuplicate": true, "IPAM": {"Config": [{"Subnet": "10.251.77.0/24"}]}}

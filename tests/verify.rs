@@ -44,7 +44,7 @@ fn pictured(report: &Report) -> String {
     report.matrix.as_ref().expect("it was asked for").svg()
 }
 
-/// One fault on a right cluster of two slaves, and what it is told as.
+/// One fault on a right cluster of two slaves, and how it is reported.
 fn fault(make: impl FnOnce(&mut Engine)) -> String {
     let topology = lab(2);
     let mut engine = Engine::of(&topology);
@@ -259,13 +259,13 @@ fn a_network_is_another_one() {
         })
     );
     insta::assert_snapshot!(
-        "network_made_anew",
+        "network_recreated",
         fault(|engine| {
             engine.found.networks[0].id = "another".to_owned();
         })
     );
     insta::assert_snapshot!(
-        "network_gone",
+        "network_removed",
         fault(|engine| {
             let on_it = |n: &str| {
                 engine
@@ -314,8 +314,8 @@ fn containers_are_not_those_of_the_blueprint() {
     insta::assert_snapshot!("more_nodes_run", shown(&Engine::of(&more).verify(&two, everything)));
     insta::assert_snapshot!("fewer_nodes_run", shown(&Engine::of(&fewer).verify(&two, everything)));
     let gone = |node: &'static str| move |e: &mut Engine| e.found.containers.retain(|c| c.node() != node);
-    insta::assert_snapshot!("first_node_gone", fault(gone("slave1")));
-    insta::assert_snapshot!("only_node_of_a_role_gone", fault(gone("master")));
+    insta::assert_snapshot!("first_node_removed", fault(gone("slave1")));
+    insta::assert_snapshot!("only_node_of_a_role_removed", fault(gone("master")));
     let none = blueprint("{name: other, roles: {a: {services: {b: {image: topogen/fake}}}}}");
     insta::assert_snapshot!("nothing_runs", shown(&Engine::of(&none).verify(&two, everything)));
     let nginx = blueprint("roles: {web: {count: 2, entry: app, services: {app: {image: nginx}, db: {image: redis}}}}");
@@ -481,7 +481,7 @@ fn what_a_resolver_cannot_tell_is_not_as_it_should_be() {
     for code in ["SERVFAIL", "REFUSED", ""] {
         let broken = proved(&[("*", code)]);
         assert_eq!((broken.names, broken.unknown), (0, 0), "{code}");
-        // An engine that may ask nobody outside says so of names that it does not know, and these lead nowhere.
+        // An engine that may ask nobody outside says so of names that it does not know, and these do not resolve.
         let inside = proved(&[("no-such-name", code), ("service_3", code)]);
         assert_eq!(inside.unknown, right.unknown, "{code}");
         assert!(inside.names < right.names, "{code}");
@@ -588,7 +588,7 @@ fn a_report_prints_in_every_form() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_told() {
+fn what_is_not_asked_for_is_not_reported() {
     let (topology, engine) = mixed();
     let only = |shape, names, paths| {
         let report = engine.verify(&topology, |model| Scope {
@@ -763,7 +763,7 @@ proptest! {
 
     /// One deed is one finding, and it says where.
     #[test]
-    fn whatever_is_done_by_hand_is_told_once(slaves in 1u32..4, deed in deed(), whom: u16, other: u16) {
+    fn whatever_is_done_by_hand_is_reported_once(slaves in 1u32..4, deed in deed(), whom: u16, other: u16) {
         let topology = lab(slaves);
         let mut engine = Engine::of(&topology);
         if let Some(name) = carry_out(&mut engine, deed, whom.into(), other.into()) {
@@ -778,9 +778,9 @@ proptest! {
         }
     }
 
-    /// Whatever is done, nothing panics, and what is told is told in every form.
+    /// Whatever is done, nothing panics, and the report can be written in every form.
     #[test]
-    fn whatever_is_done_can_be_told(deeds in proptest::collection::vec((deed(), any::<u16>(), any::<u16>()), 1..12)) {
+    fn whatever_is_done_can_be_reported(deeds in proptest::collection::vec((deed(), any::<u16>(), any::<u16>()), 1..12)) {
         let topology = lab(2);
         let mut engine = Engine::of(&topology);
         let before = form(&engine);

@@ -37,7 +37,7 @@ fn topogen(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Output {
     command.output().expect("topogen runs")
 }
 
-/// The double answers what engines of its kind were seen to answer.
+/// The double answers what engines of its kind were observed to answer.
 #[test]
 fn the_double_is_as_the_engines_are() {
     for (double, api, expected) in [
@@ -71,7 +71,7 @@ fn up_twice_and_down() {
 }
 
 #[test]
-fn an_engine_that_is_lost_is_told_with_what_is_known() {
+fn an_engine_that_is_lost_is_reported_with_what_is_known() {
     let double = EngineDouble::v28().with_image("redis:7");
     let (directory, socket) = (directory(), double.listen());
     double.on(Call::StartContainer).go_down();
@@ -97,7 +97,7 @@ fn the_fake_image_is_loaded_where_it_is_needed() {
 }
 
 #[test]
-fn an_image_that_is_there_and_cannot_be_fetched_again_is_told_as_that() {
+fn an_image_that_is_there_and_cannot_be_fetched_again_is_reported_as_that() {
     let double = EngineDouble::v28().with_image("redis:7");
     let blueprint = BLUEPRINT.replace("}}}}", ", pull_policy: always}}}}");
     let (directory, socket) = (directory_of(&blueprint), double.listen());
@@ -113,7 +113,7 @@ fn an_image_that_is_there_and_cannot_be_fetched_again_is_told_as_that() {
     assert_eq!(double.state().left(), [""; 0]);
 }
 
-/// What a round did is told also where that round had to be planned again.
+/// What a round did is reported also where that round had to be planned again.
 #[test]
 fn what_was_done_before_something_vanished_is_in_the_summary() {
     let double = EngineDouble::v28().with_image("redis:7");
@@ -138,7 +138,7 @@ fn what_was_done_before_something_vanished_is_in_the_summary() {
     );
 }
 
-/// A conflict that comes up half-way names its way out as one does that is seen before.
+/// A conflict that comes up half-way names its way out as one does that is found before.
 #[test]
 fn what_is_in_the_way_half_way_has_its_hint() {
     let double = EngineDouble::v28().with_image("redis:7");
@@ -174,7 +174,7 @@ fn a_container_that_somebody_removed_meanwhile_is_made_again() {
 fn a_container_that_somebody_removes_each_time_is_not_called_up() {
     let double = EngineDouble::v28().with_image("redis:7");
     let (directory, socket) = (directory(), double.listen());
-    // An engine that does not say what happened is looked at once more after each round.
+    // An engine that does not say what happened is observed once more after each round.
     double.on(Call::Events).always().refuse(500, "no events are kept");
     double.on(Call::ListContainers).always().meanwhile(|state| {
         let is_there = state.container_names().contains(&"lab-node1-a-1");

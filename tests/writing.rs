@@ -112,7 +112,7 @@ fn render_says_which_networks_to_make() {
     insta::assert_snapshot!(stderr(&topogen(directory.path(), &["render"])));
 }
 
-/// Compose knows no `after`, and goes by what it is told.
+/// Compose knows no `after`, and follows the order that it is given.
 #[test]
 fn render_lists_projects_in_the_order_of_after() {
     let directory = with_blueprint(

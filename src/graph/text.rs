@@ -53,8 +53,9 @@ struct Style {
     bold: bool,
 }
 
+/// A character cell of the canvas.
 #[derive(Clone, Default)]
-struct Place {
+struct CanvasCell {
     arms: Arms,
     /// Whether it is part of a network, which lines cross without joining it.
     bar: bool,
@@ -69,7 +70,7 @@ pub fn write(picture: &Picture, colour: bool) -> String {
     let (w, h) = (cell(picture.width), cell(picture.height));
     let mut canvas = Canvas {
         w,
-        places: vec![Place::default(); w * h],
+        cells: vec![CanvasCell::default(); w * h],
     };
     for frame in &picture.frames {
         canvas.frame(frame.rect, frame.look, Style::default());
@@ -131,16 +132,16 @@ fn hue(hue: Hue, look: Look) -> Style {
 
 struct Canvas {
     w: usize,
-    places: Vec<Place>,
+    cells: Vec<CanvasCell>,
 }
 
 impl Canvas {
-    fn at(&mut self, x: i32, y: i32) -> Option<&mut Place> {
+    fn at(&mut self, x: i32, y: i32) -> Option<&mut CanvasCell> {
         let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
         if x >= self.w {
             return None;
         }
-        self.places.get_mut(y * self.w + x)
+        self.cells.get_mut(y * self.w + x)
     }
 
     fn arms(&mut self, x: i32, y: i32, arms: &[usize], weight: u8, look: Look, style: Style) {
@@ -240,7 +241,7 @@ impl Canvas {
 
     fn written(&self, colour: bool) -> String {
         let mut out = String::new();
-        for row in self.places.chunks(self.w.max(1)) {
+        for row in self.cells.chunks(self.w.max(1)) {
             let mut line = String::new();
             let mut current = Style::default();
             let end = row.iter().rposition(|p| character(p) != ' ').map_or(0, |at| at + 1);
@@ -277,16 +278,16 @@ fn sequence(style: Style) -> String {
     format!("\u{1b}[{}m", codes.join(";"))
 }
 
-fn character(place: &Place) -> char {
-    if let Some(character) = place.character {
+fn character(cell: &CanvasCell) -> char {
+    if let Some(character) = cell.character {
         return character;
     }
-    match place.arms {
+    match cell.arms {
         [0, 0, 0, 0] => ' ',
-        [0, 0, 1, 1] if place.dashed => '╌',
-        [0, 0, 2, 2] if place.dashed => '╍',
-        [1, 1, 0, 0] if place.dashed => '╎',
-        [2, 2, 0, 0] if place.dashed => '╏',
+        [0, 0, 1, 1] if cell.dashed => '╌',
+        [0, 0, 2, 2] if cell.dashed => '╍',
+        [1, 1, 0, 0] if cell.dashed => '╎',
+        [2, 2, 0, 0] if cell.dashed => '╏',
         arms => CHARACTERS.iter().find(|(a, _)| *a == arms).map_or('?', |(_, c)| *c),
     }
 }

@@ -73,7 +73,7 @@ async fn a_name_that_is_just_being_let_go_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_gone_when_it_is_to_start_is_created_again() {
+async fn a_container_that_is_removed_when_it_is_to_start_is_created_again() {
     for double in EngineDouble::both() {
         let cluster = Cluster::on(double.clone()).await;
         double
@@ -92,7 +92,7 @@ async fn a_container_that_is_gone_when_it_is_to_start_is_created_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_gone_when_it_is_to_be_connected_is_created_again() {
+async fn a_container_that_is_removed_when_it_is_to_be_connected_is_created_again() {
     let double = EngineDouble::v20();
     let cluster = Cluster::on(double.clone()).await;
     // The first `up` ends between the creation and the second network.
@@ -111,7 +111,7 @@ async fn a_container_that_is_gone_when_it_is_to_be_connected_is_created_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_engine_refuses_is_told_in_its_words() {
+async fn what_the_engine_refuses_is_reported_in_its_words() {
     let double = EngineDouble::v28();
     let cluster = Cluster::on(double.clone()).await;
     double
@@ -176,7 +176,7 @@ async fn an_image_is_pulled_from_where_it_is_and_fails_where_it_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_port_that_somebody_else_took_meanwhile_is_told() {
+async fn a_port_that_somebody_else_took_meanwhile_is_reported() {
     let blueprint = r#"
 name: lab
 roles: {node: {entry: a, services: {a: {image: "redis:7", ports: ["8080:80"]}}}}

@@ -1,4 +1,4 @@
-//! An engine that goes, hangs or is told to stop in the middle.
+//! An engine that is lost, hangs, or is stopped in the middle.
 
 use std::time::Duration;
 

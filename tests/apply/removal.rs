@@ -5,7 +5,7 @@ use crate::engine::cluster::{Cluster, failures};
 use crate::engine::{Call, EngineDouble, Program};
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_by_then_is_as_good_as_removed() {
+async fn what_is_removed_by_then_is_as_good_as_removed() {
     for double in EngineDouble::both() {
         let cluster = Cluster::on(double.clone()).await;
         cluster.up().await;
@@ -32,7 +32,7 @@ async fn what_is_gone_by_then_is_as_good_as_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_somebody_else_is_removing_is_waited_for_by_what_needs_it_gone() {
+async fn a_container_that_somebody_else_is_removing_is_waited_for_by_what_needs_it_removed() {
     let double = EngineDouble::v20();
     let cluster = Cluster::on(double.clone()).await;
     cluster.up().await;
@@ -61,7 +61,7 @@ async fn an_endpoint_that_outlives_its_container_does_not_hold_its_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_network_of_which_the_engine_has_lost_count_is_told_with_the_way_out() {
+async fn a_network_of_which_the_engine_has_lost_count_is_reported_with_the_way_out() {
     let double = EngineDouble::v20();
     let cluster = Cluster::on(double.clone()).await;
     cluster.up().await;
@@ -80,7 +80,7 @@ async fn a_network_of_which_the_engine_has_lost_count_is_told_with_the_way_out()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_network_that_a_guest_is_on_stays_and_is_told() {
+async fn a_network_that_a_guest_is_on_stays_and_is_reported() {
     let double = EngineDouble::v28();
     let cluster = Cluster::on(double.clone()).await;
     cluster.up().await;

@@ -7,7 +7,7 @@ use crate::engine::cluster::{Cluster, failures, operations};
 use crate::engine::{Call, EngineDouble, Program};
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_unhealthy_is_told_with_what_its_check_said() {
+async fn a_container_that_is_unhealthy_is_reported_with_what_its_check_said() {
     for double in EngineDouble::both() {
         double
             .state()
@@ -26,7 +26,7 @@ async fn a_container_that_is_unhealthy_is_told_with_what_its_check_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_ends_while_others_wait_is_told_with_its_last_line() {
+async fn a_container_that_ends_while_others_wait_is_reported_with_its_last_line() {
     let double = EngineDouble::v20();
     double.state().set_program(A, Program::Exits(3));
     double
@@ -73,7 +73,7 @@ async fn a_container_that_is_killed_for_want_of_memory_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_not_well_in_time_is_told() {
+async fn a_container_that_is_not_well_in_time_is_reported() {
     let double = EngineDouble::v28();
     let mut cluster = Cluster::on(double.clone()).await;
     // Its first check is after a second.
@@ -89,7 +89,7 @@ async fn a_container_that_is_not_well_in_time_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_container_that_is_gone_while_others_wait_is_told() {
+async fn a_container_that_is_removed_while_others_wait_is_reported() {
     let double = EngineDouble::v20();
     let cluster = Cluster::on(double.clone()).await;
     double

@@ -90,7 +90,7 @@ impl Cluster {
         self.apply_and_listen(plan, &mut |_| {}).await
     }
 
-    /// The same, and tells how it goes.
+    /// The same, with the progress passed to `report`.
     pub(crate) async fn apply_and_listen(&self, plan: &Plan, report: &mut dyn FnMut(Event<'_>)) -> Outcome {
         let (progress, told) = mpsc::unbounded_channel();
         let setting = ApplyContext {

@@ -67,7 +67,7 @@ impl Event {
 
 impl State {
     pub(super) fn tell(&mut self, kind: &'static str, action: &str, id: &str, attributes: &[(&str, &str)]) {
-        // No two at once: their order is to be seen from their times.
+        // No two at once: their order must show in their times.
         let last = self.events.last().map(|e| e.time + Duration::from_nanos(1));
         let time = self.now().max(last.unwrap_or(UNIX_EPOCH));
         self.events.push(Event {
@@ -167,7 +167,7 @@ pub(super) fn stream(
     unfold(Some(listener), |listener| async {
         let mut listener = listener?;
         if listener.left == Some(0) {
-            // What was told before is to arrive first.
+            // What was reported before must arrive first.
             tokio::time::sleep(Duration::from_millis(1)).await;
             return Some((Err(std::io::ErrorKind::ConnectionReset.into()), None));
         }
@@ -194,7 +194,7 @@ impl Listener {
             }
             match self.asked.until {
                 None => self.changed.changed().await.ok()?,
-                // An engine whose clock is behind goes on until it has caught up.
+                // An engine whose clock is behind continues until it has caught up.
                 Some(until) => {
                     let left = until.duration_since(now).ok().filter(|left| !left.is_zero())?;
                     tokio::select! {

@@ -1,4 +1,4 @@
-//! What the engine can be told to do wrong.
+//! The faults that the engine can be made to have.
 
 use std::time::Duration;
 

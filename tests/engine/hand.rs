@@ -57,7 +57,7 @@ impl State {
         self.containers[at].status = Status::Removing;
     }
 
-    /// The container that is being removed is gone.
+    /// The container that is being removed is removed now.
     pub(crate) fn finish_removal(&mut self, name: &str) {
         let at = self.expect(name);
         self.forget(at, true);

@@ -58,12 +58,12 @@ pub(super) type Answer<T> = Result<T, Refusal>;
 /// What the process in a container does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// Runs, passes its healthcheck at the first time, and ends with status 0 when it is told to.
+    /// Runs, passes its healthcheck at the first time, and exits with status 0 on its stop signal.
     #[default]
     Serves,
     /// Runs, and fails its healthcheck with that output.
     Sick(String),
-    /// Runs, and does not end when it is told to: only SIGKILL ends it.
+    /// Runs, and ignores its stop signal: only SIGKILL ends it.
     Deaf,
     /// Ends by itself as soon as it has started, with that status.
     Exits(i64),

@@ -186,7 +186,7 @@ impl State {
         let joined_as = self.network_position(network).map(|n| self.networks[n].name.clone());
         let joined_as = match (joined_as, self.containers[at].runs_now()) {
             (Ok(name), _) => name,
-            // It is looked for when the container starts.
+            // It is resolved when the container starts.
             (Err(_), false) => network.to_owned(),
             (Err(refusal), true) => return Err(refusal),
         };

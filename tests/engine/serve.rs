@@ -85,13 +85,13 @@ pub(super) async fn connection(double: EngineDouble, stream: impl AsyncRead + As
     let service = service_fn(move |request| {
         let double = double.clone();
         async move {
-            // What was begun is carried on when its client is gone.
+            // What was begun is continued when its client has exited.
             let answer = tokio::spawn(respond(double, request)).await;
             answer.unwrap_or(Err(Lost))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A client that is gone is none of the engine's business.
+    // A client that has exited is no error.
     let _ = connection.await;
 }
 

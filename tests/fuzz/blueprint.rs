@@ -13,7 +13,7 @@ use topogen::topology::expand::{Overrides, expand};
 /// UTF-8 are left out, since a file of them is refused before it is read as YAML.
 ///
 /// # Panics
-/// Where topogen does: that is what is looked for.
+/// The place where topogen panics, which is what fuzzing searches for.
 pub(crate) fn survive(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;

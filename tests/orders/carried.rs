@@ -46,7 +46,7 @@ pub(super) fn carry_out(
     carry_out_by(engine, plan, desired, chance, &pick)
 }
 
-/// The same, where `pick` chooses the next operation of those that may begin, and is told how many have ended.
+/// The same, where `pick` chooses the next operation of those that may begin, and gets the number of those that have ended.
 pub(super) fn carry_out_by(
     engine: &mut Pretended,
     plan: &Plan,

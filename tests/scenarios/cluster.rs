@@ -1,4 +1,4 @@
-//! A cluster of a scenario's own, gone when the scenario ends, however it ends.
+//! A cluster of a scenario's own, removed when the scenario ends, however it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ pub(crate) fn wait<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T
         if let Some(found) = condition() {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain: {what}");
+        assert!(Instant::now() < end, "no longer waited for: {what}");
         std::thread::yield_now();
     }
 }

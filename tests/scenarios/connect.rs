@@ -324,7 +324,7 @@ pub(crate) fn ssh() {
     }
     // Two commands, some twenty requests.
     assert!(log.lines().count() < 20, "connections are used again: {log}");
-    // What ssh says is told.
+    // What ssh says is reported.
     fs::write(
         directory.path().join("ssh"),
         "#!/bin/sh\necho 'no way to there' >&2\nexit 255\n",

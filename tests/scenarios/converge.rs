@@ -45,7 +45,7 @@ roles:
     assert_eq!(cluster.containers(Some("running")), before, "all is well already");
 }
 
-/// What would be done is told, to CI by the exit code too, and nothing is done.
+/// What would be done is printed, to CI by the exit code too, and nothing is done.
 pub(crate) fn dry_run() {
     let cluster = Cluster::new();
     let told = |slaves: &str, code: i32| -> Vec<Json> {
@@ -226,7 +226,7 @@ pub(crate) fn hostnames() {
     cluster.must("verify", &["--fake"]);
 }
 
-/// Ports of the host pass from what goes to what comes: nodes under other names, a role in another's place.
+/// Ports of the host pass from what is removed to what is created: nodes under other names, a role in another's place.
 pub(crate) fn ports_pass_on() {
     let cluster = Cluster::new();
     let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));

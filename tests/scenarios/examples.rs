@@ -32,7 +32,7 @@ fn example(name: &str) -> Cluster {
     cluster
 }
 
-/// What runs is proved, and what was told to `up` is said again.
+/// What runs is proved, and the options of `up` are given again.
 fn is_right(cluster: &Cluster, arguments: &[&str]) {
     let output = cluster.run("verify", &[arguments, &["--patience", "20"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
@@ -182,7 +182,7 @@ pub(crate) fn nginx() {
 }
 
 /// What is written on the primary is read on each standby, also on one that came later, and is kept when the primary is
-/// made anew.
+/// recreated.
 pub(crate) fn postgres() {
     let mut cluster = example("postgres-replication");
     for node in ["primary", "standby1", "standby2", "standby3"] {

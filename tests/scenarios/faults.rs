@@ -145,7 +145,7 @@ roles:
     }
 }
 
-/// Configs are written into no mount that is not the container's own, also where the image leads there by a link.
+/// Configs are written into no mount that is not the container's own, also if a link of the image points there.
 pub(crate) fn configs_and_mounts() {
     let mut cluster = Cluster::new();
     let image = format!("{}-linked", cluster.name);

@@ -151,7 +151,7 @@ pub(crate) fn any_moment() {
     }
 }
 
-/// Run `command` and kill it when it has told of so many beginnings and ends, or has ended before.
+/// Run `command` and kill it when it has reported so many beginnings and ends, or has ended before.
 fn kill_after(cluster: &Cluster, command: &str, arguments: &[&str], events: usize) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_topogen"))
         .args([command, "-n", &cluster.name, "--progress", "json"])

@@ -245,7 +245,7 @@ roles:
     assert!(inspect.ends_with("SIGINT 3 front [\"/topogen\",\"fake\"]"), "{inspect}");
 }
 
-/// Compose files as people have them: with Compose, `service_entry` would lead to every node's.
+/// Compose files as people have them: with Compose, `service_entry` would resolve to every node's.
 pub(crate) fn two_files() {
     let cluster = Cluster::new();
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/article/topogen.yaml");

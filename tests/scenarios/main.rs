@@ -113,12 +113,12 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         faults::foreign_survives,
     ),
     (
-        "faults::a_network_with_guests_is_not_made_anew",
+        "faults::a_network_with_guests_is_not_recreated",
         Needs::Engine,
         faults::guests,
     ),
     (
-        "faults::a_changed_config_makes_its_container_anew",
+        "faults::a_changed_config_recreates_its_container",
         Needs::Engine,
         faults::configs,
     ),
@@ -299,11 +299,27 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         verify::right,
     ),
-    ("verify::what_changed_since_is_told", Needs::Engine, verify::changed),
-    ("verify::a_fault_of_names_is_told_once", Needs::Engine, verify::names),
-    ("verify::a_fault_of_places_is_told_once", Needs::Engine, verify::places),
-    ("verify::a_fault_of_ports_is_told_once", Needs::Engine, verify::ports),
-    ("verify::a_way_between_nodes_is_told_once", Needs::Images, verify::ways),
+    ("verify::what_changed_since_is_reported", Needs::Engine, verify::changed),
+    (
+        "verify::a_fault_of_names_is_reported_once",
+        Needs::Engine,
+        verify::names,
+    ),
+    (
+        "verify::a_fault_of_places_is_reported_once",
+        Needs::Engine,
+        verify::places,
+    ),
+    (
+        "verify::a_fault_of_ports_is_reported_once",
+        Needs::Engine,
+        verify::ports,
+    ),
+    (
+        "verify::a_way_between_nodes_is_reported_once",
+        Needs::Images,
+        verify::ways,
+    ),
     (
         "verify::images_without_a_probe_are_asked_too",
         Needs::Images,

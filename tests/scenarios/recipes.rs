@@ -15,7 +15,7 @@ fn commands(workflow: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// 53 containers come up, are right by the report, are tested, and are gone.
+/// 53 containers come up, are right by the report, are tested, and are removed.
 pub(crate) fn run() {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci");
     let read = |file: &str| fs::read_to_string(recipes.join(file)).expect("a workflow");

@@ -123,7 +123,7 @@ pub(crate) fn in_the_middle() {
     let done = |line: &Result<String, _>| line.as_ref().is_ok_and(|l| l.contains("\"done\""));
     assert!(lines.by_ref().filter(done).nth(15).is_some());
     engine.restart();
-    // An engine that goes down answers with errors of its own first: what is lost then is known only in part.
+    // An engine that shuts down answers with errors of its own first, so that the loss is known only in part.
     let said: Vec<String> = lines.map_while(Result::ok).collect();
     let status = child.wait().expect("it ends");
     assert_eq!(status.code(), Some(6), "{said:?}");

@@ -177,7 +177,7 @@ const DIFFERENCES: &[Difference] = &[
     differs(
         "*",
         "Labels.com.docker.compose.config-hash",
-        "Compose would ask whether to make anew what has another hash, and lose what is in it",
+        "Compose would ask whether to recreate what has another hash, and lose what is in it",
     ),
     differs("*", "*Labels.com.docker.compose.version", "topogen's own version"),
     differs(
@@ -212,7 +212,7 @@ const DIFFERENCES: &[Difference] = &[
     ),
 ];
 
-/// What the engine settles by itself, for each run anew.
+/// What the engine decides by itself, again for each run.
 const OF_THE_RUN: &[&str] = &[
     "Created*",
     "Config.Hostname",
@@ -450,7 +450,7 @@ fn flatten(path: String, value: &Json, flat: &mut BTreeMap<String, Json>) {
     }
 }
 
-/// Projects that `docker compose` has up, down when this goes.
+/// Projects that `docker compose` has up, down when this is dropped.
 struct Compose {
     projects: Vec<std::path::PathBuf>,
     network: String,

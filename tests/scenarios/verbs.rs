@@ -1,4 +1,4 @@
-//! Containers that are there are stopped, started, looked into and spoken to, as their users do it.
+//! Existing containers are stopped, started, inspected and used, as their users do it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -399,7 +399,7 @@ pub(crate) fn logs() {
     );
 }
 
-/// A topogen that goes on until it is told to end, and what it prints.
+/// A topogen that runs until it is interrupted, and what it prints.
 struct Follower {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -462,7 +462,7 @@ pub(crate) fn logs_follow() {
             "w2/db | w2/db: exposes no port, waits"
         ]
     );
-    // What starts again is followed again, what is made anew as well.
+    // What starts again is followed again, and so is what is recreated.
     cluster.must("restart", &["-t", "0", "w1/db"]);
     assert_eq!(follower.line(), "w1/db | w1/db: exposes no port, waits");
     docker(&["rm", "-f", &cluster.container("w2", "db")]);
@@ -470,7 +470,7 @@ pub(crate) fn logs_follow() {
     cluster.must("up", &["-q"]);
     assert_eq!(follower.line(), "w2/db | w2/db: exposes no port, waits");
     assert_eq!(follower.interrupt(), Some(130));
-    // When all of the cluster is gone there is nothing left to wait for.
+    // When all of the cluster is removed, there is nothing left to wait for.
     let mut follower = Follower::new(&cluster, &["logs", "-f", "w1"]);
     follower.line();
     cluster.must("down", &["-q"]);

@@ -1,4 +1,4 @@
-//! What is done by hand to a running cluster is found, told once, and in its place.
+//! What is done by hand to a running cluster is found, reported once, and in its place.
 
 use std::fs;
 use std::process::Command;
@@ -32,7 +32,7 @@ fn is_right(cluster: &Cluster, arguments: &[&str]) {
 }
 
 /// The one finding, which is at `place`.
-fn told_once(report: &Json, place: (&str, &str)) -> Json {
+fn reported_once(report: &Json, place: (&str, &str)) -> Json {
     let findings = report["findings"].as_array().expect("a list");
     assert_eq!(findings.len(), 1, "{findings:#?}");
     let (node, subject) = (
@@ -72,10 +72,10 @@ pub(crate) fn right() {
     assert_eq!(report["proved"]["ports"], 0);
     // Another count than what is up is one difference, not one for each container.
     let report = verify(&cluster, &["--slaves", "1", "--only", "shape"]);
-    told_once(&report, ("slave2", ""));
+    reported_once(&report, ("slave2", ""));
 }
 
-/// What `up` would make anew, `verify` tells, once for what is the same in each node.
+/// What `up` would recreate, `verify` reports, once for what is the same in each node.
 pub(crate) fn changed() {
     let cluster = Cluster::new();
     let text = "vars: {size: small}\nroles:\n  worker:\n    count: 2\n    entry: app\n    services:\n      \
@@ -111,7 +111,7 @@ pub(crate) fn names() {
     };
     let entry = cluster.container("slave1", "service_entry");
     again(&entry, &["slave1-service_entry"]);
-    let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
     assert!(
         finding["expected"].as_str().unwrap().contains("`slave1`"),
         "{finding:#}"
@@ -120,7 +120,7 @@ pub(crate) fn names() {
 
     let out = cluster.container("slave2", "service_out");
     again(&out, &["slave2-service_out", "slave1"]);
-    let finding = told_once(&verify(&cluster, SLAVES), ("slave2", "service_out"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("slave2", "service_out"));
     assert!(
         finding["observed"].as_str().unwrap().contains("`slave1/service_entry`"),
         "{finding:#}"
@@ -146,7 +146,7 @@ pub(crate) fn names() {
         "master",
         &image,
     ]);
-    let finding = told_once(&verify(&cluster, SLAVES), ("master", "service_entry"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("master", "service_entry"));
     assert!(finding["observed"].as_str().unwrap().contains(&squatter), "{finding:#}");
     docker(&["rm", "-f", &squatter]);
     is_right(&cluster, SLAVES);
@@ -158,7 +158,7 @@ pub(crate) fn places() {
     let inout = format!("{}-inout", cluster.name);
     let [entry, private] = ["service_entry", "service_3"].map(|s| cluster.container("slave1", s));
     docker(&["network", "disconnect", &inout, &entry]);
-    told_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
+    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
     docker(&[
         "network",
         "connect",
@@ -172,26 +172,26 @@ pub(crate) fn places() {
 
     let other = format!("{}-slave2_internal", cluster.name);
     docker(&["network", "connect", &other, &private]);
-    let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
     assert!(finding["cause"].as_str().unwrap().contains("`slave2`"), "{finding:#}");
     let reached = finding["consequences"].as_array().unwrap().iter();
     assert!(reached.clone().any(|c| c["what"] == "is reachable"), "{finding:#}");
     docker(&["network", "disconnect", &other, &private]);
 
     docker(&["stop", "-t", "1", &private]);
-    told_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
+    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
     docker(&["start", &private]);
     docker(&["pause", &entry]);
-    told_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
+    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
     docker(&["unpause", &entry]);
     docker(&["rm", "-f", &private]);
-    told_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
+    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_3"));
     cluster.must("up", SLAVES);
     is_right(&cluster, SLAVES);
 }
 
-/// The same container made anew by hand, but for one variable.
-fn made_anew(cluster: &Cluster, node: &str, service: &str, variable: (&str, &str)) {
+/// The same container recreated by hand, with one variable changed.
+fn recreated_by_hand(cluster: &Cluster, node: &str, service: &str, variable: (&str, &str)) {
     let name = cluster.container(node, service);
     let inspect: Json = serde_json::from_str(&docker(&["inspect", &name])).expect("JSON");
     let inspect = &inspect[0];
@@ -248,9 +248,9 @@ fn made_anew(cluster: &Cluster, node: &str, service: &str, variable: (&str, &str
 pub(crate) fn ports() {
     let cluster = Cluster::new();
     cluster.must("up", SLAVES);
-    made_anew(&cluster, "slave1", "service_entry", ("TOPOGEN_PORTS", ""));
+    recreated_by_hand(&cluster, "slave1", "service_entry", ("TOPOGEN_PORTS", ""));
     // What never listens is waited for.
-    let finding = told_once(
+    let finding = reported_once(
         &verify(&cluster, &["--slaves", "2", "--patience", "1"]),
         ("slave1", "service_entry"),
     );
@@ -258,10 +258,10 @@ pub(crate) fn ports() {
         finding["observed"].as_str().unwrap().contains("nobody listens"),
         "{finding:#}"
     );
-    made_anew(&cluster, "slave1", "service_entry", ("TOPOGEN_PORTS", "443/tcp"));
+    recreated_by_hand(&cluster, "slave1", "service_entry", ("TOPOGEN_PORTS", "443/tcp"));
     is_right(&cluster, SLAVES);
-    made_anew(&cluster, "slave1", "service_entry", ("TOPOGEN_NODE", "slave9"));
-    let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
+    recreated_by_hand(&cluster, "slave1", "service_entry", ("TOPOGEN_NODE", "slave9"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("slave1", "service_entry"));
     assert!(
         finding["observed"].as_str().unwrap().contains("slave9/service_entry"),
         "{finding:#}"
@@ -312,7 +312,7 @@ pub(crate) fn ways() {
         cluster.finally(&undo.iter().map(String::as_str).collect::<Vec<_>>());
         docker(&rule("-I", from, to).iter().map(String::as_str).collect::<Vec<_>>());
     }
-    let finding = told_once(&verify(&cluster, SLAVES), ("slave1", "↔ slave2"));
+    let finding = reported_once(&verify(&cluster, SLAVES), ("slave1", "↔ slave2"));
     assert_eq!(finding["consequences"][0]["what"], "is reachable", "{finding:#}");
     for (from, to) in [(&one, &two), (&two, &one)] {
         docker(&rule("-D", from, to).iter().map(String::as_str).collect::<Vec<_>>());
@@ -354,7 +354,7 @@ pub(crate) fn of_compose() {
         &inout,
         &cluster.container("slave1", "service_out"),
     ]);
-    told_once(&verify(&cluster, SLAVES), ("slave1", "service_out"));
+    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_out"));
 }
 
 fn load_fake(cluster: &Cluster) {
@@ -468,11 +468,11 @@ roles:
     // It runs on, and does not listen.
     let db = cluster.container("head", "db");
     docker(&["exec", &db, "redis-cli", "config", "set", "port", "0"]);
-    let finding = told_once(&verify(&cluster, &["--patience", "1"]), ("head", "db"));
+    let finding = reported_once(&verify(&cluster, &["--patience", "1"]), ("head", "db"));
     assert!(finding["expected"].as_str().unwrap().contains("6379"), "{finding:#}");
     docker(&["restart", "-t", "1", &db]);
     docker(&["kill", &cluster.container("web1", "front")]);
-    told_once(&verify(&cluster, &[]), ("web1", "front"));
+    reported_once(&verify(&cluster, &[]), ("web1", "front"));
     docker(&["start", &cluster.container("web1", "front")]);
     is_right(&cluster, &[]);
     // Killed while it asks, it leaves nothing that `down` would not find.
