@@ -275,9 +275,42 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, k)| k)
 }
 
-/// A problem as editors read it (`--format json`).
+/// Whether a blueprint with a problem is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The blueprint is refused.
+    Error,
+    /// The blueprint is valid, and may not do what was intended.
+    Warning,
+}
+
+/// The JSON array of `problems` for editors (`--format json`).
+#[must_use]
+pub fn json<'a>(problems: impl IntoIterator<Item = (Severity, &'a Problem)>, sources: &Sources) -> String {
+    let entry = |(severity, problem): (Severity, &'a Problem)| {
+        let position = problem.place.map(|s| sources.position(s));
+        ProblemJson {
+            severity,
+            code: problem.code,
+            message: &problem.message,
+            file: problem.place.map(|s| sources.name(s.file)),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
+            label: &problem.label,
+            hint: problem.hint.as_deref(),
+        }
+    };
+    let list: Vec<ProblemJson<'_>> = problems.into_iter().map(entry).collect();
+    serde_json::to_string_pretty(&list).unwrap_or_default()
+}
+
+/// A problem as editors read it. Lines and columns count from 1.
 #[derive(Debug, Serialize)]
 struct ProblemJson<'a> {
+    severity: Severity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
@@ -423,21 +456,6 @@ impl Problems {
     /// The JSON array for editors, ordered by place.
     #[must_use]
     pub fn to_json(&self, sources: &Sources) -> String {
-        let list: Vec<ProblemJson<'_>> = self
-            .sorted()
-            .into_iter()
-            .map(|p| {
-                let position = p.place.map(|s| sources.position(s));
-                ProblemJson {
-                    message: &p.message,
-                    file: p.place.map(|s| sources.name(s.file)),
-                    line: position.map(|(line, _)| line),
-                    column: position.map(|(_, column)| column),
-                    label: &p.label,
-                    hint: p.hint.as_deref(),
-                }
-            })
-            .collect();
-        serde_json::to_string_pretty(&list).unwrap_or_default()
+        json(self.sorted().into_iter().map(|p| (Severity::Error, p)), sources)
     }
 }

@@ -237,6 +237,18 @@ fn check_looks_into_what_only_compose_and_the_engine_read() {
     assert_eq!(problems.as_array().map(Vec::len), Some(7), "{problems}");
 }
 
+/// Editors get the lints and what only `up` refuses too, as warnings.
+#[test]
+fn check_gives_warnings_to_editors() {
+    let directory = with_blueprint(
+        "roles:\n  db:\n    services: {store: {image: i}}\n  web:\n    services:\n      app:\n        image: i\n        \
+         environment: {DB_HOST: db}\n        credential_spec: {file: a.json}\n",
+    );
+    let output = topogen(directory.path(), &["check", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    insta::assert_snapshot!(stdout(&output));
+}
+
 /// Compose reads them, on any system, so they are no mistakes.
 #[test]
 fn check_warns_of_paths_of_windows() {

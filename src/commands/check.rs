@@ -7,48 +7,56 @@ use super::load::{self, Loaded};
 use crate::cli::{Check, Format};
 use crate::cluster::{Desired, MountSource};
 use crate::commands::Session;
-use crate::diagnostic::{Kind, Problem, Problems};
+use crate::diagnostic::{self, Kind, Problem, Problems, Severity};
 use crate::engine::translate;
 use crate::error::Error;
 use crate::lint::{self, Lint, Subject};
 use crate::name::RoleName;
+use crate::terminal::Terminal;
 use crate::text::plural;
 
 pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let result = load::topology(terminal, &args.source).and_then(known_to_compose);
     let text = match (&result, args.format) {
-        (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
-        (Ok(_), Format::Json) => "[]".to_owned(),
-        (Err(_), _) => return result.map(drop),
-        (
-            Ok(Known {
-                loaded,
-                refused,
-                mounts,
-            }),
-            Format::Table,
-        ) => {
-            let topology = &loaded.topology;
-            let is_there = |path: &str| Path::new(path).exists();
-            let found = lint::look(&Subject::new(topology).mounting(mounts, &is_there));
-            load::warn_of(terminal, &found, &loaded.sources, "");
-            terminal.line(&format!(
-                "ok: {}, {}, {}",
-                plural(topology.roles.len(), "role"),
-                plural(topology.nodes.len(), "node"),
-                plural(topology.services(), "service")
-            ));
-            // A network that is too full is a lint already, and `up` refuses it for the same reason.
-            let full = found.iter().any(|p| p.code == Some(Lint::FullNetwork.code()));
-            let refused = if full { &[] } else { refused.as_slice() };
-            load::warn_of(terminal, refused, &loaded.sources, "`topogen up` refuses it: ");
+        (Ok(known), Format::Table) => {
+            table(known, terminal);
             return Ok(());
         }
+        (Ok(known), Format::Json) => {
+            let refused = known.refused.iter().cloned().map(|mut problem| {
+                problem.message.insert_str(0, REFUSED);
+                problem
+            });
+            let warnings: Vec<Problem> = known.lints().into_iter().chain(refused).collect();
+            diagnostic::json(warnings.iter().map(|p| (Severity::Warning, p)), &known.loaded.sources)
+        }
+        (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
+        (Err(_), _) => return result.map(drop),
     };
     terminal.data(&format!("{text}\n")).map_err(anyhow::Error::from)?;
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
+
+fn table(known: &Known, terminal: &Terminal) {
+    let Known { loaded, refused, .. } = known;
+    let found = known.lints();
+    load::warn_of(terminal, &found, &loaded.sources, "");
+    let topology = &loaded.topology;
+    terminal.line(&format!(
+        "ok: {}, {}, {}",
+        plural(topology.roles.len(), "role"),
+        plural(topology.nodes.len(), "node"),
+        plural(topology.services(), "service")
+    ));
+    // A network that is too full is a lint already, and `up` refuses it for the same reason.
+    let full = found.iter().any(|p| p.code == Some(Lint::FullNetwork.code()));
+    let refused = if full { &[] } else { refused.as_slice() };
+    load::warn_of(terminal, refused, &loaded.sources, REFUSED);
+}
+
+/// What stands before a problem that `render` does not have.
+const REFUSED: &str = "`topogen up` refuses it: ";
 
 /// A blueprint that Compose accepts.
 struct Known {
@@ -57,6 +65,13 @@ struct Known {
     refused: Vec<Problem>,
     /// The paths that containers mount from this machine, each with the role that mounts it.
     mounts: BTreeSet<(String, RoleName)>,
+}
+
+impl Known {
+    fn lints(&self) -> Vec<Problem> {
+        let is_there = |path: &str| Path::new(path).exists();
+        lint::look(&Subject::new(&self.loaded.topology).mounting(&self.mounts, &is_there))
+    }
 }
 
 /// Separates what Compose would refuse, which is an error because `render` would write it, from what only `up` refuses.
