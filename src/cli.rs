@@ -44,6 +44,8 @@ pub enum Command {
     Ps(Ps),
     /// Show what containers print, of all nodes in the order of time
     Logs(Logs),
+    /// Tell what happens to the cluster's containers, as it happens
+    Events(Events),
     /// Run a command in containers
     Exec(Exec),
     /// Stop containers, each within its own grace period
@@ -332,6 +334,20 @@ pub struct Logs {
     /// Blueprint that names the cluster [default: topogen.yaml here, if there is one]
     #[arg(long, value_name = "FILE|NAME")]
     pub file: Option<String>,
+}
+
+/// `topogen events`
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// How to print it: lines, or a JSON object a line
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Which cluster.
+    #[command(flatten)]
+    pub which: Which,
 }
 
 /// How work on the engine is done and shown.

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod down;
+mod events;
 mod exec;
 mod graph;
 mod image;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Down(args) => block_on(down::run(&args, session)),
         Command::Ps(args) => block_on(ps::run(&args, session)),
         Command::Logs(args) => block_on(logs::run(&args, session)),
+        Command::Events(args) => block_on(events::run(&args, session)),
         Command::Exec(args) => block_on(exec::run(&args, session)),
         Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act, session)),
         Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args, session)),

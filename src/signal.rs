@@ -18,7 +18,8 @@ const REAL_TIME_MIN: u8 = 34;
 const REAL_TIME_MAX: u8 = 64;
 
 /// The name of the signal `number`, without `SIG`: `KILL`, `RTMIN+3`. `None` where there is no such signal.
-fn name(number: u8) -> Option<String> {
+#[must_use]
+pub fn name(number: u8) -> Option<String> {
     Some(match number {
         REAL_TIME_MIN => "RTMIN".to_owned(),
         35..=49 => format!("RTMIN+{}", number - REAL_TIME_MIN),

@@ -1,7 +1,8 @@
 //! Whole commands, on an engine that is inside the test process and listens at a socket.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -28,13 +29,17 @@ fn directory_of(blueprint: &str) -> TempDir {
 
 /// The program, with the engine at `socket`.
 fn topogen(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Output {
+    command(directory, socket, arguments).output().expect("topogen runs")
+}
+
+fn command(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_topogen"));
     command.args(arguments).current_dir(directory.path());
     for variable in ["DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"] {
         command.env_remove(variable);
     }
     command.env("NO_COLOR", "1").env("DOCKER_HOST", socket.host());
-    command.output().expect("topogen runs")
+    command
 }
 
 /// The double answers what engines of its kind were observed to answer.
@@ -187,4 +192,64 @@ fn a_container_that_somebody_removes_each_time_is_not_called_up() {
     let expected = "error: container `lab-node1-a-1` was removed by somebody else meanwhile\n\
                     hint: mend what failed, and the same command again finishes the job\n";
     assert!(stderr(&output).ends_with(expected), "{}", stderr(&output));
+}
+
+/// What happens to the containers of the cluster is told as it happens, and nothing of others is.
+#[test]
+fn events_are_told_by_node() {
+    for (format, expected) in [
+        (
+            "table",
+            [
+                "node1/a  disconnected from lab-inout",
+                "node1/a  disconnected from lab-node1_internal",
+                "node1/a  exited with status 3",
+                "node2/a  renamed from lab-node2-a-1",
+                "node2/a  removed",
+            ],
+        ),
+        (
+            "json",
+            [
+                r#""container":"lab-node1-a-1","event":"disconnected","network":"lab-inout""#,
+                r#""container":"lab-node1-a-1","event":"disconnected","network":"lab-node1_internal""#,
+                r#""container":"lab-node1-a-1","event":"exited","exit":3"#,
+                r#""container":"other","event":"renamed","from":"lab-node2-a-1""#,
+                r#""container":"other","event":"removed""#,
+            ],
+        ),
+    ] {
+        let double = EngineDouble::v28().with_image("redis:7");
+        let (directory, socket) = (directory(), double.listen());
+        assert!(topogen(&directory, &socket, &["up"]).status.success());
+        let listed = double.count(Call::ListContainers);
+        let mut command = command(&directory, &socket, &["events", "--format", format]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("topogen runs");
+        // It has subscribed by the second list.
+        while double.count(Call::ListContainers) < listed + 2 {
+            std::thread::yield_now();
+        }
+        double.state().run("foreign", "lab-inout");
+        double.state().exit("lab-node1-a-1", 3);
+        double
+            .state()
+            .rename("lab-node2-a-1", "other")
+            .expect("the name is free");
+        double.state().exit("other", 0);
+        double.state().remove("other", true, true).expect("it is there");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut told = Vec::new();
+        while !told.iter().any(|line: &String| line.contains("removed")) {
+            told.push(lines.next().expect("a line").expect("text"));
+        }
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        let mut rest = told.iter();
+        for line in expected {
+            assert!(
+                rest.any(|t| t.contains(line) || t.ends_with(line)),
+                "{line} in {told:#?}"
+            );
+        }
+        assert!(!told.iter().any(|t| t.contains("foreign")), "{told:#?}");
+    }
 }
