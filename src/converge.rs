@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cluster::{Desired, Observed, Pull, label};
-use crate::engine::apply::{self, ApplyContext, FakeError, SharedObservation, apply};
+use crate::engine::apply::{self, Applied, ApplyContext, FakeError, SharedObservation, apply};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::stops::{SignalHistory, wait_for_stops};
@@ -27,7 +27,8 @@ use crate::fake;
 use crate::name::ClusterName;
 use crate::plan::conflict::Conflict;
 use crate::plan::event::Event;
-use crate::plan::{Action, Operation, Plan, reconcile};
+use crate::plan::schedule::Outcome;
+use crate::plan::{self, Action, Operation, Plan, reconcile};
 use crate::topology::address::Layout;
 
 /// The most rounds of observing and planning, if the engine keeps changing in between.
@@ -317,6 +318,31 @@ impl<'a> Worker<'a> {
     /// Carries out `plan`. If operations failed only because their resources had vanished, this is an error unless
     /// there is `another` round to plan again.
     async fn carry_out(&self, plan: &Plan, another: bool) -> Result<Carried, Error> {
+        let applied = self.apply(plan).await;
+        let vanished = applied.only_vanished && another;
+        if !vanished && let Err(error) = outcome::judge(plan, &applied.outcome) {
+            return Err(self.put_back(plan, &applied.outcome, error).await);
+        }
+        let done = applied.outcome.done.iter().map(|at| plan.operations[*at].clone());
+        Ok(Carried {
+            done: done.collect(),
+            vanished,
+        })
+    }
+
+    /// Puts back what `plan` stopped and could not start. Returns the `error` that the plan ended with, and what became of
+    /// that.
+    async fn put_back(&self, plan: &Plan, outcome: &Outcome, error: Error) -> Error {
+        let back = plan::put_back(plan, outcome);
+        if back.is_empty() {
+            return error;
+        }
+        let applied = self.apply(&back).await;
+        outcome::and_back(error, &back, &applied.outcome)
+    }
+
+    /// Carries out `plan` and reports how it goes.
+    async fn apply(&self, plan: &Plan) -> Applied {
         let (progress, progressed) = mpsc::unbounded_channel();
         let context = ApplyContext {
             engine: self.engine,
@@ -332,15 +358,7 @@ impl<'a> Worker<'a> {
         self.reporter.plan(plan);
         let applied = apply(plan, &context, progressed, &mut |event| self.reporter.event(event)).await;
         self.reporter.carried_out();
-        let vanished = applied.only_vanished && another;
-        if !vanished {
-            outcome::judge(plan, &applied.outcome)?;
-        }
-        let done = applied.outcome.done.iter().map(|at| plan.operations[*at].clone());
-        Ok(Carried {
-            done: done.collect(),
-            vanished,
-        })
+        applied
     }
 }
 

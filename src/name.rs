@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::digest::sha256;
+
 /// Why a text is not a name of the given kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not {kind}: {rule}")]
@@ -167,6 +169,20 @@ names! {
     ContainerName, "a container name",
     "2 to 250 letters, digits, `_`, `.` and `-`, beginning with a letter or digit",
     |t| t.len() > 1 && within(t, 250, letter_or_digit, docker, |_| true);
+}
+
+impl ContainerName {
+    /// The name with `suffix`, which is of characters that a name may have. Of one that would be too long the end is told by
+    /// its digest.
+    #[must_use]
+    pub(crate) fn with_suffix(&self, suffix: &str) -> Self {
+        const LONGEST: usize = 250;
+        let name = self.as_str();
+        match name.len() + suffix.len() > LONGEST {
+            false => Self(format!("{name}{suffix}").into()),
+            true => Self(format!("{}{suffix}", sha256(name.as_bytes())).into()),
+        }
+    }
 }
 
 impl ClusterName {

@@ -3,17 +3,20 @@
 pub mod action;
 pub mod conflict;
 pub mod event;
+mod put_back;
 pub mod reconcile;
 pub mod schedule;
 pub mod verbs;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::text::plural;
+use crate::toposort;
 pub use action::{Action, Kind, Verb};
+pub use put_back::put_back;
 
 /// One step of a plan.
 #[derive(Debug, Clone)]
@@ -142,6 +145,45 @@ impl Plan {
             after_any: Vec::new(),
         });
         self.operations.len() - 1
+    }
+
+    /// Puts each operation after those that it waits for, otherwise as they are. Returns the new place of each.
+    pub(crate) fn sort(&mut self) -> Vec<usize> {
+        let waits = self.operations.iter();
+        let waits: Vec<BTreeSet<usize>> = waits
+            .map(|o| o.after.iter().chain(&o.after_any).copied().collect())
+            .collect();
+        let order: Vec<usize> = toposort::sorted(&waits).all().collect();
+        let mut places = vec![0; order.len()];
+        for (place, at) in order.iter().enumerate() {
+            places[*at] = place;
+        }
+        let mut operations: Vec<Option<Operation>> =
+            std::mem::take(&mut self.operations).into_iter().map(Some).collect();
+        for at in order {
+            let Some(mut operation) = operations[at].take() else {
+                continue;
+            };
+            for waits in [&mut operation.after, &mut operation.after_any] {
+                waits.iter_mut().for_each(|before| *before = places[*before]);
+                waits.sort_unstable();
+                waits.dedup();
+            }
+            self.operations.push(operation);
+        }
+        places
+    }
+
+    /// All that the operation at `at` waits for, directly or not, and itself.
+    pub(crate) fn needed(&self, at: usize) -> HashSet<usize> {
+        let mut needed = HashSet::from([at]);
+        let mut stack = vec![at];
+        while let Some(at) = stack.pop() {
+            let operation = &self.operations[at];
+            let before = operation.after.iter().chain(&operation.after_any);
+            stack.extend(before.copied().filter(|before| needed.insert(*before)));
+        }
+        needed
     }
 
     /// Whether there is nothing to do.

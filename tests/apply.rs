@@ -6,6 +6,7 @@ mod lost;
 mod networks;
 mod ownership;
 mod removal;
+mod replacing;
 mod waiting;
 
 use crate::engine::EngineDouble;

@@ -14,6 +14,7 @@ use topogen::cluster::ObservedImage;
 use topogen::cluster::ObservedNetwork;
 use topogen::cluster::ObservedVolume;
 use topogen::cluster::State;
+use topogen::cluster::label;
 use topogen::compose::Condition;
 use topogen::fake;
 use topogen::plan::reconcile::Options;
@@ -258,7 +259,11 @@ impl Pretended {
 
     fn create(&mut self, spec: &ContainerSpec) -> Result<(), Refusal> {
         let name = spec.name.as_str();
-        let on_its_way_out = |c: &ObservedContainer| c.name == name && c.state == State::Removing;
+        // It may have been renamed, to make place for this one.
+        let created_as = spec.labels.get(label::NAME);
+        let is_former =
+            |c: &ObservedContainer| c.name == name || Some(c.created_as()) == created_as.map(String::as_str);
+        let on_its_way_out = |c: &ObservedContainer| is_former(c) && c.state == State::Removing;
         self.observed.containers.retain(|c| !on_its_way_out(c));
         let mut all = self.observed.containers.iter().chain(&self.observed.foreign);
         if all.any(|c| c.name == name) {

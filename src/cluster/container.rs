@@ -108,6 +108,20 @@ impl ContainerSpec {
         mounts.chain(tmpfs).map(str::to_owned).collect()
     }
 
+    /// The same container under the name that it has until it takes the place of the one that runs.
+    #[must_use]
+    pub fn in_waiting(&self) -> Self {
+        let mut spec = self.clone();
+        spec.name = self.name.with_suffix(".next");
+        spec
+    }
+
+    /// The name that the container of this specification's name has while its successor is tried in its place.
+    #[must_use]
+    pub fn name_of_former(&self) -> ContainerName {
+        self.name.with_suffix(".former")
+    }
+
     /// The same container with the anonymous `volumes` of the one it replaces, as pairs of name and path. The hash
     /// covers only what the blueprint says, so it does not change.
     #[must_use]

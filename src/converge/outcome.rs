@@ -63,6 +63,30 @@ pub(super) fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
     Err(Error::Interrupted(lines.join("\n")))
 }
 
+/// The `error` that a plan ended with, and what became of `back`, which puts back what was stopped.
+pub(super) fn and_back(error: Error, back: &Plan, outcome: &Outcome) -> Error {
+    let started = |at: &usize| match back.operations[*at].action {
+        Action::StartAgain { .. } => Some(format!("`{}`", back.operations[*at].subject)),
+        _ => None,
+    };
+    let running: Vec<String> = outcome.done.iter().filter_map(started).collect();
+    let mut lines = Vec::new();
+    if !running.is_empty() {
+        lines.push(format!("put back, and running as before: {}", running.join(", ")));
+    }
+    lines.extend(outcome.failed.iter().map(|(at, reason)| {
+        let operation = &back.operations[*at];
+        format!("not put back: {} {}: {reason}", operation.action, operation.subject)
+    }));
+    match error {
+        Error::Partial { message, hints } if !lines.is_empty() => Error::Partial {
+            message: format!("{message}\n{}", lines.join("\n")),
+            hints,
+        },
+        error => error,
+    }
+}
+
 /// The error if nothing was done because images are missing.
 fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     let fetches = |at: usize| matches!(plan.operations[at].action, Action::PullImage { .. } | Action::LoadImage);

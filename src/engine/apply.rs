@@ -68,6 +68,15 @@ impl ApplyContext<'_> {
         made.insert(container.clone());
     }
 
+    /// Remembers that what was called `from` is called `to`.
+    fn renamed(&self, from: &str, to: &str) {
+        if let (Ok(from), Ok(to)) = (from.parse(), to.parse())
+            && self.has_created(&from)
+        {
+            self.created(&to);
+        }
+    }
+
     /// Whether this run created `container`.
     fn has_created(&self, container: &ContainerName) -> bool {
         self.made
@@ -221,7 +230,11 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::Stop { id, grace } => verbs::stop(id, *grace, docker).await,
         Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
         Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
-        Action::Rename { id, to } => verbs::rename(id, to, docker).await,
+        Action::Rename { id, to } => {
+            verbs::rename(id, to, docker).await?;
+            context.renamed(id, to);
+            Ok(())
+        }
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
             match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {

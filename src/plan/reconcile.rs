@@ -13,12 +13,14 @@ mod members;
 mod network;
 pub(super) mod order;
 mod rename;
+mod replace;
 mod restart;
 mod room;
 mod surplus;
 mod volume;
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -34,6 +36,7 @@ use crate::cluster::ObservedNetwork;
 use crate::compose::Condition;
 use crate::topology::address::Subnets;
 use members::Members;
+use replace::{Removal, Replaced};
 use restart::Restarts;
 
 pub use change::changed;
@@ -74,9 +77,13 @@ pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<P
         up.network(network);
     }
     up.nodes();
+    up.remove_leftovers();
     if up.conflicts.is_empty() {
+        up.create_before_stopping();
+        up.try_one_first();
         up.essential_images_first();
         up.room();
+        up.plan.sort();
         Ok(up.plan)
     } else {
         Err(up.conflicts)
@@ -125,8 +132,16 @@ struct Up<'a> {
     networks: HashMap<&'a str, PlannedNetwork>,
     /// Operations that remove containers and networks, by ID.
     removed: HashMap<&'a str, usize>,
-    /// Host ports of containers to remove, by number, with the operations that remove them.
+    /// Operations after which a name is free that some container had.
+    vacated: HashMap<&'a str, usize>,
+    /// Host ports of containers to remove, by number, with the operations that free them.
     freed: HashMap<u16, Vec<(HostPort, usize)>>,
+    /// Addresses of containers to remove, with the networks' names and the operations that free them.
+    freed_addresses: HashMap<(&'a str, Ipv4Addr), usize>,
+    /// Containers whose successors are created beside them, by name.
+    replaced: IndexMap<&'a str, Replaced<'a>>,
+    /// All containers that are removed.
+    removals: Vec<Removal<'a>>,
     /// Operations that create volumes, by name.
     volumes: HashMap<&'a str, usize>,
     /// Operations that pull images, by name and platform.
@@ -168,7 +183,11 @@ impl<'a> Up<'a> {
             decisions: IndexMap::new(),
             networks: HashMap::new(),
             removed: HashMap::new(),
+            vacated: HashMap::new(),
             freed: HashMap::new(),
+            freed_addresses: HashMap::new(),
+            replaced: IndexMap::new(),
+            removals: Vec::new(),
             volumes: HashMap::new(),
             pulls: HashMap::new(),
             fake: None,
@@ -200,58 +219,11 @@ impl<'a> Up<'a> {
         self.to_remove.contains_key(container.id.as_str())
     }
 
-    /// Stops and removes the marked containers, each after those that depend on it.
-    fn remove_containers(&mut self) {
-        let to_remove: Vec<&'a ObservedContainer> = self.to_remove.values().map(|(c, _)| *c).collect();
-        let mut stopped: HashMap<&str, usize> = HashMap::new();
-        let mut removals: Vec<Removal<'_>> = Vec::new();
-        for (container, dependents) in order::stops(&to_remove) {
-            let Some((_, cause)) = self.to_remove.get(container.id.as_str()) else {
-                continue;
-            };
-            let mut after: Vec<usize> = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
-            let name = container.created_as();
-            let successor = match (self.decisions.get(name), self.specs.get(name)) {
-                (Some(Decision::Recreate(observed)), Some(spec)) if observed.id == container.id => Some(*spec),
-                _ => None,
-            };
-            let carried = match successor {
-                Some(spec) => {
-                    // A container that cannot be replaced because its image is missing stays.
-                    after.extend(self.image_ready(spec));
-                    self.carried(spec, container)
-                }
-                None => Vec::new(),
-            };
-            let subject = if successor.is_some() { name } else { &container.name };
-            let (stop, at) = remove(&mut self.plan, (container, subject), cause, after, carried.is_empty());
-            removals.push(Removal { container, at, carried });
-            stopped.insert(&container.id, stop);
-            if let Some(spec) = successor {
-                self.restarts.stops_before(spec, stop);
-            }
-            self.removed.insert(&container.id, at);
-            for (port, _) in &container.ports {
-                self.freed.entry(port.port).or_default().push((*port, at));
-            }
-        }
-        volume::remove_leftovers(&mut self.plan, self.observed, &removals);
-    }
-
     /// The observed networks that are desired, in the order of the plan.
     fn own_networks(&self) -> impl Iterator<Item = &'a ObservedNetwork> + use<'a> {
         let cluster = &self.desired.cluster;
         self.observed.networks.iter().filter(move |n| n.is_of(cluster))
     }
-}
-
-/// A container that is removed.
-struct Removal<'a> {
-    container: &'a ObservedContainer,
-    /// The operation that removes it.
-    at: usize,
-    /// Its anonymous volumes that its successor takes over, as pairs of name and path.
-    carried: Vec<(String, String)>,
 }
 
 /// Stops a container if it runs, after the operations of `after`, and removes it, with the volumes that are anonymous for
@@ -263,20 +235,22 @@ fn remove(
     after: Vec<usize>,
     volumes: bool,
 ) -> (usize, usize) {
-    use crate::cluster::State::{Paused, Restarting, Running};
     let node = named(container.node());
     let id = container.id.clone();
-    let (stop, after) = match container.state {
-        Running | Restarting | Paused => {
-            let (id, grace) = (id.clone(), None);
-            let stop = plan.push(Action::Stop { id, grace }, subject, node, cause, after);
-            (Some(stop), vec![stop])
-        }
-        _ => (None, after),
-    };
+    let stop = has_stop(container).then(|| {
+        let (id, grace) = (id.clone(), None);
+        plan.push(Action::Stop { id, grace }, subject, node, cause, after.clone())
+    });
+    let after = stop.map_or(after, |stop| vec![stop]);
     let action = Action::RemoveContainer { id, volumes };
     let removed = plan.push(action, subject, node, cause, after);
     (stop.unwrap_or(removed), removed)
+}
+
+/// Whether `container` must be stopped before it is removed.
+fn has_stop(container: &ObservedContainer) -> bool {
+    use crate::cluster::State::{Paused, Restarting, Running};
+    matches!(container.state, Running | Restarting | Paused)
 }
 
 fn remove_network(plan: &mut Plan, network: &ObservedNetwork, cause: &str, after: Vec<usize>) -> usize {

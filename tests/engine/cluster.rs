@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use topogen::cluster::{Desired, Observed};
+use topogen::converge::{self, Control, ConvergeError, Reporter, Summary};
 use topogen::engine::apply::{ApplyContext, SharedObservation, apply};
 use topogen::engine::connect::Engine;
 use topogen::engine::{disturbance, observe};
@@ -85,6 +86,22 @@ impl Cluster {
         reconcile::down(&self.desired.cluster, &self.observe().await, true)
     }
 
+    /// What `up` does: observes, plans, carries out and puts back; the error as a person reads it.
+    pub(crate) async fn converge(&self) -> Result<Summary, String> {
+        let control = Control {
+            parallel: Some(4),
+            timeout: None,
+            stop: self.stop.subscribe(),
+        };
+        let options = converge::Options::default();
+        let blueprint = "/blueprint/topogen.yaml";
+        let up = converge::up(&self.engine, &self.desired, blueprint, options, &control, &Silent);
+        up.await.map_err(|error| match error {
+            ConvergeError::Failed(error) => error.to_string(),
+            ConvergeError::Conflicts { conflicts, .. } => format!("{conflicts:?}"),
+        })
+    }
+
     /// Carries a plan out.
     pub(crate) async fn apply(&self, plan: &Plan) -> Outcome {
         self.apply_and_listen(plan, &mut |_| {}).await
@@ -132,6 +149,17 @@ impl Cluster {
     pub(crate) async fn only_happened(&self, plan: &Plan, since: SystemTime) -> bool {
         disturbance::is_ruled_out(plan, &self.desired.cluster, &self.engine, since).await
     }
+}
+
+/// Tells nobody anything.
+struct Silent;
+
+impl Reporter for Silent {
+    fn doing(&self, _: &str) {}
+    fn plan(&self, _: &Plan) {}
+    fn event(&self, _: Event<'_>) {}
+    fn carried_out(&self) {}
+    fn note(&self, _: &str) {}
 }
 
 /// What failed of a plan, and why, as a person reads it: `create container lab-node1-a-1: no space left`.

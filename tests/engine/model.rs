@@ -130,6 +130,17 @@ impl Container {
         self.status.word()
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The volume that it mounts there; empty where it mounts none.
+    pub(crate) fn volume(&self, target: &str) -> String {
+        let found = self.mounts.iter().find(|m| m.target == target);
+        found.map_or_else(String::new, |m| m.volume.clone())
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> &str {
         &self.id

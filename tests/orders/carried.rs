@@ -118,6 +118,7 @@ fn promised(
     match &operation.action {
         Action::Start(spec) => starts_in_order(spec, engine, plan, desired, ended),
         Action::Stop { .. } => {
+            replaces_in_order(operation, plan, desired, ended)?;
             let there = &engine.observed.containers;
             let goes = |c: &&ObservedContainer| {
                 let removes = |o: &Operation| matches!(&o.action, Action::RemoveContainer { id, .. } if *id == c.id);
@@ -137,6 +138,63 @@ fn promised(
         }
         _ => Ok(()),
     }
+}
+
+/// What others take the place of stops when those are created, and when the first of its service in its role has started.
+fn replaces_in_order(
+    operation: &Operation,
+    plan: &Plan,
+    desired: &Desired,
+    ended: &HashSet<usize>,
+) -> Result<(), String> {
+    let subject = operation.subject.as_str();
+    let find = |is: &dyn Fn(&Operation) -> bool| plan.operations.iter().position(is);
+    let is_successor = |o: &Operation| match &o.action {
+        Action::CreateContainer(spec) => o.subject == subject && spec.name.as_str() != subject,
+        _ => false,
+    };
+    let (Some(at), Some(created)) = (find(&|o| std::ptr::eq(o, operation)), find(&is_successor)) else {
+        return Ok(());
+    };
+    let Action::CreateContainer(successor) = &plan.operations[created].action else {
+        return Ok(());
+    };
+    if successor.joined.is_empty() && !ended.contains(&created) && !needs(plan, created, at) {
+        return Err(format!("{operation}: its successor is not created"));
+    }
+    let of_role = |role| desired.nodes.iter().filter(move |n| n.role == role);
+    let Some(node) = desired.nodes.iter().find(|n| n.name == successor.node) else {
+        return Ok(());
+    };
+    let mut others = of_role(node.role.clone())
+        .flat_map(|n| &n.containers)
+        .filter(|c| c.service == successor.service && c.name.as_str() != subject);
+    let begun = |name: &str| {
+        let stops = |o: &Operation| o.subject == name && matches!(o.action, Action::Stop { .. });
+        find(&stops).is_some_and(|at| ended.contains(&at))
+    };
+    let untried = |name: &str| {
+        let renamed = |o: &Operation| o.subject == name && matches!(o.action, Action::Rename { .. });
+        let starts = |o: &Operation| o.subject == name && matches!(o.action, Action::Start(_));
+        let start = find(&starts).filter(|start| find(&renamed).is_some() && !needs(plan, *start, at));
+        start.is_some_and(|start| !ended.contains(&start))
+    };
+    match others.find(|c| begun(c.name.as_str()) && untried(c.name.as_str())) {
+        Some(first) => Err(format!("{operation}: whether {} starts is not known", first.name)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the operation at `at` waits for that at `before`.
+fn needs(plan: &Plan, at: usize, before: usize) -> bool {
+    let mut needed = HashSet::from([at]);
+    for earlier in (0..=at).rev() {
+        if needed.contains(&earlier) {
+            let operation = &plan.operations[earlier];
+            needed.extend(operation.after.iter().chain(&operation.after_any));
+        }
+    }
+    needed.contains(&before)
 }
 
 fn starts_in_order(

@@ -19,6 +19,7 @@ mod lab;
 mod ownership;
 mod real;
 mod recipes;
+mod replace;
 mod restart;
 mod translate;
 mod verbs;
@@ -167,6 +168,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "ownership::what_images_carry_is_nobodys_claim",
         Needs::Engine,
         ownership::what_images_carry,
+    ),
+    (
+        "replace::what_the_engine_refuses_takes_nothing_away",
+        Needs::Engine,
+        replace::refusals,
     ),
     ("converge::waiting_ends_in_time", Needs::Engine, converge::timeout),
     (

@@ -2,7 +2,7 @@
 
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum, NetworkingConfig};
-use bollard::query_parameters::CreateContainerOptionsBuilder;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use serde_json::json;
 
@@ -76,7 +76,16 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
         tries += 1;
     }
     for at in connected..spec.endpoints.len() {
-        connect(spec, at, spec.name.as_str(), context).await?;
+        let joined = connect(spec, at, spec.name.as_str(), context).await;
+        if joined.is_err()
+            && connected > 0
+            && spec.labels.get(label::NAME).map(String::as_str) != Some(spec.name.as_str())
+        {
+            // It takes nobody's place, so nobody is to see it.
+            let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
+            let _ = engine.docker.remove_container(spec.name.as_str(), Some(options)).await;
+        }
+        joined?;
     }
     Ok(())
 }

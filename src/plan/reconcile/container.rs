@@ -83,6 +83,9 @@ impl<'a> Up<'a> {
             }
             Some(Decision::Recreate(observed)) => {
                 let observed = *observed;
+                if let Some(created) = self.create_beside(spec) {
+                    return vec![created];
+                }
                 let removed = self.removed.get(observed.id.as_str()).copied();
                 let carried = self.carried(spec, observed);
                 let spec = if carried.is_empty() {
@@ -90,7 +93,7 @@ impl<'a> Up<'a> {
                 } else {
                     &Arc::new(spec.carrying(&carried))
                 };
-                vec![self.create(spec, "recreated", removed)]
+                vec![self.create(spec, spec.name.as_str(), "recreated", removed.into_iter().collect())]
             }
             _ => {
                 let leaving = self.there.get(spec.name.as_str());
@@ -99,14 +102,21 @@ impl<'a> Up<'a> {
                 } else {
                     "not found"
                 };
-                vec![self.create(spec, cause, None)]
+                vec![self.create(spec, spec.name.as_str(), cause, Vec::new())]
             }
         }
     }
 
-    fn create(&mut self, spec: &Arc<ContainerSpec>, cause: &str, removed: Option<usize>) -> usize {
-        let mut after: Vec<usize> = removed.into_iter().collect();
+    /// Creates a container, and tells people that it is `subject`.
+    pub(super) fn create(
+        &mut self,
+        spec: &Arc<ContainerSpec>,
+        subject: &str,
+        cause: &str,
+        mut after: Vec<usize>,
+    ) -> usize {
         after.extend(self.networks_ready(spec));
+        after.extend(self.vacated.get(spec.name.as_str()));
         after.extend(spec.volumes.iter().filter_map(|v| self.volumes.get(v.as_str())));
         after.extend(self.image_ready(spec));
         // Containers are created in the order of the plan, so what it shares something of exists by then or never will.
@@ -114,8 +124,7 @@ impl<'a> Up<'a> {
         after.sort_unstable();
         after.dedup();
         let action = Action::CreateContainer(spec.clone());
-        self.plan
-            .push(action, spec.name.as_str(), Some(spec.node.as_str()), cause, after)
+        self.plan.push(action, subject, Some(spec.node.as_str()), cause, after)
     }
 
     /// Operations that must succeed before `spec` can join its networks.

@@ -1,13 +1,14 @@
 //! Plans the removal of a whole cluster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::members::Members;
 use super::order;
 use super::remove;
 use super::remove_network;
+use super::replace::Removal;
 use super::surplus::kept_by;
-use super::{Removal, volume};
+use super::volume;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
@@ -62,7 +63,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
         removals.push(Removal {
             container,
             at,
-            carried: Vec::new(),
+            volumes: true,
         });
         stopped.insert(&container.id, stop);
         removed.insert(&container.id, at);
@@ -80,7 +81,7 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
     for (_, rest) in networks {
         remove_all(rest, &removed, &mut plan);
     }
-    volume::remove_leftovers(&mut plan, observed, &removals);
+    volume::remove_leftovers(&mut plan, observed, &removals, &HashSet::new());
     self::volumes(cluster, observed, volumes, &removed, &mut plan);
     plan
 }

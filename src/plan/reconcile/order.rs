@@ -78,6 +78,7 @@ impl<'a> Up<'a> {
         };
         after.extend(self.restarts.before.get(name).into_iter().flatten());
         after.extend(self.ports_free(spec));
+        after.extend(self.addresses_free(spec));
         let mut after_any = Vec::new();
         for dependency in &spec.after {
             let at = match dependency.condition {
@@ -109,6 +110,7 @@ impl<'a> Up<'a> {
         let at = self.plan.push(action, name, Some(node.name.as_str()), cause, after);
         self.plan.operations[at].after_any = after_any;
         self.started.insert(name, at);
+        self.remove_former(spec, at);
     }
 
     /// Operations after which the host ports of `spec` are free: the removal of containers that hold them.

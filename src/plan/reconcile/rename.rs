@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Decision, Up};
-use crate::cluster::{ContainerSpec, ObservedContainer, label};
+use crate::cluster::{ContainerSpec, ObservedContainer, State, label};
 use crate::plan::{Action, named};
 
 /// The observed `containers` by the names that they were created under. Of several, that one counts which is called so, and
@@ -16,7 +16,8 @@ pub(super) fn by_name<'a>(
     let rank = |container: &ObservedContainer| {
         let name = container.created_as();
         let is_desired = |spec: &&Arc<ContainerSpec>| container.label(label::CONFIG_HASH) == spec.hash;
-        (container.name == name, specs.get(name).is_some_and(is_desired))
+        let has_run = container.state != State::Created;
+        (container.name == name, specs.get(name).is_some_and(is_desired), has_run)
     };
     let mut there: HashMap<&str, &ObservedContainer> = HashMap::new();
     for container in containers {
@@ -43,12 +44,11 @@ impl<'a> Up<'a> {
             let name = container.created_as();
             let mut after: Vec<usize> = moved.get(container.name.as_str()).copied().into_iter().collect();
             after.extend(moved.get(name).copied());
-            // Whoever has the name and is removed must be gone.
-            let holder = self.observed.containers.iter().find(|c| c.name == name);
-            after.extend(holder.and_then(|c| self.removed.get(c.id.as_str()).copied()));
+            after.extend(self.vacated.get(name).copied());
             after.sort_unstable();
             after.dedup();
             let at = self.rename(container, name.to_owned(), after);
+            self.vacated.insert(&container.name, at);
             self.renamed.insert(name, at);
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Removal, Up};
+use super::Up;
+use super::replace::Removal;
 use crate::cluster::{ContainerSpec, Observed, ObservedContainer, VolumeSpec, is_made_up, label};
 use crate::name::NodeName;
 use crate::plan::conflict::Conflict;
@@ -69,17 +70,19 @@ fn is_anonymous(observed: &Observed, volume: &str) -> bool {
 
 /// Removes the anonymous volumes that the engine leaves behind when the containers of `removals` are removed: those that are
 /// anonymous no more for the engine, because a container took them over from the one before, and all those of a container
-/// that passes some of them on. What has a name stays, whatever a label says, and so does what another container mounts.
-pub(super) fn remove_leftovers(plan: &mut Plan, observed: &Observed, removals: &[Removal<'_>]) {
+/// that passes some of them on. What has a name stays, whatever a label says, and so do what is `passed_on` and what another
+/// container mounts.
+pub(super) fn remove_leftovers(
+    plan: &mut Plan,
+    observed: &Observed,
+    removals: &[Removal<'_>],
+    passed_on: &HashSet<String>,
+) {
     let removed: HashMap<&str, usize> = removals.iter().map(|r| (r.container.id.as_str(), r.at)).collect();
-    let passed_on = removals
-        .iter()
-        .flat_map(|r| &r.carried)
-        .map(|(volume, _)| volume.as_str());
-    let mut done: HashSet<&str> = passed_on.collect();
-    for Removal { container, carried, .. } in removals {
+    let mut done: HashSet<&str> = passed_on.iter().map(String::as_str).collect();
+    for Removal { container, at, volumes } in removals {
         for (volume, _) in &container.mounts {
-            let is_left = !carried.is_empty() || container.carried().any(|earlier| earlier == volume);
+            let is_left = !volumes || container.carried().any(|earlier| earlier == volume);
             let is_named = container.named_volumes().any(|named| named == volume);
             if !is_left || is_named || !is_anonymous(observed, volume) || !done.insert(volume) {
                 continue;
@@ -90,7 +93,7 @@ pub(super) fn remove_leftovers(plan: &mut Plan, observed: &Observed, removals: &
             let after: Option<Vec<usize>> = users.map(|c| removed.get(c.id.as_str()).copied()).collect();
             if let Some(mut after) = after {
                 after.sort_unstable();
-                let cause = plan.operations[removed[container.id.as_str()]].cause.clone();
+                let cause = plan.operations[*at].cause.clone();
                 plan.push(Action::RemoveVolume, volume, named(container.node()), cause, after);
             }
         }
