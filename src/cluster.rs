@@ -10,12 +10,14 @@ mod endpoint;
 mod event;
 mod file;
 pub mod label;
+mod missing;
 mod mount;
 mod network;
 mod observed;
 mod port;
 mod resources;
 pub mod roster;
+mod verdict;
 mod volume;
 
 pub use config::*;
@@ -24,11 +26,13 @@ pub use desired::*;
 pub use endpoint::*;
 pub use event::*;
 pub use file::*;
+pub use missing::*;
 pub use mount::*;
 pub use network::*;
 pub use observed::*;
 pub use port::*;
 pub use resources::*;
+pub use verdict::*;
 pub use volume::*;
 
 /// Whether a field of a specification says nothing, and so is no part of what is compared.

@@ -95,6 +95,8 @@ impl From<Error> for ConvergeError {
 pub struct Summary {
     /// All operations that were carried out, in all rounds.
     pub operations: Vec<Operation>,
+    /// What is not well although nothing had to be done about it, each as `slave1/db is unhealthy`.
+    pub unwell: Vec<String>,
 }
 
 impl Summary {
@@ -181,6 +183,8 @@ pub async fn up(
                 .for_each(|note| reporter.note(&format!("note: {note}")));
         }
         if plan.is_empty() {
+            disturbance::still_up(&plan, desired, &observed.containers)?;
+            summary.unwell = disturbance::unwell(desired, &observed);
             break;
         }
         let carried = worker.carry_out(&plan, round < ROUNDS).await?;
@@ -191,7 +195,7 @@ pub async fn up(
         let undisturbed = engine::disturbance::is_ruled_out(&plan, &desired.cluster, engine, begun).await;
         if !undisturbed {
             let now = look_again(engine, &desired.cluster).await?;
-            disturbance::still_up(&plan, &now.containers)?;
+            disturbance::still_up(&plan, desired, &now.containers)?;
             let ended = disturbance::ended_unasked(&plan, desired, &observed, &now);
             let removed = disturbance::removed(desired, &now);
             if !removed.is_empty() && round == ROUNDS {
@@ -275,7 +279,10 @@ pub async fn carry_out(
 ) -> Result<Summary, Error> {
     let worker = Worker::new(engine, cluster, None, control, reporter);
     let operations = worker.carry_out(&plan, false).await?.done;
-    Ok(Summary { operations })
+    Ok(Summary {
+        operations,
+        unwell: Vec::new(),
+    })
 }
 
 /// The result of carrying out a plan without an error.

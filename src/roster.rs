@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use comfy_table::{Table, presets};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cluster::Health;
 use crate::cluster::HostPort;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::State;
+use crate::cluster::{Verdict, Wrong, verdict};
 use crate::text::plural;
 
 /// The observed state of a node.
@@ -25,12 +26,20 @@ pub struct NodeRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct ServiceRow {
     service: String,
-    container: String,
-    state: State,
+    /// The name of the container; `None` if it is missing.
+    container: Option<String>,
+    /// What it is doing, in the engine's words; `missing` if it does not exist.
+    #[serde(serialize_with = "word_of")]
+    state: Option<State>,
     /// The result of the healthcheck; `None` without one, or if the container does not run.
     health: Option<Health>,
     /// The exit status; `None` if it has not exited.
     exit: Option<i32>,
+    /// Whether it is as it should be, in a word: `running`, `completed`, or what is wrong.
+    #[serde(serialize_with = "verdict_word")]
+    verdict: Verdict,
+    /// What is wrong with it, as phrases; empty if nothing is.
+    wrong: Vec<String>,
     addresses: Vec<ObservedEndpoint>,
     /// The names on shared networks, without the container's own name and key.
     names: Vec<String>,
@@ -59,28 +68,53 @@ impl PortRow {
     }
 }
 
+fn verdict_word<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.word())
+}
+
+/// The state as the engine says it.
+fn word_of<S: Serializer>(state: &Option<State>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.map_or(MISSING, State::word))
+}
+
+const MISSING: &str = "missing";
+
 impl ServiceRow {
-    /// `running (healthy)`, `exited (137)`
+    /// `running (healthy)`, `exited (137)`, `completed`, `missing`; in brackets what else is wrong.
     fn state(&self) -> String {
-        let state = self.state.word();
-        match (self.state, self.health, self.exit) {
-            (State::Exited, _, Some(code)) => format!("{state} ({code})"),
-            (State::Running, Some(health), _) => format!("{state} ({})", health.word()),
-            _ => state.to_owned(),
+        let Some(state) = self.state else {
+            return MISSING.to_owned();
+        };
+        let word = state.word();
+        let wrong = self.verdict.wrongs().first();
+        match (state, wrong, self.health, self.exit) {
+            _ if self.verdict == Verdict::Completed => self.verdict.word().to_owned(),
+            (State::Exited | State::Restarting, _, _, Some(code)) => format!("{word} ({code})"),
+            (State::Running, Some(Wrong::Unsteady(times)), ..) => format!("{word} (restarted {times} times)"),
+            (State::Running, Some(wrong), ..) => format!("{word} ({})", wrong.word()),
+            (State::Running, None, Some(health), _) => format!("{word} ({})", health.word()),
+            _ => word.to_owned(),
         }
     }
 
-    /// Whether it runs or has completed as intended, as far as can be observed.
+    fn runs(&self) -> bool {
+        self.state == Some(State::Running)
+    }
+
+    /// Whether nothing is wrong with it.
     fn is_well(&self) -> bool {
-        match self.state {
-            State::Running => self.health.is_none_or(|h| h == Health::Healthy),
-            State::Exited => self.exit == Some(0),
-            _ => false,
-        }
+        self.verdict.is_well()
     }
 }
 
-/// The rows of `containers`, which must be grouped by node. `names` is by container ID, `private` are the nodes' own
+impl NodeRow {
+    /// Whether nothing is wrong with any of its containers.
+    fn is_well(&self) -> bool {
+        self.services.iter().all(ServiceRow::is_well)
+    }
+}
+
+/// The rows of `containers`, which must be grouped by node; one without an ID is missing. `names` is by container ID, `private` are the nodes' own
 /// networks.
 #[must_use]
 pub fn rows(
@@ -98,13 +132,17 @@ pub fn rows(
 }
 
 fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: &HashSet<String>) -> ServiceRow {
+    let there = Some(container).filter(|c| !c.id.is_empty());
+    let verdict = verdict(container.duty(), there);
     let mut addresses = container.endpoints.clone();
     // Addresses on the node's own networks come first.
     addresses.sort_by_key(|e| !private.contains(&e.network));
     ServiceRow {
         service: container.service().to_owned(),
-        container: container.name.clone(),
-        state: container.state,
+        container: there.map(|c| c.name.clone()),
+        state: there.map(|c| c.state),
+        wrong: verdict.wrongs().iter().map(ToString::to_string).collect(),
+        verdict,
         health: container.health,
         exit: container.exit,
         addresses,
@@ -113,21 +151,25 @@ fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: 
     }
 }
 
-/// The table of all nodes and services.
+/// The table of all nodes and services, those with which something is wrong first.
 #[must_use]
 pub fn table(nodes: &[NodeRow]) -> String {
+    let mut nodes: Vec<&NodeRow> = nodes.iter().collect();
+    // A stable sort: the order within stays.
+    nodes.sort_by_key(|n| n.is_well());
     let header = ["NODE", "SERVICE", "STATE", "ADDRESSES", "NAMES ON INOUT", "PORTS"];
     let rows = nodes.iter().flat_map(|node| {
         node.services.iter().enumerate().map(|(at, service)| {
             let addresses = service.addresses.iter();
             let addresses: Vec<String> = addresses
-                .map(|e| e.address.map_or_else(String::new, |a| a.to_string()))
+                .flat_map(|e| e.address.map(IpAddr::V4).into_iter().chain(e.address6.map(IpAddr::V6)))
+                .map(|address| address.to_string())
                 .collect();
             [
                 if at == 0 { node.node.clone() } else { String::new() },
                 service.service.clone(),
                 service.state(),
-                addresses.join(" ").trim().to_owned(),
+                addresses.join(" "),
                 service.names.join(" "),
                 ports(&service.ports),
             ]
@@ -139,7 +181,7 @@ pub fn table(nodes: &[NodeRow]) -> String {
 /// One line for each node.
 fn by_node(nodes: &[&NodeRow]) -> String {
     let rows = nodes.iter().map(|node| {
-        let runs = node.services.iter().filter(|s| s.state == State::Running).count();
+        let runs = node.services.iter().filter(|s| s.runs()).count();
         let ill = node.services.iter().filter(|s| !s.is_well());
         let ill: Vec<String> = ill.map(|s| format!("{} {}", s.service, s.state())).collect();
         [
@@ -211,8 +253,9 @@ fn ports(ports: &[PortRow]) -> String {
 fn sum(nodes: &[NodeRow]) -> String {
     let services = || nodes.iter().flat_map(|n| &n.services);
     let all = services().count();
-    let running = services().filter(|s| s.state == State::Running).count();
-    let unhealthy = services().filter(|s| s.health == Some(Health::Unhealthy)).count();
+    let running = services().filter(|s| s.runs()).count();
+    let completed = services().filter(|s| s.verdict == Verdict::Completed).count();
+    let unwell = services().filter(|s| !s.is_well()).count();
     let runs = match running {
         1 => "runs",
         _ => "run",
@@ -222,8 +265,11 @@ fn sum(nodes: &[NodeRow]) -> String {
         plural(nodes.len(), "node"),
         plural(all, "container")
     );
-    if unhealthy > 0 {
-        text += &format!(", {unhealthy} unhealthy");
+    if completed > 0 {
+        text += &format!(", {completed} completed");
+    }
+    if unwell > 0 {
+        text += &format!(", {unwell} not well");
     }
     text
 }
@@ -249,12 +295,12 @@ pub fn screen(cluster: &str, nodes: &[NodeRow], rows: u16, columns: u16) -> Vec<
         let room = rows.saturating_sub(1);
         if shown.len() > room {
             // A stable sort: the order within stays.
-            shown.sort_by_key(|n| n.services.iter().all(ServiceRow::is_well));
+            shown.sort_by_key(|n| n.is_well());
             rest = shown.split_off(room.saturating_sub(1));
         }
         body = lines(by_node(&shown));
         if !rest.is_empty() {
-            let well = rest.iter().all(|n| n.services.iter().all(ServiceRow::is_well));
+            let well = rest.iter().all(|n| n.is_well());
             let well = if well { ", all well" } else { "" };
             body.push(format!("and {}{well}", plural(rest.len(), "more node")));
         }

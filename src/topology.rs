@@ -4,6 +4,7 @@
 //! what would break them.
 
 pub mod address;
+mod duty;
 pub mod expand;
 pub mod outside;
 pub mod written;
@@ -24,6 +25,7 @@ use crate::name::{
 };
 use crate::toposort;
 use crate::value::{Map, Value};
+pub use duty::Duty;
 use outside::Outside;
 use written::Written;
 

@@ -1,9 +1,13 @@
 //! How nodes that run are shown.
 
+use topogen::cluster::Details;
 use topogen::cluster::Health;
 use topogen::cluster::HostPort;
+use topogen::cluster::NamespaceKind;
 use topogen::cluster::ObservedContainer;
 use topogen::cluster::ObservedEndpoint;
+use topogen::cluster::OwnerFate;
+use topogen::cluster::SharedNamespace;
 use topogen::cluster::State;
 use topogen::cluster::label;
 use topogen::roster::{NodeRow, rows, screen, table};
@@ -75,6 +79,24 @@ fn motley() -> Vec<ObservedContainer> {
         port("90/tcp", 9000, "127.0.0.1"),
         port("53/tcp", 5353, "::1"),
     ];
+    let labelled = |container: &mut ObservedContainer, key: &str, value: &str| {
+        container.labels.insert(key.to_owned(), value.to_owned());
+    };
+    let mut done = container("w5", "job", Exited, None, Some(0));
+    labelled(&mut done, label::DUTY, "may-end");
+    let mut cut_off = container("w6", "side", Running, None, None);
+    cut_off.details = Some(Details {
+        shared: vec![SharedNamespace {
+            kind: NamespaceKind::Network,
+            owner: "1234".to_owned(),
+            fate: Some(OwnerFate::Stopped("w6-api-1".to_owned())),
+        }],
+        ..Details::default()
+    });
+    let mut missing = container("w7", "db", Created, None, None);
+    missing.id.clear();
+    let ended = container("w8", "db", Exited, None, Some(0));
+    all.extend([done, cut_off, missing, ended]);
     all
 }
 

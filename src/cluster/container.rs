@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{ContainerConfig, EndpointSpec, FileSpec, HostPort, MountSource, label, unsaid};
 use crate::compose::Condition;
 use crate::name::{ContainerName, NetworkName, NodeName, ServiceName};
+use crate::topology::Duty;
 
 /// A desired container.
 ///
@@ -35,6 +36,9 @@ pub struct ContainerSpec {
     /// on networks of its own are its endpoints'.
     #[serde(skip_serializing_if = "unsaid")]
     pub links: Vec<ContainerLink>,
+    /// What is expected of it in the long run; the hash is over what says so.
+    #[serde(skip)]
+    pub duty: Duty,
     /// Containers that must reach a condition before this one starts.
     #[serde(skip)]
     pub after: Vec<Dependency>,

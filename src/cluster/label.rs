@@ -36,6 +36,8 @@ pub const AFTER: &str = "io.topogen.after";
 pub const CARRIED: &str = "io.topogen.carried";
 /// On an anonymous volume: it exists only for configs and secrets.
 pub const FILES: &str = "io.topogen.files";
+/// What is expected of a container in the long run: `run`, `may-end` or `end`.
+pub const DUTY: &str = "io.topogen.duty";
 /// The path of the blueprint that a container was created from.
 pub const BLUEPRINT: &str = "io.topogen.blueprint";
 /// The purpose of a short-lived container of topogen's own, which belongs to no topology.

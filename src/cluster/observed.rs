@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::label::{self, DependsOn};
 use crate::fake;
 use crate::name::ClusterName;
+use crate::topology::Duty;
 
 /// All that was observed on one engine.
 #[derive(Debug, Default, Clone)]
@@ -161,6 +163,10 @@ pub struct ObservedContainer {
     pub health: Option<Health>,
     /// The exit status; `None` if it has not exited.
     pub exit: Option<i32>,
+    /// The seconds that it has been up, by the engine's clock; `None` if that is a minute or more, or if it does not run.
+    pub uptime: Option<u64>,
+    /// The container whose network namespace it has, by ID or name; `None` if that is its own, or no container's.
+    pub network_host: Option<String>,
     /// The name of its image when it was created. If the name means another image now, a list gives the ID instead.
     pub image: String,
     /// The ID of that image.
@@ -182,6 +188,87 @@ pub struct Details {
     pub hostname: String,
     /// The engine's message if it could not start the container the last time; empty otherwise.
     pub start_error: String,
+    /// When it was started last, since the beginning of 1970 (UTC); `None` if it never was.
+    pub started: Option<Duration>,
+    /// How often the engine has started it again by its restart policy, since somebody started it.
+    pub restarts: u32,
+    /// The namespaces that it has of other containers.
+    pub shared: Vec<SharedNamespace>,
+}
+
+/// A namespace that a container has of another one (Compose specification, services, `network_mode` and `ipc`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedNamespace {
+    /// What it is a namespace of.
+    pub kind: NamespaceKind,
+    /// The ID or name of the other container, as the engine has it.
+    pub owner: String,
+    /// What became of that container; `None` if it was not asked for.
+    pub fate: Option<OwnerFate>,
+}
+
+/// What a namespace is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamespaceKind {
+    /// Interfaces and ports (namespaces(7), `CLONE_NEWNET`).
+    Network,
+    /// Shared memory (namespaces(7), `CLONE_NEWIPC`).
+    Ipc,
+}
+
+/// What became of the container that a namespace belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerFate {
+    /// It does not exist any more.
+    Gone,
+    /// It exists and does not run; its name.
+    Stopped(String),
+    /// It runs; its name, and when it was started, since the beginning of 1970 (UTC).
+    Runs(String, Option<Duration>),
+}
+
+/// A namespace that its owner has left behind: whoever is still in it shares nothing with anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostNamespace {
+    /// What it is a namespace of.
+    pub kind: NamespaceKind,
+    /// The name of the container that it belonged to; `None` if that is gone.
+    pub owner: Option<String>,
+    /// Whether that container runs, in another namespace.
+    pub owner_runs: bool,
+}
+
+/// As a phrase about the container: ``is in the network of an earlier run of `p` ``.
+impl fmt::Display for LostNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            NamespaceKind::Network => "network",
+            NamespaceKind::Ipc => "shared memory",
+        };
+        match &self.owner {
+            None => write!(f, "is in the {what} of a container that is gone"),
+            Some(owner) if self.owner_runs => write!(f, "is in the {what} of an earlier run of `{owner}`"),
+            Some(owner) => write!(f, "is in the {what} of `{owner}`, which does not run"),
+        }
+    }
+}
+
+impl SharedNamespace {
+    /// That it is lost to a container that has been up since `started`; `None` if it is not, or that is not known. A
+    /// container joins a namespace when it starts, so its owner must have been up before it.
+    fn lost(&self, started: Option<Duration>) -> Option<LostNamespace> {
+        let (owner, owner_runs) = match self.fate.as_ref()? {
+            OwnerFate::Gone => (None, false),
+            OwnerFate::Stopped(name) => (Some(name.clone()), false),
+            OwnerFate::Runs(name, since) if since.as_ref()? > started.as_ref()? => (Some(name.clone()), true),
+            OwnerFate::Runs(..) => return None,
+        };
+        Some(LostNamespace {
+            kind: self.kind,
+            owner,
+            owner_runs,
+        })
+    }
 }
 
 /// The connection of a container to a network.
@@ -195,6 +282,9 @@ pub struct ObservedEndpoint {
     /// The container's address on the network; `None` unless it runs.
     #[serde(serialize_with = "address_or_nothing")]
     pub address: Option<Ipv4Addr>,
+    /// The container's IPv6 address on the network; `None` unless it runs and the network has IPv6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address6: Option<Ipv6Addr>,
     /// The aliases given at creation and those that the engine added; `None` if the container was only listed.
     #[serde(skip)]
     pub aliases: Option<Vec<String>>,
@@ -337,10 +427,22 @@ impl ObservedContainer {
         self.state == State::Running
     }
 
-    /// Whether it runs, and is healthy if it has a healthcheck.
+    /// The namespaces that it is in and that their owners have left behind; none if it was only listed.
+    pub fn lost_namespaces(&self) -> impl Iterator<Item = LostNamespace> + '_ {
+        let details = self.details.iter();
+        details.flat_map(|d| d.shared.iter().filter_map(|shared| shared.lost(d.started)))
+    }
+
+    /// How often the engine has started it again by itself; 0 if it was only listed.
     #[must_use]
-    pub fn is_well(&self) -> bool {
-        self.runs() && matches!(self.health, None | Some(Health::Healthy))
+    pub fn restarts(&self) -> u32 {
+        self.details.as_ref().map_or(0, |d| d.restarts)
+    }
+
+    /// What its blueprint expected of it in the long run, according to its label.
+    #[must_use]
+    pub fn duty(&self) -> Duty {
+        Duty::from_word(self.label(label::DUTY)).unwrap_or_default()
     }
 
     /// Whether `name` is one that the engine gives it on every network: a prefix of its ID, its name, or its host name.

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::verbs::ObservedCluster;
 use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Ps};
-use crate::cluster::ObservedEndpoint;
 use crate::cluster::label;
+use crate::cluster::{ObservedContainer, ObservedEndpoint, missing};
 use crate::commands::Session;
 use crate::engine::changes::{Change, ContainerEvent, Notice, Subscription, Topic};
 use crate::engine::fault::Fault;
@@ -42,7 +42,15 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
         return work::other_clusters(terminal, &found.engine, cluster, "ps").await;
     }
     if !args.targets.is_empty() {
-        found.select(|all| select::select(&args.targets, all)).await?;
+        let all = with_missing(&found)
+            .await
+            .map_err(Error::engine("look at the engine"))?;
+        found
+            .select(|there| match there {
+                [] => Ok(()),
+                _ => select::select(&args.targets, &all).map(drop),
+            })
+            .await?;
     }
     let nodes = nodes(args, &found, &mut names)
         .await
@@ -67,9 +75,14 @@ async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<
         .filter(|n| n.is_of(&found.cluster) && n.labels.contains_key(label::NODE))
         .map(|n| n.name)
         .collect();
-    let chosen = select::present(&args.targets, &found.containers);
+    let all = with_missing(found).await?;
+    let chosen = select::present(&args.targets, &all);
     let known = |id: &str, endpoints: &[ObservedEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
-    let unknown: Vec<_> = chosen.iter().copied().filter(|c| !known(&c.id, &c.endpoints)).collect();
+    let unknown: Vec<_> = chosen
+        .iter()
+        .copied()
+        .filter(|c| !c.id.is_empty() && !known(&c.id, &c.endpoints))
+        .collect();
     let private = &private;
     let new: Vec<_> = futures_util::stream::iter(unknown)
         .map(|container| async {
@@ -85,6 +98,14 @@ async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<
         .map(|(id, (_, names))| (id.clone(), names.clone()))
         .collect();
     Ok(roster::rows(&chosen, &names, private))
+}
+
+/// The containers, with what a list does not say of those that may not be well, and those that are missing.
+async fn with_missing(found: &ObservedCluster) -> Result<Vec<ObservedContainer>, Fault> {
+    let mut all = found.containers.clone();
+    observe::inspect_doubtful(&found.engine, &mut all).await?;
+    all.extend(missing(&all));
+    Ok(all)
 }
 
 /// Prints the nodes, and again whenever they have changed, until interrupted. While the engine is lost, the last known

@@ -62,14 +62,19 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
         what.push_str(&format!(", {} removed", plural(removed.len(), "node")));
     }
     let reach = reach::reach(&engine, &desired, &args.source).await?;
-    let text = match summary.is_empty() {
-        true => format!("nothing to do: all is up as the blueprint says, {what}; {reach}"),
-        false => format!("up: {what}, in {}; {reach}", span(terminal.elapsed())),
+    let text = match (summary.is_empty(), summary.unwell.is_empty()) {
+        (true, true) => format!("nothing to do: all is up as the blueprint says, {what}; {reach}"),
+        (true, false) => format!("nothing to do: all is made as the blueprint says, {what}; {reach}"),
+        (false, _) => format!("up: {what}, in {}; {reach}", span(terminal.elapsed())),
     };
+    for unwell in &summary.unwell {
+        terminal.line(&format!("warning: {unwell}"));
+    }
     let fields = json!({
         "nodes": desired.nodes.len(),
         "containers": containers,
         "containers_recreated": recreated,
+        "containers_unwell": summary.unwell,
         "nodes_removed": removed,
     });
     terminal.result(&text, fields);

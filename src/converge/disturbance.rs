@@ -11,15 +11,15 @@
 //!
 //! If the engine's events show that nothing happened but what the plan did, the second observation is skipped.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::cluster::{Desired, Observed, ObservedContainer, State};
+use crate::cluster::{Desired, Observed, ObservedContainer, State, verdict};
 use crate::engine::connect::Engine;
 use crate::engine::stops::{GRACE, KILLING, SignalHistory};
 use crate::error::Error;
 use crate::name::ClusterName;
-use crate::plan::{Action, Operation, Plan};
+use crate::plan::{Action, Plan};
 use crate::text::plural;
 
 /// How far back to search for `kill` events: the longest stop timeout in the cluster plus the time that a kill takes.
@@ -101,34 +101,45 @@ pub(super) fn not_there(removed: &[&str]) -> Error {
     Error::partial(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// Fails if a container that the plan started has ended by `now` with another status than 0.
-pub(super) fn still_up(plan: &Plan, now: &[ObservedContainer]) -> Result<(), Error> {
-    let started = |name: &str| {
-        let starts = |o: &Operation| matches!(o.action, Action::Start(_)) && o.subject == name;
-        plan.operations.iter().any(starts)
-    };
-    let ended = |c: &&ObservedContainer| match c.state {
-        State::Exited => c.exit != Some(0),
-        State::Restarting | State::Dead => true,
+/// What has ended by `now`, and not well: of what the `plan` started, and of what ends again and again.
+pub(super) fn still_up(plan: &Plan, desired: &Desired, now: &[ObservedContainer]) -> Result<(), Error> {
+    let starts = plan.operations.iter().filter(|o| matches!(o.action, Action::Start(_)));
+    let started: HashSet<&str> = starts.map(|o| o.subject.as_str()).collect();
+    let desired: HashSet<&str> = desired.containers().map(|c| c.name.as_str()).collect();
+    let ended = now.iter().filter(|c| match c.state {
+        State::Exited => c.exit != Some(0) && started.contains(c.name.as_str()),
+        State::Restarting | State::Dead => desired.contains(c.name.as_str()),
         _ => false,
-    };
-    let ended: Vec<&ObservedContainer> = now.iter().filter(ended).filter(|c| started(&c.name)).collect();
-    if ended.is_empty() {
-        return Ok(());
-    }
+    });
     let mut lines: Vec<String> = ended
-        .iter()
         .map(|c| {
             let (node, service) = (c.node(), c.service());
-            match c.exit {
-                Some(status) => format!("{node}/{service} ended at once, with status {status}"),
-                None => format!("{node}/{service} ends and is started again and again"),
+            match (c.state, c.exit) {
+                (State::Exited, Some(status)) => format!("{node}/{service} ended at once, with status {status}"),
+                (State::Restarting, Some(status)) => {
+                    format!("{node}/{service} ends with status {status} and is started again and again")
+                }
+                _ => format!("{node}/{service} ends and is started again and again"),
             }
         })
         .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let done = if plan.is_empty() { "nothing to do" } else { "applied" };
     lines.push(format!(
-        "applied, but {} did not stay up",
-        plural(ended.len(), "container")
+        "{done}, but {} did not stay up",
+        plural(lines.len(), "container")
     ));
     Err(Error::partial(lines.join("\n")))
+}
+
+/// What is not well although nothing has to be done about it: `slave1/db is unhealthy`.
+pub(super) fn unwell(desired: &Desired, observed: &Observed) -> Vec<String> {
+    let there: HashMap<&str, &ObservedContainer> = observed.containers.iter().map(|c| (c.name.as_str(), c)).collect();
+    let all = desired.containers().filter_map(|spec| {
+        let verdict = verdict(spec.duty, there.get(spec.name.as_str()).copied());
+        (!verdict.is_well()).then(|| format!("{}/{} {verdict}", spec.node, spec.service))
+    });
+    all.collect()
 }

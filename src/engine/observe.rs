@@ -5,19 +5,21 @@ pub mod instance;
 pub(super) mod ownership;
 pub(super) mod read;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptions,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::connect::Engine;
 use super::fault::Fault;
 use crate::cluster::Observed;
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
+use crate::cluster::OwnerFate;
+use crate::cluster::State;
 use crate::cluster::label;
 use crate::name::ClusterName;
 
@@ -114,6 +116,57 @@ pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) 
     let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
     while let Some(result) = all.next().await {
         result?;
+    }
+    drop(all);
+    owners(engine, containers).await
+}
+
+/// Finds out what became of the containers whose namespaces `containers` have, each asked once (`GET
+/// /containers/{id}/json`). They are asked last: what was started again meanwhile must not look as if it never was.
+async fn owners(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Fault> {
+    let details = containers.iter().filter_map(|c| c.details.as_ref());
+    let owners: BTreeSet<String> = details.flat_map(|d| d.shared.iter().map(|s| s.owner.clone())).collect();
+    let ask = |owner: String| async move {
+        let fate = match engine.docker.inspect_container(&owner, None).await.map_err(Fault::from) {
+            Ok(inspect) => read::fate(inspect),
+            Err(fault) if fault.is_not_found() => OwnerFate::Gone,
+            Err(fault) => return Err(fault),
+        };
+        Ok((owner, fate))
+    };
+    let fates: HashMap<String, OwnerFate> = futures_util::stream::iter(owners.into_iter().map(ask))
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await?;
+    for details in containers.iter_mut().filter_map(|c| c.details.as_mut()) {
+        for shared in &mut details.shared {
+            shared.fate = fates.get(&shared.owner).cloned();
+        }
+    }
+    Ok(())
+}
+
+/// Finds out what a list does not say and a verdict needs: of containers that may share something, or that may be started
+/// again and again.
+///
+/// # Errors
+/// The engine's.
+pub async fn inspect_doubtful(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Fault> {
+    let is_doubtful = |c: &ObservedContainer| match c.state {
+        State::Running => c.uptime.is_some() || c.network_host.is_some() || c.depends_on().next().is_some(),
+        State::Created | State::Exited | State::Dead => true,
+        State::Paused | State::Restarting | State::Removing => false,
+    };
+    let mut doubtful: Vec<ObservedContainer> = containers.iter().filter(|c| is_doubtful(c)).cloned().collect();
+    inspect_all(engine, &mut doubtful).await?;
+    let mut doubtful = doubtful
+        .into_iter()
+        .map(|c| (c.id.clone(), c))
+        .collect::<HashMap<_, _>>();
+    for container in containers {
+        if let Some(inspected) = doubtful.remove(&container.id) {
+            *container = inspected;
+        }
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
         hash: _,
         // These are carried out before or after the call.
         endpoints: _,
+        duty: _,
         after: _,
         joined: _,
         volumes: _,

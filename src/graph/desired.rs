@@ -44,7 +44,7 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
                 image: image(s),
                 ports: ports(s),
                 network_mode: network_mode(node, s),
-                ends: ends(node, s),
+                duty: node.duty(s),
                 standing: Standing::Desired,
                 joins: s
                     .attachments
@@ -55,16 +55,6 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
             .collect(),
         foreign: Vec::new(),
     }
-}
-
-/// Whether another service of `node` waits for `service` to complete.
-fn ends(node: &topology::Node, service: &topology::Service) -> bool {
-    node.services.iter().any(|other| {
-        let list = other.get("depends_on").and_then(Value::as_map);
-        let wait = list.and_then(|l| l.get(service.key.as_str())).and_then(Value::as_map);
-        let condition = wait.and_then(|w| w.get("condition")).and_then(Value::scalar);
-        condition.as_deref() == Some("service_completed_successfully")
-    })
 }
 
 fn join(

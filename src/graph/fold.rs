@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::model::{Foreign, Graph, Join, Look, Node, Place, Service, Standing};
+use crate::cluster::{Verdict, Wrong};
 use crate::text::plural;
 
 /// Up to this many nodes of a role are all drawn.
@@ -322,6 +323,11 @@ impl<'a> Card<'a> {
             [(word, _)] => lines.push((*word).to_owned()),
             several => lines.extend(several.iter().map(|(word, n)| format!("{n} {word}"))),
         }
+        let each = self.each(service).flat_map(|s| &s.containers);
+        let lost = each
+            .flat_map(|c| c.verdict.iter().flat_map(Verdict::wrongs))
+            .find(|w| matches!(w, Wrong::Lost(_)));
+        lines.extend(lost.map(ToString::to_string));
         if first.standing == Standing::Unwanted {
             lines.push("not in the blueprint".to_owned());
         }

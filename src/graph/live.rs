@@ -9,8 +9,9 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
+use crate::cluster::verdict;
 use crate::text::natural;
-use crate::topology::Topology;
+use crate::topology::{Duty, Topology};
 
 /// The graph of `topology` with the states of `observed`, and with containers that are not in the blueprint.
 pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
@@ -75,10 +76,8 @@ impl<'a> Live<'a> {
         for container in &mut service.containers {
             let observed = self.containers.remove(container.name.as_str());
             container.standing = there(observed.is_some());
-            if let Some(observed) = observed {
-                look_at(container, observed);
-                found.push(observed);
-            }
+            look_at(container, observed, service.duty);
+            found.extend(observed);
         }
         service.standing = there(found.len() == service.containers.len());
         for join in &mut service.joins {
@@ -123,7 +122,7 @@ impl<'a> Live<'a> {
                     image: container.image.clone(),
                     ports: Vec::new(),
                     network_mode: None,
-                    ends: false,
+                    duty: container.duty(),
                     standing: Standing::Unwanted,
                     joins: Vec::new(),
                 });
@@ -131,7 +130,7 @@ impl<'a> Live<'a> {
             });
             let mut left = model::container(&container.name);
             left.standing = Standing::Unwanted;
-            look_at(&mut left, container);
+            look_at(&mut left, Some(container), container.duty());
             node.services[at].containers.push(left);
         }
         let known: HashSet<String> = graph
@@ -226,10 +225,13 @@ impl<'a> Live<'a> {
     }
 }
 
-fn look_at(container: &mut Container, observed: &ObservedContainer) {
-    container.state = Some(observed.state);
-    container.health = observed.health;
-    container.exit = observed.exit;
+fn look_at(container: &mut Container, observed: Option<&ObservedContainer>, duty: Duty) {
+    container.state = observed.map(|o| o.state);
+    container.health = observed.and_then(|o| o.health);
+    container.exit = observed.and_then(|o| o.exit);
+    let verdict = verdict(duty, observed);
+    container.wrong = verdict.wrongs().iter().map(ToString::to_string).collect();
+    container.verdict = Some(verdict);
 }
 
 fn there(found: bool) -> Standing {

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::cluster::Health;
 use crate::cluster::State;
+use crate::cluster::Verdict;
 use crate::name::ClusterName;
 use crate::text::plural;
+use crate::topology::Duty;
 
 /// A cluster to draw.
 #[derive(Debug, Clone, Serialize)]
@@ -100,9 +102,9 @@ pub struct Service {
     /// `network_mode`, in which a service has the name that the user gave it; `None` for a service on networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
-    /// Whether it is meant to exit: others wait for its completion.
+    /// What is expected of it in the long run.
     #[serde(skip)]
-    pub ends: bool,
+    pub duty: Duty,
     /// Missing if any of its containers is missing.
     #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
@@ -127,6 +129,12 @@ pub struct Container {
     /// The exit status; `None` if it has not exited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
+    /// Whether it is as it should be; `None` if the engine was not observed.
+    #[serde(skip)]
+    pub verdict: Option<Verdict>,
+    /// What is wrong with it, as phrases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<String>,
 }
 
 /// The membership of a service in a network.
@@ -237,6 +245,7 @@ const WORDS: &[(Look, &str)] = &[
     (Look::Waiting, "paused"),
     (Look::Plain, "completed"),
     (Look::Stopped, "unhealthy"),
+    (Look::Stopped, "cut off"),
     (Look::Stopped, "exited"),
     (Look::Stopped, "removing"),
     (Look::Stopped, "dead"),
@@ -248,14 +257,7 @@ impl Service {
     /// The state of a container in a word; empty if the engine was not observed.
     #[must_use]
     pub fn word(&self, container: &Container) -> &'static str {
-        match (container.state, container.health) {
-            (Some(State::Running), Some(Health::Unhealthy)) => "unhealthy",
-            (Some(State::Running), Some(Health::Starting)) => "starting",
-            (Some(State::Exited), _) if self.ends && container.exit == Some(0) => "completed",
-            (Some(state), _) => state.word(),
-            (None, _) if container.standing == Standing::Missing => "missing",
-            (None, _) => "",
-        }
+        container.verdict.as_ref().map_or("", Verdict::word)
     }
 
     /// The look of a container.
@@ -291,5 +293,7 @@ pub(super) fn container(name: &str) -> Container {
         state: None,
         health: None,
         exit: None,
+        verdict: None,
+        wrong: Vec::new(),
     }
 }

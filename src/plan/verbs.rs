@@ -106,8 +106,12 @@ pub fn plan(verb: &NodeVerb, chosen: &[&ObservedContainer], all: &[ObservedConta
     if !unfit.is_empty() {
         return Err(unfit);
     }
-    if let NodeVerb::Restart { grace, alone: false } = verb {
-        follow(*grace, &mut todo, all);
+    match verb {
+        NodeVerb::Restart { grace, alone: false } => follow(*grace, &mut todo, all, &restarts_with),
+        NodeVerb::Restart { grace, alone: true } => follow(*grace, &mut todo, all, &has_network_of),
+        NodeVerb::Start => follow(None, &mut todo, all, &has_network_of),
+        NodeVerb::Stop(_) => note_left_behind(&todo, all, &mut plan),
+        NodeVerb::Kill(_) | NodeVerb::Pause | NodeVerb::Unpause => {}
     }
     match verb {
         NodeVerb::Stop(_) => stop(&todo, &mut plan),
@@ -212,7 +216,11 @@ fn step(verb: &NodeVerb, container: &ObservedContainer) -> Step {
         (NodeVerb::Start | NodeVerb::Restart { .. }, Dead) => Step::Unfit(Unfit::Dead(name())),
         (NodeVerb::Start, Exited) => Step::Do(Action::StartAgain { id }, "stopped".to_owned()),
         (NodeVerb::Start | NodeVerb::Unpause, Paused) => Step::Do(Action::Unpause, "paused".to_owned()),
-        (NodeVerb::Start, Running | Restarting) => Step::Nothing,
+        (NodeVerb::Start, Running | Restarting) => match container.lost_namespaces().next() {
+            Some(lost) if lost.owner_runs => Step::Do(Action::Restart { id, grace: None }, lost.to_string()),
+            Some(lost) => Step::Note(format!("container `{}` {lost}", container.name)),
+            None => Step::Nothing,
+        },
         (NodeVerb::Restart { grace, .. }, _) => asked(Action::Restart { id, grace: *grace }),
         (NodeVerb::Stop(grace), Running | Restarting | Paused) => asked(Action::Stop { id, grace: *grace }),
         (NodeVerb::Kill(signal), Running | Restarting | Paused) => {
@@ -231,28 +239,73 @@ fn step(verb: &NodeVerb, container: &ObservedContainer) -> Step {
     }
 }
 
-/// Adds running containers that restart with another one (Compose specification, `depends_on`, `restart: true`).
-fn follow<'a>(grace: Option<u32>, todo: &mut Vec<Doing<'a>>, all: &'a [ObservedContainer]) {
+/// Adds running containers that start again with one of `todo`, whatever they are started again for; `with` tells of a
+/// container and another one that is started whether it does.
+fn follow<'a>(
+    grace: Option<u32>,
+    todo: &mut Vec<Doing<'a>>,
+    all: &'a [ObservedContainer],
+    with: &dyn Fn(&ObservedContainer, &ObservedContainer) -> bool,
+) {
     let mut at = 0;
-    while let Some(Doing { container: leader, .. }) = todo.get(at) {
+    while let Some(Doing {
+        container: leader,
+        action,
+        ..
+    }) = todo.get(at)
+    {
         let leader = *leader;
-        let runs = |c: &&ObservedContainer| matches!(c.state, State::Running | State::Restarting | State::Paused);
-        for container in all.iter().filter(runs) {
-            let mut needs = container.depends_on();
-            let with = same_project(container, leader) && needs.any(|d| d.restart && leader.service_key() == d.key);
-            if with && !todo.iter().any(|d| d.container.id == container.id) {
+        at += 1;
+        if let Action::Unpause = action {
+            continue;
+        }
+        for container in all.iter().filter(|c| runs(c)) {
+            if with(container, leader) && !todo.iter().any(|d| d.container.id == container.id) {
                 let id = container.id.clone();
                 todo.push(Doing {
                     container,
                     action: Action::Restart { id, grace },
-                    cause: format!("`{}` restarts", leader.service()),
+                    cause: match has_network_of(container, leader) {
+                        true => format!("`{}`, whose network it has, starts again", leader.service()),
+                        false => format!("`{}` restarts", leader.service()),
+                    },
                 });
             }
         }
-        at += 1;
     }
     let order = |c: &ObservedContainer| (natural(c.node()), natural(c.service()));
     todo.sort_by_cached_key(|d| order(d.container));
+}
+
+fn runs(container: &ObservedContainer) -> bool {
+    matches!(container.state, State::Running | State::Restarting | State::Paused)
+}
+
+/// Whether `container` is started again with `leader`: it depends on it with `restart: true` (Compose specification,
+/// `depends_on`), or has its network.
+fn restarts_with(container: &ObservedContainer, leader: &ObservedContainer) -> bool {
+    let mut needs = container.depends_on();
+    same_project(container, leader) && needs.any(|d| d.restart && leader.service_key() == d.key)
+        || has_network_of(container, leader)
+}
+
+/// Whether `container` has the network namespace of `leader`, which is another one after each start.
+fn has_network_of(container: &ObservedContainer, leader: &ObservedContainer) -> bool {
+    let host = container.network_host.as_deref();
+    host.is_some_and(|host| host == leader.id || host == leader.name)
+}
+
+/// Notes what goes on running in the network of a container that is stopped.
+fn note_left_behind(todo: &[Doing<'_>], all: &[ObservedContainer], plan: &mut Plan) {
+    for Doing { container: leader, .. } in todo {
+        let left = all.iter().filter(|c| runs(c) && has_network_of(c, leader));
+        for container in left.filter(|c| !todo.iter().any(|d| d.container.id == c.id)) {
+            plan.notes.push(format!(
+                "container `{}` runs on without a network, which was that of `{}`: to start that mends it",
+                container.name, leader.name
+            ));
+        }
+    }
 }
 
 fn same_project(a: &ObservedContainer, b: &ObservedContainer) -> bool {

@@ -101,3 +101,51 @@ async fn a_container_that_is_removed_while_others_wait_is_reported() {
     assert_eq!(failed.len(), 1);
     assert!(failed[0].ends_with(&format!("`{A}` was removed")), "{failed:?}");
 }
+
+/// A role whose container ends by itself with `status` as often as it is started.
+fn restless(policy: &str) -> String {
+    format!("name: lab\nroles: {{node1: {{entry: a, services: {{a: {{image: \"redis:7\", restart: {policy}}}}}}}}}\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_again_and_again_is_not_up() {
+    for double in EngineDouble::both() {
+        double.state().set_program(A, Program::Exits(1));
+        let cluster = Cluster::of(&restless("always"), double.clone()).await;
+        let plan = cluster.plan_and_wait().await;
+        let failed = failures(&plan, &cluster.apply(&plan).await);
+        let said = format!("await container {A}: `{A}` has ended 7 times, and is started again each time");
+        assert_eq!(failed, [said]);
+        // It is not up now either, nor will it be, whatever state it is found in.
+        let again = cluster.plan_and_wait().await;
+        assert!(!again.is_empty(), "{again}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_to_run_after_a_few_attempts_is_up() {
+    for double in EngineDouble::both() {
+        double.state().set_program(A, Program::Exits(1));
+        let cluster = Cluster::of(&restless("on-failure"), double.clone()).await;
+        double
+            .on(Call::ListContainers)
+            .after(4)
+            .meanwhile(|state| state.set_program(A, Program::Serves));
+        let plan = cluster.plan_and_wait().await;
+        let begun = tokio::time::Instant::now();
+        assert_eq!(failures(&plan, &cluster.apply(&plan).await), [""; 0]);
+        // As long as the engine itself takes to believe it.
+        assert!(begun.elapsed() >= Duration::from_secs(10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_done_is_waited_for_no_more() {
+    for (policy, is_done) in [("\"no\"", true), ("on-failure", true), ("unless-stopped", false)] {
+        let double = EngineDouble::v28();
+        let cluster = Cluster::of(&restless(policy), double.clone()).await;
+        cluster.up().await;
+        double.state().stop(A);
+        assert_eq!(cluster.plan_and_wait().await.is_empty(), is_done, "{policy}");
+    }
+}

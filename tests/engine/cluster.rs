@@ -81,6 +81,16 @@ impl Cluster {
         plan.unwrap_or_else(|conflicts| panic!("{conflicts:?}"))
     }
 
+    /// What `up --wait` would do.
+    pub(crate) async fn plan_and_wait(&self) -> Plan {
+        let options = Options {
+            wait: true,
+            ..Options::default()
+        };
+        let plan = reconcile::up(&self.desired, &self.observe().await, &options);
+        plan.unwrap_or_else(|conflicts| panic!("{conflicts:?}"))
+    }
+
     /// What `down` would do.
     pub(crate) async fn plan_down(&self) -> Plan {
         reconcile::down(&self.desired.cluster, &self.observe().await, true)

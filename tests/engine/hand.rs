@@ -32,6 +32,13 @@ impl State {
         self.end(at, status, Ended::ByItself);
     }
 
+    /// Somebody stops the container, and its process ends as it is told.
+    pub(crate) fn stop(&mut self, name: &str) {
+        let at = self.expect(name);
+        self.signal(at, 15);
+        self.end(at, 0, Ended::Stopped);
+    }
+
     /// The kernel kills the container's process for want of memory.
     pub(crate) fn run_out_of_memory(&mut self, name: &str) {
         let at = self.expect(name);

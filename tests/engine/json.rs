@@ -109,7 +109,7 @@ impl State {
         json!({
             "Id": container.id, "Name": format!("/{}", container.name), "Created": time(Some(container.created)),
             "Image": container.image_id, "Config": config, "HostConfig": body["HostConfig"].as_object().map_or_else(|| json!({}), |h| json!(h)),
-            "State": state, "RestartCount": 0, "Platform": "linux", "Mounts": mounts(container),
+            "State": state, "RestartCount": container.restarts, "Platform": "linux", "Mounts": mounts(container),
             "NetworkSettings": {"Networks": networks},
         })
     }

@@ -110,6 +110,8 @@ pub(crate) struct Container {
     pub(super) status: Status,
     /// How often it has been started: what was to happen in an earlier run does not happen in this one.
     pub(super) runs: u32,
+    /// How often it was started again by its policy since somebody started it.
+    pub(super) restarts: u32,
     pub(super) exit: i64,
     pub(super) error: String,
     pub(super) was_out_of_memory: bool,

@@ -134,6 +134,7 @@ impl State {
             return Err(Refusal::new(400, message));
         }
         let id = self.id();
+        let body = self.with_owners(body)?;
         let container = Container {
             id: id.clone(),
             name: name.to_owned(),
@@ -143,6 +144,7 @@ impl State {
             finished: None,
             status: Status::Created,
             runs: 0,
+            restarts: 0,
             exit: 0,
             error: String::new(),
             was_out_of_memory: false,
@@ -197,6 +199,11 @@ impl State {
             }
             Status::Created | Status::Exited | Status::Restarting => {}
         }
+        let restarts = match self.containers[at].status {
+            Status::Restarting => self.containers[at].restarts + 1,
+            _ => 0,
+        };
+        self.owner_runs(at)?;
         let joined = match self.version.is_old() {
             true => self.join_networks(at).inspect(|()| self.tell_mounts(at)),
             false => {
@@ -219,12 +226,41 @@ impl State {
         container.status = Status::Running;
         container.started = Some(now);
         container.runs += 1;
+        container.restarts = restarts;
         container.exit = 0;
         container.error.clear();
         container.was_out_of_memory = false;
         container.health = has_healthcheck(&container.body).then(|| ("starting".to_owned(), String::new()));
         self.tell_container(at, "start", &[]);
         Ok(true)
+    }
+
+    /// Whose network namespace the container is to have, by id in place of its name, as the engine keeps it.
+    fn with_owners(&self, mut body: Value) -> Answer<Value> {
+        let mode = body["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
+        if let Some(owner) = mode.strip_prefix("container:") {
+            let id = &self.containers[self.position(owner)?].id;
+            body["HostConfig"]["NetworkMode"] = json!(format!("container:{id}"));
+        }
+        Ok(body)
+    }
+
+    /// A container cannot join the network namespace of one that does not run.
+    fn owner_runs(&self, at: usize) -> Answer<()> {
+        let mode = self.containers[at].body["HostConfig"]["NetworkMode"]
+            .as_str()
+            .unwrap_or_default();
+        let Some(owner) = mode.strip_prefix("container:") else {
+            return Ok(());
+        };
+        let found = self.position(owner)?;
+        match self.containers[found].runs_now() {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                409,
+                format!("cannot join network of a non running container: {owner}"),
+            )),
+        }
     }
 
     /// A container's run has ended.

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use topogen::cluster::{ContainerSpec, Desired, ObservedContainer, State};
+use topogen::cluster::{ContainerSpec, Desired, ObservedContainer, State, verdict};
 use topogen::compose::Condition;
 use topogen::plan::schedule::{Outcome, Schedule};
 use topogen::plan::{Action, Operation, Plan};
+use topogen::topology::Duty;
 
 use crate::pretended::Pretended;
 
@@ -208,7 +209,7 @@ fn starts_in_order(
         let container = engine.observed.containers.iter().find(|c| c.name == name);
         container.is_some_and(|c| match condition {
             Condition::Started => c.state == State::Running || c.state == State::Exited && c.exit == Some(0),
-            Condition::Healthy => c.is_well(),
+            Condition::Healthy => verdict(Duty::Run, Some(c)).is_well(),
             Condition::Completed => c.state == State::Exited && c.exit == Some(0),
         })
     };

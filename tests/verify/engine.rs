@@ -197,6 +197,7 @@ impl Engine {
             network: network.to_owned(),
             network_id: Some(format!("id-{network}")),
             address,
+            address6: None,
             names,
             aliases: None,
         };

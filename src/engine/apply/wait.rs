@@ -1,6 +1,6 @@
 //! Waits until containers meet a condition, by observing all containers of the cluster at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +9,24 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::ApplyContext;
-use crate::cluster::Health;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
+use crate::cluster::{self, Health, verdict};
 use crate::compose::Condition;
 use crate::engine::fault::Fault;
 use crate::engine::observe;
 use crate::name::ContainerName;
 
-/// The time between two observations. A container without a healthcheck must run at two of them.
+/// The time between two observations.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a container without a healthcheck must run until it counts as up: many end by themselves as soon as they have
+/// looked around.
+const SETTLED: Duration = Duration::from_secs(2);
+/// The same for one that the engine has had to start again.
+const STEADY: Duration = Duration::from_secs(cluster::STEADY);
+/// How often the engine starts a container again until it is given up: some end a few times until what they need is there.
+/// The engine pauses twice as long each time, so that these take 13 seconds at least.
+const GIVEN_UP: u32 = 7;
 
 /// All observed containers of the cluster, by name.
 type Look = Arc<HashMap<String, ObservedContainer>>;
@@ -31,6 +39,8 @@ pub struct SharedObservation(tokio::sync::Mutex<Option<(Instant, Look)>>);
 enum Stage {
     /// It meets the condition.
     So,
+    /// It runs or is about to, and has no healthcheck that says how well.
+    Runs,
     /// It may meet it at the next observation.
     NotYet,
     /// It cannot meet it any more; the reason.
@@ -43,7 +53,7 @@ pub(super) async fn wait(
     condition: Condition,
     context: &ApplyContext<'_>,
 ) -> Result<(), Fault> {
-    let mut observed_running: HashSet<&str> = HashSet::new();
+    let mut runs: HashMap<&str, Run> = HashMap::new();
     let mut left: Vec<&str> = containers.iter().map(ContainerName::as_str).collect();
     // An earlier observation would show them as they were before they were started.
     let begun = Instant::now();
@@ -51,15 +61,13 @@ pub(super) async fn wait(
         let look = look(context, begun).await?;
         let mut waiting = Vec::new();
         for name in left {
-            let ran_before = observed_running.contains(name);
-            match stage(look.get(name), condition, ran_before) {
+            let mut stage = stage(look.get(name), condition);
+            if let (Stage::Runs, Some(observed)) = (&stage, look.get(name)) {
+                stage = settled(runs.entry(name).or_default(), observed, context).await?;
+            }
+            match stage {
                 Stage::So => {}
-                Stage::NotYet => {
-                    if look.get(name).is_some_and(|c| c.state == State::Running) {
-                        observed_running.insert(name);
-                    }
-                    waiting.push(name);
-                }
+                Stage::NotYet | Stage::Runs => waiting.push(name),
                 Stage::Never(reason) => {
                     let last = last_words(look.get(name), context).await;
                     return Err(Fault::Own(format!("`{name}` {reason}{last}")));
@@ -81,7 +89,51 @@ pub(super) async fn wait(
     }
 }
 
-fn stage(observed: Option<&ObservedContainer>, condition: Condition, ran_before: bool) -> Stage {
+/// A run of a container, as far as it was followed.
+#[derive(Default)]
+struct Run {
+    /// When the engine started it, since the beginning of 1970; `None` if it was not inspected.
+    started: Option<Duration>,
+    /// When it was first seen to run.
+    seen: Option<Instant>,
+}
+
+/// Whether a container runs and will go on doing so, as far as anybody can tell: it runs for a while in one run. What runs at
+/// two observations may have ended in between, so the engine is asked when that run began.
+async fn settled(run: &mut Run, listed: &ObservedContainer, context: &ApplyContext<'_>) -> Result<Stage, Fault> {
+    let seen = *run.seen.get_or_insert_with(Instant::now);
+    if listed.runs() && listed.uptime.is_some() && seen.elapsed() < SETTLED {
+        return Ok(Stage::NotYet);
+    }
+    let mut now = [listed.clone()];
+    observe::inspect_all(context.engine, &mut now).await?;
+    let [now] = now;
+    let started = now.details.as_ref().and_then(|d| d.started);
+    let is_same_run = now.runs() && (run.started.is_none() || run.started == started);
+    let is_old = listed.runs() && listed.uptime.is_none_or(|seconds| seconds >= STEADY.as_secs());
+    let long = is_old || seen.elapsed() >= STEADY;
+    if is_same_run && (now.restarts() == 0 || long) {
+        return Ok(Stage::So);
+    }
+    if now.restarts() >= GIVEN_UP {
+        return Ok(Stage::Never(ended_again(&now)));
+    }
+    *run = Run {
+        started,
+        seen: Some(seen).filter(|_| is_same_run),
+    };
+    Ok(Stage::NotYet)
+}
+
+/// That a container ends again and again.
+fn ended_again(observed: &ObservedContainer) -> String {
+    format!(
+        "has ended {} times, and is started again each time",
+        observed.restarts()
+    )
+}
+
+fn stage(observed: Option<&ObservedContainer>, condition: Condition) -> Stage {
     let Some(observed) = observed else {
         return Stage::Never("was removed".to_owned());
     };
@@ -91,10 +143,12 @@ fn stage(observed: Option<&ObservedContainer>, condition: Condition, ran_before:
             Some(Health::Healthy) => Stage::So,
             Some(Health::Unhealthy) => Stage::Never("is unhealthy".to_owned()),
             Some(Health::Starting) => Stage::NotYet,
-            None if ran_before => Stage::So,
-            None => Stage::NotYet,
+            None => Stage::Runs,
         },
+        (Condition::Healthy, State::Restarting) => Stage::Runs,
         (Condition::Completed, State::Exited) if observed.exit == Some(0) => Stage::So,
+        // It had nothing more to do.
+        (Condition::Healthy, State::Exited) if verdict(observed.duty(), Some(observed)).is_well() => Stage::So,
         (_, State::Exited | State::Dead) => {
             Stage::Never(format!("ended with status {}", observed.exit.unwrap_or_default()))
         }

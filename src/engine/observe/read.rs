@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageSummary, MountPoint, Network, PortSummary,
-    PortSummaryTypeEnum, Volume,
+    ContainerInspectResponse, ContainerSummary, EndpointSettings, HostConfig, ImageSummary, MountPoint, Network,
+    PortSummary, PortSummaryTypeEnum, Volume,
 };
 
 use crate::cluster::{
-    Details, Health, HostPort, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork, ObservedVolume,
-    State, label,
+    Details, Health, HostPort, NamespaceKind, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork,
+    ObservedVolume, OwnerFate, SharedNamespace, State, label,
 };
 
 /// The driver option that decides whether the addresses of a bridge are reachable from outside (docker network create,
@@ -28,12 +28,15 @@ pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContain
     let state = State::from_word(summary.state.as_ref().map_or("", AsRef::as_ref));
     let mut ports: Vec<_> = summary.ports.into_iter().flatten().filter_map(port).collect();
     ports.sort();
-    ObservedContainer {
+    let mode = summary.host_config.and_then(|h| h.network_mode);
+    let mut container = ObservedContainer {
         id: summary.id.unwrap_or_default(),
         name: name.trim_start_matches('/').to_owned(),
         labels: summary.labels.unwrap_or_default().into_iter().collect(),
         health: health(&text).filter(|_| state == State::Running),
-        exit: exit(&text).filter(|_| state == State::Exited),
+        exit: exit(&text),
+        uptime: uptime(&text).filter(|_| state == State::Running),
+        network_host: mode.as_deref().and_then(other_container),
         state,
         image: summary.image.unwrap_or_default(),
         image_id: summary.image_id.unwrap_or_default(),
@@ -41,7 +44,29 @@ pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContain
         ports,
         mounts: summary.mounts.into_iter().flatten().filter_map(mount).collect(),
         details: None,
+    };
+    forget_addresses(&mut container);
+    container
+}
+
+/// An engine keeps the addresses of a container that ended with it, for example when the machine lost its power, although
+/// others may have them by now.
+fn forget_addresses(container: &mut ObservedContainer) {
+    if !matches!(container.state, State::Running | State::Paused) {
+        for endpoint in &mut container.endpoints {
+            (endpoint.address, endpoint.address6) = (None, None);
+        }
     }
+}
+
+/// A time as the engine writes it, since the beginning of 1970; `None` for the year 1, which stands for never.
+fn since_epoch(text: &str) -> Option<Duration> {
+    time(text)?.duration_since(UNIX_EPOCH).ok()
+}
+
+/// The container that a mode of a namespace names.
+fn other_container(mode: &str) -> Option<String> {
+    mode.strip_prefix("container:").map(str::to_owned)
 }
 
 /// Updates `container` with its inspection, which is newer: the list may show a container as running for a moment after
@@ -63,6 +88,12 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
     container.details = Some(Details {
         hostname: config.hostname.unwrap_or_default(),
         start_error: state.error.unwrap_or_default().trim().to_owned(),
+        started: state.started_at.as_deref().and_then(since_epoch),
+        restarts: inspect
+            .restart_count
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or_default(),
+        shared: inspect.host_config.map(|host| shared(&host)).unwrap_or_default(),
     });
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let read = |(name, settings): (String, EndpointSettings)| {
@@ -77,6 +108,34 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
     let mut endpoints: Vec<ObservedEndpoint> = networks.into_iter().map(read).collect();
     endpoints.sort_by(|a, b| a.network.cmp(&b.network));
     container.endpoints = endpoints;
+    forget_addresses(container);
+}
+
+/// The namespaces that a container has of others; what became of those is not known yet.
+fn shared(host: &HostConfig) -> Vec<SharedNamespace> {
+    let modes = [
+        (NamespaceKind::Network, &host.network_mode),
+        (NamespaceKind::Ipc, &host.ipc_mode),
+    ];
+    let shared = modes.into_iter().filter_map(|(kind, mode)| {
+        Some(SharedNamespace {
+            kind,
+            owner: mode.as_deref().and_then(other_container)?,
+            fate: None,
+        })
+    });
+    shared.collect()
+}
+
+/// What became of a container whose namespace another one has.
+pub(super) fn fate(inspect: ContainerInspectResponse) -> OwnerFate {
+    let name = inspect.name.unwrap_or_default().trim_start_matches('/').to_owned();
+    let state = inspect.state.unwrap_or_default();
+    let word = state.status.as_ref().map_or("", AsRef::as_ref);
+    match State::from_word(word) {
+        State::Running | State::Paused => OwnerFate::Runs(name, state.started_at.as_deref().and_then(since_epoch)),
+        _ => OwnerFate::Stopped(name),
+    }
 }
 
 fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint {
@@ -85,6 +144,7 @@ fn endpoint((network, settings): (String, EndpointSettings)) -> ObservedEndpoint
         network_id: settings.network_id.filter(|id| !id.is_empty() && *id != network),
         network,
         address: settings.ip_address.and_then(|a| a.parse().ok()),
+        address6: settings.global_ipv6_address.and_then(|a| a.parse().ok()),
         aliases: None,
         names: Vec::new(),
     }
@@ -120,10 +180,21 @@ fn health(text: &str) -> Option<Health> {
     }
 }
 
-/// The exit code in a status such as `Exited (137) 3 seconds ago`.
+/// `Exited (137) 3 seconds ago`, `Restarting (1) 3 seconds ago`
 fn exit(text: &str) -> Option<i32> {
-    let rest = text.strip_prefix("Exited (")?;
+    let rest = text
+        .strip_prefix("Exited (")
+        .or_else(|| text.strip_prefix("Restarting ("))?;
     rest.split(')').next()?.parse().ok()
+}
+
+/// `Up 3 seconds (healthy)`, `Up Less than a second`; from a minute on, it is said in other units.
+fn uptime(text: &str) -> Option<u64> {
+    let rest = text.strip_prefix("Up ")?;
+    match rest.split_once(" second")?.0 {
+        "Less than a" => Some(0),
+        seconds => seconds.parse().ok(),
+    }
 }
 
 fn port(port: PortSummary) -> Option<(HostPort, String)> {

@@ -60,6 +60,9 @@ impl<'a> Up<'a> {
                 return Some(format!("network `{network}` is another one now"));
             }
         }
+        if let Some(lost) = observed.lost_namespaces().find(|lost| lost.owner.is_none()) {
+            return Some(lost.to_string());
+        }
         let is_recreated = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
         let shared = spec.joined.iter().map(|n| n.as_str()).find(is_recreated)?;
         Some(format!("`{shared}`, of which it shares something, is recreated"))

@@ -1,6 +1,6 @@
 //! The order in which containers start and stop.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Decision, Up, distinct};
@@ -9,17 +9,17 @@ use crate::cluster::DesiredNode;
 use crate::cluster::HostPort;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
+use crate::cluster::verdict;
 use crate::compose::Condition;
 use crate::name::RoleName;
 use crate::plan::Action;
-use crate::topology::in_order;
+use crate::topology::{Duty, in_order};
 use crate::toposort;
 
 impl<'a> Up<'a> {
     /// Creates and starts all containers: node by node, roles after those they wait for.
     pub(super) fn nodes(&mut self) {
-        let completes = self.completes();
-        self.stop_what_restarts(&completes);
+        self.stop_what_restarts();
         let mut barriers: HashMap<(&RoleName, Condition), Option<usize>> = HashMap::new();
         for node in self.nodes_in_order() {
             // This comes after the networks of other nodes: the engine creates containers while it creates networks.
@@ -27,19 +27,12 @@ impl<'a> Up<'a> {
                 self.network(network);
             }
             for spec in sorted(&node.containers) {
-                self.node_container(node, spec, &completes, &mut barriers);
+                self.node_container(node, spec, &mut barriers);
             }
         }
         if self.options.wait {
-            self.wait_for_all(&completes);
+            self.wait_for_all();
         }
-    }
-
-    /// The names of containers that others wait for to complete.
-    fn completes(&self) -> HashSet<&'a str> {
-        let dependencies = self.specs.values().flat_map(|s| &s.after);
-        let completed = dependencies.filter(|d| d.condition == Condition::Completed);
-        completed.map(|d| d.container.as_str()).collect()
     }
 
     pub(super) fn nodes_in_order(&self) -> Vec<&'a DesiredNode> {
@@ -54,7 +47,6 @@ impl<'a> Up<'a> {
         &mut self,
         node: &'a DesiredNode,
         spec: &'a Arc<ContainerSpec>,
-        completes: &HashSet<&str>,
         barriers: &mut HashMap<(&'a RoleName, Condition), Option<usize>>,
     ) {
         let name = spec.name.as_str();
@@ -68,7 +60,7 @@ impl<'a> Up<'a> {
             return;
         }
         let mut after = self.ensure_exists(spec);
-        let (action, cause) = match (self.restarts.stops.get(name), self.start(spec, completes)) {
+        let (action, cause) = match (self.restarts.stops.get(name), self.start(spec)) {
             (Some((stopped, cause)), _) => {
                 after.push(*stopped);
                 (Action::Start(spec.clone()), cause.clone())
@@ -98,7 +90,7 @@ impl<'a> Up<'a> {
             let barrier = match barriers.get(&key) {
                 Some(barrier) => *barrier,
                 None => {
-                    let barrier = self.barrier(&order.after, order.condition, completes);
+                    let barrier = self.barrier(&order.after, order.condition);
                     barriers.insert(key, barrier);
                     barrier
                 }
@@ -130,15 +122,15 @@ impl<'a> Up<'a> {
             return Some(*at);
         }
         let started = self.started.get(name).copied();
+        let spec = self.specs.get(name)?;
         let so = self.there.get(name).is_some_and(|observed| match condition {
             Condition::Started => observed.state == State::Running,
-            Condition::Healthy => observed.is_well(),
+            Condition::Healthy => verdict(spec.duty, Some(observed)).is_well(),
             Condition::Completed => observed.state == State::Exited && observed.exit == Some(0),
         });
         if so && started.is_none() {
             return None;
         }
-        let spec = self.specs.get(name)?;
         let action = Action::Await {
             containers: vec![spec.name.clone()],
             condition,
@@ -151,19 +143,21 @@ impl<'a> Up<'a> {
     }
 
     /// The operation that waits for all containers of a role; `None` if there is nothing to wait for.
-    fn barrier(&mut self, role: &'a RoleName, condition: Condition, completes: &HashSet<&str>) -> Option<usize> {
+    fn barrier(&mut self, role: &'a RoleName, condition: Condition) -> Option<usize> {
         let nodes = self.desired.nodes.iter().filter(|n| n.role == *role);
-        let containers = nodes
-            .flat_map(|n| &n.containers)
-            .filter(|c| !completes.contains(c.name.as_str()));
-        let containers: Vec<_> = containers.map(|c| c.name.clone()).collect();
+        let containers = nodes.flat_map(|n| &n.containers).filter(|c| c.duty != Duty::End);
+        let specs: Vec<_> = containers.collect();
+        let containers: Vec<_> = specs.iter().map(|c| c.name.clone()).collect();
         let after: Vec<usize> = containers
             .iter()
             .filter_map(|c| self.started.get(c.as_str()).or_else(|| self.renamed.get(c.as_str())))
             .copied()
             .collect();
-        let well = |name: &str| self.there.get(name).is_some_and(|c| c.is_well());
-        let unwell = condition == Condition::Healthy && containers.iter().any(|c| !well(c.as_str()));
+        let well = |spec: &ContainerSpec| {
+            let observed = self.there.get(spec.name.as_str()).copied();
+            verdict(spec.duty, observed).is_well()
+        };
+        let unwell = condition == Condition::Healthy && specs.iter().any(|spec| !well(spec));
         if after.is_empty() && !unwell {
             return None;
         }
@@ -180,12 +174,12 @@ impl<'a> Up<'a> {
     }
 
     /// Waits until each container is in its final state.
-    fn wait_for_all(&mut self, completes: &HashSet<&str>) {
+    fn wait_for_all(&mut self) {
         for spec in self.desired.nodes.iter().flat_map(|n| &n.containers) {
             let name = spec.name.as_str();
-            let condition = match completes.contains(name) {
-                true => Condition::Completed,
-                false => Condition::Healthy,
+            let condition = match spec.duty {
+                Duty::End => Condition::Completed,
+                Duty::Run | Duty::MayEnd => Condition::Healthy,
             };
             if !matches!(self.decisions.get(name), Some(Decision::Blocked(_))) {
                 self.awaited(name, condition);

@@ -9,6 +9,7 @@ use super::{Decision, Up, order};
 use crate::cluster::ContainerSpec;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
+use crate::cluster::{Verdict, verdict};
 use crate::plan::Action;
 
 /// The containers that stop and start again because of others.
@@ -31,6 +32,11 @@ impl<'a> Restarts<'a> {
     }
 }
 
+/// Whether it runs in a namespace that its owner, which runs, has left behind: a start joins it to the new one.
+fn is_left(observed: &ObservedContainer) -> bool {
+    observed.lost_namespaces().any(|lost| lost.owner_runs)
+}
+
 /// The containers that `spec` starts again with.
 fn with(spec: &ContainerSpec) -> impl Iterator<Item = &str> {
     let dependencies = spec.after.iter().filter(|d| d.restart).map(|d| d.container.as_str());
@@ -40,7 +46,7 @@ fn with(spec: &ContainerSpec) -> impl Iterator<Item = &str> {
 impl<'a> Up<'a> {
     /// How `spec` is started and why, by what became of it alone; `None` where it runs, has done what it was to do, or
     /// cannot be started.
-    pub(super) fn start(&self, spec: &ContainerSpec, completes: &HashSet<&str>) -> Option<(Action, String)> {
+    pub(super) fn start(&self, spec: &ContainerSpec) -> Option<(Action, String)> {
         let name = spec.name.as_str();
         let start = |cause: &str| Some((Action::Start(self.specs.get(name).copied()?.clone()), cause.to_owned()));
         let observed = match self.decisions.get(name) {
@@ -52,7 +58,7 @@ impl<'a> Up<'a> {
             State::Running | State::Restarting => None,
             State::Paused => Some((Action::Unpause, "paused".to_owned())),
             // It did what it was to do.
-            State::Exited if observed.exit == Some(0) && completes.contains(name) => None,
+            State::Exited if verdict(spec.duty, Some(observed)) == Verdict::Completed => None,
             State::Created => start("not started yet"),
             State::Exited | State::Removing | State::Dead => match observed.exit.filter(|status| *status != 0) {
                 Some(status) => start(&format!("ended with status {status}")),
@@ -62,8 +68,9 @@ impl<'a> Up<'a> {
     }
 
     /// Stop what starts again with something that is started, before that is.
-    pub(super) fn stop_what_restarts(&mut self, completes: &HashSet<&str>) {
-        if !self.specs.values().any(|spec| with(spec).next().is_some()) {
+    pub(super) fn stop_what_restarts(&mut self) {
+        if !self.specs.values().any(|spec| with(spec).next().is_some()) && !self.observed.containers.iter().any(is_left)
+        {
             return;
         }
         let mut started: HashSet<&str> = HashSet::new();
@@ -71,12 +78,12 @@ impl<'a> Up<'a> {
         for node in self.nodes_in_order() {
             for spec in order::sorted(&node.containers) {
                 let name = spec.name.as_str();
-                let start = self.start(spec, completes);
+                let start = self.start(spec);
                 // What is paused would go on with what is there no more.
                 let runs = matches!(start, None | Some((Action::Unpause, _)));
                 if let Some(Decision::Keep(observed)) = self.decisions.get(name)
                     && runs
-                    && with(spec).any(|other| started.contains(other))
+                    && (is_left(observed) || with(spec).any(|other| started.contains(other)))
                 {
                     started.insert(name);
                     again.insert(&observed.id, (spec, observed));
@@ -92,8 +99,11 @@ impl<'a> Up<'a> {
                 continue;
             };
             let others: Vec<&str> = with(spec).filter(|other| started.contains(other)).collect();
-            let Some(other) = others.first() else { continue };
-            let cause = format!("`{other}`, with which it starts again, is started");
+            let cause = match (others.first(), container.lost_namespaces().next()) {
+                (Some(other), _) => format!("`{other}`, with which it starts again, is started"),
+                (None, Some(lost)) => lost.to_string(),
+                (None, None) => continue,
+            };
             let mut after: Vec<usize> = dependents.iter().filter_map(|d| stopped.get(d).copied()).collect();
             // What cannot start for want of its image is no reason to stop anything.
             let specs = others.iter().filter_map(|other| self.specs.get(other));
