@@ -34,6 +34,7 @@ mod terminal;
 mod transcript;
 mod translate;
 mod verbs;
+mod verdict;
 mod verify;
 mod watch;
 mod whole;

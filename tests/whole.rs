@@ -21,14 +21,14 @@ fn directory() -> TempDir {
 }
 
 /// A directory with that blueprint.
-fn directory_of(blueprint: &str) -> TempDir {
+pub(crate) fn directory_of(blueprint: &str) -> TempDir {
     let directory = TempDir::new().expect("a directory");
     fs::write(directory.path().join("topogen.yaml"), blueprint).expect("a file");
     directory
 }
 
 /// The program, with the engine at `socket`.
-fn topogen(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Output {
+pub(crate) fn topogen(directory: &TempDir, socket: &Socket, arguments: &[&str]) -> Output {
     command(directory, socket, arguments).output().expect("topogen runs")
 }
 
