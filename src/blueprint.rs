@@ -12,6 +12,7 @@ mod merge;
 mod parse;
 pub mod schema;
 mod shape;
+pub mod unread;
 mod validate;
 
 use crate::compose::{Condition, ConfigKind};

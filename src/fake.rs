@@ -21,6 +21,9 @@ pub fn image_name() -> String {
     format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
 }
 
+/// The label of the image: the identity of the executable that it was built from.
+pub const EXECUTABLE_LABEL: &str = "io.topogen.executable";
+
 /// Environment variables that tell a fake its identity.
 pub mod variable {
     /// The name of the cluster.

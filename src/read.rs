@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::topology::outside::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
+use crate::blueprint::unread::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]

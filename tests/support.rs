@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
+use topogen::blueprint::unread::NO_FILE;
 use topogen::cluster::Desired;
 use topogen::diagnostic::{Problems, Sources};
 use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
 use topogen::topology::Topology;
 use topogen::topology::expand::{self, Overrides};
-use topogen::topology::outside::NO_FILE;
 
 /// The program, in `directory`, in an environment that changes nothing.
 pub(crate) fn topogen(directory: &Path, arguments: &[&str]) -> Output {

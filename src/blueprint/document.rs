@@ -11,7 +11,7 @@ use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
-use crate::topology::outside::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
+use crate::blueprint::unread::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 pub(crate) use paths::join;
 use paths::{field, parent};
 

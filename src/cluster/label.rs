@@ -46,8 +46,7 @@ pub const HELPER: &str = "io.topogen.helper";
 /// On a volume: nobody gave it a name, so that the engine did. Engines say so from 23 on.
 pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
-/// On an image: the identity of the executable that it was built from.
-pub const EXECUTABLE: &str = "io.topogen.executable";
+pub use crate::fake::EXECUTABLE_LABEL as EXECUTABLE;
 
 /// Compose's labels, by which `docker compose` finds its resources (docker/compose `pkg/api/labels.go`).
 pub mod compose {

@@ -3,7 +3,6 @@
 //! The archive has the layout that `docker load` reads (a layer, a configuration and `manifest.json`; Docker Image
 //! Specification v1.2), so the engine's `POST /images/load` and a file on disk take the same bytes.
 
-use crate::cluster::label;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -150,7 +149,7 @@ fn config(architecture: &str, identity: &str, layer: &str) -> Vec<u8> {
         "config": {
             "Entrypoint": [EXECUTABLE, "fake"],
             "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
-            "Labels": {label::EXECUTABLE: identity},
+            "Labels": {super::EXECUTABLE_LABEL: identity},
             "StopSignal": "SIGTERM",
         },
         "rootfs": {"type": "layers", "diff_ids": [layer]},
@@ -169,7 +168,7 @@ pub fn is_own_make(id: &str, architecture: &str, identity: &str, layers: &[Strin
     }
 }
 
-/// Whether the existing image, whose [`label::EXECUTABLE`] is `label`, can be used; if not, it must be built from the
+/// Whether the existing image, whose [`super::EXECUTABLE_LABEL`] is `label`, can be used; if not, it must be built from the
 /// executable `own`. If the engine's machine cannot run this executable, an image of another build is accepted.
 ///
 /// # Errors

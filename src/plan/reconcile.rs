@@ -36,8 +36,9 @@ use crate::cluster::ObservedNetwork;
 use crate::compose::Condition;
 use crate::topology::address::Subnets;
 use members::Members;
-use replace::{Removal, Replaced};
+use replace::Replaced;
 use restart::Restarts;
+use volume::Removal;
 
 pub use change::changed;
 pub use down::down;

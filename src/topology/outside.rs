@@ -53,13 +53,6 @@ impl Topology {
     }
 }
 
-/// Why there is nothing in a file that is not there.
-pub const NO_FILE: &str = "no such file";
-/// Why there is nothing in a directory.
-pub const IS_DIRECTORY: &str = "it is a directory";
-/// Why a file is not read that must lie in the blueprint's directory.
-pub const LEADS_OUT: &str = "symbolic links lead from it out of the blueprint's directory";
-
 /// The files of `env_file` and `label_file`, short and long.
 #[must_use]
 pub fn pair_files(service: &Service) -> Vec<String> {

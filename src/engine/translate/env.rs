@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Translation, not_ours, read, user_labels};
 use crate::blueprint::dotenv::{self, Pairs};
+use crate::blueprint::unread::NO_FILE;
 use crate::diagnostic::Problem;
 use crate::digest::sha256;
 use crate::topology::outside;
@@ -156,7 +157,7 @@ impl Translation<'_> {
     fn pairs_of(&self, file: &Named, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
         let text = match self.topology.outside.file(&file.path) {
             Ok(text) => text,
-            Err(reason) if reason == outside::NO_FILE && !file.required => return Ok(()),
+            Err(reason) if reason == NO_FILE && !file.required => return Ok(()),
             Err(reason) => return Err(reason),
         };
         let parse = if file.raw { dotenv::raw } else { dotenv::parse };
@@ -170,10 +171,10 @@ impl Translation<'_> {
         let path = below.and_then(|p| p.strip_prefix('/')).unwrap_or(&file.path);
         let problem = Problem::general(format!("`{}`: `{path}`: {reason}", file.at));
         let problem = match reason.as_str() {
-            outside::NO_FILE if file.at.contains(".env_file") => problem.hint(format!(
+            NO_FILE if file.at.contains(".env_file") => problem.hint(format!(
                 "make it, or let it be missing: env_file: [{{path: {path}, required: false}}]"
             )),
-            outside::NO_FILE => problem.hint("make it; paths are relative to the file that names them"),
+            NO_FILE => problem.hint("make it; paths are relative to the file that names them"),
             _ => problem,
         };
         self.faults.push(&file.at, problem);

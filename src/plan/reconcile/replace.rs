@@ -18,19 +18,11 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Decision, Up, has_stop, order, remove, volume};
+use super::volume::{self, Removal};
+use super::{Decision, Up, has_stop, order, remove};
 use crate::cluster::{ContainerSpec, ObservedContainer, ObservedNetwork, State};
 use crate::name::{RoleName, ServiceName};
 use crate::plan::{Action, named};
-
-/// A container that is removed.
-pub(super) struct Removal<'a> {
-    pub(super) container: &'a ObservedContainer,
-    /// The operation that removes it.
-    pub(super) at: usize,
-    /// Whether the engine removes the volumes with it that are anonymous.
-    pub(super) volumes: bool,
-}
 
 /// A container whose successor is created beside it.
 pub(super) struct Replaced<'a> {

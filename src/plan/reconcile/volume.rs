@@ -4,11 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Up;
-use super::replace::Removal;
 use crate::cluster::{ContainerSpec, Observed, ObservedContainer, VolumeSpec, is_made_up, label};
 use crate::name::NodeName;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, Plan, named};
+
+/// A container that is removed.
+pub(super) struct Removal<'a> {
+    pub(super) container: &'a ObservedContainer,
+    /// The operation that removes it.
+    pub(super) at: usize,
+    /// Whether the engine removes the volumes with it that are anonymous.
+    pub(super) volumes: bool,
+}
 
 impl<'a> Up<'a> {
     pub(super) fn volume(&mut self, spec: &'a Arc<VolumeSpec>) {
