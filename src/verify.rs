@@ -20,6 +20,7 @@ pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cluster::Verdict;
 use compare::Compared;
 use expect::Kinds;
 use model::Model;
@@ -59,16 +60,24 @@ pub fn report(model: &Model<'_>, scope: &Scope, compared: Compared) -> Report {
         let here = scope.all || f.node.as_deref().is_some_and(|node| places.contains(node));
         !f.consequences.is_empty() || f.kind != Kind::Shape || scope.shape && here
     });
-    findings.extend(unasked(model, &compared.unasked));
+    let unasked = unasked(model, &compared.unasked);
+    findings.extend(unseen(model, scope, &compared, &findings));
+    let differences = findings.len();
+    let unasked_count = unasked.len();
+    findings.extend(unasked);
     let mut report = Report {
         cluster: Some(model.cluster.to_owned()),
         right: findings.is_empty(),
         proved: compared.proved,
         findings,
-        notes: shape.notes,
+        unasked: unasked_count,
+        notes: shape.notes.into_iter().chain(silent(model, scope)).collect(),
         nodes: nodes(model, &compared.answered),
         matrix: compared.matrix,
     };
+    if let Some(matrix) = &mut report.matrix {
+        (matrix.differences, matrix.unasked) = (differences, unasked_count);
+    }
     report.proved.networks = if scope.shape { shape.networks } else { 0 };
     sort(model, &mut report.findings);
     report
@@ -85,6 +94,51 @@ fn sort(model: &Model<'_>, findings: &mut [Finding]) {
         (0..model.members.len()).find(|m| model.members[*m].node == node && model.label(*m) == label)
     };
     findings.sort_by_cached_key(|f| (node(f), service(f), f.kind));
+}
+
+/// Findings for containers that were to be asked and are not there to be asked, where no other finding says so.
+fn unseen(model: &Model<'_>, scope: &Scope, compared: &Compared, findings: &[Finding]) -> Vec<Finding> {
+    let is_told = |member: usize| {
+        let label = model.label(member);
+        let here = |f: &&Finding| f.node.as_deref() == Some(model.node(member));
+        let mut here = findings.iter().filter(here);
+        scope.all && scope.shape || here.any(|f| f.subject.as_deref().is_none_or(|s| s == label))
+    };
+    let is_met = |member: usize| compared.answered.contains_key(&member) || compared.unasked.contains_key(&member);
+    let members = scope.members.iter().copied().filter(|m| !is_met(*m) && !is_told(*m));
+    let finding = |member: usize| {
+        let verdict = model.verdict(member);
+        (!verdict.is_well()).then(|| Finding {
+            kind: Kind::Paths,
+            node: Some(model.node(member).to_owned()),
+            subject: Some(model.label(member)),
+            expected: "runs, and can be asked".to_owned(),
+            observed: verdict.to_string(),
+            cause: format!("{} says more", model.command("verify")),
+            consequences: Vec::new(),
+        })
+    };
+    members.filter_map(finding).collect()
+}
+
+/// Notes for the containers that somebody chose and of which there is nothing to ask.
+fn silent(model: &Model<'_>, scope: &Scope) -> Vec<String> {
+    let chosen = scope.members.iter().copied().filter(|_| !scope.all);
+    let note = |member: usize| {
+        let title = model.title(member);
+        match (
+            model.is_job(member),
+            model.members[model.place(member)].joints.is_empty(),
+        ) {
+            (true, _) if model.verdict(member) == Verdict::Completed => {
+                Some(format!("`{title}` has done its work: it is not asked"))
+            }
+            (true, _) => Some(format!("`{title}` is to do its work and end: it is not asked")),
+            (false, true) => Some(format!("`{title}` is on no network of the cluster: it is not asked")),
+            (false, false) => None,
+        }
+    };
+    chosen.filter_map(note).collect()
 }
 
 /// Findings for containers in which the probe could not run.

@@ -3,11 +3,12 @@
 mod engine;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use engine::Engine;
 use proptest::prelude::*;
-use topogen::cluster::State;
 use topogen::cluster::label;
+use topogen::cluster::{Health, NamespaceKind, OwnerFate, SharedNamespace, State};
 use topogen::topology::Topology;
 use topogen::topology::expand::Overrides;
 use topogen::verify::Scope;
@@ -186,6 +187,138 @@ fn a_service_does_not_run() {
             let names: Vec<String> = engine.found.containers.iter().map(|c| c.name.clone()).collect();
             names.iter().for_each(|name| engine.stop(name));
         })
+    );
+}
+
+/// A service that shares a network, one that does its work and ends, one that waits for it, and one on no network.
+const DUTIES: &str = "
+name: duty
+roles:
+  r:
+    entry: web
+    services:
+      web: {image: topogen/fake, expose: [80], depends_on: {migrate: {condition: service_completed_successfully}}}
+      migrate: {image: topogen/fake}
+      once: {image: topogen/fake, restart: 'no'}
+      side: {image: topogen/fake, network_mode: 'service:web', expose: [90]}
+      alone: {image: topogen/fake, network_mode: none}
+";
+
+/// That cluster with its jobs done and one fault on it.
+fn duties(make: impl FnOnce(&mut Engine)) -> (Topology, Engine) {
+    let topology = blueprint(DUTIES);
+    let mut engine = Engine::of(&topology);
+    for job in ["duty-r-migrate-1", "duty-r-once-1"] {
+        engine.stop(job);
+        engine.container(job).exit = Some(0);
+    }
+    make(&mut engine);
+    (topology, engine)
+}
+
+/// What one fault on that cluster is told as, to those who ask from `service` alone.
+fn told_from(service: &str, make: impl FnOnce(&mut Engine)) -> Report {
+    let (topology, engine) = duties(make);
+    engine.verify(&topology, |model| Scope {
+        members: (0..model.members.len())
+            .filter(|m| model.label(*m) == service)
+            .collect(),
+        all: false,
+        ..everything(model)
+    })
+}
+
+fn lose_network(engine: &mut Engine, fate: OwnerFate) {
+    let owner = engine.container("duty-r-web-1").id.clone();
+    let details = engine.container("duty-r-side-1").details.as_mut().expect("inspected");
+    details.started = Some(Duration::from_secs(5));
+    details.shared.push(SharedNamespace {
+        kind: NamespaceKind::Network,
+        owner,
+        fate: Some(fate),
+    });
+}
+
+#[test]
+fn jobs_that_are_done_and_what_shares_a_network_are_right() {
+    let (topology, engine) = duties(|_| {});
+    let report = engine.verify(&topology, everything);
+    assert!(report.right, "{}", shown(&report));
+    assert!(pictured(&report).contains("all as expected"));
+    // The one that shares a network is asked as that one's owner is.
+    assert_eq!(report.proved.containers, 2);
+    let alive = |engine: &mut Engine| {
+        lose_network(
+            engine,
+            OwnerFate::Runs("duty-r-web-1".to_owned(), Some(Duration::from_secs(4))),
+        );
+    };
+    let report = told_from("side", alive);
+    assert!(report.right && report.proved.containers == 1, "{}", shown(&report));
+    let notes: Vec<String> = ["migrate", "once", "alone"]
+        .into_iter()
+        .flat_map(|service| told_from(service, |_| {}).notes)
+        .collect();
+    insta::assert_snapshot!("not_asked", notes.join("\n"));
+}
+
+#[test]
+fn what_ends_otherwise_than_it_should_is_wrong() {
+    let failed = |engine: &mut Engine| engine.container("duty-r-migrate-1").exit = Some(3);
+    let (topology, engine) = duties(failed);
+    insta::assert_snapshot!("job_failed", shown(&engine.verify(&topology, everything)));
+}
+
+#[test]
+fn what_is_not_healthy_is_wrong() {
+    for (health, name) in [(Health::Unhealthy, "unhealthy"), (Health::Starting, "not_healthy_yet")] {
+        insta::assert_snapshot!(name, fault(|e| e.container("slave1-service_4-1").health = Some(health)));
+    }
+}
+
+#[test]
+fn what_is_in_a_network_of_the_past_is_wrong() {
+    let web = || "duty-r-web-1".to_owned();
+    for (fate, name) in [
+        (
+            OwnerFate::Runs(web(), Some(Duration::from_secs(6))),
+            "network_of_an_earlier_run",
+        ),
+        (OwnerFate::Gone, "network_of_nobody"),
+    ] {
+        let (topology, engine) = duties(|engine| lose_network(engine, fate.clone()));
+        let report = engine.verify(&topology, everything);
+        assert!(!pictured(&report).contains("all as expected"));
+        insta::assert_snapshot!(name, shown(&report));
+        assert!(!told_from("side", |engine| lose_network(engine, fate)).right);
+    }
+}
+
+/// Whoever is chosen and cannot be asked is told, whatever else is left out.
+#[test]
+fn what_does_not_run_is_told_though_only_names_are_asked_for() {
+    let (topology, engine) = duties(|engine| engine.stop("duty-r-web-1"));
+    let report = engine.verify(&topology, |model| Scope {
+        members: (0..model.members.len()).filter(|m| model.label(*m) == "web").collect(),
+        all: false,
+        shape: false,
+        kinds: Kinds {
+            names: true,
+            paths: false,
+        },
+    });
+    insta::assert_snapshot!("names_of_what_does_not_run", shown(&report));
+    assert!(!report.right && !report.is_unknown());
+}
+
+#[test]
+fn a_picture_names_colours_that_any_program_knows() {
+    let (topology, engine) = duties(|engine| engine.stop("duty-r-web-1"));
+    let picture = pictured(&engine.verify(&topology, everything));
+    assert!(!picture.contains("var("), "{picture}");
+    assert!(
+        picture.contains("difference") && !picture.contains("all as expected"),
+        "{picture}"
     );
 }
 

@@ -5,22 +5,30 @@ mod print;
 mod projects;
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
 use crate::cluster::ContainerSpec;
 use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
+use crate::cluster::Wrong;
 use crate::cluster::label;
 use crate::commands::Session;
 use crate::converge::Reporter;
+use crate::engine::connect::Engine;
+use crate::engine::fault::Fault;
 use crate::engine::inspect;
 use crate::engine::translate;
 use crate::error::{Error, Exit};
 use crate::plan::reconcile;
 use crate::select::select;
+use crate::topology::Topology;
 use crate::verify::expect::Kinds;
 use crate::verify::model::{Concern, Model};
+use crate::verify::report::Report;
 use crate::verify::{Scope, report};
 
 pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
@@ -38,8 +46,8 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     let topology = &loaded.topology;
     let engine = work::connect(terminal).await?;
     terminal.doing("looking at the engine");
-    let concern = Concern::of(topology);
-    let found = inspect::look(&engine, |list| list.iter().map(|c| concern.has(c)).collect())
+    let patience = Duration::from_millis(ask::patience(args));
+    let found = observed(&engine, topology, patience)
         .await
         .map_err(Error::engine("look at the engine"))?;
     let mut model = Model::new(topology, &found);
@@ -55,11 +63,37 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     if (0..model.members.len()).all(|m| model.container(m).is_none()) {
         work::other_clusters(terminal, &engine, &topology.cluster, "verify").await?;
     }
-    match report.right {
-        true => Ok(()),
-        false => Err(Error::Shown(Exit::Difference)),
+    outcome(&report)
+}
+
+/// What exits with 0 is proved. What could not be asked is no difference either.
+fn outcome(report: &Report) -> Result<(), Error> {
+    match report {
+        report if report.right => Ok(()),
+        report if report.is_unknown() => Err(Error::Shown(Exit::Unexpected)),
+        _ => Err(Error::Shown(Exit::Difference)),
     }
 }
+
+/// What was observed, once no healthcheck is pending any more: a container that was just started has a moment to become
+/// healthy, as one has to listen.
+async fn observed(engine: &Engine, topology: &Topology, patience: Duration) -> Result<Inspected, Fault> {
+    let concern = Concern::of(topology);
+    let end = Instant::now() + patience;
+    loop {
+        let found = inspect::look(engine, |list| list.iter().map(|c| concern.has(c)).collect()).await?;
+        let model = Model::new(topology, &found);
+        let mut verdicts = (0..model.members.len()).map(|member| model.verdict(member));
+        let is_pending = verdicts.any(|verdict| verdict.wrongs() == [Wrong::Starting]);
+        if !is_pending || Instant::now() >= end {
+            return Ok(found);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Between two looks at containers that are not healthy yet.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The changes for which `up` would recreate containers, by container name; `None` if `up` would refuse the blueprint.
 fn changed(loaded: &load::Loaded, found: &Inspected) -> Option<HashMap<String, String>> {

@@ -70,7 +70,7 @@ impl Compared {
 
     /// Compares the answers of a container with what was `expected`, and keeps only failed checks.
     pub fn take(&mut self, model: &Model<'_>, expected: Expected, answers: Result<Answers, String>) {
-        let asker = expected.asker;
+        let (asker, place) = (expected.asker, expected.place);
         let answers = match answers {
             Ok(answers) => answers,
             Err(reason) => {
@@ -80,14 +80,14 @@ impl Compared {
         };
         self.proved.containers += 1;
         self.answered.insert(asker, answers.len());
-        self.mark_absent(model, asker);
+        self.mark_absent(model, asker, place);
         let mut wrong = Vec::new();
         let works = answers.resolver_works();
         for check in expected.checks {
             if !answered(&check, &answers) {
                 continue;
             }
-            let observed = one(model, asker, &check, &answers, works);
+            let observed = one(model, place, &check, &answers, works);
             self.mark(model, asker, &check, observed.as_ref());
             wrong.extend(observed.map(|observed| (check, observed)));
         }
@@ -112,12 +112,16 @@ impl Compared {
         symptoms
     }
 
-    /// Marks members that are on none of their networks as not reached, since there is no address to check.
-    fn mark_absent(&mut self, model: &Model<'_>, asker: usize) {
+    /// Marks members that are on none of their networks as not reached, since there is no address to check, and those in the
+    /// same network namespace as reached.
+    fn mark_absent(&mut self, model: &Model<'_>, asker: usize, place: usize) {
         let Some(matrix) = &mut self.matrix else { return };
-        for joint in &model.members[asker].joints {
-            for (target, _) in &model.nets[joint.net].members {
-                let mut common = model.members[asker].joints.iter().map(|j| j.net);
+        for sharer in model.sharers(place).filter(|sharer| *sharer != asker) {
+            matrix.mark(asker, sharer, Cell::Reached);
+        }
+        for joint in &model.members[place].joints {
+            for (target, _) in model.nets[joint.net].members.iter().filter(|(m, _)| !model.is_job(*m)) {
+                let mut common = model.members[place].joints.iter().map(|j| j.net);
                 if common.all(|net| model.address(*target, net).is_none()) {
                     matrix.mark(asker, *target, Cell::Cut);
                 }
@@ -153,8 +157,13 @@ impl Compared {
             (Check::Port { at, .. } | Check::Responds(at), false) => (at, Cell::Cut),
             (Check::Unreachable(at), false) => (at, Cell::Open),
         };
-        if let Some(matrix) = &mut self.matrix {
-            matrix.mark(asker, at.target, cell);
+        let Some(matrix) = &mut self.matrix else { return };
+        match check {
+            // What one port does not accept, another one in the same place may.
+            Check::Port { listener, .. } if !right => matrix.mark(asker, *listener, cell),
+            _ => model
+                .sharers(at.target)
+                .for_each(|member| matrix.mark(asker, member, cell)),
         }
     }
 }

@@ -87,6 +87,8 @@ impl std::fmt::Display for Endpoint {
 pub struct Expected {
     /// The member that runs the checks.
     pub asker: usize,
+    /// The member whose network namespace it is in: usually itself.
+    pub place: usize,
     /// All checks to run.
     pub checks: Vec<Check>,
 }
@@ -148,11 +150,14 @@ impl<'p, 'a> Expectations<'p, 'a> {
         }
     }
 
-    /// Whether `asker` runs, so that the probe can run in it.
+    /// Whether `asker` runs and is on a network, so that the probe can run in it.
     #[must_use]
     pub fn can_ask(&self, asker: usize) -> bool {
-        let container = self.model.container(asker);
-        container.is_some_and(|c| c.runs()) && !self.model.members[asker].joints.is_empty()
+        let lives = |c: &ObservedContainer| c.runs() && c.lost_namespaces().next().is_none();
+        let place = self.model.place(asker);
+        self.model.container(asker).is_some_and(lives)
+            && !self.model.is_job(asker)
+            && !self.model.members[place].joints.is_empty()
     }
 
     /// The checks of `asker`; `None` if there are none, or the probe cannot run in it.
@@ -161,11 +166,12 @@ impl<'p, 'a> Expectations<'p, 'a> {
         if !self.can_ask(asker) {
             return None;
         }
+        let place = self.model.place(asker);
         let view = View {
             model: self.model,
             tables: &self.tables,
-            asker,
-            member: &self.model.members[asker],
+            asker: place,
+            member: &self.model.members[place],
         };
         let mut checks = Vec::new();
         if self.kinds.names {
@@ -178,7 +184,7 @@ impl<'p, 'a> Expectations<'p, 'a> {
             checks.extend(view.paths());
             checks.extend(view.unreachable());
         }
-        (!checks.is_empty()).then_some(Expected { asker, checks })
+        (!checks.is_empty()).then_some(Expected { asker, place, checks })
     }
 }
 
@@ -257,7 +263,7 @@ impl View<'_, '_> {
         let next = self.next_node();
         for joint in &self.member.joints {
             let net = &self.model.nets[joint.net];
-            for (target, which) in &net.members {
+            for (target, which) in net.members.iter().filter(|(target, _)| !self.model.is_job(*target)) {
                 let node = self.model.members[*target].node;
                 let near = node == self.member.node || node == next;
                 let aliases = &self.model.members[*target].joints[*which].attachment.aliases;
@@ -273,7 +279,7 @@ impl View<'_, '_> {
             let nets = self.member.joints.iter().map(|j| j.net);
             let joins = |m: &usize, net: usize| self.model.members[*m].joints.iter().any(|j| j.net == net);
             let nets: BTreeSet<usize> = nets.filter(|net| targets.iter().any(|m| joins(m, *net))).collect();
-            if !nets.is_empty() {
+            if !nets.is_empty() && !targets.iter().any(|m| self.model.is_job(*m)) {
                 let targets = targets.iter().copied().collect();
                 known.insert(
                     name.clone(),
@@ -382,14 +388,15 @@ impl View<'_, '_> {
 
     /// The address of another container; `None` if it shares this one's address, which is always reachable.
     fn there(&self, target: usize, net: usize) -> Option<Ipv4Addr> {
-        if target == self.asker {
+        if target == self.asker || self.model.is_job(target) {
             return None;
         }
         self.model.address(target, net)
     }
 
     fn listens(&self, listener: usize) -> bool {
-        self.model.container(listener).is_some_and(|c| c.runs())
+        let lives = |c: &ObservedContainer| c.runs() && c.lost_namespaces().next().is_none();
+        self.model.container(listener).is_some_and(lives) && !self.model.is_job(listener)
     }
 
     /// The next node; the first one after the last.

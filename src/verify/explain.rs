@@ -47,7 +47,7 @@ pub fn explain(
 impl Symptom<'_> {
     /// Whether this result follows from the engine's own state, so that no other cause is needed.
     fn is_predicted(&self, model: &Model<'_>) -> bool {
-        let Some(asker) = model.container(self.asker) else {
+        let Some(asker) = model.container(model.place(self.asker)) else {
             return false;
         };
         let is_on = |net: usize| model.net_id(net).is_some_and(|id| asker.endpoint(id).is_some());
@@ -75,7 +75,8 @@ impl Symptom<'_> {
 
     /// How closely a difference about `about` explains this, 0 being the closest; `None` if it cannot.
     fn nearness(&self, model: &Model<'_>, about: &About) -> Option<u8> {
-        let is_party = |member: &usize| *member == self.asker || self.targets().contains(member);
+        let place = model.place(self.asker);
+        let is_party = |member: &usize| [self.asker, place].contains(member) || self.targets().contains(member);
         let is_led_to = |container: usize| {
             let endpoints = &model.found.containers[container].endpoints;
             let has = |a: &Ipv4Addr| endpoints.iter().any(|e| e.address == Some(*a));
@@ -83,7 +84,7 @@ impl Symptom<'_> {
         };
         let (may, nearness) = match about {
             About::Names(net, names) => {
-                let mut joints = model.members[self.asker].joints.iter();
+                let mut joints = model.members[place].joints.iter();
                 let asked = self.name().is_some_and(|name| names.iter().any(|n| n == name));
                 (asked && joints.any(|j| j.net == *net), 0)
             }

@@ -43,6 +43,10 @@ pub struct Matrix {
     together: Vec<bool>,
     /// What is known, row by row.
     cells: Vec<Cell>,
+    /// The number of all differences, of which a picture shows those between two containers.
+    pub differences: usize,
+    /// The number of containers that could not be asked.
+    pub unasked: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,19 +71,26 @@ impl Matrix {
         }
         let count = model.members.len();
         let mut together = vec![false; count * count];
-        for net in &model.nets {
-            for (a, _) in &net.members {
-                for (b, _) in &net.members {
+        let mut join = |all: Vec<usize>| {
+            for a in &all {
+                for b in &all {
                     together[a * count + b] = true;
                 }
             }
+        };
+        let with_guests = |m: usize| [m].into_iter().chain(model.members[m].guests.iter().copied());
+        for net in &model.nets {
+            join(net.members.iter().flat_map(|(m, _)| with_guests(*m)).collect());
         }
+        (0..count).for_each(|m| join(with_guests(m).collect()));
         Self {
             title: model.cluster.to_owned(),
             nodes,
             size: count,
             together,
             cells: vec![Cell::default(); count * count],
+            differences: 0,
+            unasked: 0,
         }
     }
 

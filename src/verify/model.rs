@@ -8,9 +8,10 @@ use ipnet::Ipv4Net;
 use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
 use crate::cluster::arp::pairs;
+use crate::cluster::{Verdict, verdict};
 use crate::fake;
 use crate::name::{ContainerName, RoleName};
-use crate::topology::{self, Node, Service, Topology};
+use crate::topology::{self, Duty, Node, Service, Topology};
 use crate::value::Value;
 
 /// Which containers of an engine concern a topology.
@@ -114,6 +115,14 @@ pub struct Member<'a> {
     pub ports: Vec<(u16, usize)>,
     /// Names that only it resolves, by its links, and the members that they resolve to.
     pub links: Vec<(String, Vec<usize>)>,
+    /// What is expected of it in the long run.
+    pub duty: Duty,
+    /// The member whose network namespace it has; `None` if that is its own, or no member's.
+    pub host: Option<usize>,
+    /// The other members that have its network namespace.
+    pub guests: Vec<usize>,
+    /// Whether it has done its work, or is to do it and end.
+    is_job: bool,
     /// The index of the observed container; `None` if it is missing.
     pub found: Option<usize>,
     /// The indices of other observed containers of its service.
@@ -147,7 +156,12 @@ impl<'a> Model<'a> {
             owners: HashMap::new(),
         };
         model.add_members(topology);
+        model.find_hosts();
         model.find_members();
+        for member in 0..model.members.len() {
+            let is_done = model.verdict(member) == Verdict::Completed;
+            model.members[member].is_job = is_done || model.members[member].duty == Duty::End;
+        }
         model.find_nets();
         for (at, container) in found.containers.iter().enumerate() {
             for endpoint in &container.endpoints {
@@ -194,6 +208,10 @@ impl<'a> Model<'a> {
                     joints,
                     ports: ports(service).map(|port| (port, own)).collect(),
                     links: Vec::new(),
+                    duty: node.duty(service),
+                    host: None,
+                    guests: Vec::new(),
+                    is_job: false,
                     found: None,
                     others: Vec::new(),
                 });
@@ -216,16 +234,68 @@ impl<'a> Model<'a> {
                     self.members[at].links.push((name.to_lowercase(), targets.clone()));
                 }
             }
-            let mode = service.get("network_mode").and_then(Value::scalar).unwrap_or_default();
-            if let Some([host, ..]) = mode
-                .strip_prefix("service:")
-                .and_then(|key| keys.get(key))
-                .map(Vec::as_slice)
-            {
-                let ports = self.members[at].ports.clone();
-                self.members[*host].ports.extend(ports);
+            if let Some([host, ..]) = service.network_host().and_then(|key| keys.get(key)).map(Vec::as_slice) {
+                self.members[at].host = Some(*host);
             }
         }
+    }
+
+    /// Finds the members whose network namespaces others have, also those that are named as containers, and gives them the
+    /// ports of these.
+    fn find_hosts(&mut self) {
+        let names: HashMap<String, usize> = (0..self.members.len())
+            .map(|at| (self.members[at].name.to_string(), at))
+            .collect();
+        for at in 0..self.members.len() {
+            let mode = self.members[at].service.get("network_mode").and_then(Value::scalar);
+            if let Some(name) = mode.as_deref().and_then(|mode| mode.strip_prefix("container:")) {
+                self.members[at].host = names.get(name).copied().filter(|host| *host != at);
+            }
+        }
+        for at in 0..self.members.len() {
+            let place = self.place(at);
+            if place != at {
+                self.members[place].guests.push(at);
+                let ports = self.members[at].ports.clone();
+                self.members[place].ports.extend(ports);
+            }
+        }
+    }
+
+    /// The member whose network namespace a member is in: itself, unless it has another one's.
+    #[must_use]
+    pub fn place(&self, member: usize) -> usize {
+        let mut place = member;
+        // Each of them is passed once at most, even where they lead in a circle.
+        for _ in 0..self.members.len() {
+            match self.members[place].host {
+                Some(host) => place = host,
+                None => break,
+            }
+        }
+        place
+    }
+
+    /// The members in the network namespace of `place`, itself among them, that are in it now.
+    pub fn sharers(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        let guests = &self.members[place].guests;
+        let is_there = |m: &usize| {
+            self.container(*m)
+                .is_some_and(|c| c.runs() && c.lost_namespaces().next().is_none())
+        };
+        [place].into_iter().chain(guests.iter().copied().filter(is_there))
+    }
+
+    /// Whether the container of a member is as it should be.
+    #[must_use]
+    pub fn verdict(&self, member: usize) -> Verdict {
+        verdict(self.members[member].duty, self.container(member))
+    }
+
+    /// Whether nothing is asked of a member nor about it: it has done its work, or is about to.
+    #[must_use]
+    pub fn is_job(&self, member: usize) -> bool {
+        self.members[member].is_job
     }
 
     /// Matches containers by topogen's labels, or by Compose's: containers that Compose created from rendered files

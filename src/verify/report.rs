@@ -17,6 +17,8 @@ pub struct Report {
     pub proved: Proved,
     /// The differences, ordered by node.
     pub findings: Vec<Finding>,
+    /// How many of the findings are of containers that could not be asked: whether those are right is not known.
+    pub unasked: usize,
     /// Remarks that are no differences.
     pub notes: Vec<String>,
     /// The nodes, or projects, that were verified.
@@ -169,12 +171,27 @@ impl Finding {
 }
 
 impl Report {
+    /// Whether nothing is known to be wrong, but some containers could not be asked.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        !self.right && self.unasked == self.findings.len()
+    }
+
     /// The whole report in one sentence.
     #[must_use]
     pub fn summary(&self) -> String {
         let proved = self.proved.sentence();
         if self.right {
-            return format!("all right: {proved}");
+            return match proved.is_empty() {
+                true => "nothing was asked".to_owned(),
+                false => format!("all right: {proved}"),
+            };
+        }
+        if self.is_unknown() {
+            let unasked = plural(self.unasked, "container");
+            return format!("{unasked} could not be asked; right: {proved}")
+                .trim_end_matches("; right: ")
+                .to_owned();
         }
         let mut nodes: Vec<&str> = self.findings.iter().filter_map(|f| f.node.as_deref()).collect();
         nodes.sort_unstable();

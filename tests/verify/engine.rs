@@ -17,7 +17,7 @@ use topogen::probe::question::Questions;
 use topogen::topology::{Node, Service, Topology};
 use topogen::value::Value;
 use topogen::verify::compare::Compared;
-use topogen::verify::expect::Expectations;
+use topogen::verify::expect::{Expectations, Expected};
 use topogen::verify::model::Model;
 use topogen::verify::projects::Projects;
 use topogen::verify::report::Report;
@@ -317,13 +317,15 @@ impl Engine {
         let scope = scope(&model);
         let expectations = Expectations::new(&model, scope.kinds);
         let expected = scope.members.iter().filter_map(|m| expectations.of(*m));
-        let answer = |asker: usize, questions: &Questions| match self.dumb.contains(&model.title(asker)) {
+        // What shares a network answers as the container that it is of.
+        let answer = |expected: &Expected, questions: &Questions| match self.dumb.contains(&model.title(expected.asker))
+        {
             true => Err("no such exec instance".to_owned()),
-            false => Ok(self.answer(model.members[asker].found.expect("it runs"), questions)),
+            false => Ok(self.answer(model.members[expected.place].found.expect("it runs"), questions)),
         };
         let mut compared = Compared::new(&model, true);
         for expected in expected {
-            let answers = answer(expected.asker, &expected.questions(&model, 0, 0));
+            let answers = answer(&expected, &expected.questions(&model, 0, 0));
             compared.take(&model, expected, answers);
         }
         compared.crowded = self.crowded.then(|| model.pairs());

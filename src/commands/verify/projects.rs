@@ -12,7 +12,7 @@ use crate::converge::Reporter;
 use crate::diagnostic::nearest;
 use crate::engine::inspect;
 use crate::engine::probe::Ask;
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::verify::projects::{Projects, all, concern};
 
 pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
@@ -53,10 +53,7 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     let answers = ask::each(session, &engine, asks, args).await?;
     let report = projects.report(&questions, &answers);
     print::print(terminal, &report, None, args)?;
-    match report.right {
-        true => Ok(()),
-        false => Err(Error::Shown(Exit::Difference)),
-    }
+    super::outcome(&report)
 }
 
 /// Labels that let the project's own `down` remove a probe container which a kill left behind.

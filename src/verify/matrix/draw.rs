@@ -17,17 +17,21 @@ const LETTER: f64 = 0.6;
 /// The margin around everything, in pixels.
 const MARGIN: f64 = 16.0;
 
+/// Colours stand in the classes themselves: many programs that show SVG know no variables. Those that know no media queries
+/// show the light ones.
 const STYLE: &str = "
-svg { color-scheme: light dark; --ink: #1b1f24; --soft: #6a737d; --paper: #ffffff; --line: #c9d1d9; --apart: #eef1f4;
-  --reached: #2f6fb7; --meant: #b9d3f0; --self: #8b949e; --cut: #e29a00; --open: #d1242f; --other: #8250df }
-@media (prefers-color-scheme: dark) { svg { --ink: #e6edf3; --soft: #9aa4af; --paper: #0d1117; --line: #3d444d;
-  --apart: #1a2028; --reached: #4a93e0; --meant: #1f4164; --self: #6e7681; --cut: #e8b339; --open: #ff6a69;
-  --other: #b083f0 } }
-.paper { fill: var(--paper) } .apart { fill: var(--apart) } .reached { fill: var(--reached) } .meant { fill: var(--meant) }
-.self { fill: var(--self) } .cut { fill: var(--cut) } .open { fill: var(--open) } .other { fill: var(--other) }
-.cut, .open, .other { stroke: var(--paper); stroke-width: 0.5 }
-text { font-family: ui-sans-serif, system-ui, sans-serif; fill: var(--ink) } .soft { fill: var(--soft) }
-.grid { stroke: var(--line); stroke-width: 1; fill: none }
+svg { color-scheme: light dark }
+.paper { fill: #ffffff } .apart { fill: #eef1f4 } .reached { fill: #2f6fb7 } .meant { fill: #b9d3f0 } .self { fill: #8b949e }
+.cut { fill: #e29a00 } .open { fill: #d1242f } .other { fill: #8250df }
+.cut, .open, .other { stroke: #ffffff; stroke-width: 0.5 }
+text { font-family: ui-sans-serif, system-ui, sans-serif; fill: #1b1f24 } .soft { fill: #6a737d }
+.grid { stroke: #c9d1d9; stroke-width: 1; fill: none }
+@media (prefers-color-scheme: dark) {
+  .paper { fill: #0d1117 } .apart { fill: #1a2028 } .reached { fill: #4a93e0 } .meant { fill: #1f4164 } .self { fill: #6e7681 }
+  .cut { fill: #e8b339 } .open { fill: #ff6a69 } .other { fill: #b083f0 }
+  .cut, .open, .other { stroke: #0d1117 }
+  text { fill: #e6edf3 } .soft { fill: #9aa4af } .grid { stroke: #3d444d }
+}
 ";
 
 /// What is drawn: nodes, and containers by their indices in the matrix.
@@ -109,10 +113,20 @@ fn heading(matrix: &Matrix) -> String {
         plural(matrix.nodes.len(), "node"),
         plural(matrix.size, "container")
     );
-    let state = match wrong {
-        0 => "all as expected".to_owned(),
-        1 => "1 pair is not as expected".to_owned(),
-        many => format!("{many} pairs are not as expected"),
+    let pairs = match wrong {
+        0 => None,
+        1 => Some("1 pair is not as expected".to_owned()),
+        many => Some(format!("{many} pairs are not as expected")),
+    };
+    let differences = Some(matrix.differences)
+        .filter(|n| *n > 0)
+        .map(|n| plural(n, "difference"));
+    let unasked = Some(matrix.unasked).filter(|n| *n > 0);
+    let unasked = unasked.map(|n| format!("{} could not be asked", plural(n, "container")));
+    let said: Vec<String> = [pairs, differences, unasked].into_iter().flatten().collect();
+    let state = match said.is_empty() {
+        true => "all as expected".to_owned(),
+        false => said.join(", "),
     };
     format!("who reaches whom in {}: {size}; {state}", matrix.title)
 }

@@ -35,7 +35,10 @@ impl Projects<'_> {
                         live.entry(name).or_default().insert(*at, resolved.collect());
                     }
                 }
-                Err(reason) => report.findings.push(self.unasked(*at, reason)),
+                Err(reason) => {
+                    report.unasked += 1;
+                    report.findings.push(self.unasked(*at, reason));
+                }
             }
         }
         for doubt in &self.doubts {

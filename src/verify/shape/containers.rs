@@ -6,12 +6,12 @@ use super::super::model::Model;
 use super::super::report::listed;
 use super::{About, Location, Shape, Wording, node_list};
 use crate::cluster::ObservedContainer;
-use crate::cluster::State;
+use crate::cluster::Wrong;
 use crate::fake;
 use crate::text::Natural;
 use crate::text::natural;
 use crate::text::plural;
-use crate::topology::Node;
+use crate::topology::{Duty, Node};
 use crate::value::Value;
 
 /// Why nodes at the end of a role are missing or surplus.
@@ -123,48 +123,43 @@ impl Shape {
         self.push(Location::cluster(None), wording, About::Members(members));
     }
 
+    /// Reports all that is wrong with a container that exists.
     fn state(&mut self, model: &Model<'_>, member: usize, container: &ObservedContainer) {
         let name = &container.name;
-        let code = container.exit.unwrap_or_default();
         let unstarted = format!(
             "its start failed, what it waits for is not well, or whoever made it was interrupted: {}, or says why not",
             model.remedy()
         );
-        let (observed, cause) = match container.state {
-            State::Running => return,
-            State::Paused => (
-                "is paused".to_owned(),
-                format!("paused by hand: `docker unpause {name}`"),
-            ),
-            State::Restarting => (
-                format!("ended with {code} and is started again"),
-                format!("it cannot stay up: `docker logs {name}` says why"),
-            ),
-            State::Created | State::Exited | State::Dead if !container.start_error().is_empty() => (
-                "could not be started".to_owned(),
-                format!(
-                    "the engine says: {}; once that is put right, {}",
-                    container.start_error(),
-                    model.remedy()
+        let verdict = model.verdict(member);
+        for wrong in verdict.wrongs() {
+            let expected = match wrong {
+                Wrong::Unhealthy | Wrong::Starting => format!("container `{name}` is healthy"),
+                Wrong::Lost(_) => format!("container `{name}` shares what another one has now"),
+                Wrong::Ended(_) if model.members[member].duty == Duty::End => format!("container `{name}` ends with 0"),
+                _ => format!("container `{name}` runs"),
+            };
+            let wording = Wording::new(expected, wrong.to_string(), why(model, container, wrong, &unstarted));
+            let wording = match wrong {
+                Wrong::Unstarted => wording.or_many("containers are started", "never were", unstarted.clone()),
+                Wrong::Unhealthy => wording.or_many("containers are healthy", "are not", "their healthchecks fail"),
+                Wrong::Starting => wording.or_many(
+                    "containers are healthy",
+                    "are not yet",
+                    format!("{} waits for them", model.command("up --wait")),
                 ),
-            ),
-            State::Exited | State::Dead => (
-                format!("ended with {code}"),
-                format!("stopped by hand, or ended by itself: `docker logs {name}`"),
-            ),
-            State::Created => ("was never started".to_owned(), unstarted.clone()),
-            State::Removing => ("is being removed".to_owned(), "somebody removes it".to_owned()),
-        };
-        let wording = Wording::new(format!("container `{name}` runs"), observed, cause);
-        let wording = match container.state {
-            State::Created => wording.or_many("containers are started", "never were", unstarted),
-            _ => wording.or_many(
-                "containers run",
-                "do not",
-                format!("stopped together, or the engine was restarted: {}", model.remedy()),
-            ),
-        };
-        self.push(Location::member(model, member), wording, About::Members(vec![member]));
+                Wrong::Lost(_) => wording.or_many(
+                    "containers share what others have now",
+                    "share what is no more",
+                    format!("those were started again without them: {}", model.remedy()),
+                ),
+                _ => wording.or_many(
+                    "containers run",
+                    "do not",
+                    format!("stopped together, or the engine was restarted: {}", model.remedy()),
+                ),
+            };
+            self.push(Location::member(model, member), wording, About::Members(vec![member]));
+        }
     }
 
     fn name(&mut self, model: &Model<'_>, member: usize, container: &ObservedContainer) {
@@ -362,6 +357,34 @@ impl Shape {
     }
 }
 
+/// Why something is wrong with a container, and the way out.
+fn why(model: &Model<'_>, container: &ObservedContainer, wrong: &Wrong, unstarted: &str) -> String {
+    let name = &container.name;
+    match wrong {
+        Wrong::Paused => format!("paused by hand: `docker unpause {name}`"),
+        Wrong::Restarting(_) | Wrong::Unsteady(_) => format!("it cannot stay up: `docker logs {name}` says why"),
+        Wrong::StartFailed(reason) => {
+            format!("the engine says: {reason}; once that is put right, {}", model.remedy())
+        }
+        Wrong::Unstarted => unstarted.to_owned(),
+        Wrong::Missing | Wrong::Ended(_) | Wrong::Dead => {
+            format!("stopped by hand, or ended by itself: `docker logs {name}`")
+        }
+        Wrong::Removing => "somebody removes it".to_owned(),
+        Wrong::Unhealthy => {
+            format!("its healthcheck fails: `docker inspect -f '{{{{json .State.Health}}}}' {name}` says how")
+        }
+        Wrong::Starting => format!(
+            "no check of its has passed yet: {} waits for it",
+            model.command("up --wait")
+        ),
+        Wrong::Lost(lost) if lost.owner_runs => {
+            format!("the other one was started again without it: {}", model.remedy())
+        }
+        Wrong::Lost(_) => format!("the other one was stopped or removed: {}", model.remedy()),
+    }
+}
+
 /// The node according to a container's labels, otherwise its project.
 fn stray_node(container: &ObservedContainer) -> &str {
     match container.node() {
@@ -444,7 +467,7 @@ impl Model<'_> {
     }
 
     /// A topogen command that selects this cluster.
-    pub(super) fn command(&self, words: &str) -> String {
+    pub(in crate::verify) fn command(&self, words: &str) -> String {
         format!("`topogen {words} {}`", self.flags).replace(" `", "`")
     }
 }
