@@ -36,7 +36,13 @@ pub fn number_of(text: &str) -> Option<u8> {
         return name(number).map(|_| number);
     }
     let upper = text.to_ascii_uppercase();
-    let asked = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let asked = match upper.strip_prefix("SIG").unwrap_or(&upper) {
+        // Other names for the same (signal(7)).
+        "CLD" => "CHLD",
+        "IOT" => "ABRT",
+        "POLL" => "IO",
+        asked => asked,
+    };
     (1..=REAL_TIME_MAX).find(|number| name(*number).as_deref() == Some(asked))
 }
 

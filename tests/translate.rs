@@ -664,3 +664,28 @@ roles:
 "#;
     assert_eq!(of(text).nodes[0].containers.len(), 4);
 }
+
+#[test]
+fn values_that_no_engine_takes_are_told_before_it_is_asked() {
+    let blueprint = |service: &str| format!("roles: {{r: {{services: {{a: {{image: i, {service}}}}}}}}}");
+    let told = [
+        "cap_add: [NET_ADMN, sys_admin], cap_drop: [CAP_NONE]",
+        "stop_signal: SIGFOO",
+        "stop_signal: 99",
+        "mem_limit: 1m",
+        "mem_limit: 32m, memswap_limit: 16m, mem_reservation: 64m, mem_swappiness: 200",
+        "memswap_limit: 1g, oom_score_adj: -2000, cpu_period: 10, cpu_quota: 10",
+        "cpus: 1.5, cpu_quota: 50000",
+        "deploy: {resources: {limits: {memory: 1M}, reservations: {memory: 2M}}}",
+    ];
+    let told = told.map(|service| refused(&blueprint(service), &Overrides::default(), &[]));
+    insta::assert_snapshot!("impossible", told.join("\n"));
+    for service in [
+        "cap_add: [all, Cap_Bpf], stop_signal: rtmin+3",
+        "stop_signal: SIGPOLL, mem_limit: 6m, memswap_limit: -1, mem_swappiness: 0",
+        "stop_signal: IOT, cpu_period: 1000000, cpu_quota: 0, oom_score_adj: 1000",
+        "mem_limit: 0, stop_signal: ''",
+    ] {
+        desired(&blueprint(service), &Overrides::default(), &[]);
+    }
+}

@@ -13,6 +13,7 @@ mod image;
 mod mount;
 pub mod needs;
 mod network;
+mod possible;
 mod read;
 mod resources;
 mod security;
@@ -190,6 +191,19 @@ impl Translation<'_> {
         if let Some(deploy) = self.service.get("deploy") {
             resources::deploy(deploy, &mut draft.config, &self.path("deploy"), &mut self.faults);
         }
+        let base = format!("roles.{}.services.{}", self.node.role, self.service.name);
+        let service = self.service;
+        let path = |key: &str| {
+            let below = match key {
+                "mem_limit" => "deploy.resources.limits.memory",
+                "mem_reservation" => "deploy.resources.reservations.memory",
+                "cpus" => "deploy.resources.limits.cpus",
+                _ => key,
+            };
+            let written = if service.get(key).is_some() { key } else { below };
+            format!("{base}.{written}")
+        };
+        possible::limits(&draft.config, &path, &mut self.faults);
         self.make_room(&mut draft);
         draft.config.environment = self.environment();
         let waits = self.waits(&draft.links, &draft.shares);
@@ -219,7 +233,7 @@ impl Translation<'_> {
                 let exposed = self.exposed(value);
                 config.exposed.get_or_insert_default().extend(exposed);
             }
-            "stop_signal" => config.stop_signal = read::text(value, &path, &mut self.faults),
+            "stop_signal" => config.stop_signal = possible::stop_signal(value, &path, &mut self.faults),
             "stop_grace_period" => config.stop_timeout = self.grace(value),
             "network_mode" => draft.network_mode = self.network_mode(value, &mut draft.shares),
             "pid" => config.namespaces.pid = self.pid_mode(value, &mut draft.shares),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::faults::Faults;
-use super::{needs, read};
+use super::{needs, possible, read};
 use crate::cluster::{
     CgroupMode, ContainerConfig, ExtraHost, HealthCheck, Isolation, Logging, PortChoice, PublishedPort,
     RestartCondition, RestartPolicy, Ulimit,
@@ -27,8 +27,8 @@ pub(super) fn set(key: &str, value: &Value, config: &mut ContainerConfig, path: 
         "init" => config.init = read::boolean(value, path, faults),
         "read_only" => config.security.read_only = read::boolean(value, path, faults),
         "privileged" => config.security.privileged = read::boolean(value, path, faults),
-        "cap_add" => config.security.added_capabilities = Some(capabilities(value, path, faults)),
-        "cap_drop" => config.security.dropped_capabilities = Some(capabilities(value, path, faults)),
+        "cap_add" => config.security.added_capabilities = Some(possible::capabilities(value, path, faults)),
+        "cap_drop" => config.security.dropped_capabilities = Some(possible::capabilities(value, path, faults)),
         "group_add" => config.security.groups = Some(read::texts(value, path, faults)),
         "dns" => config.resolver.servers = Some(read::texts(value, path, faults)),
         "dns_opt" => config.resolver.options = Some(read::texts(value, path, faults)),
@@ -190,17 +190,6 @@ fn extra_hosts(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<ExtraH
 }
 
 /// Capabilities by the names that the kernel uses, as Compose sends them.
-fn capabilities(value: &Value, path: &str, faults: &mut Faults<'_>) -> Vec<String> {
-    let full = |name: String| match name.to_uppercase() {
-        name if name == "ALL" || name.starts_with("CAP_") => name,
-        name => format!("CAP_{name}"),
-    };
-    let mut names: Vec<String> = read::texts(value, path, faults).into_iter().map(full).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 fn isolation(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Isolation> {
     match value.scalar().as_deref() {
         None | Some("") => None,
