@@ -31,7 +31,10 @@ pub(crate) fn what_images_carry() {
 
     write(&cluster, &BLUEPRINT.replace("IMAGE", &image));
     cluster.must("up", &[]);
-    write(&cluster, &BLUEPRINT.replace("IMAGE", &image).replace('1', "2"));
+    write(
+        &cluster,
+        &BLUEPRINT.replace("IMAGE", &image).replace("SIZE: 1", "SIZE: 2"),
+    );
     cluster.must("up", &[]);
     let ours = cluster.must("ps", &["--format", "json"]);
     assert!(ours.contains(&app) && !ours.contains(&guest), "{ours}");
