@@ -77,7 +77,7 @@ pub enum Command {
 }
 
 /// The blueprint to read, and what to change in it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Source {
     /// Blueprint: a file, or the name of a shipped one [default: topogen.yaml here, else master-slaves]
     #[arg(short, long, value_name = "FILE|NAME")]
@@ -106,6 +106,21 @@ pub struct Source {
 }
 
 impl Source {
+    /// The blueprint and options in a message, such as `` `/srv/lab.yaml` with `--slaves 10` ``.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let options = Self {
+            file: None,
+            name: None,
+            ..self.clone()
+        };
+        let file = self.file.as_deref().unwrap_or_default();
+        match options.typed() {
+            none if none.is_empty() => format!("`{file}`"),
+            options => format!("`{file}` with `{options}`"),
+        }
+    }
+
     /// These options as a shell takes them, for a command that selects the same cluster; may be empty.
     #[must_use]
     pub fn typed(&self) -> String {

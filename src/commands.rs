@@ -14,6 +14,7 @@ mod man;
 mod probe;
 mod ps;
 mod reach;
+mod recorded;
 mod render;
 mod schema;
 mod up;

@@ -14,6 +14,7 @@ mod gate;
 mod graph;
 mod invalid;
 mod keys;
+mod lacking;
 mod lint;
 mod meaning;
 mod observe;

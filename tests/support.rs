@@ -75,6 +75,7 @@ pub(crate) fn desired(text: &str, overrides: &Overrides, files: &[(&str, &str)])
 
 fn origin() -> Origin {
     Origin {
+        options: String::new(),
         blueprint: "/blueprint/topogen.yaml".to_owned(),
         directory: "/blueprint".to_owned(),
     }

@@ -291,6 +291,7 @@ pub(crate) fn desired(cluster: &str, slaves: u32) -> Result<Desired> {
     };
     fake::identify(&mut topology);
     let origin = Origin {
+        options: String::new(),
         blueprint: "master-slaves".to_owned(),
         directory: "/".to_owned(),
     };

@@ -40,6 +40,9 @@ pub const FILES: &str = "io.topogen.files";
 pub const DUTY: &str = "io.topogen.duty";
 /// The path of the blueprint that a container was created from.
 pub const BLUEPRINT: &str = "io.topogen.blueprint";
+/// The options of the command that created a container, such as `--slaves`, as JSON; empty if there were none. Of the
+/// youngest container of a cluster they are those of the last `up` that created one.
+pub const OPTIONS: &str = "io.topogen.options";
 /// The purpose of a short-lived container of topogen's own, which belongs to no topology.
 pub const HELPER: &str = "io.topogen.helper";
 

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::{Session, load, work};
+use super::{Session, load, recorded, work};
 use crate::cli::Down;
 use crate::converge::{self};
 use crate::engine::connect::Engine;
+use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::Action;
@@ -18,6 +19,10 @@ pub(super) async fn run(args: &Down, session: &Session) -> Result<(), Error> {
     let _shown = terminal.begin(&args.work);
     let cluster = load::cluster(&args.which)?;
     let engine = work::connect(terminal).await?;
+    if args.which.name.is_none() && load::is_lacking(args.which.file.as_deref()) {
+        let containers = observe::containers(&engine, Some(&cluster)).await;
+        recorded::check_is_lab(&cluster, &containers.map_err(Error::engine("look at the engine"))?)?;
+    }
     if args.dry.dry_run {
         let plan = converge::plan_down(&engine, &cluster, args.volumes, terminal).await?;
         return work::show(terminal, &plan, &args.dry);
@@ -45,5 +50,9 @@ pub(super) async fn run(args: &Down, session: &Session) -> Result<(), Error> {
 async fn nothing(terminal: &Terminal, engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
     let text = format!("nothing to do: no container or network of cluster `{cluster}` is on the engine");
     terminal.result(&text, json!({"containers": 0, "networks": 0}));
-    work::other_clusters(terminal, engine, cluster, "down").await
+    // A misprint must not lead to the removal of a cluster that just happens to be there.
+    if let Some(near) = work::nearest_cluster(engine, cluster).await? {
+        terminal.line(&format!("hint: did you mean `topogen down -n {near}`?"));
+    }
+    Ok(())
 }

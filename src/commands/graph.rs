@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::recorded::{self, Absent};
 use super::{load, work};
 use crate::atomic;
 use crate::cli::{Graph, GraphFormat};
@@ -35,7 +36,15 @@ pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let file = args.output.as_deref().filter(|o| o.as_os_str() != "-");
     let format = format(args.format, file)?;
-    let loaded = load::topology(terminal, &args.source)?;
+    let meant = match args.live {
+        true => Some(recorded::meant(terminal, &args.source, Absent::Refuse).await?),
+        false => None,
+    };
+    let source = meant.as_ref().map_or(&args.source, |m| &m.source);
+    let loaded = load::topology(terminal, source)?;
+    if let Some(meant) = meant {
+        meant.check(&loaded.topology)?;
+    }
     load::warn(terminal, &loaded);
     let topology = loaded.topology;
     let observed = match args.live {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::recorded;
 use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Inputs, dotenv, not_utf8};
 use crate::cli::{Source, Which};
@@ -41,9 +42,13 @@ pub(super) struct Loaded {
 
 /// Reads and expands the blueprint that `source` names.
 pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, Error> {
-    let (mut sources, file, origin) = text(source.file.as_deref())?;
+    let (mut sources, file, mut origin) = text(source.file.as_deref())?;
+    origin.options = recorded::Options::of(source).label();
     if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
-        terminal.note(&format!("no `{HERE}` here: this is the shipped `{}`", SHIPPED[0].0));
+        terminal.note(&format!(
+            "no `{HERE}` here: this is the shipped lab, `{}`",
+            SHIPPED[0].0
+        ));
     }
     let environment = Arc::new(environment(&source.env_file, &origin)?);
     match expanded(terminal, source, file, &mut sources, &environment, &origin) {
@@ -204,6 +209,16 @@ pub(super) fn cluster(which: &Which) -> Result<ClusterName, Error> {
     })
 }
 
+/// Whether neither `file` nor the working directory says which blueprint is meant.
+pub(super) fn is_lacking(file: Option<&str>) -> bool {
+    file.is_none() && !Path::new(HERE).exists()
+}
+
+/// Whether the shipped blueprint `name` is the one that is used if no other is found.
+pub(super) fn is_lab(name: &str) -> bool {
+    name == SHIPPED[0].0
+}
+
 /// The text of the blueprint that `-f` names, or of the default.
 fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     let mut sources = Sources::default();
@@ -248,6 +263,7 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
     let origin = Origin {
         blueprint: absolute.display().to_string(),
         directory: absolute.parent().unwrap_or(Path::new("/")).display().to_string(),
+        options: String::new(),
     };
     let file = sources.add(shown, text);
     Ok((sources, file, origin))
@@ -274,6 +290,7 @@ fn shipped_one(name: &str, text: &str, mut sources: Sources) -> (Sources, FileId
     let origin = Origin {
         blueprint: name.to_owned(),
         directory: here.display().to_string(),
+        options: String::new(),
     };
     (sources, file, origin)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::recorded::{self, Absent};
 use super::{Session, load, reach, work};
 use crate::cli::Up;
 use crate::converge::{self, ConvergeError, Options, Reporter};
@@ -16,7 +17,9 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let _shown = terminal.begin(&args.work);
     terminal.doing("reading the blueprint");
-    let loaded = load::topology(terminal, &args.source)?;
+    let meant = recorded::meant(terminal, &args.source, Absent::UseLab).await?;
+    let loaded = load::topology(terminal, &meant.source)?;
+    meant.check(&loaded.topology)?;
     let desired = match translate::translate(&loaded.topology, &loaded.origin) {
         Ok(desired) => desired,
         Err(problems) => {
@@ -61,7 +64,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     if !removed.is_empty() {
         what.push_str(&format!(", {} removed", plural(removed.len(), "node")));
     }
-    let reach = reach::reach(&engine, &desired, &args.source).await?;
+    let reach = reach::reach(&engine, &desired, &meant.source).await?;
     let text = match (summary.is_empty(), summary.unwell.is_empty()) {
         (true, true) => format!("nothing to do: all is up as the blueprint says, {what}; {reach}"),
         (true, false) => format!("nothing to do: all is made as the blueprint says, {what}; {reach}"),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::recorded::{self, Absent};
 use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
 use crate::cluster::ContainerSpec;
@@ -41,7 +42,9 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     if !args.project.is_empty() {
         return projects::run(args, session).await;
     }
-    let loaded = load::topology(terminal, &args.source)?;
+    let meant = recorded::meant(terminal, &args.source, Absent::Refuse).await?;
+    let loaded = load::topology(terminal, &meant.source)?;
+    meant.check(&loaded.topology)?;
     load::warn_of_doubts(terminal, &loaded);
     let topology = &loaded.topology;
     let engine = work::connect(terminal).await?;
@@ -51,7 +54,8 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
         .await
         .map_err(Error::engine("look at the engine"))?;
     let mut model = Model::new(topology, &found);
-    model.flags = args.source.typed();
+    model.flags = meant.source.typed();
+    model.blueprint.clone_from(&loaded.origin.blueprint);
     model.changed = changed(&loaded, &found).unwrap_or_else(|| {
         terminal.line(&unknown(&model.flags));
         HashMap::new()

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::cli;
+use crate::cluster::ObservedContainer;
 use crate::commands::Session;
 use crate::converge::{Control, Reporter};
+use crate::diagnostic::nearest;
 use crate::engine::connect::{self, Engine};
 use crate::engine::observe;
 use crate::error::Error;
@@ -40,6 +42,15 @@ pub(super) fn show(terminal: &Terminal, plan: &Plan, dry: &cli::DryRun) -> Resul
         true => Err(Error::Shown(crate::error::Exit::Difference)),
         false => Ok(()),
     }
+}
+
+/// The cluster on the engine whose name is near `name`, as after a misprint; `None` if there is none.
+pub(super) async fn nearest_cluster(engine: &Engine, name: &ClusterName) -> Result<Option<String>, Error> {
+    let all = observe::containers(engine, None)
+        .await
+        .map_err(Error::engine("look at the engine"))?;
+    let names = all.iter().map(ObservedContainer::cluster);
+    Ok(nearest(name.as_str(), names.filter(|n| *n != name.as_str())).map(str::to_owned))
 }
 
 /// Names the clusters on the engine other than `cluster`, with the `command` for each.

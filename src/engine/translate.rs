@@ -44,6 +44,8 @@ pub struct Origin {
     pub blueprint: String,
     /// The absolute directory that the blueprint is in.
     pub directory: String,
+    /// The options that change what the blueprint says, as JSON; empty if there are none.
+    pub options: String,
 }
 
 /// The desired state of `topology`.
@@ -373,6 +375,7 @@ impl Translation<'_> {
             (label::NAMES, self.names().join(" ")),
             (label::DUTY, self.node.duty(self.service).word().to_owned()),
             (label::BLUEPRINT, self.origin.blueprint.clone()),
+            (label::OPTIONS, self.origin.options.clone()),
             (label::compose::CONFIG_FILES, self.origin.blueprint.clone()),
             (label::compose::WORKING_DIR, self.origin.directory.clone()),
         ];

@@ -71,6 +71,8 @@ pub struct Model<'a> {
     pub guests: Vec<usize>,
     /// The options that select this topology on the command line: `--name lab --slaves 3`; may be empty.
     pub flags: String,
+    /// The path of the blueprint, or the name of a shipped one; empty if it is not known.
+    pub blueprint: String,
     /// What has changed since a container was created, by container name.
     pub changed: HashMap<String, String>,
     /// By network ID, then by name: the containers with that name on it, and their addresses.
@@ -152,6 +154,7 @@ impl<'a> Model<'a> {
             strays: Vec::new(),
             guests: Vec::new(),
             flags: String::new(),
+            blueprint: String::new(),
             changed: HashMap::new(),
             owners: HashMap::new(),
         };

@@ -76,7 +76,9 @@ impl Up<'_> {
             .into_iter()
             .find_map(|port| Some((port, self.holder_of(port, spec, own)?)))?;
         let ours = self.observed.containers.iter().find(|c| Some(&c.name) == by.as_ref());
-        let orphan = ours.filter(|c| self.is_orphan(c)).map(|c| c.role().to_owned());
+        let orphan = ours
+            .filter(|c| self.is_orphan(c) && !self.is_of_other_blueprint(c))
+            .map(|c| c.role().to_owned());
         Some(Conflict::PortTaken {
             container: spec.name.to_string(),
             port,

@@ -16,6 +16,14 @@ impl<'a> Up<'a> {
         !self.desired.roles.iter().any(|r| r.as_str() == role) && !self.specs.contains_key(container.created_as())
     }
 
+    /// Whether another blueprint than this one created it.
+    pub(super) fn is_of_other_blueprint(&self, container: &ObservedContainer) -> bool {
+        let theirs = container.label(label::BLUEPRINT);
+        let mut specs = self.specs.values();
+        let ours = specs.next().and_then(|spec| spec.labels.get(label::BLUEPRINT));
+        !theirs.is_empty() && ours.is_some_and(|ours| ours != theirs)
+    }
+
     fn is_desired(&self, node: &str) -> bool {
         self.desired.nodes.iter().any(|n| n.name.as_str() == node)
     }
@@ -23,12 +31,14 @@ impl<'a> Up<'a> {
     /// Marks containers that are no longer desired for removal. Orphans are only noted, unless they are to be removed
     /// too.
     pub(super) fn surplus_containers(&mut self) {
-        let mut orphans: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut orphans: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
         for container in &self.observed.containers {
             let role = container.role();
             let orphan = self.is_orphan(container);
             if orphan && !self.options.remove_orphans {
-                *orphans.entry(role).or_default() += 1;
+                let other = self.is_of_other_blueprint(container);
+                let other = other.then(|| container.label(label::BLUEPRINT));
+                *orphans.entry((role, other)).or_default() += 1;
             } else if orphan {
                 self.mark_for_removal(container, format!("role `{role}` is not in the blueprint"));
             } else if let Some(spec) = self.specs.get(container.created_as()) {
@@ -52,15 +62,19 @@ impl<'a> Up<'a> {
                 self.mark_for_removal(container, cause);
             }
         }
-        for (role, count) in orphans {
-            self.plan.notes.push(format!(
-                "role `{role}` is not in the blueprint: its {} left alone, `--remove-orphans` removes {}",
-                match count {
-                    1 => "1 container is".to_owned(),
-                    n => format!("{n} containers are"),
-                },
-                if count == 1 { "it" } else { "them" }
-            ));
+        for ((role, other), count) in orphans {
+            let containers = match count {
+                1 => "1 container is".to_owned(),
+                n => format!("{n} containers are"),
+            };
+            let them = if count == 1 { "it" } else { "them" };
+            let end = match other {
+                // What another blueprint created may still be needed, so no option that removes it is named.
+                Some(other) => format!("`{other}` brought {them} up"),
+                None => format!("`--remove-orphans` removes {them}"),
+            };
+            let note = format!("role `{role}` is not in the blueprint: its {containers} left alone, {end}");
+            self.plan.notes.push(note);
         }
     }
 

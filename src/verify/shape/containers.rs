@@ -1,12 +1,13 @@
 //! Containers that are missing, do not run, are surplus, or differ from their definition.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::model::Model;
 use super::super::report::listed;
 use super::{About, Location, Shape, Wording, node_list};
 use crate::cluster::ObservedContainer;
 use crate::cluster::Wrong;
+use crate::cluster::label;
 use crate::fake;
 use crate::text::Natural;
 use crate::text::natural;
@@ -330,10 +331,21 @@ impl Shape {
             .into_iter()
             .partition(|(_, containers)| containers.iter().all(|at| model.is_of_a_role(*at)));
         self.beyond(model, &more, COUNTED);
-        let cause = format!(
-            "of a role that this blueprint has not: it was brought up from another one (`-f`), or {} removes it",
-            model.command("up --remove-orphans")
-        );
+        let blueprints: BTreeSet<&str> = others
+            .iter()
+            .flat_map(|(_, containers)| containers)
+            .map(|at| model.found.containers[*at].label(label::BLUEPRINT))
+            .collect();
+        let of_others = |b: &&&str| b.is_empty() || **b != model.blueprint;
+        // What another blueprint created may still be needed, so no command that removes it is named.
+        let cause = match blueprints.iter().find(of_others) {
+            Some(&"") => "of a role that this blueprint has not".to_owned(),
+            Some(other) => format!("of a role that this blueprint has not: it was brought up from `{other}`"),
+            None => format!(
+                "of a role that left the blueprint: {} removes it",
+                model.command("up --remove-orphans")
+            ),
+        };
         self.beyond(model, &others, &cause);
     }
 
