@@ -1,5 +1,6 @@
 //! The terminal that topogen runs in, for a command in a container to use as its own.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
@@ -82,11 +83,21 @@ pub(crate) fn sizes() -> Option<watch::Receiver<(u16, u16)>> {
     Some(receiver)
 }
 
-/// Whether colours are not wanted: `NO_COLOR` is set to anything (no-color.org), or the terminal is a dumb one, which has
-/// none (term(7)).
+/// Whether the terminal is known to obey control sequences (ECMA-48): whether `TERM` names one that does (term(7)).
+pub(crate) fn is_obeying() -> bool {
+    obeys(std::env::var_os("TERM").as_deref())
+}
+
+/// Whether a terminal that `TERM` describes so obeys control sequences. Where that is unset, as under cron or a bare
+/// `docker exec -t`, the terminal may be anything.
+fn obeys(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Whether colours are not wanted: `NO_COLOR` is set to anything (no-color.org), or the terminal may have none.
 pub(crate) fn is_plain() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    is_set("NO_COLOR").is_some() || is_set("TERM").is_some_and(|terminal| terminal == "dumb")
+    let is_set = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_set || !is_obeying()
 }
 
 /// What is typed, or comes in otherwise, until its end. A thread of its own waits for it and ends with the process: a
@@ -108,6 +119,12 @@ pub(crate) fn typed() -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
+/// How many files this process may have open.
+pub(crate) fn open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// As many open files as this process may have: each log that is followed takes one, and each question of a probe.
 pub(crate) fn many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -115,4 +132,21 @@ pub(crate) fn many_files() {
     limit.current = limit.maximum;
     // Where that is refused, what there is must do.
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_of_which_nothing_is_known_is_not_painted() {
+        for (term, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("dumb"), false),
+            (Some("xterm"), true),
+        ] {
+            assert_eq!(obeys(term.map(OsStr::new)), expected, "{term:?}");
+        }
+    }
 }

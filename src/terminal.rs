@@ -101,8 +101,7 @@ impl Terminal {
 
     /// Shows progress from now on, in the form that the options in `work` choose.
     pub(crate) fn begin(&self, work: &Work) -> Shown {
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
-        let live = std::io::stderr().is_terminal() && !dumb;
+        let live = std::io::stderr().is_terminal() && crate::console::is_obeying();
         let inner = &mut *self.lock();
         inner.stage = Stage::Before;
         inner.face = match work.progress {

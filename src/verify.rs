@@ -149,7 +149,8 @@ fn unasked(model: &Model<'_>, failed: &BTreeMap<usize, String>) -> Vec<Finding> 
         subject: Some(model.members[*member].service.name.to_string()),
         expected: "can be asked from inside".to_owned(),
         observed: reason.clone(),
-        cause: "it ended, or the engine is busy: ask again".to_owned(),
+        cause: "it ended, the engine is busy, or this process may open too few files (`ulimit -n`): ask again"
+            .to_owned(),
         consequences: Vec::new(),
     };
     failed.iter().map(finding).collect()

@@ -158,6 +158,14 @@ fn what_is_foreign_is_in_the_way_or_made_way_for() {
         .filter(|o| o.contains("network"))
         .collect();
     insta::assert_snapshot!("plan_subnet_taken", networks.join("\n"));
+    let notes = plan.notes.iter().filter(|n| n.contains("`inout`"));
+    assert_eq!(
+        notes.collect::<Vec<_>>(),
+        [
+            "network `inout` is there already and not of this cluster: it is used as it is, and `external: true` says that this \
+          is meant"
+        ]
+    );
     engine.apply(&plan);
     assert!(
         engine.up(&desired).is_empty(),

@@ -383,6 +383,13 @@ fn a_network_is_another_one() {
     insta::assert_snapshot!("internal", fault(network("slave1_internal", |n| n.internal = true)));
     insta::assert_snapshot!("driver", fault(network("inout", |n| n.driver = "macvlan".to_owned())));
     insta::assert_snapshot!(
+        "network_of_others",
+        fault(network("inout", |n| {
+            n.labels.clear();
+            n.subnets = vec!["10.9.0.0/24".parse().unwrap()];
+        }))
+    );
+    insta::assert_snapshot!(
         "twin",
         fault(|engine| {
             let mut twin = engine.found.networks[0].clone();

@@ -112,7 +112,7 @@ async fn with_missing(found: &ObservedCluster) -> Result<Vec<ObservedContainer>,
 /// nodes stay with the reason.
 async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names: &mut Names) -> Result<(), Error> {
     let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
-    let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal();
+    let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal() && console::is_obeying();
     let screen = on_terminal.then(console::Screen::new);
     let mut sizes = if on_terminal { console::sizes() } else { None };
     let terminal = &session.terminal;

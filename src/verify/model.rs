@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
 use crate::cluster::arp::pairs;
-use crate::cluster::{Verdict, verdict};
+use crate::cluster::{Verdict, label, verdict};
 use crate::fake;
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{self, Duty, Node, Service, Topology};
@@ -377,6 +377,14 @@ impl<'a> Model<'a> {
             net.found = named.next();
             net.twins = named.collect();
         }
+    }
+
+    /// Whether the observed network is of this cluster, or of Compose projects that stand for one.
+    #[must_use]
+    pub fn is_own_network(&self, net: usize) -> bool {
+        let found = self.nets[net].found.map(|at| &self.found.networks[at]);
+        let key = self.nets[net].network.key.as_str();
+        found.is_some_and(|n| n.cluster() == self.cluster || n.label(label::compose::NETWORK) == key)
     }
 
     /// The ARP entries needed for all containers to check all others.

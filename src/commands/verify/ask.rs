@@ -10,6 +10,7 @@ use super::print;
 use crate::cli::{ReportFormat, Verify};
 use crate::cluster::label;
 use crate::commands::Session;
+use crate::console;
 use crate::converge::Reporter;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
@@ -25,6 +26,9 @@ use crate::verify::{CONTROL_TIMEOUT, Scope};
 
 /// With fewer containers than this, plain output reports no progress.
 const FEW: usize = 20;
+
+/// The most files that a process of topogen's opens for other ends.
+const FILES: usize = 20;
 
 /// A container to ask: what it stands for, its name in messages, and how to ask it.
 type Asked<T> = (T, String, Ask);
@@ -156,5 +160,8 @@ fn parallel(most: usize, args: &Verify) -> usize {
     const QUESTIONS_A_CORE: usize = 3000;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let fitting = || (QUESTIONS_A_CORE * cores / most.max(1)).clamp(4 * cores, 64);
-    args.parallel.map_or_else(fitting, usize::from)
+    let width = args.parallel.map_or_else(fitting, usize::from);
+    // What a container answers comes over a connection of its own, beside the one that begins it.
+    let files = usize::try_from(console::open_files()).unwrap_or(usize::MAX);
+    width.min(files.saturating_sub(FILES) / 2).max(1)
 }

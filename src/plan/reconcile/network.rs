@@ -34,6 +34,12 @@ impl<'a> Up<'a> {
                         .cloned(),
                 });
             }
+            if !spec.external {
+                self.plan.notes.push(format!(
+                    "network `{name}` is there already and not of this cluster: it is used as it is, and `external: true` says \
+                     that this is meant"
+                ));
+            }
             let id = Some(foreign.id.clone());
             self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
             return;

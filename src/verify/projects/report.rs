@@ -240,7 +240,8 @@ impl Projects<'_> {
             subject: Some(container.service_key_or_name().to_owned()),
             expected: "can be asked from inside".to_owned(),
             observed: reason.to_owned(),
-            cause: "it ended, or the engine is busy: ask again".to_owned(),
+            cause: "it ended, the engine is busy, or this process may open too few files (`ulimit -n`): ask again"
+                .to_owned(),
             consequences: Vec::new(),
         }
     }

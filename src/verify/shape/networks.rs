@@ -97,6 +97,11 @@ impl Shape {
     fn other(&mut self, model: &Model<'_>, at: usize, expected: &str, observed: &str, all: &str) {
         let name = &model.nets[at].network.name;
         let cause = match model.nets[at].node {
+            // `up` uses a shared network as it finds it.
+            None if !model.is_own_network(at) => format!(
+                "it is not of this cluster: take the cluster down, then `docker network rm {name}`, and it is made with the \
+                 cluster; or `external: true` says that it is to be used as it is"
+            ),
             None if model.is_by_compose() => "made with other options than `topogen render` says".to_owned(),
             _ => format!("made by hand or of another blueprint: {}", model.remedy()),
         };
