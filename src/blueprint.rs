@@ -11,6 +11,7 @@ pub mod interpolate;
 mod merge;
 mod parse;
 pub mod schema;
+mod settle;
 mod shape;
 pub mod unread;
 mod validate;

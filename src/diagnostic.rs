@@ -357,6 +357,12 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// Whether all of them are [`Kind::Compose`].
+    #[must_use]
+    pub fn are_of_compose(&self) -> bool {
+        self.list.iter().all(|problem| problem.kind == Kind::Compose)
+    }
+
     /// Adds the problems of `others` that are [`Kind::ByItself`]; in a faulty blueprint the rest may only be
     /// consequences.
     pub fn extend_by_themselves(&mut self, others: Problems) {

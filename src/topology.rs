@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::blueprint::Lint;
 use crate::compose::Condition;
 use crate::compose::ConfigKind;
+use crate::diagnostic::Problems;
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -54,6 +55,10 @@ pub struct Topology {
     /// What services use from outside the blueprint; empty until it was looked up.
     #[serde(skip)]
     pub outside: Outside,
+    /// Values that were left out, since Compose refuses them there. Nothing is done with such a topology but to tell of
+    /// them, together with what else is wrong.
+    #[serde(skip)]
+    pub mistakes: Problems,
 }
 
 /// An order between two roles.

@@ -1,7 +1,7 @@
 //! Every key of the Compose specification: asked of the engine, or refused by its path with the way out.
 
 use serde_json::{Value as Json, json};
-use topogen::compose::{CONFIG_KEYS, NETWORK_KEYS, SERVICE_KEYS, SERVICE_NETWORK_KEYS};
+use topogen::compose::table;
 use topogen::engine::request;
 use topogen::topology::expand::Overrides;
 
@@ -41,8 +41,8 @@ const SERVICE: &[(&str, &str, Fate)] = &[
     ("cpu_percent", "50", Asked),
     ("cpu_period", "50000", Asked),
     ("cpu_quota", "50000", Asked),
-    ("cpu_rt_period", "95ms", Asked),
-    ("cpu_rt_runtime", "50ms", Asked),
+    ("cpu_rt_period", "95000", Asked),
+    ("cpu_rt_runtime", "50000", Asked),
     ("cpu_shares", "100", Asked),
     ("cpus", "0.5", Asked),
     ("cpuset", "0", Asked),
@@ -227,11 +227,11 @@ const BELOW: &[Below] = &[
     ),
     (
         "depends_on: {y: *}",
-        "{}",
+        "{condition: service_started}",
         &[
             ("condition", "service_healthy", Asked),
-            ("required", "false", Asked),
-            ("restart", "true", Asked),
+            ("required", "false, condition: service_started", Asked),
+            ("restart", "true, condition: service_started", Asked),
         ],
     ),
     (
@@ -469,7 +469,7 @@ fn without<'k>(keys: &[&'k str], some: &[&str]) -> Vec<&'k str> {
 /// Every key of the Compose specification is asked of the engine, or refused by its path.
 #[test]
 fn no_key_of_a_service_is_dropped() {
-    complete(SERVICE, SERVICE_KEYS);
+    complete(SERVICE, &table::keys("services.*"));
     for (key, value, fate) in SERVICE {
         let image = if *key == "image" { "" } else { ", image: i" };
         let with = format!("{key}: {value}{image}");
@@ -477,7 +477,7 @@ fn no_key_of_a_service_is_dropped() {
     }
     for (place, least, keys) in BELOW {
         if *place == "networks: {internal: *}" {
-            complete(keys, SERVICE_NETWORK_KEYS);
+            complete(keys, &table::keys("services.*.networks.*"));
         }
         for (key, value, fate) in *keys {
             let service = |inside: &str| format!("{}, image: i", place.replace('*', inside));
@@ -491,9 +491,9 @@ fn no_key_of_a_service_is_dropped() {
 fn no_key_of_a_section_is_dropped() {
     for (section, least, keys) in SECTIONS {
         match *section {
-            "networks" => complete(keys, NETWORK_KEYS),
-            "configs" => complete(keys, &without(CONFIG_KEYS, &["driver", "driver_opts"])),
-            "secrets" => complete(keys, &without(CONFIG_KEYS, &["content"])),
+            "networks" => complete(keys, &table::keys("networks.*")),
+            "configs" => complete(keys, &table::keys("configs.*")),
+            "secrets" => complete(keys, &without(&table::keys("secrets.*"), &["content"])),
             _ => {}
         }
         let service = match *section {

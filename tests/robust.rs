@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_values_in_a_service_are_survived(key in select(topogen::compose::SERVICE_KEYS), value in select(SCALARS), role in select(topogen::blueprint::ROLE_KEYS), more in select(SCALARS)) {
+    fn arbitrary_values_in_a_service_are_survived(key in select(topogen::compose::table::keys("services.*")), value in select(SCALARS), role in select(topogen::blueprint::ROLE_KEYS), more in select(SCALARS)) {
         let text = format!("roles:\n  a:\n    count: 2\n    services: {{app: {{image: i, {key}: {value}}}}}\n    {role}: {more}\n");
         survive(&text);
         survive(&format!("roles:\n  a:\n    count: 2\n    entry: app\n    services: {{app: {{image: i, {key}: {value}}}}}\n")).as_ref().map(reads_back);

@@ -109,17 +109,17 @@ roles:
           - "a:b:c:d"
           - ".::ro"
           - "data:relative"
-          - "data:/x:fast"
+          - "data:/x1:fast"
           - 7
-          - {type: image, source: i, target: /x}
-          - {type: npipe, target: /x}
-          - {target: /x}
-          - {type: bind, target: /x}
-          - {type: tmpfs, source: x, target: /x, bind: {}}
-          - {type: bind, source: /x, target: /x, bind: {propagation: far, selinux: y, recursive: no, other: 1}}
-          - {type: bind, source: /x, target: /x, bind: {selinux: z, create_host_path: false}}
-          - {type: tmpfs, target: /x, tmpfs: {mode: "999", size: large}}
-          - "{{ node.name }}:/x"
+          - {type: image, source: i, target: /x2}
+          - {type: npipe, target: /x3}
+          - {target: /x4}
+          - {type: bind, target: /x5}
+          - {type: tmpfs, source: x, target: /x6, bind: {}}
+          - {type: bind, source: /x, target: /x7, bind: {propagation: far, selinux: y, recursive: no, other: 1}}
+          - {type: bind, source: /x, target: /x8, bind: {selinux: z, create_host_path: false}}
+          - {type: tmpfs, target: /x9, tmpfs: {mode: "999", size: large}}
+          - "{{ node.name }}:/x10"
       y: {image: i, volumes: {data: /x}}
     volumes: {data: {driver: [x], other: 1, labels: {io.topogen.node: x}, x-own: 1}}
   b:
@@ -360,7 +360,7 @@ fn values_reach_the_engine_as_compose_sends_them() {
     assert_eq!(capabilities["CapDrop"], json!(["ALL"]));
     let devices = host(
         "devices: [/dev/null, \"/dev/x:/dev/y:r\", vendor.com/class=a], gpus: all, \
-         deploy: {resources: {reservations: {devices: [{capabilities: [tpu], count: all}, {driver: d, device_ids: [\"1\"]}]}}}",
+         deploy: {resources: {reservations: {devices: [{capabilities: [tpu], count: all}, {driver: d, capabilities: [gpu], device_ids: [\"1\"]}]}}}",
     );
     insta::assert_snapshot!(
         "devices",
@@ -378,11 +378,11 @@ fn values_reach_the_engine_as_compose_sends_them() {
         (&json!(9), &json!(32 << 20))
     );
     assert_eq!(
-        host("cpu_period: \"50000\", cpu_quota: 25ms")["CpuPeriod"],
+        host("cpu_period: \"50000\", cpu_quota: 25000")["CpuPeriod"],
         json!(50_000)
     );
     assert_eq!(
-        host("cpu_period: \"50000\", cpu_quota: 25ms")["CpuQuota"],
+        host("cpu_period: \"50000\", cpu_quota: 25000")["CpuQuota"],
         json!(25_000)
     );
     let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";

@@ -4,20 +4,21 @@ mod paths;
 
 use std::collections::HashMap;
 
-use crate::compose::SERVICE_KEYS;
+use crate::compose::table;
 use crate::diagnostic::{FileId, Instead, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
+use super::settle;
 use crate::blueprint::unread::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 pub(crate) use paths::join;
 use paths::{field, parent};
 
 /// The keys of a Compose file (Compose specification).
 const FILE_KEYS: &[&str] = &[
-    "version", "name", "services", "networks", "volumes", "configs", "secrets",
+    "version", "name", "services", "networks", "volumes", "configs", "secrets", "models",
 ];
 /// What to do about a file that lies elsewhere.
 const ONE_DIRECTORY: &str = "a blueprint and what it gives to containers live in one directory: copy the file there";
@@ -134,14 +135,14 @@ impl Reader<'_, '_> {
             let before = self.known_beside(directory, *span);
             for (path, span) in files {
                 match self.compose_file(&path, directory, span) {
-                    Some(file) => document = merge(document.clone(), file, "").unwrap_or(document),
+                    Some(file) => document = merge(document.clone(), file, Some(&table::FILE)).unwrap_or(document),
                     None => all = false,
                 }
             }
             self.variables.beside(before);
             document = with_contexts(self.rebased(document, directory), &self.absolute(directory, ""));
         }
-        let own = ["services", "networks", "volumes", "configs", "secrets"];
+        let own = ["services", "networks", "volumes", "configs", "secrets", "models"];
         let Yaml::Map(entries) = &role.value else {
             return document;
         };
@@ -160,7 +161,30 @@ impl Reader<'_, '_> {
         }
         let own = self.extended(own, "", 0);
         let own = self.rebased(own, "");
-        with_contexts(merge(document.clone(), own, "").unwrap_or(document), self.base)
+        let whole = merge(document.clone(), own, Some(&table::FILE)).unwrap_or(document);
+        let mut whole = with_contexts(whole, self.base);
+        self.settle(&mut whole);
+        whole
+    }
+
+    /// Settles all that is of Compose in the document of a role. Whether there are services, and each is a map, is told where
+    /// they are read.
+    fn settle(&mut self, document: &mut Node) {
+        let Yaml::Map(sections) = &mut document.value else {
+            return;
+        };
+        for section in sections {
+            let (Some(row), Yaml::Map(entries)) = (table::FILE.key(&section.key), &mut section.node.value) else {
+                continue;
+            };
+            for entry in entries {
+                let Some(below) = row.key(&entry.key).filter(|_| is_map(&entry.node)) else {
+                    continue;
+                };
+                let path = format!("{}.{}", section.key, entry.key);
+                settle::settle(&mut entry.node, below, &path, self.sources, self.problems);
+            }
+        }
     }
 
     /// Makes the `.env` in the project's `directory` known to the Compose files of a role, and returns what was known before.
@@ -272,6 +296,7 @@ impl Reader<'_, '_> {
                 .push(Problem::at(tree.span, "a Compose file must be a map").label(format!("found {}", tree.kind())));
             return None;
         };
+        let of_service = table::keys("services.*");
         for entry in entries.iter() {
             let key = entry.key.as_str();
             if FILE_KEYS.contains(&key) || key.starts_with("x-") {
@@ -280,7 +305,7 @@ impl Reader<'_, '_> {
             let problem = Problem::at(entry.key_span, format!("unknown key `{key}` in a Compose file"));
             self.problems.push(match key {
                 "include" => problem.hint("name all files in the blueprint: compose: [one.yaml, two.yaml]"),
-                _ if SERVICE_KEYS.contains(&key) || SERVICE_KEYS.iter().any(|k| entry.node.get(k).is_some()) => {
+                _ if of_service.contains(&key) || of_service.iter().any(|k| entry.node.get(k).is_some()) => {
                     problem.hint("services stand below `services:` since version 2 of the format")
                 }
                 _ => problem.did_you_mean(key, FILE_KEYS.iter().copied()),
@@ -371,7 +396,7 @@ impl Reader<'_, '_> {
                 self.rebased_service(base, &other)
             }
         };
-        merge(base, own.clone(), "").unwrap_or(own)
+        merge(base, own.clone(), table::at("services.*")).unwrap_or(own)
     }
 }
 
@@ -431,6 +456,10 @@ fn with_contexts(mut document: Node, directory: &str) -> Node {
         }
     }
     document
+}
+
+fn is_map(node: &Node) -> bool {
+    matches!(node.value, Yaml::Map(_))
 }
 
 /// The entries under `services`.

@@ -1,76 +1,65 @@
 //! Merges one Compose document over another (Compose specification, "Merge and override").
 //!
-//! Maps merge key by key and scalars replace. Lists append, with three exceptions: lists that are another form of a map
-//! (`environment`, `labels`, …) merge by key, lists that are one value (`command`) are replaced, and lists of things
-//! with a target (`volumes`) merge by target. `!reset` removes the earlier value, `!override` replaces it as a whole.
+//! Maps merge key by key and scalars replace. Lists append, with exceptions: lists that are another form of a map
+//! (`environment`, `labels`, …) merge by key, lists that are one value (`command`) are replaced, and of things that can be
+//! there once (`volumes` with one target) the later one stays. The [table](crate::compose::table) says which. `!reset` removes the earlier value, `!override` replaces it as a whole.
 
+use crate::compose::ConfigKind;
 use crate::compose::mounts_of_windows;
+use crate::compose::table::{Kind, Merge, Once, Row};
 use crate::diagnostic::Span;
 use crate::value::Value;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
-/// Lists of a service that are replaced as a whole.
-const REPLACED: &[&str] = &["command", "entrypoint", "test"];
-/// Lists of a service that are another form of a map.
-const KEYED: &[&str] = &[
-    "annotations",
-    "args",
-    "depends_on",
-    "environment",
-    "labels",
-    "networks",
-    "storage_opt",
-    "sysctls",
-];
-/// Keys that take one text or a list of them.
-const ONE_OR_MANY: &[&str] = &["dns", "dns_search", "env_file", "label_file", "tmpfs"];
-/// Lists of a service whose items have a target, which only one item can have.
-const TARGETED: &[&str] = &["configs", "devices", "secrets", "volumes"];
-
-/// Merges `over` onto `base`; `key` is the key of both. `None` when `over` resets it.
-pub(super) fn merge(base: Node, over: Node, key: &str) -> Option<Node> {
+/// Merges `over` onto `base`, of which `row` says how; `None` for what the table does not know, such as `x-…`. The result is
+/// `None` when `over` resets `base`.
+pub(super) fn merge(base: Node, over: Node, row: Option<&Row>) -> Option<Node> {
     match over.tag {
         Some(MergeTag::Reset) => return None,
         Some(MergeTag::Override) => return Some(without_tags(over)),
         None => {}
     }
+    let rule = row.map(|row| row.merge).unwrap_or_default();
     let span = over.span;
-    let (base, over) = match key {
-        "build" => (long_build(base), long_build(over)),
+    let (base, over) = match rule {
+        Merge::Build => (long_build(base), long_build(over)),
+        Merge::Gpus => (requests(base), requests(over)),
         _ => (base, over),
     };
-    let value = match (base.value, over.value) {
-        (_, Yaml::Null) if REPLACED.contains(&key) => Yaml::Null,
-        (base, Yaml::Null) => base,
-        (Yaml::Map(base), Yaml::Map(over)) if key == "logging" && another_driver(&base, &over) => Yaml::Map(over),
-        (Yaml::Map(base), Yaml::Map(over)) => Yaml::Map(entries(base, over, key)),
-        (base, over) if KEYED.contains(&key) && is_list_or_map(&base) && is_list_or_map(&over) => {
-            Yaml::Map(entries(keyed(base, key), keyed(over, key), key))
+    let value = match (base.value, over.value, rule) {
+        // Only these may be nothing, which is what they are then.
+        (_, Yaml::Null, Merge::Replace) => Yaml::Null,
+        (base, Yaml::Null, _) => base,
+        (_, over, Merge::Replace) => over,
+        (Yaml::Map(base), Yaml::Map(over), Merge::Logging) if another_driver(&base, &over) => Yaml::Map(over),
+        (base, over, Merge::Keyed | Merge::Names | Merge::Depends)
+            if is_list_or_map(&base) && is_list_or_map(&over) =>
+        {
+            Yaml::Map(entries(keyed(base, rule), keyed(over, rule), row))
         }
-        (base, over) if key == "extra_hosts" && is_list_or_map(&base) && is_list_or_map(&over) => {
-            Yaml::List(appended(hosts(base), hosts(over), key))
+        (base, over, Merge::Hosts) if is_list_or_map(&base) && is_list_or_map(&over) => {
+            Yaml::List(appended(hosts(base), hosts(over), row))
         }
-        (base, over) if ONE_OR_MANY.contains(&key) => Yaml::List(appended(many(base, span), many(over, span), key)),
-        (Yaml::List(base), Yaml::List(over)) if key == "config" => Yaml::List(pools(&base, over)),
-        (Yaml::List(_), over @ Yaml::List(_)) if REPLACED.contains(&key) => over,
-        (Yaml::List(base), Yaml::List(over)) => Yaml::List(appended(base, over, key)),
-        (_, over) => over,
+        (base, over, Merge::Listed) => Yaml::List(appended(many(base, span), many(over, span), row)),
+        (Yaml::List(base), Yaml::List(over), Merge::Pools) => Yaml::List(pools(&base, over, row)),
+        (Yaml::Map(base), Yaml::Map(over), _) => Yaml::Map(entries(base, over, row)),
+        (Yaml::List(base), Yaml::List(over), _) => Yaml::List(appended(base, over, row)),
+        (_, over, _) => over,
     };
     Some(without_tags(Node { value, span, tag: None }))
 }
 
-fn entries(mut base: Vec<Entry>, over: Vec<Entry>, parent: &str) -> Vec<Entry> {
+fn entries(mut base: Vec<Entry>, over: Vec<Entry>, row: Option<&Row>) -> Vec<Entry> {
+    let is_keyed = row.is_some_and(|row| row.merge == Merge::Keyed);
     for entry in over {
         match base.iter().position(|e| e.key == entry.key) {
             None => base.push(entry),
-            // A bare name takes its value from the environment, whatever the earlier value was.
-            Some(at) if parent == "environment" && entry.node.value == Yaml::Null && entry.node.tag.is_none() => {
-                base[at] = entry;
-            }
+            // A bare name has no value of its own, whatever the earlier one was.
+            Some(at) if is_keyed && entry.node.value == Yaml::Null && entry.node.tag.is_none() => base[at] = entry,
             Some(at) => {
                 let Entry { key, key_span, node } = entry;
                 let below = base.remove(at);
-                if let Some(node) = merge(below.node, node, &key) {
+                if let Some(node) = merge(below.node, node, row.and_then(|row| row.key(&key))) {
                     base.insert(at, Entry { key, key_span, node });
                 }
             }
@@ -112,13 +101,33 @@ fn another_driver(base: &[Entry], over: &[Entry]) -> bool {
 }
 
 /// Merges the pools of `ipam`: the pools of `over`, each over the pool of `base` with the same subnet.
-fn pools(base: &[Node], over: Vec<Node>) -> Vec<Node> {
+fn pools(base: &[Node], over: Vec<Node>, row: Option<&Row>) -> Vec<Node> {
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
     let on_top = |pool: Node| match base.iter().find(|b| subnet(b) == subnet(&pool)) {
-        Some(below) => merge(below.clone(), pool.clone(), "").unwrap_or(pool),
+        Some(below) => merge(below.clone(), pool.clone(), row.and_then(Row::item)).unwrap_or(pool),
         None => pool,
     };
     over.into_iter().map(on_top).collect()
+}
+
+/// The requests for GPUs, of which `all` is one.
+fn requests(node: Node) -> Node {
+    if !matches!(&node.value, Yaml::Text(text) if text == "all") {
+        return node;
+    }
+    let count = Entry {
+        key: "count".to_owned(),
+        key_span: node.span,
+        node: node.clone(),
+    };
+    let request = Node {
+        value: Yaml::Map(vec![count]),
+        ..node.clone()
+    };
+    Node {
+        value: Yaml::List(vec![request]),
+        ..node
+    }
 }
 
 /// The long form of `build`, of which the short one is the `context`.
@@ -162,60 +171,107 @@ fn hosts(value: Yaml) -> Vec<Node> {
     entries.into_iter().flat_map(of).collect()
 }
 
-/// A list of `KEY=VALUE`, of names or of hosts, as the map that it stands for.
-fn keyed(value: Yaml, key: &str) -> Vec<Entry> {
+/// A list of `KEY=VALUE` or of names as the map that it stands for; of equal keys the last one counts.
+fn keyed(value: Yaml, rule: Merge) -> Vec<Entry> {
     let list = match value {
         Yaml::Map(entries) => return entries,
         Yaml::List(list) => list,
         _ => return Vec::new(),
     };
-    let entry = |node: Node| {
+    let mut found: Vec<Entry> = Vec::with_capacity(list.len());
+    for node in list {
         let text = node.scalar().unwrap_or_default();
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Yaml::Text(value.to_owned())),
-            None if key == "depends_on" => (text, started(&node)),
-            None => (text, Yaml::Null),
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) if rule == Merge::Keyed => (key.to_owned(), Yaml::Text(value.to_owned())),
+            _ if rule == Merge::Depends => (text, started(&node)),
+            _ => (text, Yaml::Null),
         };
-        Entry {
-            key: name,
+        let entry = Entry {
+            key,
             key_span: node.span,
             node: Node { value, ..node },
+        };
+        match found.iter_mut().find(|e| e.key == entry.key) {
+            Some(earlier) => *earlier = entry,
+            None => found.push(entry),
         }
-    };
-    list.into_iter().map(entry).collect()
+    }
+    found
 }
 
 /// The long form of a name in a `depends_on` list.
 fn started(node: &Node) -> Yaml {
-    Yaml::Map(vec![Entry {
-        key: "condition".to_owned(),
+    let entry = |key: &str, value: Yaml| Entry {
+        key: key.to_owned(),
         key_span: node.span,
-        node: Node {
-            value: Yaml::Text("service_started".to_owned()),
-            ..node.clone()
-        },
-    }])
+        node: Node { value, ..node.clone() },
+    };
+    Yaml::Map(vec![
+        entry("condition", Yaml::Text("service_started".to_owned())),
+        entry("required", Yaml::Bool(true)),
+    ])
 }
 
-fn appended(mut base: Vec<Node>, over: Vec<Node>, key: &str) -> Vec<Node> {
-    for item in over {
-        let same = |other: &Node| match key {
-            key if TARGETED.contains(&key) => match target(&item, key) {
-                // Some lists of these names have no targets: `devices` of `deploy.resources`, for example.
-                None => Value::from(other) == Value::from(&item),
-                target_of_item => target(other, key) == target_of_item,
-            },
-            _ => Value::from(other) == Value::from(&item),
-        };
-        match base.iter().position(same) {
-            Some(at) => base[at] = item,
-            None => base.push(item),
+fn appended(mut base: Vec<Node>, over: Vec<Node>, row: Option<&Row>) -> Vec<Node> {
+    base.extend(over);
+    match row.and_then(|row| row.once) {
+        Some(of) => once(&mut base, of),
+        None if row.is_none_or(|row| row.kinds.contains(&Kind::Set)) => {
+            let mut found: Vec<Value> = Vec::new();
+            base.retain(|item| {
+                let value = Value::from(item);
+                let is_new = !found.contains(&value);
+                found.push(value);
+                is_new
+            });
         }
+        None => {}
     }
     base
 }
 
-/// The path in the container of an item of `volumes`, `devices`, `configs` or `secrets`.
+/// Keeps of items that are the same the last one, in the place of the first.
+pub(super) fn once(items: &mut Vec<Node>, of: Once) {
+    let mut found: Vec<(Option<String>, Node)> = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        let key = identity(&item, of);
+        match found.iter_mut().find(|(other, _)| key.is_some() && *other == key) {
+            Some((_, earlier)) => *earlier = item,
+            None => found.push((key, item)),
+        }
+    }
+    items.extend(found.into_iter().map(|(_, item)| item));
+}
+
+/// By what `item` is known; `None` where it is the same as no other.
+fn identity(item: &Node, of: Once) -> Option<String> {
+    match of {
+        Once::Key => {
+            let text = item.scalar()?;
+            Some(text.split_once('=').map_or(text.clone(), |(key, _)| key.to_owned()))
+        }
+        Once::Path => item.scalar().or_else(|| item.get("path")?.scalar()),
+        Once::Volume => target(item, "volumes"),
+        Once::Device => target(item, "devices"),
+        Once::Config => mounted(item, ConfigKind::Config),
+        Once::Secret => mounted(item, ConfigKind::Secret),
+        // In its long form a port is told apart by more than its text.
+        Once::Port => item.scalar(),
+    }
+}
+
+/// Where a config or secret is mounted.
+fn mounted(item: &Node, kind: ConfigKind) -> Option<String> {
+    match item.value {
+        Yaml::Map(_) => match item.get("target") {
+            Some(target) => target.scalar(),
+            None => Some(kind.default_target(&item.get("source")?.scalar()?)),
+        },
+        _ => Some(kind.default_target(&item.scalar()?)),
+    }
+}
+
+/// The path in the container of an item of `volumes` or `devices`.
 pub(super) fn target(node: &Node, key: &str) -> Option<String> {
     if let Yaml::Map(_) = node.value {
         return node.get("target").or_else(|| node.get("source")).and_then(Node::scalar);
@@ -230,21 +286,19 @@ pub(super) fn target(node: &Node, key: &str) -> Option<String> {
     let source = text[drive..].find(':').map_or(text.len(), |at| drive + at);
     let first = text[..source].to_owned();
     let target = text[source..].strip_prefix(':').and_then(|rest| rest.split(':').next());
-    match key {
-        "configs" | "secrets" => Some(first),
-        _ => Some(target.map_or(first, str::to_owned)),
-    }
+    Some(target.map_or(first, str::to_owned))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::table;
     use crate::diagnostic::FileId;
     use crate::yaml::parse;
 
     fn merged(base: &str, over: &str) -> String {
         let read = |text| parse(text, FileId::default()).unwrap_or_else(|p| panic!("{p:?}"));
-        let node = merge(read(base), read(over), "services").map(|n| Value::from(&n));
+        let node = merge(read(base), read(over), table::at("services")).map(|n| Value::from(&n));
         serde_json::to_string(&node).unwrap_or_default()
     }
 
@@ -284,7 +338,52 @@ mod tests {
             (
                 "{a: {depends_on: [b]}}",
                 "{a: {depends_on: {b: {condition: service_healthy}}}}",
-                r#"{"a":{"depends_on":{"b":{"condition":"service_healthy"}}}}"#,
+                r#"{"a":{"depends_on":{"b":{"condition":"service_healthy","required":true}}}}"#,
+            ),
+            (
+                "{a: {depends_on: {b: {condition: service_healthy, required: false}}}}",
+                "{a: {depends_on: [b]}}",
+                r#"{"a":{"depends_on":{"b":{"condition":"service_started","required":true}}}}"#,
+            ),
+            (
+                "{a: {labels: {l: '1', m: '2'}}}",
+                "{a: {labels: [l, m=3]}}",
+                r#"{"a":{"labels":{"l":null,"m":"3"}}}"#,
+            ),
+            (
+                "{a: {environment: [A=1, A, B]}}",
+                "{a: {environment: [B=2, B=3]}}",
+                r#"{"a":{"environment":{"A":null,"B":"3"}}}"#,
+            ),
+            (
+                "{a: {gpus: all}}",
+                "{a: {gpus: [{count: 1}]}}",
+                r#"{"a":{"gpus":[{"count":"all"},{"count":1}]}}"#,
+            ),
+            (
+                "{a: {post_start: [{command: x}], build: ./d}}",
+                "{a: {post_start: [{command: x}], build: {args: [A=1]}}}",
+                r#"{"a":{"post_start":[{"command":"x"},{"command":"x"}],"build":{"context":"./d","args":["A=1"]}}}"#,
+            ),
+            (
+                "{a: {configs: [c1, c3], secrets: [s1]}}",
+                "{a: {configs: [{source: c2, target: /c1}], secrets: [{source: s2, target: /run/secrets/s1}]}}",
+                r#"{"a":{"configs":[{"source":"c2","target":"/c1"},"c3"],"secrets":[{"source":"s2","target":"/run/secrets/s1"}]}}"#,
+            ),
+            (
+                "{a: {env_file: [./e, f]}}",
+                "{a: {env_file: [e, f]}}",
+                r#"{"a":{"env_file":["./e","f","e"]}}"#,
+            ),
+            (
+                "{a: {command: [x], entrypoint: y, user: z}}",
+                "{a: {command: , entrypoint: , user: }}",
+                r#"{"a":{"command":null,"entrypoint":null,"user":"z"}}"#,
+            ),
+            (
+                "{a: {ulimits: {nofile: {soft: 1, hard: 2}}}}",
+                "{a: {ulimits: {nofile: 5}}}",
+                r#"{"a":{"ulimits":{"nofile":5}}}"#,
             ),
             (
                 "{a: {networks: [x]}}",

@@ -13,6 +13,8 @@ use super::Addresses;
 use super::Blueprint;
 use super::DEFAULT_POOL;
 use super::EntryPoint;
+use super::INOUT;
+use super::INTERNAL;
 use super::MAX_COUNT;
 use super::Override;
 use super::Role;
@@ -21,8 +23,9 @@ use super::allow;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
+use super::settle;
 use super::shape::{known_keys, map};
-use crate::compose::Condition;
+use crate::compose::{Condition, table};
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
@@ -48,6 +51,7 @@ pub const ROLE_KEYS: &[&str] = &[
     "secrets",
     "volumes",
     "networks",
+    "models",
     "overrides",
     allow::KEY,
 ];
@@ -71,8 +75,16 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let name = tree.get("name").and_then(|n| name::<ClusterName>(n, problems));
     let vars = tree.get("vars").map_or_else(Vec::new, |n| vars(n, problems));
     let addresses = tree.get("addresses").and_then(|n| addresses(n, problems));
-    let inout = tree.get("inout").and_then(|n| network_options(n, problems));
-    let internal = tree.get("internal").and_then(|n| private_options(n, problems));
+    let mut settled = |key: &str| {
+        let mut node = tree.get(key)?.clone();
+        if let (Some(row), Yaml::Map(_)) = (table::at("networks.*"), &node.value) {
+            settle::settle(&mut node, row, &format!("networks.{key}"), reader.sources, problems);
+        }
+        Some(node)
+    };
+    let (inout, internal) = (settled(INOUT), settled(INTERNAL));
+    let inout = inout.and_then(|n| network_options(&n, problems));
+    let internal = internal.and_then(|n| private_options(&n, problems));
     let allow = allow::allow(tree, false, problems);
     let Some(roles) = tree.get("roles") else {
         problems.push(
@@ -218,6 +230,10 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         Some(node) if node.value != Yaml::Null => map(node, &format!("`{key}`"), problems).unwrap_or_default().to_vec(),
         _ => Vec::new(),
     };
+    let overrides = node
+        .get("overrides")
+        .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, reader));
+    let problems = &mut *reader.problems;
     Some(Role {
         count: node.get("count").and_then(|n| count(n, problems)),
         node: node.get("node").cloned(),
@@ -225,9 +241,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         exit: node.get("exit").map_or_else(Vec::new, |n| exits(n, problems)),
         after: node.get("after").map_or_else(Vec::new, |n| after(n, problems)),
         vars: node.get("vars").map_or_else(Vec::new, |n| vars(n, problems)),
-        overrides: node
-            .get("overrides")
-            .map_or_else(Vec::new, |n| overrides(n, &tree, &inactive, problems, reader.variables)),
+        overrides,
         volumes: section("volumes", problems),
         extensions: extensions(&document),
         allow: allow::allow(node, true, problems),
@@ -244,10 +258,13 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     })
 }
 
-/// The top-level `x-…` keys of the Compose files.
+/// The top-level `models` and `x-…` keys of the Compose files, which are for Compose and other tools.
 fn extensions(document: &Node) -> Vec<Entry> {
     match &document.value {
-        Yaml::Map(entries) => entries.iter().filter(|e| e.key.starts_with("x-")).cloned().collect(),
+        Yaml::Map(entries) => {
+            let are_kept = |e: &&Entry| e.key == "models" || e.key.starts_with("x-");
+            entries.iter().filter(are_kept).cloned().collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -292,13 +309,9 @@ fn services(
     found
 }
 
-fn overrides(
-    node: &Node,
-    services_tree: &Node,
-    inactive: &[String],
-    problems: &mut Problems,
-    variables: &interpolate::Variables<'_>,
-) -> Vec<Override> {
+fn overrides(node: &Node, services_tree: &Node, inactive: &[String], reader: &mut Reader<'_, '_>) -> Vec<Override> {
+    let (sources, variables) = (&*reader.sources, &*reader.variables);
+    let problems = &mut *reader.problems;
     let mut found = Vec::new();
     for entry in map(node, "`overrides`", problems).unwrap_or_default() {
         let what = format!("override of `{}`", entry.key);
@@ -306,12 +319,15 @@ fn overrides(
             continue;
         };
         known_keys(keys, OVERRIDE_KEYS, "an override", problems);
-        let merged = match entry.node.get("services") {
-            Some(over) if map(over, "`services`", problems).is_some() => {
-                merge(services_tree.clone(), over.clone(), "services").unwrap_or_else(|| services_tree.clone())
-            }
-            _ => services_tree.clone(),
-        };
+        let mut merged = services_tree.clone();
+        if let Some(over) = entry.node.get("services")
+            && map(over, "`services`", problems).is_some()
+            && let Some(row) = table::at("services")
+        {
+            let mut over = over.clone();
+            settle::settle_part(&mut over, row, "services", sources, problems);
+            merged = merge(services_tree.clone(), over, Some(row)).unwrap_or(merged);
+        }
         found.push(Override {
             node: Spanned::new(entry.key.clone(), entry.key_span),
             services: services(&merged, inactive, problems, variables),

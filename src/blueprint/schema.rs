@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Map, Value, json};
 
 use super::Lint;
-use crate::compose::SERVICE_KEYS;
+use crate::compose::table;
 
 /// A topogen blueprint: roles of services, how many nodes of each, and which services are entry and exit.
 #[derive(JsonSchema)]
@@ -98,6 +98,8 @@ struct Role {
     volumes: Option<BTreeMap<String, Value>>,
     /// Networks of each node besides the private one; external ones, and those with a `name`, are shared.
     networks: Option<BTreeMap<String, Value>>,
+    /// AI models that services use, as in Compose, for `render` only.
+    models: Option<BTreeMap<String, Value>>,
     /// What differs for single nodes, by node name.
     overrides: Option<BTreeMap<String, Override>>,
     /// What is said to topogen alone, of this role.
@@ -167,7 +169,10 @@ fn allow(which: impl Fn(Lint) -> bool) -> Schema {
 
 /// An object with every service key of the Compose specification; the values are not described.
 fn services(_: &mut SchemaGenerator) -> Schema {
-    let properties: Map<String, Value> = SERVICE_KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    let properties: Map<String, Value> = table::keys("services.*")
+        .into_iter()
+        .map(|key| (key.to_owned(), json!({})))
+        .collect();
     json_schema!({
         "type": ["object", "null"],
         "additionalProperties": {

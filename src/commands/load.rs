@@ -11,8 +11,8 @@ use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Inputs, dotenv, not_utf8};
 use crate::cli::{Source, Which};
 use crate::converge::Reporter;
-use crate::diagnostic::{FileId, Problem, Problems, Sources, nearest};
-use crate::engine::translate::Origin;
+use crate::diagnostic::{FileId, Kind, Problem, Problems, Sources, nearest};
+use crate::engine::translate::{self, Origin};
 use crate::error::Error;
 use crate::fake;
 use crate::lint::{self, Lint, Subject};
@@ -60,6 +60,9 @@ pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, E
             let directory = PathBuf::from(&origin.directory);
             let read = |path: &str| in_words(read::file(&directory.join(path), yaml::MAX_BYTES));
             topology.look_outside(&read, &environment);
+            if let Some(problems) = mistakes(&topology, &origin) {
+                return Err(Error::Blueprint { problems, sources });
+            }
             Ok(Loaded {
                 topology,
                 origin,
@@ -68,6 +71,18 @@ pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, E
         }
         Err(problems) => Err(Error::Blueprint { problems, sources }),
     }
+}
+
+/// Everything that Compose refuses of a topology from which some of that was left out; `None` where nothing was.
+fn mistakes(topology: &Topology, origin: &Origin) -> Option<Problems> {
+    if topology.mistakes.is_empty() {
+        return None;
+    }
+    let mut found = Problems::default();
+    let all = translate::translate(topology, origin).err().unwrap_or_default();
+    let all = all.sorted().into_iter().filter(|p| p.kind == Kind::Compose);
+    all.cloned().for_each(|problem| found.push(problem));
+    Some(found)
 }
 
 fn expanded(

@@ -54,6 +54,7 @@ pub struct Origin {
 /// Every key that has no translation, each by its path.
 pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Problems> {
     let mut findings = Findings::default();
+    findings.problems.extend(topology.mistakes.clone());
     let mut volumes = Volumes::default();
     let inout = Arc::new(network::network(topology, None, &topology.inout, &mut findings));
     let mut nodes = Vec::with_capacity(topology.nodes.len());

@@ -57,8 +57,16 @@ pub fn read(
         return Err(problems);
     };
     match expand(&blueprint, overrides, variables, sources) {
-        result if problems.is_empty() => result,
+        Ok(topology) if problems.are_of_compose() => Ok(Topology {
+            mistakes: problems,
+            ..topology
+        }),
         Ok(_) => Err(problems),
+        // What was wrong in Compose's words was left out: nothing else follows from it.
+        Err(more) if problems.are_of_compose() => {
+            problems.extend(more);
+            Err(problems)
+        }
         Err(more) => {
             problems.extend_by_themselves(more);
             Err(problems)
@@ -238,6 +246,7 @@ impl Expansion<'_> {
             layout: self.layout,
             allowed: self.allowed(),
             outside: Outside::default(),
+            mistakes: Problems::default(),
         };
         // The checks between nodes also run if some nodes could not be expanded, since a conflict among the others
         // stands anyway. They are skipped if a Compose file is missing, because it might have resolved the conflict.

@@ -100,7 +100,10 @@ impl Reader<'_, '_> {
                         }
                     }
                 }
-                "env_file" | "label_file" => each_path(&mut entry.node, &mut |path| rebase(path)),
+                "env_file" | "label_file" => {
+                    each_path(&mut entry.node, &mut |path| rebase(path));
+                    last_of_each(&mut entry.node);
+                }
                 "build" => {
                     if let Yaml::Text(path) = &mut entry.node.value {
                         context(path);
@@ -169,6 +172,20 @@ pub(super) fn field<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
         Yaml::Map(entries) => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.node),
         _ => None,
     }
+}
+
+/// Leaves of equal paths the last one, whose variables count. Compose compares paths as they are written, so that `./a` and
+/// `a` are two until they are made absolute.
+fn last_of_each(node: &mut Node) {
+    let Yaml::List(items) = &mut node.value else { return };
+    let path = |item: &Node| item.scalar().or_else(|| item.get("path")?.scalar());
+    let paths: Vec<Option<String>> = items.iter().map(path).collect();
+    let mut at = 0;
+    items.retain(|_| {
+        let is_last = paths[at].is_none() || !paths[at + 1..].contains(&paths[at]);
+        at += 1;
+        is_last
+    });
 }
 
 /// Applies `change` to a path, a list of paths, or a list of maps that have a `path`.

@@ -7,8 +7,7 @@ use super::network::is_external;
 use crate::blueprint::Config;
 use crate::blueprint::ConfigSource;
 use crate::blueprint::document::Reader;
-use crate::blueprint::shape::{known_keys, map};
-use crate::compose::CONFIG_KEYS;
+use crate::blueprint::shape::map;
 use crate::compose::ConfigKind;
 use crate::diagnostic::{Problem, Span, Spanned};
 use crate::name::ConfigName;
@@ -51,8 +50,7 @@ pub(super) fn configs(document: &Node, reader: &mut Reader<'_, '_>) -> Vec<Confi
 
 fn config_source(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<ConfigSource> {
     let node = &entry.node;
-    let keys = map(node, &format!("`{}`", entry.key), reader.problems)?;
-    known_keys(keys, CONFIG_KEYS, "a config or secret", reader.problems);
+    map(node, &format!("`{}`", entry.key), reader.problems)?;
     if is_external(node) {
         return Some(ConfigSource::External(node.clone()));
     }

@@ -1,9 +1,8 @@
 //! Parses networks: their options, and those that a role declares.
 
 use super::{is_empty, key_name, name};
-use crate::blueprint::shape::{known_keys, map};
+use crate::blueprint::shape::map;
 use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
-use crate::compose::NETWORK_KEYS;
 use crate::diagnostic::{Problem, Problems};
 use crate::name::NetworkName;
 use crate::template::is_template;
@@ -16,8 +15,7 @@ pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<No
     if node.value == Yaml::Null {
         return None;
     }
-    let entries = map(node, "a network's options", problems)?;
-    known_keys(entries, NETWORK_KEYS, "a network's options", problems);
+    map(node, "a network's options", problems)?;
     if let Some(own) = node.get("name")
         && own.scalar().is_none_or(|text| !is_template(&text))
     {

@@ -3,9 +3,8 @@
 use super::network::DEFAULT_NETWORK;
 use super::{alias_shape, is_empty, key_name, name};
 use crate::blueprint::merge::without_tags;
-use crate::blueprint::shape::{known_keys, map};
+use crate::blueprint::shape::map;
 use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
-use crate::compose::{SERVICE_KEYS, SERVICE_NETWORK_KEYS};
 use crate::diagnostic::{Problem, Problems, Spanned};
 use crate::name::{NetworkKey, ServiceName};
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
@@ -13,7 +12,6 @@ use crate::yaml::{Entry, MergeTag, Node, Yaml};
 pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
     let name = key_name::<ServiceName>(entry, problems);
     let entries = map(&entry.node, &format!("service `{}`", entry.key), problems)?;
-    known_keys(entries, SERVICE_KEYS, "a service", problems);
     let networks = entry
         .node
         .get("networks")
@@ -99,7 +97,6 @@ fn service_network(entry: &Entry, problems: &mut Problems) -> Option<ServiceNetw
         });
     }
     let options = map(&entry.node, &format!("network `{}` of a service", entry.key), problems)?;
-    known_keys(options, SERVICE_NETWORK_KEYS, "a network of a service", problems);
     let aliases = match entry.node.get("aliases").map(|n| (n, &n.value)) {
         None | Some((_, Yaml::Null)) => Vec::new(),
         Some((_, Yaml::List(list))) => list.clone(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Draft, Translation};
 use crate::cluster::{FileSpec, Mount, MountSource, clean, is_below};
-use crate::compose::CONFIG_KEYS;
 use crate::compose::ConfigKind;
+use crate::compose::table;
 use crate::diagnostic::Problem;
 use crate::digest::sha256;
 use crate::topology::{ConfigSource, Service};
@@ -133,12 +133,13 @@ impl Translation<'_> {
             };
             let base = format!("roles.{}.{}.{name}", self.node.role, kind.section());
             let mut faults = self.faults.elsewhere(base.clone(), &config.written);
+            let known = table::keys("secrets.*");
             for key in config.options.keys() {
                 match &**key {
                     // Swarm stores configs under a name and with labels; a single engine does not.
                     "name" | "labels" => {}
-                    key if CONFIG_KEYS.contains(&key) => faults.refuse(&format!("{base}.{key}")),
-                    key => faults.unknown(key, &format!("{base}.{key}"), CONFIG_KEYS),
+                    key if known.contains(&key) => faults.refuse(&format!("{base}.{key}")),
+                    key => faults.unknown(key, &format!("{base}.{key}"), &known),
                 }
             }
             let (mode, content) = match &config.source {

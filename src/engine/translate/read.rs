@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::faults::Faults;
+use crate::compose::units;
 use crate::value::{Map, Value};
 
 /// A text; any other scalar is taken as it is written.
@@ -162,34 +163,11 @@ pub(super) fn list<'a>(value: &'a Value, path: &str, faults: &mut Faults<'_>) ->
 /// A number of bytes: bare, or with a unit as in `64m`, `1.5gb` and `512KiB`, where each step is 1024 (Compose
 /// specification, "Byte units").
 pub(super) fn bytes(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
-    let bytes = value.scalar().and_then(|t| size(&t));
+    let bytes = value.scalar().and_then(|t| units::bytes(&t));
     if bytes.is_none() && *value != Value::Null {
         faults.wrong(path, "a size such as `64m` or `1.5gb`", value);
     }
     bytes
-}
-
-fn size(text: &str) -> Option<i64> {
-    if let Ok(bytes) = text.parse() {
-        return Some(bytes);
-    }
-    let lower = text.trim().to_lowercase();
-    let digits = lower
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(lower.len());
-    let number: f64 = lower[..digits].parse().ok()?;
-    let unit = lower[digits..].trim();
-    let unit = unit.strip_suffix('b').unwrap_or(unit);
-    let power = match unit.strip_suffix('i').unwrap_or(unit) {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
-        _ => return None,
-    };
-    Some((number * 1024f64.powi(power)) as i64)
 }
 
 /// A period in whole seconds, in Compose's notation with days and weeks: `12h`, `1w2d`.
@@ -213,45 +191,15 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     (total > 0).then_some(total)
 }
 
-/// A duration in nanoseconds, in Compose's notation with days and weeks: `90s`, `1m30s`, `1h5m30s20ms`, `1d`, or bare
-/// seconds; `None` for a blank value.
+/// A duration in nanoseconds, in Compose's notation with days and weeks: `90s`, `1m30s`, `1h5m30s20ms`, `1d`, or 0;
+/// `None` for a blank value.
 pub(super) fn nanoseconds(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<i64> {
     let text = value.scalar().filter(|t| !t.is_empty());
-    let found = text.as_deref().and_then(duration);
+    let found = text.as_deref().and_then(units::duration);
     if found.is_none() && !matches!(value.scalar().as_deref(), Some("")) && *value != Value::Null {
         faults.wrong(path, "a duration such as `10s` or `1m30s`", value);
     }
     found
-}
-
-fn duration(text: &str) -> Option<i64> {
-    let whole = |nanoseconds: f64| (nanoseconds.is_finite() && nanoseconds >= 0.0).then_some(nanoseconds as i64);
-    if let Ok(seconds) = text.parse::<f64>() {
-        return whole(seconds * 1e9);
-    }
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        total += number
-            * match &rest[..unit] {
-                "w" => 6.048e14,
-                "d" => 8.64e13,
-                "h" => 3.6e12,
-                "m" => 6e10,
-                "s" => 1e9,
-                "ms" => 1e6,
-                // The micro sign and the Greek letter look the same; Go accepts both.
-                "us" | "µs" | "μs" => 1e3,
-                "ns" => 1.0,
-                _ => return None,
-            };
-        rest = &rest[unit..];
-    }
-    whole(total)
 }
 
 #[cfg(test)]
@@ -259,31 +207,6 @@ mod tests {
     use super::*;
     use crate::engine::translate::faults::Findings;
     use crate::topology::written::Written;
-
-    #[test]
-    fn durations_in_every_form() {
-        for (text, expected) in [
-            ("10", Some(10_000_000_000)),
-            ("90s", Some(90_000_000_000)),
-            ("1m30s", Some(90_000_000_000)),
-            ("1h", Some(3_600_000_000_000)),
-            ("1.5m", Some(90_000_000_000)),
-            ("200ms", Some(200_000_000)),
-            ("5\u{b5}s", Some(5_000)),
-            ("5\u{3bc}s", Some(5_000)),
-            ("1d", Some(86_400_000_000_000)),
-            ("1w2d1h", Some(781_200_000_000_000)),
-            ("0", Some(0)),
-            ("soon", None),
-            ("10x", None),
-            ("-5", None),
-            ("-5s", None),
-            ("inf", None),
-            ("nan", None),
-        ] {
-            assert_eq!(duration(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn periods_in_every_form() {
@@ -299,24 +222,6 @@ mod tests {
             ("99999999999999999999w", None),
         ] {
             assert_eq!(seconds(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_in_every_form() {
-        for (text, expected) in [
-            ("64m", Some(64 << 20)),
-            ("1.5gb", Some(1_610_612_736)),
-            ("512KiB", Some(512 << 10)),
-            ("100", Some(100)),
-            ("-1", Some(-1)),
-            ("2 GB", Some(2 << 30)),
-            ("", None),
-            ("m", None),
-            ("1x", None),
-            ("1mm", None),
-        ] {
-            assert_eq!(size(text), expected, "{text}");
         }
     }
 

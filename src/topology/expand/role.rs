@@ -12,7 +12,8 @@ use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
 use super::{Expansion, RoleInput, compile_vars, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
-use crate::compose::{ports, references};
+use crate::compose::texts::as_texts;
+use crate::compose::{ports, references, table};
 use crate::diagnostic::{Span, Spanned};
 use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey, ServiceName};
 use crate::template::Pattern;
@@ -320,7 +321,7 @@ impl Expansion<'_> {
         for private in &compiled.networks {
             networks.extend(self.private(private, &project, &made, scope)?);
         }
-        let volumes = match volumes? {
+        let volumes = match as_texts(volumes?, table::at("volumes")) {
             Value::Map(map) => map,
             _ => Arc::default(),
         };
@@ -422,11 +423,15 @@ impl Expansion<'_> {
     ) -> Option<Map> {
         let mut map = Map::with_capacity(compiled.keys.len());
         let found = self.problems.len();
+        let row = table::at("services.*");
         for (key, pattern) in &compiled.keys {
             // The other keys are evaluated even after a problem, since they may have problems too.
             let mut value = self.evaluate(pattern, scope).unwrap_or(Value::Null);
             if references::may_refer(key) {
                 value = references::renamed(key, &value, rename);
+            }
+            if !matches!(pattern, Pattern::Const(_)) {
+                value = as_texts(value, row.and_then(|row| row.key(key)));
             }
             map.insert(key.clone(), settled(key, value));
         }

@@ -1,0 +1,248 @@
+//! Checks the merged Compose document of a role against [`table`], and makes each scalar the kind that it stands for: what
+//! `docker compose config` would refuse of the rendered files is refused here, with its place.
+
+use crate::compose::table::{Kind, Row};
+use crate::compose::units;
+use crate::diagnostic::{Kind as DiagnosticKind, Problem, Problems, Sources, Span};
+use crate::template::is_template;
+use crate::yaml::{Entry, MergeTag, Node, Yaml};
+
+use super::merge;
+use super::shape::known_keys;
+
+/// Settles the value of the path that `row` describes, and removes what is wrong below it, so that it is told of once.
+///
+/// What is a template is anything, until it is evaluated.
+pub(super) fn settle(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
+    settle_as(node, row, path, sources, problems, false);
+}
+
+/// The same of a part that is merged over another one, which has the keys that are missing.
+pub(super) fn settle_part(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
+    settle_as(node, row, path, sources, problems, true);
+}
+
+fn settle_as(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems, partial: bool) {
+    let mut found = Problems::default();
+    let mut settling = Settling {
+        sources,
+        problems: &mut found,
+        partial,
+    };
+    settling.value(node, row, path);
+    for problem in found.sorted() {
+        problems.push(Problem {
+            kind: DiagnosticKind::Compose,
+            ..problem.clone()
+        });
+    }
+}
+
+struct Settling<'a> {
+    sources: &'a Sources,
+    problems: &'a mut Problems,
+    /// Whether keys may be missing.
+    partial: bool,
+}
+
+impl Settling<'_> {
+    /// Settles one value, and returns whether it may stay.
+    fn value(&mut self, node: &mut Node, row: &Row, path: &str) -> bool {
+        if node.tag == Some(MergeTag::Reset) || row.kinds.is_empty() {
+            return true;
+        }
+        let span = node.span;
+        match &mut node.value {
+            Yaml::Text(text) if is_template(text) => true,
+            Yaml::List(items) if row.is_list() => {
+                self.items(items, row, path);
+                true
+            }
+            Yaml::Map(entries) if row.is_map() => {
+                self.entries(entries, row, path, span);
+                true
+            }
+            // What a later file leaves to the earlier one.
+            Yaml::Null if self.partial => true,
+            Yaml::List(_) | Yaml::Map(_) => self.wrong(node, row, path),
+            _ => match settled(&node.value, row, self.written(span)) {
+                Some(value) => {
+                    node.value = value;
+                    true
+                }
+                None => self.wrong(node, row, path),
+            },
+        }
+    }
+
+    fn items(&mut self, items: &mut Vec<Node>, row: &Row, path: &str) {
+        if let Some(once) = row.once {
+            merge::once(items, once);
+        }
+        let Some(below) = row.item() else { return };
+        let mut at = 0;
+        items.retain_mut(|item| {
+            let stays = self.value(item, below, &format!("{path}[{at}]"));
+            at += 1;
+            stays
+        });
+        if !row.kinds.contains(&Kind::Set) || row.merge == crate::compose::table::Merge::Keyed {
+            return;
+        }
+        for (at, item) in items.iter().enumerate() {
+            let is_same = |other: &&Node| crate::value::Value::from(*other) == crate::value::Value::from(item);
+            if items.iter().take(at).any(|other| is_same(&other)) {
+                self.problems
+                    .push(Problem::at(item.span, format!("`{path}` has one item twice")).hint("keep one of the two"));
+            }
+        }
+    }
+
+    fn entries(&mut self, entries: &mut Vec<Entry>, row: &Row, path: &str, span: Span) {
+        let found = self.problems.len();
+        let is_open = row.kinds.contains(&Kind::Open) || row.keys().next().is_none();
+        if !is_open {
+            let known: Vec<&str> = row.keys().collect();
+            let is_bare = row.kinds.contains(&Kind::Bare);
+            let unknown = |e: &Entry| row.key(&e.key).is_none() && (is_bare || !e.key.starts_with("x-"));
+            known_keys(entries, &known, &called(path), self.problems);
+            entries.retain(|e| !unknown(e));
+        }
+        // One that is misspelt is told of already.
+        let is_told = self.partial || found < self.problems.len();
+        for needed in row.needs.iter().filter(|_| !is_told) {
+            if !entries.iter().any(|e| e.key == *needed) {
+                self.problems
+                    .push(Problem::at(span, format!("no `{needed}` in `{path}`")).hint(format!("add it: {needed}: …")));
+            }
+        }
+        entries.retain_mut(|entry| match row.key(&entry.key) {
+            Some(below) => self.value(&mut entry.node, below, &format!("{path}.{}", entry.key)),
+            None => true,
+        });
+    }
+
+    /// How a plain scalar is written: `1.10` is no other text than that, although it is the number 1.1.
+    fn written(&self, span: Span) -> &str {
+        self.sources.text(span.file).get(span.range()).unwrap_or_default()
+    }
+
+    /// Tells what is wrong, and returns whether something stays in its place: where a config comes from is said at least.
+    fn wrong(&mut self, node: &mut Node, row: &Row, path: &str) -> bool {
+        let found = match &node.value {
+            Yaml::Text(text) => format!("found `{text}`"),
+            _ => format!("found {}", node.kind()),
+        };
+        let problem = Problem::at(node.span, format!("`{path}` must be {}", expected(row))).label(found);
+        let key = path.rsplit('.').next().unwrap_or(path);
+        let problem = match (&node.value, node.scalar()) {
+            (_, Some(text)) if row.is_list() => problem.hint(format!("write it as a list: {key}: [{text}]")),
+            (Yaml::Null, _) => problem.hint("leave the key out where it has no value"),
+            (_, Some(text)) if row.kinds == [Kind::Duration] && text.parse::<f64>().is_ok() => {
+                problem.hint(format!("say its unit: {key}: {text}s"))
+            }
+            _ => problem,
+        };
+        self.problems.push(problem);
+        let stays = row.is_text_only() && (path.starts_with("configs.") || path.starts_with("secrets."));
+        if stays {
+            node.value = Yaml::Text(String::new());
+        }
+        stays
+    }
+}
+
+/// The scalar `value` as what `row` has it stand for; `written` is how it is written. `None` if it is none of that.
+fn settled(value: &Yaml, row: &Row, written: &str) -> Option<Yaml> {
+    if row.kinds.iter().any(|kind| is_of(value, kind)) {
+        return Some(value.clone());
+    }
+    row.kinds.iter().find_map(|kind| cast(value, kind, written))
+}
+
+/// Whether Compose takes `value` as this `kind`, as it is.
+fn is_of(value: &Yaml, kind: &Kind) -> bool {
+    match (kind, value) {
+        (Kind::Null | Kind::Scalar, Yaml::Null) => true,
+        (Kind::Scalar, _) => true,
+        (_, Yaml::Null) => false,
+        (Kind::Text(words), Yaml::Text(text)) => words.is_empty() || words.contains(&text.as_str()),
+        (Kind::Truth | Kind::Bool, Yaml::Bool(_)) => true,
+        (Kind::Whole | Kind::Count | Kind::Mode | Kind::Real | Kind::Number | Kind::Bytes, Yaml::Int(_)) => true,
+        (Kind::Real | Kind::Number | Kind::Bytes, Yaml::Float(_)) => true,
+        (Kind::Int(least, most), Yaml::Int(number)) => is_within(*number, *least, *most),
+        (Kind::Int(least, most), Yaml::Text(text)) => text.parse().is_ok_and(|number| is_within(number, *least, *most)),
+        (Kind::Whole, Yaml::Float(number)) => number.fract() == 0.0,
+        (Kind::Number, Yaml::Text(text)) => text.parse::<f64>().is_ok(),
+        (Kind::Bytes, Yaml::Text(text)) => units::bytes(text).is_some_and(|bytes| bytes >= 0),
+        (Kind::Duration, Yaml::Text(text)) => !text.is_empty() && units::duration(text).is_some(),
+        (Kind::Count, Yaml::Text(text)) => text == "all" || text.parse::<i64>().is_ok(),
+        (Kind::Mode, Yaml::Text(text)) => u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).is_ok(),
+        _ => false,
+    }
+}
+
+fn is_within(number: i64, least: Option<i64>, most: Option<i64>) -> bool {
+    least.is_none_or(|least| least <= number) && most.is_none_or(|most| number <= most)
+}
+
+/// What `value` becomes where a `kind` is wanted: Compose's casts of texts, and a number or truth where only a text can be
+/// meant, as it is `written`. Compose takes none there; templates make them as often as not.
+fn cast(value: &Yaml, kind: &Kind, written: &str) -> Option<Yaml> {
+    match (kind, value) {
+        (Kind::Bool, Yaml::Text(text)) => match text.to_lowercase().as_str() {
+            "true" | "y" | "yes" | "on" => Some(Yaml::Bool(true)),
+            "false" | "n" | "no" | "off" => Some(Yaml::Bool(false)),
+            _ => None,
+        },
+        (Kind::Text(_) | Kind::Duration, Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => {
+            let text = Yaml::Text(written.to_owned());
+            is_of(&text, kind).then_some(text)
+        }
+        _ => None,
+    }
+}
+
+/// What is expected, in words.
+fn expected(row: &Row) -> String {
+    let kinds = row.kinds.iter().filter(|kind| **kind != Kind::Null);
+    let mut said: Vec<String> = Vec::new();
+    for kind in kinds {
+        let words = match kind {
+            Kind::Text(words) if words.is_empty() => "a text".to_owned(),
+            Kind::Text(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                words.join(" or ")
+            }
+            Kind::Truth | Kind::Bool => "`true` or `false`".to_owned(),
+            Kind::Int(Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
+            Kind::Int(Some(least), None) => format!("a whole number from {least} on"),
+            Kind::Whole | Kind::Int(..) => "a whole number".to_owned(),
+            Kind::Real | Kind::Number => "a number".to_owned(),
+            Kind::Bytes => "a size such as `64m` or `1.5gb`".to_owned(),
+            Kind::Duration => "a duration such as `10s` or `1m30s`".to_owned(),
+            Kind::Count => "a whole number or `all`".to_owned(),
+            Kind::Mode => "a file mode such as `0440`".to_owned(),
+            Kind::Scalar => "a text, a number, `true` or `false`".to_owned(),
+            Kind::List | Kind::Set => "a list".to_owned(),
+            Kind::Map | Kind::Bare | Kind::Open => "a map".to_owned(),
+            Kind::Null => continue,
+        };
+        if !said.contains(&words) {
+            said.push(words);
+        }
+    }
+    said.join(" or ")
+}
+
+/// What the map at `path` is called: `a service`, or by its path.
+fn called(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').collect();
+    match parts.as_slice() {
+        ["services", _] => "a service".to_owned(),
+        ["services", _, "networks", _] => "a network of a service".to_owned(),
+        ["networks", _] => "a network's options".to_owned(),
+        ["configs" | "secrets", _] => "a config or secret".to_owned(),
+        _ => format!("`{path}`"),
+    }
+}
