@@ -233,7 +233,7 @@ impl Blueprint {
         inputs: &Inputs<'_>,
     ) -> (Option<Self>, Problems) {
         let mut problems = Problems::default();
-        let mut tree = match crate::yaml::parse(sources.text(file), file) {
+        let mut tree = match crate::yaml::parse_within(sources.text(file), file, sources.budget()) {
             Ok(tree) => tree,
             Err(problems) => return (None, problems),
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::blueprint::MAX_COUNT;
+use crate::budget;
 use crate::engine::logs::Moment;
 use crate::name::ClusterName;
 use crate::select::Target;
@@ -103,6 +104,9 @@ pub struct Source {
     /// Put topogen's fake in place of every image
     #[arg(long)]
     pub fake: bool,
+    /// How much the blueprint may expand to, such as 512m or 1g [default: 256m]
+    #[arg(long, value_name = "SIZE", value_parser = expand_limit)]
+    pub expand_limit: Option<u64>,
 }
 
 impl Source {
@@ -135,6 +139,7 @@ impl Source {
             env_file,
             profile,
             fake,
+            expand_limit,
         } = self;
         file.iter().for_each(|f| say("file", f));
         name.iter().for_each(|n| say("name", n.as_str()));
@@ -147,6 +152,7 @@ impl Source {
         }
         env_file.iter().for_each(|f| say("env-file", &f.display().to_string()));
         profile.iter().for_each(|p| say("profile", p));
+        expand_limit.iter().for_each(|l| say("expand-limit", &l.to_string()));
         if *fake {
             words.push("--fake".to_owned());
         }
@@ -657,6 +663,10 @@ fn scale(text: &str) -> Result<(String, u32), String> {
 fn count(text: &str) -> Result<u32, String> {
     let count = decimal(text).filter(|n| *n <= MAX_COUNT);
     count.ok_or_else(|| format!("expected a whole number of nodes, {MAX_COUNT} at most"))
+}
+
+fn expand_limit(text: &str) -> Result<u64, String> {
+    budget::bytes(text).ok_or_else(|| "expected a size such as `512m` or `1g`".to_owned())
 }
 
 fn signal(text: &str) -> Result<String, String> {

@@ -2,9 +2,11 @@
 //!
 //! Problems are collected, so that a user sees all of them at once.
 
+use crate::budget::Budget;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -67,9 +69,21 @@ struct Source {
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    budget: Arc<Budget>,
 }
 
 impl Sources {
+    /// From now on, what the texts expand to draws on `budget`.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = Arc::new(budget);
+    }
+
+    /// What the texts may expand to.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     /// Adds `text` under the name that messages show.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));

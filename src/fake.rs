@@ -8,6 +8,8 @@ pub mod serve;
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::compose;
 use crate::topology::{Node, Service, Topology};
 use crate::value::{Map, Value};
@@ -214,14 +216,9 @@ pub fn ports(definition: &Map) -> Vec<String> {
         .iter()
         .filter_map(|v| compose::ports::exposed(&v.scalar()?).ok());
     let published = items("ports").iter().filter_map(|v| compose::ports::read(v).ok());
-    let mut found: Vec<String> = Vec::new();
     let targets = exposed.chain(published).flat_map(|port| port.targets());
-    for port in targets.map(|port| port.to_string()) {
-        if !found.contains(&port) {
-            found.push(port);
-        }
-    }
-    found
+    let each_once: IndexSet<_> = targets.collect();
+    each_once.into_iter().map(|port| port.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@
 
 mod atomic;
 pub mod blueprint;
+pub mod budget;
 pub mod cli;
 pub mod cluster;
 mod commands;

@@ -1,23 +1,29 @@
 //! Templates: strict minijinja in every text of a blueprint, evaluated for each node.
 //!
-//! Templates read nothing but their scope, and fuel bounds how long each may run.
+//! Templates read nothing but their scope. Fuel bounds how long each may run, and a budget what all of them make.
 
+mod bounded;
 mod bounds;
 mod problem;
+mod rewrite;
+mod texts;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Scope};
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value as Scope};
 
+use crate::budget::Budget;
 use crate::diagnostic::{Problem, Problems, Sources, Span};
 use crate::value::{Map, Value};
 use crate::yaml::{Node, Yaml};
-use bounds::{MAX_INDENT, MAX_TAG, indented, long_tag};
+use bounds::{MAX_TAG, long_tag};
 use problem::NO_ROLE;
+pub use texts::Texts;
 
 /// Instructions that one template may run; a loop over 10,000 nodes takes about a tenth of them.
 const FUEL: u64 = 1_000_000;
@@ -70,6 +76,7 @@ const FREE_KEYS: &[&str] = &[
     "sysctls",
     "vars",
 ];
+
 /// The largest output of one template, in bytes.
 const MAX_OUTPUT: usize = crate::yaml::MAX_BYTES;
 
@@ -89,48 +96,65 @@ pub enum Pattern {
 /// A template and where it is written.
 #[derive(Debug, Clone)]
 pub struct Text {
-    id: String,
+    /// Its position among the compiled templates.
+    id: usize,
     source: Arc<str>,
     span: Span,
     /// Whether Compose requires a number or a boolean here.
     typed: bool,
 }
 
-/// All compiled templates of one blueprint.
-pub struct Templates {
-    environment: Environment<'static>,
-    count: usize,
+/// All compiled templates of one blueprint, whose texts live for `'t`.
+pub struct Templates<'t> {
+    environment: Environment<'t>,
+    syntax: SyntaxConfig,
+    texts: &'t Texts,
+    compiled: Vec<Compiled<'t>>,
     roles: Vec<String>,
+    budget: Arc<Budget>,
     /// Bytes that the current template has written.
     written: Arc<AtomicUsize>,
+}
+
+/// One template as the engine runs it.
+struct Compiled<'t> {
+    instructions: Instructions<'t>,
+    blocks: BTreeMap<&'t str, Instructions<'t>>,
 }
 
 /// The environment variables, read once when the program starts.
 pub type Variables = Arc<HashMap<String, String>>;
 
-impl Templates {
-    /// Creates an empty set; `env('NAME')` reads `variables`.
+/// What a value takes in a map or list of a topology, beside its text; bytes.
+const VALUE: usize = 128;
+/// What a compiled template takes, bytes: the template engine reserves room for many instructions.
+const TEMPLATE: usize = 8 << 10;
+/// How many instructions take as long as it takes to begin.
+const BEGINNING: u64 = 16;
+
+impl<'t> Templates<'t> {
+    /// Creates an empty set; `env('NAME')` reads `variables`, and what templates make draws on `budget`.
     #[must_use]
-    pub fn new(variables: Variables) -> Self {
+    pub fn new(variables: Variables, texts: &'t Texts, budget: Arc<Budget>) -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         // A line that holds only a block leaves no empty line, so that config files look like their templates.
         let mut syntax = SyntaxConfig::builder();
         syntax.keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true);
-        if let Ok(syntax) = syntax.build() {
-            environment.set_syntax(syntax);
-        }
+        let syntax = syntax.build().unwrap_or_default();
         // The output is YAML and config files, never HTML.
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        let written = Arc::new(AtomicUsize::new(0));
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        let (own, written) = (budget.clone(), Arc::<AtomicUsize>::default());
         let counter = written.clone();
         environment.set_formatter(move |out, state, value| {
-            let more = value.as_str().map_or(1, str::len);
-            if counter.fetch_add(more, Ordering::Relaxed) + more > MAX_OUTPUT {
+            let more = bounded::written(value, &own)?;
+            if counter.fetch_add(more, Ordering::Relaxed).saturating_add(more) > MAX_OUTPUT {
                 let message = format!("yields too much: {} MiB are the most", MAX_OUTPUT >> 20);
                 return Err(Error::new(ErrorKind::InvalidOperation, message));
             }
+            // It is written, and kept.
+            bounded::draw(more.saturating_mul(2), &own)?;
             // Booleans are written as in YAML and JSON, not as in Python, so that `privileged: "{{ vars.debug }}"` is a
             // boolean.
             if value.kind() == ValueKind::Bool {
@@ -146,49 +170,14 @@ impl Templates {
                 )
             })
         });
-        // Fuel bounds the number of steps, not the size of a step. Filters that multiply text are bounded here.
-        environment.add_filter(
-            "indent",
-            |text: &str, width: usize, first: Option<bool>, blank: Option<bool>| {
-                if width > MAX_INDENT {
-                    return Err(Error::new(
-                        ErrorKind::InvalidOperation,
-                        format!("`indent` takes {MAX_INDENT} at most"),
-                    ));
-                }
-                Ok(indented(text, width, first.unwrap_or(false), blank.unwrap_or(false)))
-            },
-        );
-        environment.add_filter(
-            "format",
-            |state: &mut State<'_, '_>, format: &Scope, values: Rest<ValueOrKwargs>| {
-                let text = format.as_str().unwrap_or_default();
-                let digits = text
-                    .split(|c: char| !c.is_ascii_digit())
-                    .map(str::len)
-                    .max()
-                    .unwrap_or(0);
-                if digits > 3 || text.contains('*') {
-                    return Err(Error::new(
-                        ErrorKind::InvalidOperation,
-                        "`format` takes widths up to 999",
-                    ));
-                }
-                minijinja::filters::format(state, format, values)
-            },
-        );
-        // Plain JSON. The built-in filter escapes for HTML, which config files do not need.
-        environment.add_filter("tojson", |value: &Scope, pretty: Option<bool>| {
-            let text = match pretty {
-                Some(true) => serde_json::to_string_pretty(value),
-                _ => serde_json::to_string(value),
-            };
-            text.map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
-        });
+        bounded::add_to(&mut environment, &budget);
         Self {
             environment,
-            count: 0,
+            syntax,
+            texts,
+            compiled: Vec::new(),
             roles: Vec::new(),
+            budget,
             written,
         }
     }
@@ -267,20 +256,62 @@ impl Templates {
             );
             return Pattern::Const(Value::Null);
         }
-        let id = self.count.to_string();
-        self.count += 1;
-        match self.environment.add_template_owned(id.clone(), text.to_owned()) {
-            Ok(()) => Pattern::Text(Text {
-                id,
-                source: text.into(),
-                span,
-                typed,
-            }),
+        if self.budget.is_spent() || self.budget.spend(TEMPLATE).is_err() {
+            problems.push(self.budget.problem(span));
+            return Pattern::Const(Value::Null);
+        }
+        let source = self.texts.keep(text.to_owned());
+        match self.compiled(source) {
+            Ok(compiled) => {
+                self.compiled.push(compiled);
+                Pattern::Text(Text {
+                    id: self.compiled.len() - 1,
+                    source: text.into(),
+                    span,
+                    typed,
+                })
+            }
             Err(error) => {
                 problems.push(self.problem(&error, text, span, &Scope::UNDEFINED, sources));
                 Pattern::Const(Value::Null)
             }
         }
+    }
+
+    /// The template `source`, with bounds for what it makes.
+    fn compiled(&self, source: &'t str) -> Result<Compiled<'t>, Error> {
+        const NAME: &str = "template";
+        let tree = parse(source, NAME, self.syntax.clone())?;
+        let mut generator = CodeGenerator::new(NAME, source);
+        generator.compile_stmt(&rewrite::statement(&tree));
+        let (instructions, blocks) = generator.finish();
+        Ok(Compiled { instructions, blocks })
+    }
+
+    /// The output of the template `id`.
+    fn rendered(&self, id: usize, scope: &Scope) -> Result<String, Error> {
+        let Some(Compiled { instructions, blocks }) = self.compiled.get(id) else {
+            return Ok(String::new());
+        };
+        self.written.store(0, Ordering::Relaxed);
+        let mut text = String::new();
+        let mut output = make_string_output(&mut text);
+        let environment = &self.environment;
+        let ended = eval(
+            environment,
+            instructions,
+            scope.clone(),
+            blocks,
+            &mut output,
+            AutoEscape::None,
+        );
+        let spent = match &ended {
+            Ok((_, state)) => state.fuel_levels().map_or(FUEL, |(spent, _)| spent),
+            Err(_) => FUEL,
+        };
+        ended?;
+        self.budget.run(spent + BEGINNING).map_err(bounded::over)?;
+        Ok(text)
     }
 
     /// Evaluates `pattern` in `scope`; `None` when a template in it fails, and each failure is a problem.
@@ -294,9 +325,17 @@ impl Templates {
         match pattern {
             Pattern::Const(value) => Some(value.clone()),
             Pattern::Text(text) => {
-                let template = self.environment.get_template(&text.id);
-                self.written.store(0, Ordering::Relaxed);
-                match template.and_then(|template| template.render(scope)) {
+                // What is said once of a spent budget is not said again of whatever follows.
+                if self.budget.is_spent() {
+                    return None;
+                }
+                match self.rendered(text.id, scope) {
+                    Err(error) if self.budget.is_spent() => {
+                        let range = error.range().filter(|r| text.source.get(r.clone()).is_some());
+                        let place = range.map_or(text.span, |r| sources.within(text.span, &text.source, r));
+                        problems.push(self.budget.problem(place));
+                        None
+                    }
                     Ok(result) if text.typed => Some(Value::from_exact(&result)),
                     Ok(result) => Some(Value::Text(result.into())),
                     Err(error) => {
@@ -306,6 +345,7 @@ impl Templates {
                 }
             }
             Pattern::List(items) => {
+                self.budget.spend(items.len().saturating_mul(VALUE)).ok()?;
                 let values: Vec<Value> = items
                     .iter()
                     .filter_map(|p| self.evaluate(p, scope, sources, problems))
@@ -313,6 +353,7 @@ impl Templates {
                 (values.len() == items.len()).then(|| values.into())
             }
             Pattern::Map(fields) => {
+                self.budget.spend(fields.len().saturating_mul(VALUE)).ok()?;
                 let mut map = Map::with_capacity(fields.len());
                 for (key, pattern) in fields {
                     if let Some(value) = self.evaluate(pattern, scope, sources, problems) {

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Tag as ParserTag, options};
 
+use crate::budget::Budget;
 use crate::diagnostic::{FileId, Problem, Problems, Span};
 
 pub use scalar::plain_scalar;
@@ -111,6 +112,14 @@ impl Node {
 /// # Errors
 /// All problems found. A syntax error ends the parse; duplicate keys are all reported.
 pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
+    parse_within(text, file, &Budget::default())
+}
+
+/// The same, where all values draw on `budget`, those that aliases repeat each time.
+///
+/// # Errors
+/// As for [`parse`]; a spent budget ends the parse too.
+pub fn parse_within(text: &str, file: FileId, budget: &Budget) -> Result<Node, Problems> {
     let mut problems = Problems::default();
     if text.len() > MAX_BYTES {
         problems.push(
@@ -119,7 +128,7 @@ pub fn parse(text: &str, file: FileId) -> Result<Node, Problems> {
         );
         return Err(problems);
     }
-    let result = Builder::new(text, file, &mut problems).document();
+    let result = Builder::new(text, file, budget, &mut problems).document();
     match result {
         Ok(node) if problems.is_empty() => Ok(node),
         Ok(_) => Err(problems),
@@ -149,21 +158,39 @@ enum Content {
     },
 }
 
+/// A complete value that an alias may repeat.
+#[derive(Clone)]
+struct Anchor {
+    node: Node,
+    size: Size,
+    /// Levels below it.
+    depth: usize,
+}
+
+/// How much a value is, with all below it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    bytes: usize,
+}
+
 struct Builder<'a> {
     text: &'a str,
     file: FileId,
+    budget: &'a Budget,
     problems: &'a mut Problems,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Node, usize, usize)>,
+    anchors: HashMap<usize, Anchor>,
     nodes: usize,
     root: Option<Node>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str, file: FileId, problems: &'a mut Problems) -> Self {
+    fn new(text: &'a str, file: FileId, budget: &'a Budget, problems: &'a mut Problems) -> Self {
         Self {
             text,
             file,
+            budget,
             problems,
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -193,11 +220,12 @@ impl<'a> Builder<'a> {
                 }
                 Event::Alias(anchor) => self.alias(anchor, span)?,
                 Event::Scalar(text, style, anchor, tag) => {
-                    self.count(1, span)?;
                     let text = self.without_gained_end(&text, style, whole);
                     let (value, tag) = scalar(text, style, tag.as_deref(), span)?;
                     let node = Node { value, span, tag };
-                    self.remember(anchor, &node, 1, 0);
+                    let size = size(&node);
+                    self.count(size, span)?;
+                    self.remember(anchor, &node, size, 0)?;
                     self.value(node)?;
                 }
                 Event::SequenceStart(_, anchor, tag) => {
@@ -231,8 +259,11 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn count(&mut self, more: usize, span: Span) -> Result<(), Problem> {
-        self.nodes += more;
+    fn count(&mut self, more: Size, span: Span) -> Result<(), Problem> {
+        // A value is kept as it is written, and once more as it is meant.
+        let kept = more.bytes.saturating_mul(2);
+        self.budget.spend(kept).map_err(|_| self.budget.problem(span))?;
+        self.nodes += more.values;
         if self.nodes > MAX_NODES {
             return Err(Problem::at(span, "aliases expand to too much")
                 .label(format!("past {MAX_NODES} values here"))
@@ -242,7 +273,13 @@ impl<'a> Builder<'a> {
     }
 
     fn start(&mut self, anchor: usize, span: Span, tag: Option<&ParserTag>, content: Content) -> Result<(), Problem> {
-        self.count(1, span)?;
+        self.count(
+            Size {
+                values: 1,
+                bytes: size_of::<Entry>(),
+            },
+            span,
+        )?;
         if self.open.len() >= MAX_DEPTH {
             return Err(Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels here")));
         }
@@ -278,7 +315,7 @@ impl<'a> Builder<'a> {
         };
         if open.anchor > 0 {
             let size = size(&node);
-            self.remember(open.anchor, &node, size, open.depth);
+            self.remember(open.anchor, &node, size, open.depth)?;
         }
         if let Some(parent) = self.open.last_mut() {
             parent.depth = parent.depth.max(open.depth + 1);
@@ -286,18 +323,22 @@ impl<'a> Builder<'a> {
         self.value(node)
     }
 
-    fn remember(&mut self, anchor: usize, node: &Node, size: usize, depth: usize) {
+    fn remember(&mut self, anchor: usize, node: &Node, size: Size, depth: usize) -> Result<(), Problem> {
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), size, depth));
+            let spent = self.budget.spend(size.bytes);
+            spent.map_err(|_| self.budget.problem(node.span))?;
+            let node = node.clone();
+            self.anchors.insert(anchor, Anchor { node, size, depth });
         }
+        Ok(())
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Problem> {
-        let Some((node, size, depth)) = self.anchors.get(&anchor) else {
+        let Some(known) = self.anchors.get(&anchor) else {
             return Err(Problem::at(span, "an alias inside its own anchor")
                 .hint("an alias may only repeat what is complete before it"));
         };
-        let (node, size, depth) = (node.clone(), *size, *depth);
+        let (size, depth) = (known.size, known.depth);
         self.count(size, span)?;
         if self.open.len() + depth > MAX_DEPTH {
             return Err(Problem::at(span, "nested too deep").label(format!("past {MAX_DEPTH} levels with this alias")));
@@ -305,7 +346,8 @@ impl<'a> Builder<'a> {
         if let Some(parent) = self.open.last_mut() {
             parent.depth = parent.depth.max(depth + 1);
         }
-        self.value(node)
+        let node = self.anchors.get(&anchor).map(|known| known.node.clone());
+        node.map_or(Ok(()), |node| self.value(node))
     }
 
     /// Adds a complete value: the root, an item, a key, or the value of the open key.
@@ -452,11 +494,42 @@ fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> 
     }
 }
 
-fn size(node: &Node) -> usize {
-    1 + match &node.value {
-        Yaml::List(list) => list.iter().map(size).sum(),
-        Yaml::Map(entries) => entries.iter().map(|e| size(&e.node)).sum(),
-        _ => 0,
+/// The bytes that `node` takes with all below it.
+pub(crate) fn bytes(node: &Node) -> usize {
+    size(node).bytes
+}
+
+fn size(node: &Node) -> Size {
+    let own = Size {
+        values: 1,
+        bytes: size_of::<Entry>(),
+    };
+    let and = |sum: Size, more: Size| Size {
+        values: sum.values + more.values,
+        bytes: sum.bytes + more.bytes,
+    };
+    match &node.value {
+        Yaml::Text(text) => and(
+            own,
+            Size {
+                values: 0,
+                bytes: text.len(),
+            },
+        ),
+        Yaml::List(list) => list.iter().map(size).fold(own, and),
+        Yaml::Map(entries) => {
+            let entry = |e: &Entry| {
+                and(
+                    size(&e.node),
+                    Size {
+                        values: 0,
+                        bytes: e.key.len(),
+                    },
+                )
+            };
+            entries.iter().map(entry).fold(own, and)
+        }
+        _ => own,
     }
 }
 

@@ -15,6 +15,7 @@ mod graph;
 mod invalid;
 mod keys;
 mod lacking;
+mod limits;
 mod lint;
 mod meaning;
 mod observe;

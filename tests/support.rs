@@ -9,6 +9,7 @@ use std::sync::Arc;
 use topogen::blueprint::Inputs;
 use topogen::blueprint::interpolate::Variables;
 use topogen::blueprint::unread::NO_FILE;
+use topogen::budget::Budget;
 use topogen::cluster::Desired;
 use topogen::diagnostic::{Problems, Sources};
 use topogen::engine::translate::{Origin, translate};
@@ -84,7 +85,23 @@ fn origin() -> Origin {
 /// A blueprint in `/blueprint`, read and expanded where there are no files but `files`, and the text that its problems
 /// point into. Outside, `HOME` is `/home` and `OUT` is `outer`.
 pub(crate) fn read(text: &str, overrides: &Overrides, files: &[(&str, &str)]) -> (Result<Topology, Problems>, Sources) {
+    read_from(Sources::default(), text, overrides, files)
+}
+
+/// The same where it may expand to what `budget` allows.
+pub(crate) fn expanded_within(text: &str, budget: Budget) -> Result<Topology, String> {
     let mut sources = Sources::default();
+    sources.set_budget(budget);
+    let (topology, sources) = read_from(sources, text, &Overrides::default(), &[]);
+    topology.map_err(|problems| problems.render(&sources, false))
+}
+
+fn read_from(
+    mut sources: Sources,
+    text: &str,
+    overrides: &Overrides,
+    files: &[(&str, &str)],
+) -> (Result<Topology, Problems>, Sources) {
     let file = sources.add("topogen.yaml", text);
     let none = |_: &str| None;
     let mut variables = Variables::new(&none);

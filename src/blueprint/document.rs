@@ -283,7 +283,7 @@ impl Reader<'_, '_> {
         // A Compose file may lie anywhere: it often belongs to another project.
         let (whole, bytes) = self.content(self.read, join(directory, path), path, span)?;
         let (whole, file) = self.decoded(whole, bytes)?;
-        let mut tree = match yaml::parse(self.sources.text(file), file) {
+        let mut tree = match yaml::parse_within(self.sources.text(file), file, self.sources.budget()) {
             Ok(tree) => tree,
             Err(problems) => {
                 self.problems.extend(problems);
@@ -338,8 +338,25 @@ impl Reader<'_, '_> {
 
     fn extended_service(&mut self, service: &Node, siblings: &Node, directory: &str, depth: usize) -> Node {
         let Some(extends) = service.get("extends") else {
+            // Copied for each that extends it.
+            if depth > 0
+                && self
+                    .sources
+                    .budget()
+                    .spend(yaml::bytes(service).saturating_mul(2))
+                    .is_err()
+            {
+                self.problems.push(self.sources.budget().problem(service.span));
+            }
             return service.clone();
         };
+        if self.sources.budget().is_spent() {
+            return service.clone();
+        }
+        let copied = yaml::bytes(service).saturating_mul(2);
+        if self.sources.budget().spend(copied).is_err() {
+            self.problems.push(self.sources.budget().problem(extends.span));
+        }
         let mut own = service.clone();
         if let Yaml::Map(entries) = &mut own.value {
             entries.retain(|e| e.key != "extends");

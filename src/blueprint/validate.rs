@@ -1,6 +1,6 @@
 //! Checks references between the parts of one blueprint, and collects every fault.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Blueprint;
 use super::INOUT;
@@ -40,9 +40,10 @@ pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
 /// Checks that the roles in `after` are defined, and that none waits for itself, directly or by way of others.
 fn order(roles: &[Role], problems: &mut Problems) {
     let names = || roles.iter().map(|r| r.name.value.as_str());
+    let places: HashMap<&RoleName, usize> = roles.iter().zip(0..).map(|(r, at)| (&r.name.value, at)).collect();
     for role in roles {
         for (after, _) in &role.after {
-            if !names().any(|n| n == after.value.as_str()) {
+            if !places.contains_key(&after.value) {
                 problems.push(
                     Problem::at(after.span, format!("unknown role `{}`", after.value))
                         .did_you_mean(after.value.as_str(), names().filter(|n| *n != role.name.value.as_str())),
@@ -50,10 +51,10 @@ fn order(roles: &[Role], problems: &mut Problems) {
             }
         }
     }
-    let place = |name: &RoleName| roles.iter().position(|r| r.name.value == *name);
-    let waits = roles
-        .iter()
-        .map(|r| r.after.iter().filter_map(|(after, _)| place(&after.value)).collect());
+    let waits = roles.iter().map(|r| {
+        let after = r.after.iter().filter_map(|(after, _)| places.get(&after.value));
+        after.copied().collect()
+    });
     let waits: Vec<BTreeSet<usize>> = waits.collect();
     let left: Vec<&Role> = toposort::sorted(&waits)
         .circular

@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::recorded;
 use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Inputs, dotenv, not_utf8};
+use crate::budget::Budget;
 use crate::cli::{Source, Which};
 use crate::converge::Reporter;
 use crate::diagnostic::{FileId, Kind, Problem, Problems, Sources, nearest};
@@ -43,6 +44,9 @@ pub(super) struct Loaded {
 /// Reads and expands the blueprint that `source` names.
 pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, Error> {
     let (mut sources, file, mut origin) = text(source.file.as_deref())?;
+    if let Some(limit) = source.expand_limit {
+        sources.set_budget(Budget::of(limit));
+    }
     origin.options = recorded::Options::of(source).label();
     if source.file.is_none() && origin.blueprint == SHIPPED[0].0 {
         terminal.note(&format!(

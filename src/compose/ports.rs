@@ -1,8 +1,10 @@
 //! Ports as Compose writes them: `ports`, short and long, and `expose` (Compose specification, services).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::diagnostic::nearest;
@@ -34,12 +36,21 @@ pub struct Port {
     pub protocol: Protocol,
 }
 
+/// Target, published, protocol and address.
+type Key = ((u16, u16), Option<(u16, u16)>, Protocol, IpAddr);
+
 impl Port {
     /// The host's ports that are certainly taken; `None` when the engine picks.
     #[must_use]
     pub fn taken(&self) -> Option<(u16, u16)> {
         self.published
             .filter(|(first, last)| last - first == self.target.1 - self.target.0)
+    }
+
+    /// How many ports of the container it is.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        usize::from(self.target.1 - self.target.0) + 1
     }
 
     /// Each of a range on its own.
@@ -61,11 +72,10 @@ impl Port {
         })
     }
 
-    /// Whether `other` is the same port to Compose, to which no address is that of all.
-    fn is_same(&self, other: &Self) -> bool {
+    /// Whatever makes it another port to Compose, to which no address is that of all.
+    fn key(&self) -> Key {
         let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let key = |port: &Self| (port.target, port.published, port.protocol, port.address.unwrap_or(all));
-        key(self) == key(other)
+        (self.target, self.published, self.protocol, self.address.unwrap_or(all))
     }
 
     /// This port, one of those that `item` says, in the same syntax.
@@ -193,19 +203,15 @@ pub fn each_once(items: &[Value]) -> Option<Vec<Value>> {
             .zip(items)
             .flat_map(|(port, item)| port.singles().map(move |p| (p, item)))
     };
-    let mut found: Vec<(Port, Value)> = Vec::new();
-    let mut twice = false;
-    for (port, item) in singles() {
-        let value = port.written(item);
-        match found.iter_mut().find(|(other, _)| other.is_same(&port)) {
-            Some(place) => {
-                twice = true;
-                *place = (port, value);
-            }
-            None => found.push((port, value)),
-        }
+    let mut known = HashSet::new();
+    if singles().all(|(port, _)| known.insert(port.key())) {
+        return None;
     }
-    twice.then(|| found.into_iter().map(|(_, value)| value).collect())
+    let mut found: IndexMap<Key, Value> = IndexMap::new();
+    for (port, item) in singles() {
+        found.insert(port.key(), port.written(item));
+    }
+    Some(found.into_values().collect())
 }
 
 fn short(text: &str) -> Result<Port, String> {

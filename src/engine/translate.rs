@@ -19,7 +19,7 @@ mod resources;
 mod security;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -30,7 +30,7 @@ use crate::cluster::{
 use crate::compose::ConfigKind;
 use crate::compose::ports::{self, ContainerPort};
 use crate::diagnostic::{Problem, Problems};
-use crate::name::ContainerName;
+use crate::name::{ContainerName, RoleName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
 use depends::{Link, Shares, Waits};
@@ -56,6 +56,10 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Proble
     let mut findings = Findings::default();
     findings.problems.extend(topology.mistakes.clone());
     let mut volumes = Volumes::default();
+    let mut before: HashMap<&RoleName, Vec<&str>> = HashMap::new();
+    for order in &topology.order {
+        before.entry(&order.role).or_default().push(order.after.as_str());
+    }
     let inout = Arc::new(network::network(topology, None, &topology.inout, &mut findings));
     let mut nodes = Vec::with_capacity(topology.nodes.len());
     for node in &topology.nodes {
@@ -71,6 +75,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Proble
                 origin,
                 faults: Faults::new(base, &service.written, &mut findings),
                 volumes: &mut volumes,
+                before: &before,
             };
             translation.containers()
         };
@@ -131,6 +136,8 @@ struct Translation<'a> {
     origin: &'a Origin,
     faults: Faults<'a>,
     volumes: &'a mut Volumes,
+    /// The roles that each role starts after.
+    before: &'a HashMap<&'a RoleName, Vec<&'a str>>,
 }
 
 /// What all containers of a service share, collected key by key.
@@ -380,11 +387,13 @@ impl Translation<'_> {
             (label::compose::CONFIG_FILES, self.origin.blueprint.clone()),
             (label::compose::WORKING_DIR, self.origin.directory.clone()),
         ];
-        let before = self.topology.order.iter().filter(|o| o.role == self.node.role);
-        let before: Vec<&str> = before.map(|o| o.after.as_str()).collect();
+        let before = self
+            .before
+            .get(&self.node.role)
+            .map_or_else(String::new, |b| b.join(","));
         // An image may carry any label: what is always set here, none of an image's can stand for.
         labels.extend([
-            (label::AFTER, before.join(",")),
+            (label::AFTER, before),
             (label::CARRIED, String::new()),
             (label::HELPER, String::new()),
         ]);

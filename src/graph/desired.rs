@@ -1,5 +1,7 @@
 //! The graph of a blueprint alone, without the engine.
 
+use std::collections::HashSet;
+
 use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
 use crate::compose::ports::{self, Port, Protocol};
 use crate::fake;
@@ -101,9 +103,10 @@ fn ports(service: &topology::Service) -> Vec<String> {
     let exposed = list("expose").iter().filter_map(Value::scalar);
     let exposed = exposed.filter_map(|p| ports::exposed(&p).ok());
     let mut found: Vec<Port> = Vec::new();
+    let mut known = HashSet::new();
     for port in published.chain(exposed) {
-        let known = |p: &Port| p.target == port.target && p.protocol == port.protocol;
-        if port.published.is_some() || !found.iter().any(known) {
+        let is_new = known.insert((port.target, port.protocol));
+        if port.published.is_some() || is_new {
             found.push(port);
         }
     }

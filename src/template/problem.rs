@@ -104,7 +104,7 @@ const TESTS: &[&str] = &[
 /// The beginning of the error of `role()` for an undefined role.
 pub(super) const NO_ROLE: &str = "unknown role ";
 
-impl Templates {
+impl Templates<'_> {
     /// The problem that describes the template engine's `error`.
     pub(super) fn problem(&self, error: &Error, text: &str, span: Span, scope: &Scope, sources: &Sources) -> Problem {
         self.describe(error, text, span, scope, sources).by_itself()

@@ -7,9 +7,9 @@ mod subnets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use minijinja::value::Serde;
+use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use super::{Network, RoleOrder, Topology};
 use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Lint, Role, interpolate};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName, RoleName};
-use crate::template::{Pattern, Templates, Variables};
+use crate::template::{Pattern, Templates, Texts, Variables};
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 
@@ -94,10 +94,11 @@ pub fn expand(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let texts = Texts::default();
     let mut expansion = Expansion {
         blueprint,
         sources,
-        templates: Templates::new(variables.clone()),
+        templates: Templates::new(variables.clone(), &texts, sources.budget().clone()),
         problems,
         layout: None,
         cluster,
@@ -107,6 +108,9 @@ pub fn expand(
         set: Vec::new(),
     };
     let topology = expansion.run(&counts, overrides);
+    if expansion.problems.is_empty() && sources.budget().is_spent() {
+        expansion.problems.push(sources.budget().problem(Span::default()));
+    }
     match topology {
         Some(topology) if expansion.problems.is_empty() => Ok(topology),
         _ => Err(expansion.problems),
@@ -185,7 +189,7 @@ struct RoleInput<'a> {
 struct Expansion<'a> {
     blueprint: &'a Blueprint,
     sources: &'a Sources,
-    templates: Templates,
+    templates: Templates<'a>,
     problems: Problems,
     layout: Option<Layout>,
     cluster: ClusterName,
@@ -357,7 +361,7 @@ impl Expansion<'_> {
             };
             let text = text.scalar().unwrap_or_default();
             match self.name::<NodeName>(&text, template.span) {
-                Some(name) if names.contains(&name) && names.len() < 64 => {
+                Some(name) if names.len() < 64 && names.contains(&name) => {
                     self.problems.push(
                         Problem::at(template.span, format!("`node` gives two nodes the name `{name}`"))
                             .hint("let the name hold the index: node: \"w-{{ index }}\""),
@@ -467,15 +471,15 @@ impl Expansion<'_> {
 
     /// The values of `vars` for one node. Each variable may use those before it.
     fn scope_vars(&mut self, top: &[(Arc<str>, Pattern)], own: &[(Arc<str>, Pattern)], node: &Scope) -> Scope {
-        let mut vars: BTreeMap<Arc<str>, Scope> = BTreeMap::new();
+        let vars = Arc::new(GrowingVars::default());
+        let scope = context! { node, vars => Scope::from_dyn_object(vars.clone()) };
         let set = self.set.clone();
         for (name, pattern) in top.iter().chain(own).chain(&set) {
-            let scope = context! { node, vars => as_scope(&vars) };
             if let Some(value) = self.evaluate(pattern, &scope) {
                 vars.insert(name.clone(), Scope::from(Serde(&value)));
             }
         }
-        as_scope(&vars)
+        vars.settled()
     }
 
     fn evaluate(&mut self, pattern: &Pattern, scope: &Scope) -> Option<Value> {
@@ -484,13 +488,39 @@ impl Expansion<'_> {
     }
 }
 
-fn as_scope(vars: &BTreeMap<Arc<str>, Scope>) -> Scope {
-    Scope::from_pairs(vars.iter().map(|(name, value)| (name.clone(), value.clone())))
+/// The variables of a node so far, while the next is evaluated.
+#[derive(Debug, Default)]
+struct GrowingVars(Mutex<BTreeMap<Arc<str>, Scope>>);
+
+impl GrowingVars {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Scope>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, name: Arc<str>, value: Scope) {
+        self.lock().insert(name, value);
+    }
+
+    /// All of them, once there are no more.
+    fn settled(&self) -> Scope {
+        let vars = self.lock();
+        Scope::from_pairs(vars.iter().map(|(name, value)| (name.clone(), value.clone())))
+    }
+}
+
+impl Object for GrowingVars {
+    fn get_value(self: &Arc<Self>, key: &Scope) -> Option<Scope> {
+        self.lock().get(key.as_str()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.lock().keys().map(|name| Scope::from(name.clone())).collect())
+    }
 }
 
 fn compile_vars(
     vars: &[Entry],
-    templates: &mut Templates,
+    templates: &mut Templates<'_>,
     sources: &Sources,
     problems: &mut Problems,
 ) -> Vec<(Arc<str>, Pattern)> {

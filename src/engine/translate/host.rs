@@ -1,6 +1,6 @@
 //! Service keys about how a container is run (Compose specification, services).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::faults::Faults;
@@ -9,7 +9,7 @@ use crate::cluster::{
     CgroupMode, ContainerConfig, ExtraHost, HealthCheck, Isolation, Logging, PortChoice, PublishedPort,
     RestartCondition, RestartPolicy, Ulimit,
 };
-use crate::compose::ports;
+use crate::compose::ports::{self, ContainerPort};
 use crate::value::Value;
 
 /// Applies the service key `key` at `path` to `config`. Returns whether it is one of these keys.
@@ -108,6 +108,7 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
 
 fn published(value: &Value, config: &mut ContainerConfig, path: &str, faults: &mut Faults<'_>) {
     let exposed = config.exposed.get_or_insert_default();
+    let mut known: HashSet<ContainerPort> = exposed.iter().copied().collect();
     let published = config.published.get_or_insert_default();
     for item in read::list(value, path, faults) {
         let port = match ports::read(item) {
@@ -118,7 +119,7 @@ fn published(value: &Value, config: &mut ContainerConfig, path: &str, faults: &m
             }
         };
         for (at, container) in (0u16..).zip(port.targets()) {
-            if !exposed.contains(&container) {
+            if known.insert(container) {
                 exposed.push(container);
             }
             published.push(PublishedPort {

@@ -12,6 +12,7 @@ use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
 use super::{Expansion, RoleInput, compile_vars, own_name, without, written_node};
 use crate::blueprint::{self, INOUT, INTERNAL, Role};
+use crate::budget::Budget;
 use crate::compose::texts::as_texts;
 use crate::compose::{ports, references, table};
 use crate::diagnostic::{Span, Spanned};
@@ -20,6 +21,12 @@ use crate::template::Pattern;
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 use configs::Content;
+
+/// What a node and each of its services take of the budget, beside what their templates make; bytes.
+const NODE: usize = 8 << 10;
+const CONTAINER: usize = 8 << 10;
+/// The same of each port that a service opens: a range is many of them.
+const PORT: usize = 64;
 
 /// A service with its templates compiled.
 struct Compiled<'a> {
@@ -96,6 +103,12 @@ impl Expansion<'_> {
             let services = services.as_ref().unwrap_or(&compiled.services);
             if let Some(node) = self.node(&compiled, services, index, name, &scope) {
                 nodes.push(node);
+            }
+            let containers = services.len().saturating_mul(CONTAINER);
+            let spent = self.sources.budget().spend(NODE.saturating_add(containers));
+            if spent.is_err() && self.problems.len() == found {
+                let problem = self.sources.budget().problem(role.name.span);
+                self.problems.push(problem);
             }
             // Other nodes of the role would repeat the same problem.
             if self.problems.len() > found {
@@ -188,7 +201,7 @@ impl Expansion<'_> {
             match pattern {
                 Pattern::Const(value) if !references::may_refer(key) => {
                     if let Some(map) = &mut constant {
-                        map.insert(key.clone(), settled(key, value.clone()));
+                        map.insert(key.clone(), settled(key, value.clone(), self.sources.budget()));
                     }
                 }
                 _ => constant = None,
@@ -411,6 +424,9 @@ impl Expansion<'_> {
             definition,
             written: compiled.written.clone(),
         };
+        // Whoever has too many ports has no budget left, which is said of the role.
+        let ports = ports_of(&service.definition).saturating_mul(PORT);
+        let _ = self.sources.budget().spend(ports);
         self.can_be_as_many(compiled, &service);
         Some(service)
     }
@@ -433,7 +449,7 @@ impl Expansion<'_> {
             if !matches!(pattern, Pattern::Const(_)) {
                 value = as_texts(value, row.and_then(|row| row.key(key)));
             }
-            map.insert(key.clone(), settled(key, value));
+            map.insert(key.clone(), settled(key, value, self.sources.budget()));
         }
         (self.problems.len() == found).then_some(map)
     }
@@ -471,12 +487,31 @@ impl Expansion<'_> {
     }
 }
 
-/// The `value` of `key` in which nothing is said twice.
-fn settled(key: &str, value: Value) -> Value {
+/// The `value` of `key` in which nothing is said twice. Where `budget` does not reach to look, that ends the expansion later.
+fn settled(key: &str, value: Value, budget: &Budget) -> Value {
     match (key, &value) {
-        ("ports", Value::List(items)) => ports::each_once(items).map_or(value.clone(), Value::from),
+        ("ports", Value::List(items)) => {
+            let count: usize = items
+                .iter()
+                .filter_map(|p| ports::read(p).ok())
+                .map(|p| p.count())
+                .sum();
+            match budget.spend(count.saturating_mul(PORT)) {
+                Ok(()) => ports::each_once(items).map_or(value.clone(), Value::from),
+                Err(_) => value,
+            }
+        }
         _ => value,
     }
+}
+
+/// How many ports a service of this `definition` opens, published and not. What is no port counts as none.
+fn ports_of(definition: &Map) -> usize {
+    let list = |key: &str| definition.get(key).and_then(Value::as_list).unwrap_or_default();
+    let published = list("ports").iter().filter_map(|p| ports::read(p).ok());
+    let exposed = list("expose").iter().filter_map(Value::scalar);
+    let exposed = exposed.filter_map(|p| ports::exposed(&p).ok());
+    published.chain(exposed).map(|port| port.count()).sum()
 }
 
 /// The places of all that `service` says, including its networks.
