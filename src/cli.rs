@@ -464,7 +464,8 @@ pub struct Up {
     /// Wait until every container runs and, if it has a healthcheck, is healthy
     #[arg(long)]
     pub wait: bool,
-    /// Seconds that containers are waited for, by `--wait`, `depends_on` and `after` [default: for ever]
+    /// Seconds that containers are waited for, by `--wait`, `depends_on` and `after` [default: for ever], and an engine
+    /// that does not answer [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// Remove containers of roles that left the blueprint

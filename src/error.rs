@@ -18,7 +18,7 @@ pub enum Exit {
     Blueprint,
     /// 4: `verify` or `--check` found a difference.
     Difference,
-    /// 5: the engine is unreachable.
+    /// 5: the engine is unreachable, or does not answer.
     Engine,
     /// 6: some operations failed, the others are done.
     Partial,
@@ -151,7 +151,11 @@ impl Error {
             Self::Blueprint { .. } => Exit::Blueprint,
             Self::Difference(_) => Exit::Difference,
             Self::Shown(exit) => *exit,
-            Self::NoEngine(_) => Exit::Engine,
+            Self::NoEngine(_)
+            | Self::Engine {
+                source: Fault::Lost(..),
+                ..
+            } => Exit::Engine,
             Self::NotRun(_) => Exit::Command(Exit::NOT_RUN),
             Self::Partial { .. } => Exit::Partial,
             Self::Interrupted(_) => Exit::Interrupted,

@@ -7,6 +7,7 @@ mod networks;
 mod ownership;
 mod removal;
 mod replacing;
+mod silence;
 mod waiting;
 
 use crate::engine::EngineDouble;

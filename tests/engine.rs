@@ -41,8 +41,8 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::{oneshot, watch};
-use topogen::engine::connect::Engine;
 use topogen::engine::connect::host::Host;
+use topogen::engine::connect::{Engine, Patience};
 
 pub(crate) use faults::{Call, Rule};
 pub(crate) use model::{Program, Version};
@@ -120,6 +120,11 @@ impl EngineDouble {
 
     /// A client of it, over memory. It counts as an engine on this machine whose host is out of sight.
     pub(crate) async fn connect(&self) -> Engine {
+        self.connect_with(Patience::default()).await
+    }
+
+    /// The same, with that patience.
+    pub(crate) async fn connect_with(&self, patience: Patience) -> Engine {
         let double = self.clone();
         let dial = move || {
             let double = double.clone();
@@ -133,7 +138,7 @@ impl EngineDouble {
             }
         };
         let host = Host::Unix(PathBuf::from("/engine-double.sock"));
-        Engine::over(host, dial).await.expect("the double answers")
+        Engine::over(host, dial, patience).await.expect("the double answers")
     }
 
     /// Listens at a socket in a directory of its own, until what this returns is dropped.

@@ -89,6 +89,22 @@ fn an_engine_that_is_lost_is_reported_with_what_is_known() {
     );
 }
 
+/// With `--quiet` too, a line says which call is waited for; what changes nothing ends after `--timeout`, with exit 5.
+#[test]
+fn an_engine_that_does_not_answer_is_given_up() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory(), double.listen());
+    double.on(Call::ListNetworks).hang();
+    let output = topogen(&directory, &socket, &["up", "--quiet", "--timeout", "4"]);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(
+        text.starts_with("waiting for the engine: no answer to `GET /networks` for 3 s\nerror: cannot look at the engine: no answer to `GET /networks` in 4 s; it has answered `"),
+        "{text}"
+    );
+    assert_eq!(double.changes(), [""; 0]);
+}
+
 #[test]
 fn the_fake_image_is_loaded_where_it_is_needed() {
     let double = EngineDouble::v20();

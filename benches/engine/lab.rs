@@ -14,7 +14,7 @@ use topogen::blueprint::interpolate::Variables;
 use topogen::cluster::Desired;
 use topogen::diagnostic::Sources;
 use topogen::engine::connect::host::Host;
-use topogen::engine::connect::{Engine, chosen};
+use topogen::engine::connect::{Engine, Patience, chosen};
 use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
 use topogen::topology::expand::{self, Overrides};
@@ -54,7 +54,7 @@ impl Lab {
             bail!("the floor speaks to a socket of this machine only: {}", choice.host);
         };
         let engine = runtime
-            .block_on(Engine::to(choice))
+            .block_on(Engine::to(choice, Patience::default()))
             .map_err(|e| anyhow::anyhow!("{e}"))?;
         let place = Place {
             socket,

@@ -12,7 +12,6 @@ use crate::cli::{Graph, GraphFormat};
 use crate::cluster::Observed;
 use crate::commands::Session;
 use crate::console;
-use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
 use crate::graph::{self, Format, mermaid};
@@ -37,7 +36,7 @@ pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
     let file = args.output.as_deref().filter(|o| o.as_os_str() != "-");
     let format = format(args.format, file)?;
     let meant = match args.live {
-        true => Some(recorded::meant(terminal, &args.source, Absent::Refuse).await?),
+        true => Some(recorded::meant(terminal, &args.source, Absent::Refuse, None).await?),
         false => None,
     };
     let source = meant.as_ref().map_or(&args.source, |m| &m.source);
@@ -99,7 +98,7 @@ fn format(asked: Option<GraphFormat>, file: Option<&Path>) -> Result<Format, Err
 
 /// Observes the cluster, and other containers on its networks.
 async fn observed(terminal: &Terminal, cluster: &ClusterName) -> Result<Observed, Error> {
-    let engine = Engine::connect().await?;
+    let engine = work::connect(terminal).await?;
     let looking = || Error::engine("look at the engine");
     let mut observed = observe::observe(&engine, cluster, false).await.map_err(looking())?;
     observe::inspect_all(&engine, &mut observed.containers)

@@ -119,7 +119,12 @@ pub(super) struct Meant {
 ///
 /// # Errors
 /// The cluster is of another blueprint than the shipped lab, and was not named; or its labels do not suffice.
-pub(super) async fn meant(terminal: &Terminal, source: &Source, absent: Absent) -> Result<Meant, Error> {
+pub(super) async fn meant(
+    terminal: &Terminal,
+    source: &Source,
+    absent: Absent,
+    timeout: Option<u64>,
+) -> Result<Meant, Error> {
     let given = |source: &Source| Meant {
         source: source.clone(),
         nodes: None,
@@ -127,7 +132,7 @@ pub(super) async fn meant(terminal: &Terminal, source: &Source, absent: Absent) 
     if !load::is_lacking(source.file.as_deref()) {
         return Ok(given(source));
     }
-    let engine = work::connect(terminal).await?;
+    let engine = work::connect_within(terminal, timeout).await?;
     let cluster = source.name.clone().unwrap_or_default();
     let containers = observe::containers(&engine, Some(&cluster))
         .await

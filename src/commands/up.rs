@@ -17,7 +17,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let _shown = terminal.begin(&args.work);
     terminal.doing("reading the blueprint");
-    let meant = recorded::meant(terminal, &args.source, Absent::UseLab).await?;
+    let meant = recorded::meant(terminal, &args.source, Absent::UseLab, args.timeout).await?;
     let loaded = load::topology(terminal, &meant.source)?;
     meant.check(&loaded.topology)?;
     let desired = match translate::translate(&loaded.topology, &loaded.origin) {
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
         }
     };
     load::warn_of_doubts(terminal, &loaded);
-    let engine = work::connect(terminal).await?;
+    let engine = work::connect_within(terminal, args.timeout).await?;
     let beyond = desired.beyond(engine.api);
     if !beyond.is_empty() {
         return Err(Error::Blueprint {

@@ -99,7 +99,7 @@ impl ObservedCluster {
     pub(super) async fn look(terminal: &Terminal, which: &Which) -> Result<Self, Error> {
         let cluster = load::cluster(which)?;
         terminal.doing("looking at the engine");
-        let engine = Engine::connect().await?;
+        let engine = work::connect(terminal).await?;
         let containers = observe::containers(&engine, Some(&cluster))
             .await
             .map_err(Error::engine("look at the engine"))?;

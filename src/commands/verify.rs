@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     if !args.project.is_empty() {
         return projects::run(args, session).await;
     }
-    let meant = recorded::meant(terminal, &args.source, Absent::Refuse).await?;
+    let meant = recorded::meant(terminal, &args.source, Absent::Refuse, None).await?;
     let loaded = load::topology(terminal, &meant.source)?;
     meant.check(&loaded.topology)?;
     load::warn_of_doubts(terminal, &loaded);

@@ -1,13 +1,15 @@
 //! Shared by the commands that change something: connecting, options for the work, and the output of a dry run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli;
 use crate::cluster::ObservedContainer;
 use crate::commands::Session;
 use crate::converge::{Control, Reporter};
 use crate::diagnostic::nearest;
-use crate::engine::connect::{self, Engine};
+use crate::engine::connect::{self, Engine, Patience};
 use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
@@ -17,9 +19,21 @@ use crate::text::plural;
 
 /// Connects to the chosen engine, which may take a while if it is distant.
 pub(super) async fn connect(terminal: &Terminal) -> Result<Engine, Error> {
+    connect_within(terminal, None).await
+}
+
+/// Connects to the chosen engine. A call that changes nothing is waited for at most `timeout` seconds, or a minute if that
+/// is `None`; meanwhile a line says so, even with `--quiet`.
+pub(super) async fn connect_within(terminal: &Terminal, timeout: Option<u64>) -> Result<Engine, Error> {
     let choice = connect::chosen()?;
     terminal.doing(&format!("connecting to the engine at {}", choice.host));
-    Ok(Engine::to(choice).await?)
+    let shown = terminal.clone();
+    let default = Patience::default();
+    let patience = Patience {
+        limit: timeout.map_or(default.limit, Duration::from_secs),
+        notice: Arc::new(move |line| shown.line(line)),
+    };
+    Ok(Engine::to(choice, patience).await?)
 }
 
 /// The options for the work, which waits for containers for at most `timeout` seconds.

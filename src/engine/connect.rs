@@ -5,6 +5,7 @@
 pub mod choose;
 mod error;
 pub mod host;
+mod patience;
 mod ssh;
 mod tls;
 mod transport;
@@ -25,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use transport::{Dial, Stream, Transport};
 
 pub use error::ConnectError;
+pub use patience::Patience;
 pub(super) use transport::head_of;
 pub use unanswered::no_answer;
 
@@ -40,20 +42,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects to the chosen engine.
-    ///
-    /// # Errors
-    /// The choice is ambiguous or malformed, or the engine does not respond.
-    pub async fn connect() -> Result<Self, ConnectError> {
-        Self::to(chosen()?).await
-    }
-
     /// Connects and negotiates a version (`GET /_ping`, or the slower `GET /version` if that returns none).
     ///
     /// # Errors
     /// The engine does not respond.
-    pub async fn to(choice: Choice) -> Result<Self, ConnectError> {
-        let transport = Transport::to(&choice).map_err(|error| no_answer(&choice, &Fault::lost(&error)))?;
+    pub async fn to(choice: Choice, patience: Patience) -> Result<Self, ConnectError> {
+        let transport = Transport::to(&choice, patience).map_err(|error| no_answer(&choice, &Fault::lost(&error)))?;
         Self::through(transport, choice).await
     }
 
@@ -63,7 +57,7 @@ impl Engine {
     ///
     /// # Errors
     /// `dial` fails, or what it reaches does not answer as an engine does.
-    pub async fn over<D, F, S>(host: Host, dial: D) -> Result<Self, ConnectError>
+    pub async fn over<D, F, S>(host: Host, dial: D, patience: Patience) -> Result<Self, ConnectError>
     where
         D: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = io::Result<S>> + Send + 'static,
@@ -78,7 +72,7 @@ impl Engine {
             let opening = dial();
             Box::pin(async move { Ok(Box::new(opening.await?) as Box<dyn Stream>) })
         });
-        Self::through(Transport::over(dial), choice).await
+        Self::through(Transport::over(dial, patience), choice).await
     }
 
     async fn through(transport: Transport, choice: Choice) -> Result<Self, ConnectError> {

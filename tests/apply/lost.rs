@@ -76,10 +76,10 @@ async fn a_stop_lets_end_what_is_in_flight_and_begins_nothing_more() {
 
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_does_not_answer_at_first_is_no_engine() {
-    use topogen::engine::connect::Engine;
     use topogen::engine::connect::host::Host;
+    use topogen::engine::connect::{Engine, Patience};
     let refused = || async { Err::<tokio::io::DuplexStream, _>(std::io::ErrorKind::ConnectionRefused.into()) };
-    let error = Engine::over(Host::Unix("/double.sock".into()), refused)
+    let error = Engine::over(Host::Unix("/double.sock".into()), refused, Patience::default())
         .await
         .expect_err("nobody answers");
     assert!(

@@ -232,7 +232,7 @@ mod tests {
             let (_, mut stream) = request(&listener).await;
             say(&mut stream, HEAD).await;
         };
-        let (engine, ()) = tokio::join!(Engine::to(choice), answer);
+        let (engine, ()) = tokio::join!(Engine::to(choice, crate::engine::connect::Patience::default()), answer);
         (directory, listener, engine.expect("it answers"))
     }
 

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::choose::Choice;
 use super::host::{Host, PORTS};
+use super::patience::{Call, Calls, Patience};
 use super::ssh::Ssh;
 use super::tls;
 
@@ -72,6 +73,7 @@ pub(super) struct Transport {
     heard: OnceLock<(usize, usize)>,
     /// Connections that are ready for another request.
     idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
+    calls: Calls,
 }
 
 /// Opens one connection to the engine.
@@ -87,15 +89,15 @@ enum Way {
 
 impl Transport {
     /// A transport over connections that the caller opens.
-    pub(super) fn over(dial: Box<Dial>) -> Self {
-        Self::by(Way::Given(dial), HeaderValue::from_static("docker"))
+    pub(super) fn over(dial: Box<Dial>, patience: Patience) -> Self {
+        Self::by(Way::Given(dial), HeaderValue::from_static("docker"), patience)
     }
 
     /// A transport to the chosen engine.
     ///
     /// # Errors
     /// A TLS file cannot be read or is malformed.
-    pub(super) fn to(choice: &Choice) -> io::Result<Self> {
+    pub(super) fn to(choice: &Choice, patience: Patience) -> io::Result<Self> {
         let mut host = "docker".to_owned();
         let way = match (&choice.host, &choice.tls) {
             (Host::Unix(path), _) => Way::Unix(path.clone()),
@@ -117,16 +119,18 @@ impl Transport {
                 format!("{name}:{port}")
             };
         }
-        Ok(Self::by(way, HeaderValue::try_from(host).map_err(io::Error::other)?))
+        let name = HeaderValue::try_from(host).map_err(io::Error::other)?;
+        Ok(Self::by(way, name, patience))
     }
 
-    fn by(way: Way, name: HeaderValue) -> Self {
+    fn by(way: Way, name: HeaderValue, patience: Patience) -> Self {
         Self {
             way,
             name,
             version: OnceLock::new(),
             heard: OnceLock::new(),
             idle: Arc::default(),
+            calls: Calls::new(patience),
         }
     }
 
@@ -151,8 +155,13 @@ impl Transport {
     /// Sends `request`, and returns the response once its head has arrived.
     ///
     /// # Errors
-    /// No connection could be opened, or it broke off.
-    pub(super) async fn send(&self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
+    /// No connection could be opened, or it broke off; or a call that changes nothing was not answered in time.
+    pub(super) async fn send(&self, request: BollardRequest) -> Result<Response<Incoming>, Error> {
+        let call = Call::of(&request);
+        self.calls.wait(call, self.send_once(request)).await
+    }
+
+    async fn send_once(&self, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
         let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let version = self.version.get().map_or("", String::as_str);
         let path = Uri::try_from(format!("{version}{path}")).map_err(io::Error::other)?;
