@@ -5,6 +5,7 @@
 //! certainly wrong is no lint: [`crate::blueprint`] and [`crate::topology::expand`] refuse it.
 
 mod full_network;
+mod host_network;
 mod hostname;
 mod missing_file;
 mod unresolved;
@@ -64,6 +65,7 @@ fn rule(lint: Lint) -> fn(&Subject<'_>) -> Vec<Finding> {
         Lint::Hostname => hostname::look,
         Lint::Unresolved => unresolved::look,
         Lint::MissingFile => missing_file::look,
+        Lint::HostNetwork => host_network::look,
     }
 }
 

@@ -17,6 +17,7 @@ fn case(lint: Lint) -> &'static str {
             "  db: {services: {store: {image: i}}}\n  web: {services: {app: {image: i, environment: {DB_HOST: db}}}}\n"
         }
         Lint::MissingFile => "  web: {services: {app: {image: i, volumes: [\"/etc/gone.conf:/a\"]}}}\n",
+        Lint::HostNetwork => "  web: {count: 3, services: {app: {image: i, network_mode: host}}}\n",
     }
 }
 

@@ -376,3 +376,155 @@ fn a_device_of_another_kind_is_for_the_engine_to_refuse() {
     );
     assert!(render(directory.path()).contains("- fuse"));
 }
+
+/// What an engine refuses when it makes the network, or serves nobody with, is told of before, with its place.
+#[test]
+fn addresses_of_a_network_lie_in_it() {
+    let pool = |pool: &str| {
+        let text = format!(
+            "roles: {{r: {{services: {{a: {{image: i, networks: [n]}}}}, networks: {{n: {{ipam: {{config: [{{{pool}}}]}}}}}}}}}}"
+        );
+        support::expanded(&text, &Overrides::default()).map(drop)
+    };
+    let fits = "subnet: 10.9.1.0/24, gateway: 10.9.1.1, ip_range: 10.9.1.128/25, aux_addresses: {a: 10.9.1.2}";
+    assert_eq!(pool(fits), Ok(()));
+    assert_eq!(pool("subnet: 'fd00::/64', gateway: 'fd00::1'"), Ok(()));
+    for (wrong, said) in [
+        (
+            "gateway: 10.9.2.1",
+            "the gateway `10.9.2.1` lies outside of the subnet `10.9.1.0/24`",
+        ),
+        ("gateway: first", "the gateway `first` is not an IP address"),
+        (
+            "ip_range: 10.9.2.0/25",
+            "the range `10.9.2.0/25` lies outside of the subnet",
+        ),
+        (
+            "ip_range: 10.9.0.0/16",
+            "the range `10.9.0.0/16` lies outside of the subnet",
+        ),
+        (
+            "aux_addresses: {a: 10.8.0.1}",
+            "the reserved address `10.8.0.1` lies outside",
+        ),
+    ] {
+        let error = pool(&format!("subnet: 10.9.1.0/24, {wrong}")).expect_err(wrong);
+        assert!(error.contains(said) && error.contains("topogen.yaml:1:"), "{error}");
+    }
+    let error = pool("subnet: 10.9.1.5/24").expect_err("host bits");
+    assert!(error.contains("the subnet is `10.9.1.0/24`"), "{error}");
+}
+
+/// Engines make a host name a name on each network, so that two services of one are one name for two.
+#[test]
+fn a_hostname_has_one_owner_in_a_node() {
+    let of = |services: &str| {
+        let text = format!("roles: {{r: {{count: 2, services: {{{services}}}, networks: {{m: {{}}, n: {{}}}}}}}}");
+        support::expanded(&text, &Overrides::default()).map(drop)
+    };
+    for services in [
+        "a: {image: i, hostname: h}, b: {image: i, hostname: H}",
+        "a: {image: i, hostname: b}, b: {image: i}",
+        "a: {image: i, networks: [n]}, b: {image: i, hostname: a, networks: [m, n]}",
+    ] {
+        let error = of(services).expect_err(services);
+        assert!(error.contains("inside a node"), "{error}");
+    }
+    for services in [
+        "a: {image: i, hostname: a}, b: {image: i, hostname: c}",
+        "a: {image: i, hostname: h, networks: [m]}, b: {image: i, hostname: h, networks: [n]}",
+    ] {
+        assert_eq!(of(services), Ok(()));
+    }
+}
+
+/// What the schema has for each key is what `check` takes; `render` writes texts where only they can be meant.
+#[test]
+fn check_refuses_what_compose_would_refuse() {
+    let check = |service: &str, sections: &str| {
+        let blueprint = format!("roles: {{r: {{services: {{a: {{{service}}}, b: {{image: i}}}}{sections}}}}}");
+        let directory = directory(&blueprint, &[]);
+        let output = topogen(directory.path(), &["check"]);
+        (output.status.success(), stderr(&output))
+    };
+    for (service, said) in [
+        ("user: root", "has no `image`"),
+        ("image: i, healthcheck: {interval: 5}", "say its unit: interval: 5s"),
+        (
+            "image: i, cap_add: NET_ADMIN",
+            "write it as a list: cap_add: [NET_ADMIN]",
+        ),
+        ("image: i, profiles: dbg", "write it as a list: profiles: [dbg]"),
+        ("image: i, expose: 80", "write it as a list: expose: [80]"),
+        ("image: i, links: b", "`services.a.links` must be a list"),
+        ("image: i, dns: {a: b}", "`services.a.dns` must be a text or a list"),
+        ("image: i, deploy: []", "`services.a.deploy` must be a map"),
+        (
+            "image: i, deploy: {update_config: {paralelism: 2}}",
+            "did you mean `parallelism`?",
+        ),
+        ("image: i, build: {dockerfil: D}", "did you mean `dockerfile`?"),
+        (
+            "image: i, ports: [{target: 80, mode: [x]}]",
+            "`services.a.ports[0].mode` must be a text",
+        ),
+        ("image: i, environment: ", "leave the key out where it has no value"),
+        ("image: i, security_opt: [a, a]", "has one item twice"),
+    ] {
+        let (taken, text) = check(service, "");
+        assert!(!taken && text.contains(said), "{service}: {text}");
+    }
+    for sections in [
+        ", networks: {n: {odd: 1}}",
+        ", volumes: {v: {odd: 1}}",
+        ", models: {m: {odd: 1}}",
+    ] {
+        let (taken, text) = check("image: i", sections);
+        assert!(!taken && text.contains("unknown key `odd`"), "{sections}: {text}");
+    }
+    let file = "
+services:
+  a: {image: i, user: 1000, command: [sleep, 60, true, 1.10], domainname: 7, logging: {driver: 5}, models: [m], tty: \"yes\"}
+models: {m: {model: ai/q}}
+";
+    let directory = directory(
+        "roles: {r: {compose: c.yaml, services: {a: {hostname: \"{{ 5 }}\"}}}}",
+        &[("c.yaml", file)],
+    );
+    let text = render(directory.path());
+    for written in [
+        "user: '1000'",
+        "- '60'",
+        "- 'true'",
+        "- '1.10'",
+        "domainname: '7'",
+        "driver: '5'",
+        "hostname: '5'",
+    ] {
+        let other = written.replace('\'', "\"");
+        assert!(text.contains(written) || text.contains(&other), "{written}: {text}");
+    }
+    assert!(text.contains("model: ai/q"), "{text}");
+    if compose_is_here() {
+        let out = rendered(directory.path(), &[]);
+        let after = config(&out.path().join("r"), &["compose.yaml"], &[]);
+        assert_eq!(
+            after["services"]["a"]["command"],
+            json!(["sleep", "60", "true", "1.10"])
+        );
+        assert!(after["services"]["a"]["models"].get("m").is_some(), "{after}");
+    }
+}
+
+/// Whatever says that a network is external: nobody makes it, and nobody removes it.
+#[test]
+fn external_is_external_also_as_a_text() {
+    for external in ["\"true\"", "\"yes\"", "\"${EXT:-true}\""] {
+        let text = format!(
+            "inout: {{name: corp, external: {external}}}\nroles: {{r: {{entry: a, services: {{a: {{image: i, networks: [n], volumes: ['v:/v']}}}}, networks: {{n: {{external: {external}}}}}, volumes: {{v: {{external: {external}}}}}}}}}"
+        );
+        let of = desired(&text, &[]);
+        assert!(of.networks().all(|network| network.external), "{external}");
+        assert!(of.volumes.iter().all(|volume| volume.external), "{external}");
+    }
+}

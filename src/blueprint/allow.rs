@@ -40,6 +40,8 @@ lints! {
     Unresolved = "T003",
     /// A file is mounted from this machine that is not there.
     MissingFile = "T004",
+    /// Services of several nodes share the network of their host, and so its ports.
+    HostNetwork = "T005",
 }
 
 impl Lint {

@@ -136,6 +136,12 @@ impl Row {
         known.or(self.any.as_deref())
     }
 
+    /// The row of the value of a key that is not among [`Row::keys`].
+    #[must_use]
+    pub fn any(&self) -> Option<&Self> {
+        self.any.as_deref()
+    }
+
     /// The row of an item of a list.
     #[must_use]
     pub fn item(&self) -> Option<&Self> {

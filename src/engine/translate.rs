@@ -29,7 +29,7 @@ use crate::cluster::{
 };
 use crate::compose::ConfigKind;
 use crate::compose::ports::{self, ContainerPort};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::{Kind, Problem, Problems};
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
@@ -192,11 +192,13 @@ impl Translation<'_> {
         }
         if draft.config.image.is_empty() {
             let path = format!("roles.{}.services.{}", self.node.role, self.service.name);
-            self.faults.push(
-                &path,
-                Problem::general(format!("`{path}` has no `image`"))
-                    .hint("name one, or see it run with a fake in its place: `--fake`"),
-            );
+            let mut problem = Problem::general(format!("`{path}` has no `image`"))
+                .hint("name one, or see it run with a fake in its place: `--fake`");
+            // Compose builds it, or has another program provide it.
+            if !["build", "provider"].iter().any(|key| definition.contains_key(*key)) {
+                problem.kind = Kind::Compose;
+            }
+            self.faults.push(&path, problem);
         }
         if let Some(deploy) = self.service.get("deploy") {
             resources::deploy(deploy, &mut draft.config, &self.path("deploy"), &mut self.faults);

@@ -1,5 +1,6 @@
 //! Expands a [`Blueprint`] into a [`Topology`]: purely, deterministically, and as the only place that makes names.
 
+mod pools;
 mod ports;
 mod promises;
 mod role;
@@ -258,6 +259,7 @@ impl Expansion<'_> {
             self.networks_have_one_owner(&topology);
             self.names_have_one_owner(&topology);
             self.host_ports_have_one_owner(&topology);
+            self.pools_fit(&topology);
             self.subnets_are_disjoint(&topology);
             self.shared_network_has_room(&topology);
         }

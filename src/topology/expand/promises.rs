@@ -98,6 +98,7 @@ impl Expansion<'_> {
         let shared = self.shared_names(topology, &taken, &mut found);
         for node in &topology.nodes {
             self.names_inside(topology, node, &taken, &shared, &mut found);
+            self.hostnames_inside(node, &mut found);
             if !found.is_empty() {
                 break;
             }
@@ -267,6 +268,41 @@ impl Expansion<'_> {
                     );
                 }
             }
+        }
+    }
+
+    /// Checks that the host name of a service, which engines make a name on each of its networks, is no other's on a private
+    /// network of its node.
+    fn hostnames_inside(&self, node: &Node, found: &mut Vec<Problem>) {
+        let services = || node.services.iter().filter(|s| s.replicas > 0);
+        for (at, service) in services().enumerate() {
+            let Some(host) = service.hostname() else { continue };
+            let is_name = |other: &Service, attachment: &Attachment| {
+                names(other, attachment).any(|name| name.eq_ignore_ascii_case(&host))
+            };
+            let clashes = |(place, other): &(usize, &Service)| {
+                let meet = |a: &&Attachment| !a.shared && service.joins(&a.network);
+                let is_host = *place < at && other.hostname().is_some_and(|name| name.eq_ignore_ascii_case(&host));
+                let mut met = other.attachments.iter().filter(meet);
+                *place != at && met.any(|attachment| is_host || is_name(other, attachment))
+            };
+            let Some((_, other)) = services().enumerate().find(clashes) else {
+                continue;
+            };
+            found.push(
+                Problem::at(
+                    service
+                        .written
+                        .place("hostname")
+                        .unwrap_or_else(|| self.place(node, service)),
+                    format!("two services answer to `{host}` inside a node"),
+                )
+                .label(format!(
+                    "`{}` and `{}`: engines make a host name a name",
+                    other.name, service.name
+                ))
+                .hint("give each a `hostname` of its own, or leave it out: `hostname: !reset`"),
+            );
         }
     }
 
