@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use topogen::budget::Budget;
+use topogen::budget::{self, Budget};
 use topogen::topology::expand::Overrides;
 
-use crate::support::{expanded, expanded_within};
+use crate::support::{LAB, expanded, expanded_within};
 
 /// A role whose only service has that as a variable of its environment.
 fn template(text: &str) -> String {
@@ -20,7 +20,7 @@ fn forty(start: &str, turn: &str, end: &str) -> String {
 }
 
 fn is_too_much(what: &str, text: &str) {
-    let told = expanded(text, &Overrides::default()).expect_err(what);
+    let told = expanded(text, &Overrides::default()).map(drop).expect_err(what);
     assert!(
         told.contains("error: the blueprint expands to too much"),
         "{what}: {told}"
@@ -107,7 +107,7 @@ fn what_repeats_itself_counts_each_time() {
     is_too_much("nodes", &nodes);
     let ports = "roles: {r: {count: 100, services: {a: {image: i, ports: [1-65535], expose: [1-65535/udp]}}}}";
     is_too_much("ports", ports);
-    let roles: String = ('a'..='e')
+    let roles: String = ('a'..='h')
         .map(|r| format!("  {r}: {{count: 10000, services: {{a: {{image: i}}}}}}\n"))
         .collect();
     is_too_much("counts", &format!("roles:\n{roles}"));
@@ -116,7 +116,7 @@ fn what_repeats_itself_counts_each_time() {
 #[test]
 fn an_option_allows_more_or_less() {
     let text = template(r#"{{ ("x" * 100000) | length }}"#);
-    let within = |limit: u64| expanded_within(&text, Budget::of(limit));
+    let within = |limit: u64| expanded_within(&text, &Overrides::default(), Budget::of(limit));
     assert!(within(1 << 20).is_ok());
     insta::assert_snapshot!("over_a_small_budget", within(64 << 10).expect_err("too little"));
 }
@@ -169,4 +169,15 @@ fn bounded_operators_mean_what_they_meant() {
         let environment = service.get("environment").and_then(|e| e.as_map()).expect("a map");
         assert_eq!(environment["A"].scalar().as_deref(), Some(expected), "{text}");
     }
+}
+
+/// The largest clusters that other limits allow are not too much by themselves.
+#[test]
+fn ten_thousand_slaves_of_the_lab_are_not_too_much() {
+    let slaves = Overrides {
+        slaves: Some(10_000),
+        ..Overrides::default()
+    };
+    let half = expanded_within(LAB, &slaves, Budget::of(budget::DEFAULT / 3 * 2));
+    assert_eq!(half.unwrap_or_else(|e| panic!("{e}")).nodes.len(), 10_001);
 }

@@ -89,10 +89,10 @@ pub(crate) fn read(text: &str, overrides: &Overrides, files: &[(&str, &str)]) ->
 }
 
 /// The same where it may expand to what `budget` allows.
-pub(crate) fn expanded_within(text: &str, budget: Budget) -> Result<Topology, String> {
+pub(crate) fn expanded_within(text: &str, overrides: &Overrides, budget: Budget) -> Result<Topology, String> {
     let mut sources = Sources::default();
     sources.set_budget(budget);
-    let (topology, sources) = read_from(sources, text, &Overrides::default(), &[]);
+    let (topology, sources) = read_from(sources, text, overrides, &[]);
     topology.map_err(|problems| problems.render(&sources, false))
 }
 

@@ -23,8 +23,8 @@ use crate::yaml::{Entry, Yaml};
 use configs::Content;
 
 /// What a node and each of its services take of the budget, beside what their templates make; bytes.
-const NODE: usize = 8 << 10;
-const CONTAINER: usize = 8 << 10;
+const NODE: usize = 2 << 10;
+const CONTAINER: usize = 3 << 10;
 /// The same of each port that a service opens: a range is many of them.
 const PORT: usize = 64;
 
