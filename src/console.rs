@@ -1,5 +1,6 @@
 //! The terminal that topogen runs in, for a command in a container to use as its own.
 
+use crate::text::printable;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -47,7 +48,8 @@ impl Screen {
 
     /// Show `lines` in place of what is shown; at once, so that nothing flickers.
     pub(crate) fn show(&self, lines: &[String]) {
-        write(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")));
+        let shown: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+        write(&format!("\x1b[H{}\x1b[K\x1b[J", shown.join("\x1b[K\r\n")));
     }
 }
 

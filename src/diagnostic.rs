@@ -3,6 +3,7 @@
 //! Problems are collected, so that a user sees all of them at once.
 
 use crate::budget::Budget;
+use crate::text::printable;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -430,14 +431,17 @@ impl Problems {
                     .is_some_and(|(count, last)| *count <= MANY || *last == at)
             };
             let hint = problem.hint.as_deref().filter(said);
-            let title = Level::ERROR.primary_title(problem.message.as_str());
+            // Texts of others are in all of them.
+            let (message, label) = (printable(&problem.message), printable(&problem.label));
+            let hint = hint.map(printable);
+            let title = Level::ERROR.primary_title(&*message);
             let Some(place) = problem.place else {
                 let _ = writeln!(
                     text,
                     "{}",
                     renderer.render(&[annotate_snippets::Group::with_title(title)])
                 );
-                for extra in [("", problem.label.as_str()), ("hint: ", hint.unwrap_or_default())] {
+                for extra in [("", &*label), ("hint: ", hint.as_deref().unwrap_or_default())] {
                     if !extra.1.is_empty() {
                         let _ = writeln!(text, "  {}{}", extra.0, extra.1);
                     }
@@ -445,7 +449,7 @@ impl Problems {
                 text.push('\n');
                 continue;
             };
-            let source = sources.text(place.file);
+            let (source, name) = (sources.text(place.file), printable(sources.name(place.file)));
             let mut range = place.range();
             range.end = range.end.min(source.len());
             range.start = range.start.min(range.end);
@@ -453,11 +457,11 @@ impl Problems {
             if let Some(newline) = source[range.clone()].find('\n') {
                 range.end = range.start + newline;
             }
-            let caret = AnnotationKind::Primary.span(range).label(problem.label.as_str());
-            let snippet = Snippet::source(source).path(sources.name(place.file)).annotation(caret);
+            let caret = AnnotationKind::Primary.span(range).label(&*label);
+            let snippet = Snippet::source(source).path(&*name).annotation(caret);
             let mut group = title.element(snippet);
-            if let Some(hint) = hint {
-                group = group.element(Level::HELP.with_name("hint").message(hint));
+            if let Some(hint) = &hint {
+                group = group.element(Level::HELP.with_name("hint").message(&**hint));
             }
             let _ = writeln!(text, "{}\n", renderer.render(&[group]));
         }

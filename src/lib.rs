@@ -107,7 +107,7 @@ fn ended(terminal: &Terminal, result: Result<(), Error>) -> Exit {
 fn report(terminal: &Terminal, error: &Error) {
     if let Error::Blueprint { problems, sources } = error {
         let colour = std::io::stderr().is_terminal() && !console::is_plain();
-        terminal.line(problems.render(sources, colour).trim_end());
+        terminal.coloured(problems.render(sources, colour).trim_end());
         return;
     }
     for line in error.to_string().lines() {

@@ -14,6 +14,7 @@ mod screen;
 pub mod state;
 pub mod words;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ use crate::cli::{Progress, Work};
 use crate::converge::Reporter;
 use crate::plan::Plan;
 use crate::plan::event::Event;
+use crate::text::{printable, printable_with_colours};
 use screen::Screen;
 use state::State;
 
@@ -129,8 +131,8 @@ impl Terminal {
     pub(crate) fn progress(&self, text: &str, fields: &Value, worth: bool) {
         match &mut self.lock().face {
             Face::Live(screen) => text.clone_into(&mut screen.state.doing),
-            Face::Plain(_) if worth => write(text),
-            Face::Json => write(&fields.to_string()),
+            Face::Plain(_) if worth => write(&printable(text)),
+            Face::Json => write(&printable(&fields.to_string())),
             Face::Plain(_) | Face::Quiet => {}
         }
     }
@@ -142,7 +144,12 @@ impl Terminal {
 
     /// Prints a message to the user.
     pub(crate) fn line(&self, text: &str) {
-        self.lock().face.line(text);
+        self.lock().face.line(text, printable);
+    }
+
+    /// Prints a message that may have colours of topogen's own.
+    pub(crate) fn coloured(&self, text: &str) {
+        self.lock().face.line(text, printable_with_colours);
     }
 
     /// Prints the result of a command; programs get it as `fields`.
@@ -153,18 +160,26 @@ impl Terminal {
             fields["ms"] = elapsed.into();
             fields["state"] = "finished".into();
             fields["text"] = text.into();
-            write(&fields.to_string());
+            write(&printable(&fields.to_string()));
         } else {
             self.note(text);
         }
     }
 
-    /// Writes data to stdout.
+    /// Writes text to stdout, in which JSON stays JSON and means the same.
     ///
     /// # Errors
     /// The write failed. A reader that has closed the pipe is no error, since nobody misses the rest.
     pub(crate) fn data(&self, text: &str) -> std::io::Result<()> {
-        self.bytes(text.as_bytes())
+        self.bytes(printable(text).as_bytes())
+    }
+
+    /// The same of text that may have colours of topogen's own.
+    ///
+    /// # Errors
+    /// As for [`Self::data`].
+    pub(crate) fn coloured_data(&self, text: &str) -> std::io::Result<()> {
+        self.bytes(printable_with_colours(text).as_bytes())
     }
 
     /// Writes data to stdout. Returns whether there still is a reader.
@@ -172,7 +187,7 @@ impl Terminal {
     /// # Errors
     /// The write failed.
     pub(crate) fn reaches(&self, text: &str) -> std::io::Result<bool> {
-        self.write(text.as_bytes())
+        self.write(printable(text).as_bytes())
     }
 
     /// Writes binary data to stdout.
@@ -223,16 +238,18 @@ impl Reporter for Terminal {
             Face::Live(screen) => {
                 screen.event(event);
                 if let Event::Failed { .. } | Event::Stopping { .. } = event {
-                    screen.above.extend(words::message(event));
+                    screen
+                        .above
+                        .extend(words::message(event).map(|text| printable(&text).into_owned()));
                 }
             }
             Face::Plain(lines) => {
                 let reminder = lines.as_mut().and_then(|l| l.reminder(event));
                 if let Some(text) = reminder.or_else(|| words::message(event)) {
-                    write(&text);
+                    write(&printable(&text));
                 }
             }
-            Face::Json => write(&words::json(event).to_string()),
+            Face::Json => write(&printable(&words::json(event).to_string())),
             Face::Quiet => {}
         }
     }
@@ -251,7 +268,7 @@ impl Reporter for Terminal {
     fn note(&self, text: &str) {
         let inner = &mut *self.lock();
         if !matches!(inner.face, Face::Quiet) {
-            inner.face.line(text);
+            inner.face.line(text, printable);
         }
     }
 }
@@ -287,11 +304,12 @@ impl Inner {
 }
 
 impl Face {
-    fn line(&mut self, text: &str) {
+    /// Prints what `shown` makes of `text`; programs get `text` itself, in JSON.
+    fn line(&mut self, text: &str, shown: fn(&str) -> Cow<'_, str>) {
         match self {
-            Self::Live(screen) => screen.above.push(text.to_owned()),
-            Self::Json => write(&json!({"state": "said", "text": text}).to_string()),
-            Self::Plain(_) | Self::Quiet => write(text),
+            Self::Live(screen) => screen.above.push(shown(text).into_owned()),
+            Self::Json => write(&printable(&json!({"state": "said", "text": text}).to_string())),
+            Self::Plain(_) | Self::Quiet => write(&shown(text)),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Text for people: counts, lists and names, and the order of names.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 /// Parts of keys whose values are not shown.
@@ -43,6 +45,64 @@ pub fn natural(name: &str) -> Natural {
     (stem.to_owned(), number.parse().unwrap_or(0), name.to_owned())
 }
 
+/// Whether a terminal would do something at `c` and not show it: control characters (C0, DEL and C1), what changes the
+/// direction of text (Unicode, UAX #9), and separators of lines.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    let directions = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
+    c.is_control()
+        || directions.contains(&c)
+        || ('\u{202a}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
+}
+
+/// `text` in which what a terminal would not show is written as in JSON, `\u001b`; line ends and tabs stay.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| 0)
+}
+
+/// The same for text of topogen's own with colours (ECMA-48, SGR), in which whatever others wrote is [`printable`] already.
+#[must_use]
+pub fn printable_with_colours(text: &str) -> Cow<'_, str> {
+    let colour = |rest: &str| {
+        let codes = rest.strip_prefix("\x1b[").unwrap_or_default();
+        let length = codes
+            .find(|c: char| !c.is_ascii_digit() && c != ';')
+            .unwrap_or(codes.len());
+        if codes[length..].starts_with('m') {
+            "\x1b[".len() + length + 1
+        } else {
+            0
+        }
+    };
+    escaped(text, colour)
+}
+
+/// `text` without what is hidden, except for as many bytes as `keep` says from where it begins.
+fn escaped(text: &str, keep: impl Fn(&str) -> usize) -> Cow<'_, str> {
+    let harmful = |c: char| is_hidden(c) && c != '\n' && c != '\t';
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find(harmful) {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let kept = keep(rest);
+        if kept > 0 {
+            shown.push_str(&rest[..kept]);
+            rest = &rest[kept..];
+        } else if let Some(c) = rest.chars().next() {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
 /// Whether `key` sounds like a secret, whose value must not be shown.
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
@@ -70,7 +130,7 @@ pub fn xml(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c if is_hidden(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

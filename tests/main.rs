@@ -8,6 +8,7 @@ mod compose_files;
 mod connect;
 mod documents;
 mod engine;
+mod escapes;
 mod examples;
 mod fuzz;
 mod gate;

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
         terminal.line(&format!("warning: {why}; `--format svg` has no such limit"));
     }
     let Some(file) = file else {
-        return Ok(terminal.data(&text).context("cannot print")?);
+        return Ok(terminal.coloured_data(&text).context("cannot print")?);
     };
     Ok(atomic::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }

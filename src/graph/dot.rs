@@ -1,5 +1,6 @@
 //! Writes a picture in the DOT language (graphviz.org, "DOT Language").
 
+use crate::text::is_hidden;
 use std::fmt::Write;
 
 use super::model::{Look, Place};
@@ -144,7 +145,7 @@ fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            c if c.is_control() => out.push(' '),
+            c if is_hidden(c) => out.push(' '),
             c => out.push(c),
         }
     }

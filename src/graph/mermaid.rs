@@ -2,6 +2,7 @@
 
 use super::model::{Look, Place};
 use super::panel::{Item, Panel, Scene, Strip, Tap};
+use crate::text::is_hidden;
 
 /// The most lines that Mermaid draws by default (`maxEdges`); forges do not let a page raise it.
 pub const MOST_LINES: usize = 500;
@@ -182,7 +183,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("#gt;"),
             '&' => out.push_str("#amp;"),
             '`' => out.push_str("#96;"),
-            c if c.is_control() => out.push(' '),
+            c if is_hidden(c) => out.push(' '),
             c => out.push(c),
         }
     }

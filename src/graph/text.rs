@@ -2,6 +2,7 @@
 
 use super::layout::{Arrow, Bar, Hue, Line, Picture, Rect, Size, Text};
 use super::model::Look;
+use crate::text::is_hidden;
 
 /// The line weight of a cell, up, down, left and right: 0 none, 1 single, 2 double.
 type Arms = [u8; 4];
@@ -156,7 +157,7 @@ impl Canvas {
 
     fn put(&mut self, x: i32, y: i32, character: char, style: Style) {
         if let Some(place) = self.at(x, y) {
-            place.character = Some(character);
+            place.character = Some(if is_hidden(character) { '\u{fffd}' } else { character });
             place.style = style;
         }
     }

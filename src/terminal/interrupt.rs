@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Face, Stage, Terminal};
 use crate::error::Exit;
+use crate::text::printable;
 
 /// Becomes true when no further work may be started.
 pub(crate) type Stop = watch::Receiver<bool>;
@@ -95,7 +96,7 @@ impl Terminal {
         let nothing = inner.stage == Stage::Before;
         inner.end();
         if nothing {
-            inner.face.line("interrupted: nothing was changed");
+            inner.face.line("interrupted: nothing was changed", printable);
         }
         Some(Exit::Interrupted)
     }

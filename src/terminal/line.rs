@@ -1,5 +1,6 @@
 //! A line of text for a terminal: coloured, measured in columns, cut between characters.
 
+use crate::text::is_hidden;
 use std::fmt::Write;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -40,7 +41,7 @@ impl Line {
     /// Appends `text`; control characters and line ends become blanks.
     pub fn push(&mut self, tint: Tint, text: &str) {
         if !text.is_empty() {
-            let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let text = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
             self.0.push((tint, text));
         }
     }
