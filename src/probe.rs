@@ -3,11 +3,12 @@
 
 mod dns;
 pub mod question;
+mod resolver;
 
 use std::cell::Cell;
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::probe::question::{Answers, Contact, Questions};
 use dns::Reply;
+use resolver::Resolver;
 
 /// Names of one list that are queried at once. With two lists of this size no query is lost: more than 250 fit the
 /// socket of the engine's resolver (net.core.rmem_default).
@@ -53,16 +55,19 @@ enum Manner {
 /// # Errors
 /// A resolver configuration that cannot be read.
 pub async fn ask(questions: &Questions) -> io::Result<Answers> {
-    let server = dns::server(&std::fs::read_to_string("/etc/resolv.conf")?);
-    Ok(ask_twice(questions, server).await)
+    let conf = std::fs::read_to_string("/etc/resolv.conf")?;
+    // Where there is no such file, libc goes on without it.
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let resolver = Resolver::read(&hosts, &conf, questions.ipv6);
+    Ok(ask_twice(questions, &resolver).await)
 }
 
-/// All checks, and once more those without an answer, by the resolver at `server`.
-async fn ask_twice(questions: &Questions, server: SocketAddr) -> Answers {
-    let mut answers = ask_once(questions, server).await;
+/// All checks, and once more those without an answer, by `resolver`.
+async fn ask_twice(questions: &Questions, resolver: &Resolver) -> Answers {
+    let mut answers = ask_once(questions, resolver).await;
     let again = questions.unanswered(&answers);
     if !again.is_empty() {
-        answers.replace(ask_once(&again, server).await);
+        answers.replace(ask_once(&again, resolver).await);
     }
     answers
 }
@@ -70,8 +75,8 @@ async fn ask_twice(questions: &Questions, server: SocketAddr) -> Answers {
 /// Runs all checks concurrently. A negative check cannot wait for ever, so it ends when all positive checks of its kind
 /// have finished and then a control query, sent after it, has been answered: a real answer would have arrived by then.
 /// Without an answer to any control, it ends after [`Questions::control_timeout`].
-async fn ask_once(questions: &Questions, server: SocketAddr) -> Answers {
-    let inside = &Inside::new(questions, server);
+async fn ask_once(questions: &Questions, resolver: &Resolver) -> Answers {
+    let inside = &Inside::new(questions, resolver);
     let known = async {
         let found = all(&questions.names, NAMES, |name| inside.resolve(name)).await;
         inside.names.end();
@@ -79,7 +84,7 @@ async fn ask_once(questions: &Questions, server: SocketAddr) -> Answers {
     };
     let unknown = all(&questions.unknown, NAMES, |name| inside.resolve_negative(name));
     let unknown = inside.names.against(unknown, async || match questions.names.first() {
-        Some(name) => matches!(dns::query(name, inside.server).await, Ok(Reply::Addresses(_))),
+        Some(name) => matches!(inside.resolver.query(name).await, Ok(Reply::Addresses(_))),
         None => false,
     });
     let listening = |list, manner| {
@@ -120,7 +125,7 @@ async fn ask_once(questions: &Questions, server: SocketAddr) -> Answers {
                 Vec::new()
             }
         };
-        let mut addresses: Vec<IpAddr> = found.into_iter().map(IpAddr::V4).collect();
+        let mut addresses = found;
         addresses.sort();
         answers.names.insert(name, addresses);
     }
@@ -209,9 +214,9 @@ impl Round {
 }
 
 /// The probe's view from inside a container.
-struct Inside {
-    /// The address of the resolver.
-    server: SocketAddr,
+struct Inside<'r> {
+    /// What names are resolved with.
+    resolver: &'r Resolver,
     /// The timeout of a positive check.
     patience: Duration,
     /// When the probe began.
@@ -224,13 +229,13 @@ struct Inside {
     contacts: Round,
 }
 
-impl Inside {
-    fn new(questions: &Questions, server: SocketAddr) -> Self {
+impl<'r> Inside<'r> {
+    fn new(questions: &Questions, resolver: &'r Resolver) -> Self {
         let patience = Duration::from_millis(questions.patience);
         let control_timeout = Duration::from_millis(questions.control_timeout);
         let begun = Instant::now();
         Self {
-            server,
+            resolver,
             patience,
             begun,
             retry_until: questions.retry_refused.then(|| begun + patience),
@@ -245,7 +250,7 @@ impl Inside {
     /// the timeout of the whole round, so that many failing names take no longer than one.
     async fn resolve(&self, name: &str) -> Option<Reply> {
         loop {
-            match timeout(AGAIN.min(self.patience), dns::query(name, self.server)).await {
+            match timeout(AGAIN.min(self.patience), self.resolver.query(name)).await {
                 Ok(Ok(reply @ Reply::Addresses(_))) => {
                     self.heard.set(Instant::now());
                     return Some(reply);
@@ -271,7 +276,7 @@ impl Inside {
     async fn resolve_negative(&self, name: &str) -> Option<Reply> {
         tokio::select! {
             biased;
-            found = dns::query(name, self.server) => found.ok(),
+            found = self.resolver.query(name) => found.ok(),
             () = self.names.late() => None,
         }
     }
@@ -284,10 +289,11 @@ impl Inside {
         else {
             return Contact::Unresolved;
         };
-        let address = match host.parse::<IpAddr>() {
+        let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let address = match bare.parse::<IpAddr>() {
             Ok(address) => Some(address),
             Err(_) => match self.resolve(host).await {
-                Some(Reply::Addresses(found)) => found.into_iter().min().map(IpAddr::V4),
+                Some(Reply::Addresses(found)) => found.into_iter().min(),
                 Some(Reply::Failure(_)) | None => None,
             },
         };
@@ -353,7 +359,7 @@ async fn identity(mut stream: TcpStream) -> Option<Json> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     use tokio::net::UdpSocket;
 
@@ -437,10 +443,10 @@ mod tests {
             ..Questions::default()
         };
         // The first round sends one query, which lasts as long as the timeout.
-        let answers = ask_twice(&questions, resolver(1).await).await;
+        let answers = ask_twice(&questions, &Resolver::at(resolver(1).await)).await;
         assert_eq!(answers.names["slave1"], [IpAddr::from([10, 0, 0, 9])]);
         assert_eq!(answers.no_answer("slave1"), None);
-        let answers = ask_twice(&questions, resolver(usize::MAX).await).await;
+        let answers = ask_twice(&questions, &Resolver::at(resolver(usize::MAX).await)).await;
         assert_eq!(answers.no_answer("slave1"), Some(NoAnswer::Silence));
     }
 

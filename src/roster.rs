@@ -162,7 +162,7 @@ pub fn table(nodes: &[NodeRow]) -> String {
         node.services.iter().enumerate().map(|(at, service)| {
             let addresses = service.addresses.iter();
             let addresses: Vec<String> = addresses
-                .flat_map(|e| e.address.map(IpAddr::V4).into_iter().chain(e.address6.map(IpAddr::V6)))
+                .flat_map(ObservedEndpoint::addresses)
                 .map(|address| address.to_string())
                 .collect();
             [

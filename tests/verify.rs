@@ -322,6 +322,66 @@ fn a_picture_names_colours_that_any_program_knows() {
     );
 }
 
+/// All networks of a cluster with IPv6, beside IPv4 or alone.
+fn with_ipv6(engine: &mut Engine, alone: bool) {
+    let names: Vec<String> = engine.found.networks.iter().map(|n| n.name.clone()).collect();
+    for (at, name) in names.iter().enumerate() {
+        engine.enable_ipv6(name, &format!("fd00:{:x}::/64", at + 1), alone);
+    }
+}
+
+#[test]
+fn both_families_are_right_and_are_asked_for() {
+    let topology = |options: &str| {
+        let text = "{name: shop, inout: OPTIONS, roles: {web: {count: 3, entry: a, networks: {internal: OPTIONS}, services: {a: \
+                    {image: topogen/fake, expose: [80]}, b: {image: topogen/fake, expose: [81]}}}}}";
+        blueprint(&text.replace("OPTIONS", options))
+    };
+    let ipv4 = topology("{}");
+    let proved = Engine::of(&ipv4).verify(&ipv4, everything).proved;
+    for (alone, options) in [
+        (false, "{enable_ipv6: true}"),
+        (true, "{enable_ipv4: false, enable_ipv6: true}"),
+    ] {
+        let topology = topology(options);
+        let mut engine = Engine::of(&topology);
+        with_ipv6(&mut engine, alone);
+        let report = engine.verify(&topology, everything);
+        assert!(report.right, "{}", shown(&report));
+        let families = if alone { 1 } else { 2 };
+        let expected = (proved.names, families * proved.ports, families * proved.apart);
+        assert_eq!(
+            (report.proved.names, report.proved.ports, report.proved.apart),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_neighbour_within_reach_by_ipv6_alone_is_a_difference() {
+    insta::assert_snapshot!(fault(|engine| {
+        with_ipv6(engine, false);
+        let way = |a: &str, b: &str| (format!("{a}_internal"), format!("{b}_internal"));
+        engine
+            .forwarded6
+            .extend([way("slave1", "slave2"), way("slave2", "slave1")]);
+    }));
+}
+
+#[test]
+fn a_name_that_hides_a_node_is_told() {
+    let topology = blueprint(
+        "{name: shop, roles: {web: {entry: a, services: {a: {image: topogen/fake, extra_hosts: ['db:10.9.9.9']}}}, db: \
+         {entry: a, services: {a: {image: topogen/fake}}}}}",
+    );
+    let mut engine = Engine::of(&topology);
+    // As libc does it, in the one container that has the line in its file.
+    engine
+        .by_files
+        .push(("shop-web-a-1".to_owned(), "db".to_owned(), [10, 9, 9, 9].into()));
+    insta::assert_snapshot!(shown(&engine.verify(&topology, everything)));
+}
+
 #[test]
 fn another_nodes_addresses_are_within_reach() {
     let way = |a: &str, b: &str| (format!("{a}_internal"), format!("{b}_internal"));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 use super::label::{self, DependsOn};
@@ -295,6 +295,12 @@ pub struct ObservedEndpoint {
 }
 
 impl ObservedEndpoint {
+    /// Its addresses on the network, the IPv4 one first; none unless the container runs.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let v4 = self.address.map(IpAddr::V4).into_iter();
+        v4.chain(self.address6.map(IpAddr::V6))
+    }
+
     /// Whether it is of the network with this ID; compared by name if the engine reports no ID.
     #[must_use]
     pub fn is_of(&self, id: &str, name: &str) -> bool {
@@ -602,6 +608,10 @@ pub struct ObservedNetwork {
     pub labels: BTreeMap<String, String>,
     /// The IPv4 subnets; none where the driver gives no addresses.
     pub subnets: Vec<Ipv4Net>,
+    /// The IPv6 subnets.
+    pub subnets6: Vec<Ipv6Net>,
+    /// Whether other networks may reach its IPv6 addresses (`com.docker.network.bridge.gateway_mode_ipv6`).
+    pub routed6: bool,
 }
 
 /// A volume on the engine, of the cluster or not (`GET /volumes`).

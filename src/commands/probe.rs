@@ -15,6 +15,7 @@ pub(super) async fn run(args: &Probe, session: &Session) -> Result<(), Error> {
         names: args.resolve.clone(),
         identify: args.connect.clone(),
         patience: args.patience,
+        ipv6: true,
         ..Questions::default()
     };
     let mut questions = if args.ask.is_empty() { own } else { Questions::default() };

@@ -1,7 +1,7 @@
 //! A single DNS query (RFC 1035).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use simple_dns::rdata::RData;
@@ -12,10 +12,19 @@ use tokio::net::{TcpStream, UdpSocket};
 /// The reply of a resolver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// The A records, in the server's order; empty if the name does not exist or has none.
-    Addresses(Vec<Ipv4Addr>),
+    /// The addresses, in the server's order; empty if the name does not exist or has none.
+    Addresses(Vec<IpAddr>),
     /// The resolver failed or refused, with the response code as in RFCs: `SERVFAIL`. The name may exist.
     Failure(&'static str),
+}
+
+/// The type of the records that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// IPv4 addresses (RFC 1035 §3.4.1).
+    A,
+    /// IPv6 addresses (RFC 3596 §2.2).
+    Aaaa,
 }
 
 /// The first `nameserver` of a resolv.conf(5); the engine's resolver if there is none.
@@ -25,14 +34,18 @@ pub(super) fn server(text: &str) -> SocketAddr {
     SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11))), 53)
 }
 
-/// Sends one A query (RFC 1035 §4.1) without the system's resolver, so that all records and codes are seen. It has no
+/// Sends one query (RFC 1035 §4.1) without the system's resolver, so that all records and codes are seen. It has no
 /// timeout.
 ///
 /// # Errors
 /// A `name` that DNS cannot express, a socket error, or a malformed answer.
-pub(super) async fn query(name: &str, server: SocketAddr) -> io::Result<Reply> {
-    let message = question(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+pub(super) async fn query(name: &str, kind: Kind, server: SocketAddr) -> io::Result<Reply> {
+    let message = question(name, kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a DNS name"))?;
+    let any = match server {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(server).await?;
     socket.send(&message).await?;
     let mut answer = [0; 4096];
@@ -90,8 +103,8 @@ fn is_truncated(answer: &[u8]) -> bool {
 /// The ID of the next query.
 static ID: AtomicU16 = AtomicU16::new(0x7067);
 
-/// The A query for `name` as bytes; `None` if DNS cannot express the name.
-fn question(name: &str) -> Option<Vec<u8>> {
+/// The query for `name` as bytes; `None` if DNS cannot express the name.
+fn question(name: &str, kind: Kind) -> Option<Vec<u8>> {
     let name = name.trim_end_matches('.');
     // The crate skips empty labels, which would query another name.
     if name.split('.').any(str::is_empty) {
@@ -100,9 +113,13 @@ fn question(name: &str) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(ID.fetch_add(1, Ordering::Relaxed));
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     let name = Name::new(name).ok()?;
+    let kind = match kind {
+        Kind::A => TYPE::A,
+        Kind::Aaaa => TYPE::AAAA,
+    };
     packet
         .questions
-        .push(Question::new(name, TYPE::A.into(), CLASS::IN.into(), false));
+        .push(Question::new(name, kind.into(), CLASS::IN.into(), false));
     packet.build_bytes_vec().ok()
 }
 
@@ -111,7 +128,8 @@ fn reply(answer: &[u8]) -> io::Result<Reply> {
     let packet =
         Packet::parse(answer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
     let addresses = packet.answers.iter().filter_map(|record| match &record.rdata {
-        RData::A(a) => Some(Ipv4Addr::from(a.address)),
+        RData::A(a) => Some(IpAddr::V4(Ipv4Addr::from(a.address))),
+        RData::AAAA(a) => Some(IpAddr::V6(Ipv6Addr::from(a.address))),
         _ => None,
     });
     Ok(match packet.rcode() {
@@ -130,7 +148,7 @@ mod tests {
 
     /// The question for `slave1` and what a server makes of it: its flags, the counts of answers, and what follows.
     fn answered(flags: [u8; 2], answers: u8, records: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let message = question("slave1").expect("a name");
+        let message = question("slave1", Kind::A).expect("a name");
         let mut answer = message.clone();
         answer[2..4].copy_from_slice(&flags);
         answer[7] = answers;
@@ -147,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_question_is_written_as_rfc_1035_says() {
-        let message = question("slave1.").expect("a name");
+        let message = question("slave1.", Kind::A).expect("a name");
         assert_eq!(message[2..12], [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(message[12..], *b"\x06slave1\0\0\x01\0\x01");
         for name in [
@@ -157,7 +175,7 @@ mod tests {
             &"a".repeat(64),
             &["a".repeat(60).as_str(); 5].join("."),
         ] {
-            assert_eq!(question(name), None, "{name}");
+            assert_eq!(question(name, Kind::A), None, "{name}");
         }
     }
 
@@ -165,15 +183,30 @@ mod tests {
     fn addresses_are_read_with_and_without_pointers() {
         let (message, answer) = answered(NO_ERROR, 2, &[record(12, 2), record(12, 3)].concat());
         assert!(answers(&message, &answer) && !is_truncated(&answer));
-        let expected = vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
+        let expected = vec![IpAddr::from([10, 0, 0, 2]), IpAddr::from([10, 0, 0, 3])];
         assert_eq!(reply(&answer).expect("whole"), Reply::Addresses(expected));
         // By way of another name (CNAME), written out.
         let alias = b"\xc0\x0c\0\x05\0\x01\0\0\0\x01\0\x04\x02db\0\x02db\0\0\x01\0\x01\0\0\0\x01\0\x04\x0a\0\0\x09";
         let (_, answer) = answered(NO_ERROR, 2, alias);
         assert_eq!(
             reply(&answer).expect("whole"),
-            Reply::Addresses(vec![Ipv4Addr::new(10, 0, 0, 9)])
+            Reply::Addresses(vec![IpAddr::from([10, 0, 0, 9])])
         );
+    }
+
+    #[test]
+    fn addresses_of_both_families_are_read() {
+        let message = question("slave1", Kind::Aaaa).expect("a name");
+        assert_eq!(message[20..], *b"\0\x1c\0\x01");
+        let six = [
+            &[0xc0, 12, 0, 28, 0, 1, 0, 0, 2, 88, 0, 16, 0xfd, 0][..],
+            &[0; 13],
+            &[7],
+        ]
+        .concat();
+        let (_, answer) = answered(NO_ERROR, 2, &[&record(12, 2)[..], &six].concat());
+        let expected = ["10.0.0.2", "fd00::7"].map(|a| a.parse().expect("an address")).to_vec();
+        assert_eq!(reply(&answer).expect("whole"), Reply::Addresses(expected));
     }
 
     #[test]
@@ -192,7 +225,7 @@ mod tests {
             assert_eq!(reply(&answer).expect("whole"), expected, "{code}");
         }
         // What refuses need not repeat the question.
-        let message = question("slave1").expect("a name");
+        let message = question("slave1", Kind::A).expect("a name");
         let refused = [&message[..2], &[0x81, 0x05, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
         assert!(answers(&message, &refused));
         assert_eq!(reply(&refused).expect("whole"), Reply::Failure("REFUSED"));

@@ -36,6 +36,9 @@ pub struct Questions {
     /// The timeout of control queries, in milliseconds.
     #[serde(rename = "haste")]
     pub control_timeout: u64,
+    /// Whether to ask for IPv6 addresses of names too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
     /// Whether to retry refused connections until the timeout.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retry_refused: bool,
@@ -77,6 +80,7 @@ impl Questions {
         Self {
             patience: self.patience.max(other.patience),
             control_timeout: self.control_timeout.max(other.control_timeout),
+            ipv6: self.ipv6 || other.ipv6,
             retry_refused: self.retry_refused || other.retry_refused,
             ..self
         }

@@ -1,7 +1,7 @@
 //! Compares answers with expectations.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
@@ -9,6 +9,7 @@ use super::expect::{Check, Endpoint, Expected};
 use super::matrix::{Cell, Matrix};
 use super::model::Model;
 use super::report::Proved;
+use crate::cluster::ObservedNetwork;
 use crate::probe::question::{Answers, Contact, NoAnswer};
 
 /// A check that failed.
@@ -26,7 +27,7 @@ pub struct Symptom<'e> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mismatch {
     /// A name resolved to these addresses: none, several or wrong ones.
-    Resolved(Vec<Ipv4Addr>),
+    Resolved(Vec<IpAddr>),
     /// The resolver did not answer, or failed.
     NoAnswer(NoAnswer),
     /// A port refused the connection.
@@ -122,7 +123,7 @@ impl Compared {
         for joint in &model.members[place].joints {
             for (target, _) in model.nets[joint.net].members.iter().filter(|(m, _)| !model.is_job(*m)) {
                 let mut common = model.members[place].joints.iter().map(|j| j.net);
-                if common.all(|net| model.address(*target, net).is_none()) {
+                if common.all(|net| model.addresses(*target, net).next().is_none()) {
                     matrix.mark(asker, *target, Cell::Cut);
                 }
             }
@@ -178,9 +179,9 @@ fn answered(check: &Check, answers: &Answers) -> bool {
 
 /// Whether `name` is the asker's own host name and resolved to any of its addresses: the engine writes all of them to
 /// its `/etc/hosts`, in an order of its own.
-fn is_own(model: &Model<'_>, asker: usize, name: &str, resolved: &[Ipv4Addr]) -> bool {
+fn is_own(model: &Model<'_>, asker: usize, name: &str, resolved: &[IpAddr]) -> bool {
     let joints = model.members[asker].joints.iter();
-    let own: Vec<Ipv4Addr> = joints.filter_map(|j| model.address(asker, j.net)).collect();
+    let own: Vec<IpAddr> = joints.flat_map(|j| model.addresses(asker, j.net)).collect();
     model.is_hostname(asker, name) && !resolved.is_empty() && resolved.iter().all(|a| own.contains(a))
 }
 
@@ -193,14 +194,19 @@ fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works:
             if let Some(no_answer) = answers.no_answer(name) {
                 return Some(Mismatch::NoAnswer(no_answer));
             }
-            let right = |net: &usize| {
-                let all: Option<Vec<Ipv4Addr>> = targets.iter().map(|m| model.address(*m, *net)).collect();
-                all.is_some_and(|mut all| {
+            // The engine looks for the addresses of each family by itself, network by network.
+            let right = |ipv6: bool| {
+                let of_family = |a: &IpAddr| a.is_ipv6() == ipv6;
+                let found: Vec<IpAddr> = resolved.iter().copied().filter(of_family).collect();
+                nets.iter().any(|net| {
+                    let each: Vec<Vec<IpAddr>> = targets.iter().map(|m| model.addresses(*m, *net).collect()).collect();
+                    let mut all: Vec<IpAddr> = each.iter().flatten().copied().filter(of_family).collect();
                     all.sort_unstable();
-                    all == resolved
+                    each.iter().all(|addresses| !addresses.is_empty()) && all == found
                 })
             };
-            let right = nets.iter().any(right) || (targets[..] == [asker] && is_own(model, asker, name, &resolved));
+            let right = right(false) && right(true);
+            let right = right || (targets[..] == [asker] && is_own(model, asker, name, &resolved));
             (!right).then_some(Mismatch::Resolved(resolved))
         }
         // A name known outside is no leak: only addresses inside the cluster count. The engine forwards names that it
@@ -227,14 +233,9 @@ fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works:
     }
 }
 
-/// The IPv4 addresses that `name` resolved to, sorted; `None` if it was not asked for.
-fn resolved(name: &str, answers: &Answers) -> Option<Vec<Ipv4Addr>> {
-    let addresses = answers.names.get(name)?.iter();
-    let v4 = addresses.filter_map(|a| match a {
-        IpAddr::V4(a) => Some(*a),
-        IpAddr::V6(_) => None,
-    });
-    let mut resolved: Vec<Ipv4Addr> = v4.collect();
+/// The addresses that `name` resolved to, sorted; `None` if it was not asked for.
+fn resolved(name: &str, answers: &Answers) -> Option<Vec<IpAddr>> {
+    let mut resolved = answers.names.get(name)?.clone();
     resolved.sort_unstable();
     Some(resolved)
 }
@@ -263,9 +264,16 @@ fn identified(model: &Model<'_>, member: usize, port: u16, identity: Option<&Jso
 impl Model<'_> {
     /// Whether an address is on a network of the cluster, or belongs to a container that is.
     #[must_use]
-    pub fn is_inside(&self, address: Ipv4Addr) -> bool {
-        let nets = self.nets.iter().filter_map(|n| n.found);
-        let mut subnets = nets.flat_map(|at| &self.found.networks[at].subnets);
-        subnets.any(|subnet| subnet.contains(&address)) || self.holder(address).is_some()
+    pub fn is_inside(&self, address: IpAddr) -> bool {
+        let mut networks = self
+            .nets
+            .iter()
+            .filter_map(|n| n.found)
+            .map(|at| &self.found.networks[at]);
+        let is_of = |n: &ObservedNetwork| match address {
+            IpAddr::V4(v4) => n.subnets.iter().any(|subnet| subnet.contains(&v4)),
+            IpAddr::V6(v6) => n.subnets6.iter().any(|subnet| subnet.contains(&v6)),
+        };
+        networks.any(is_of) || self.holder(address).is_some()
     }
 }

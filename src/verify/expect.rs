@@ -15,7 +15,7 @@
 //! checks of which few suffice: fakes of other nodes without a port, and names that do not resolve.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::model::{Member, Model};
 use crate::cluster::ObservedContainer;
@@ -71,14 +71,14 @@ pub struct Endpoint {
     /// The index of the network.
     pub net: usize,
     /// The address to connect to.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The TCP port, from 1 to 65535.
     pub port: u16,
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.address, self.port)
+        SocketAddr::new(self.address, self.port).fmt(f)
     }
 }
 
@@ -109,6 +109,7 @@ impl Expected {
         let mut questions = Questions {
             patience,
             control_timeout,
+            ipv6: model.has_ipv6(),
             retry_refused: true,
             ..Questions::default()
         };
@@ -325,34 +326,39 @@ impl View<'_, '_> {
         let mut far = Vec::new();
         for joint in &self.member.joints {
             for (target, _) in &self.model.nets[joint.net].members {
-                let Some(address) = self.there(*target, joint.net) else {
-                    continue;
-                };
-                let endpoint = |port| Endpoint {
-                    target: *target,
-                    net: joint.net,
-                    address,
-                    port,
-                };
-                let member = &self.model.members[*target];
-                let ports = member.ports.iter().filter(|(_, l)| self.listens(*l));
-                let before = found.len();
-                found.extend(ports.map(|(port, listener)| Check::Port {
-                    at: endpoint(*port),
-                    listener: *listener,
-                }));
-                // A container of another image may not respond at all if nobody listens.
-                if found.len() == before && self.model.is_fake(*target) {
-                    let responds = Check::Responds(endpoint(NO_PORT));
-                    match member.node == self.member.node {
-                        true => found.push(responds),
-                        false => far.push(responds),
+                for (at, address) in self.there(*target, joint.net).enumerate() {
+                    let endpoint = |port| Endpoint {
+                        target: *target,
+                        net: joint.net,
+                        address,
+                        port,
+                    };
+                    let ports = self.ports(*target, at == 0).map(|(port, listener)| Check::Port {
+                        at: endpoint(port),
+                        listener,
+                    });
+                    let before = found.len();
+                    found.extend(ports);
+                    // A container of another image may not respond at all if nobody listens.
+                    if found.len() == before && self.model.is_fake(*target) {
+                        let responds = Check::Responds(endpoint(NO_PORT));
+                        match self.model.members[*target].node == self.member.node {
+                            true => found.push(responds),
+                            false => far.push(responds),
+                        }
                     }
                 }
             }
         }
         found.extend(around(self.asker, TOUCHED, far));
         found
+    }
+
+    /// The ports of a member that accept connections, with the members that listen there. `first`: at the first of its
+    /// addresses. At a second one, which is of IPv6 then, only fakes are known to listen: many services do at IPv4 alone.
+    fn ports(&self, target: usize, first: bool) -> impl Iterator<Item = (u16, usize)> + '_ {
+        let ports = self.model.members[target].ports.iter().copied();
+        ports.filter(move |(_, l)| self.listens(*l) && (first || self.model.is_fake(*l)))
     }
 
     /// The addresses that should be unreachable: those on networks that this container is not on.
@@ -364,16 +370,18 @@ impl View<'_, '_> {
             for target in node {
                 let member = &self.model.members[*target];
                 let others = member.joints.iter().map(|j| j.net).filter(|net| !mine.contains(net));
-                for net in others.filter(|net| self.model.keeps_apart(*net)) {
-                    let Some(address) = self.there(*target, net) else {
-                        continue;
-                    };
+                for net in others {
                     let port = member.ports.first().map_or(NO_PORT, |(port, _)| *port);
-                    checks.push(Check::Unreachable(Endpoint {
-                        target: *target,
-                        net,
-                        address,
-                        port,
+                    let apart = self
+                        .there(*target, net)
+                        .filter(|a| self.model.keeps_apart(net, a.is_ipv6()));
+                    checks.extend(apart.map(|address| {
+                        Check::Unreachable(Endpoint {
+                            target: *target,
+                            net,
+                            address,
+                            port,
+                        })
                     }));
                 }
             }
@@ -386,12 +394,10 @@ impl View<'_, '_> {
             .collect()
     }
 
-    /// The address of another container; `None` if it shares this one's address, which is always reachable.
-    fn there(&self, target: usize, net: usize) -> Option<Ipv4Addr> {
-        if target == self.asker || self.model.is_job(target) {
-            return None;
-        }
-        self.model.address(target, net)
+    /// The addresses of another container; none if it shares those of this one, which are always reachable.
+    fn there(&self, target: usize, net: usize) -> impl Iterator<Item = IpAddr> + use<> {
+        let asked = target != self.asker && !self.model.is_job(target);
+        self.model.addresses(target, net).filter(move |_| asked)
     }
 
     fn listens(&self, listener: usize) -> bool {
@@ -428,10 +434,11 @@ impl Model<'_> {
         there && fake::is_fake(self.members[member].service)
     }
 
-    /// Whether the engine isolates a network from others, as it does its bridges.
+    /// Whether the engine isolates the addresses of a family on a network from other networks, as it does those of its
+    /// bridges.
     #[must_use]
-    pub fn keeps_apart(&self, net: usize) -> bool {
+    pub fn keeps_apart(&self, net: usize, ipv6: bool) -> bool {
         let found = self.nets[net].found.map(|at| &self.found.networks[at]);
-        found.is_some_and(|n| n.driver == "bridge" && !n.routed)
+        found.is_some_and(|n| n.driver == "bridge" && !if ipv6 { n.routed6 } else { n.routed })
     }
 }

@@ -2,7 +2,7 @@
 //! grouped by target, asker or pair of nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::compare::{Mismatch, Symptom};
 use super::expect::Check;
@@ -79,7 +79,7 @@ impl Symptom<'_> {
         let is_party = |member: &usize| [self.asker, place].contains(member) || self.targets().contains(member);
         let is_led_to = |container: usize| {
             let endpoints = &model.found.containers[container].endpoints;
-            let has = |a: &Ipv4Addr| endpoints.iter().any(|e| e.address == Some(*a));
+            let has = |a: &IpAddr| endpoints.iter().any(|e| e.addresses().any(|own| own == *a));
             matches!(&self.observed, Mismatch::Resolved(resolved) if resolved.iter().any(has))
         };
         let (may, nearness) = match about {
@@ -136,7 +136,7 @@ impl Symptom<'_> {
 
     /// What is wrong with the name or endpoint.
     fn describe(&self, model: &Model<'_>) -> String {
-        let title = |address: &Ipv4Addr| match model.holder(*address) {
+        let title = |address: &IpAddr| match model.holder(*address) {
             Some(container) if model.member_of(container).is_some_and(|m| self.targets().contains(&m)) => {
                 format!("{address}, its other address")
             }
@@ -169,7 +169,7 @@ impl Symptom<'_> {
 }
 
 /// The addresses of a name on a network, according to the engine.
-fn addresses(model: &Model<'_>, network_id: &str, name: &str) -> BTreeSet<Ipv4Addr> {
+fn addresses(model: &Model<'_>, network_id: &str, name: &str) -> BTreeSet<IpAddr> {
     let owners = model.owners(network_id, name).iter();
     owners.map(|(_, address)| *address).collect()
 }

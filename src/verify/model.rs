@@ -1,14 +1,14 @@
 //! The model that is verified: the topology, with the observed resource for each of its parts.
 
 use std::collections::{HashMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
 use crate::cluster::Inspected;
 use crate::cluster::ObservedContainer;
 use crate::cluster::arp::pairs;
-use crate::cluster::{Verdict, label, verdict};
+use crate::cluster::{ObservedEndpoint, Verdict, label, verdict};
 use crate::fake;
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{self, Duty, Node, Service, Topology};
@@ -80,7 +80,7 @@ pub struct Model<'a> {
 }
 
 /// The index of a container that has a name, and its address.
-pub type Owner = (usize, Ipv4Addr);
+pub type Owner = (usize, IpAddr);
 
 /// A network, desired and observed.
 #[derive(Debug)]
@@ -168,13 +168,15 @@ impl<'a> Model<'a> {
         model.find_nets();
         for (at, container) in found.containers.iter().enumerate() {
             for endpoint in &container.endpoints {
-                // A container without an address does not run, and has no names.
-                let Some((address, network)) = endpoint.address.zip(endpoint.network_id.as_deref()) else {
+                let Some(network) = endpoint.network_id.as_deref() else {
                     continue;
                 };
                 let names = model.owners.entry(network).or_default();
-                for name in &endpoint.names {
-                    names.entry(name).or_default().push((at, address));
+                // A container without an address does not run, and has no names.
+                for address in endpoint.addresses() {
+                    for name in &endpoint.names {
+                        names.entry(name).or_default().push((at, address));
+                    }
                 }
             }
         }
@@ -277,6 +279,22 @@ impl<'a> Model<'a> {
             }
         }
         place
+    }
+
+    /// Whether the blueprint gives a member `name`, in lower case, another address than the engine (Compose specification,
+    /// services, `extra_hosts`).
+    #[must_use]
+    pub fn has_extra_host(&self, member: usize, name: &str) -> bool {
+        let service = self.members[self.place(member)].service;
+        let is_it = |host: &str| host.eq_ignore_ascii_case(name);
+        match service.get("extra_hosts") {
+            Some(Value::Map(hosts)) => hosts.keys().any(|host| is_it(host)),
+            Some(list) => list
+                .one_or_many()
+                .iter()
+                .any(|line| line.split(['=', ':']).next().is_some_and(is_it)),
+            None => false,
+        }
     }
 
     /// The members in the network namespace of `place`, itself among them, that are in it now.
@@ -411,10 +429,22 @@ impl<'a> Model<'a> {
         self.nets[net].found.map(|at| self.found.networks[at].id.as_str())
     }
 
-    /// The address of a member on one of its networks; `None` if it does not run or is not on it.
+    /// The addresses of a member on one of its networks, the IPv4 one first; none if it does not run or is not on it.
+    pub fn addresses(&self, member: usize, net: usize) -> impl Iterator<Item = IpAddr> + use<> {
+        let container = self.container(member).zip(self.net_id(net));
+        let endpoint = container.and_then(|(container, id)| container.endpoint(id));
+        endpoint
+            .into_iter()
+            .flat_map(ObservedEndpoint::addresses)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Whether any container has an IPv6 address, so that names may resolve to one.
     #[must_use]
-    pub fn address(&self, member: usize, net: usize) -> Option<Ipv4Addr> {
-        self.container(member)?.endpoint(self.net_id(net)?)?.address
+    pub fn has_ipv6(&self) -> bool {
+        let mut endpoints = self.found.containers.iter().flat_map(|c| &c.endpoints);
+        endpoints.any(|e| e.address6.is_some())
     }
 
     /// The containers that have `name` on the network with this ID.
@@ -426,8 +456,8 @@ impl<'a> Model<'a> {
 
     /// The container that has `address`.
     #[must_use]
-    pub fn holder(&self, address: Ipv4Addr) -> Option<usize> {
-        let has = |c: &ObservedContainer| c.endpoints.iter().any(|e| e.address == Some(address));
+    pub fn holder(&self, address: IpAddr) -> Option<usize> {
+        let has = |c: &ObservedContainer| c.endpoints.iter().any(|e| e.addresses().any(|a| a == address));
         self.found.containers.iter().position(has)
     }
 

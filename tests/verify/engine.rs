@@ -1,7 +1,7 @@
 //! An engine that is not there: what it would list, and what containers on it would answer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use topogen::cluster::Details;
 use topogen::cluster::Inspected;
@@ -30,6 +30,8 @@ pub(super) struct Engine {
     pub(super) listening: BTreeMap<String, Vec<(u16, serde_json::Value)>>,
     /// Networks between which the host forwards, by name.
     pub(super) forwarded: Vec<(String, String)>,
+    /// The same for IPv6.
+    pub(super) forwarded6: Vec<(String, String)>,
     /// Containers between which packets get lost, and whether for want of room in the host's ARP table.
     pub(super) lost: Vec<(String, String)>,
     pub(super) crowded: bool,
@@ -41,6 +43,8 @@ pub(super) struct Engine {
     pub(super) dumb: Vec<String>,
     /// Names that are answered otherwise than they should be.
     pub(super) amiss: Vec<(String, Vec<Ipv4Addr>)>,
+    /// Names in the hosts file of one container: the container, the name, the address.
+    pub(super) by_files: Vec<(String, String, Ipv4Addr)>,
     /// Names of which a resolver says that it cannot tell, by container, with its response code; `*` stands for all names.
     pub(super) failing: Vec<(String, String, String)>,
     /// What the world outside answers to all that nobody here knows.
@@ -55,6 +59,7 @@ impl Engine {
             found: Inspected::default(),
             listening: BTreeMap::new(),
             forwarded: Vec::new(),
+            forwarded6: Vec::new(),
             lost: Vec::new(),
             crowded: false,
             changed: HashMap::new(),
@@ -62,6 +67,7 @@ impl Engine {
             dumb: Vec::new(),
             amiss: Vec::new(),
             failing: Vec::new(),
+            by_files: Vec::new(),
             outside: None,
             links: BTreeMap::new(),
         };
@@ -78,6 +84,8 @@ impl Engine {
                 driver: "bridge".to_owned(),
                 internal: matches!(network.options.get("internal"), Some(Value::Bool(true))),
                 routed: false,
+                routed6: false,
+                subnets6: Vec::new(),
                 labels,
                 subnets: network.subnet.into_iter().collect(),
             });
@@ -204,6 +212,28 @@ impl Engine {
         own.endpoints.insert(place, endpoint);
     }
 
+    /// Gives a network IPv6 addresses, beside those that it has or alone, and all that are on it one each.
+    pub(super) fn enable_ipv6(&mut self, network: &str, subnet: &str, alone: bool) {
+        let subnet: ipnet::Ipv6Net = subnet.parse().expect("a subnet");
+        let found = self
+            .found
+            .networks
+            .iter_mut()
+            .find(|n| n.name == network)
+            .expect("a network");
+        found.subnets6 = vec![subnet];
+        let endpoints = self.found.containers.iter_mut().flat_map(|c| &mut c.endpoints);
+        for (endpoint, address) in endpoints.filter(|e| e.network == network).zip(subnet.hosts().skip(2)) {
+            endpoint.address6 = Some(address);
+            if alone {
+                endpoint.address = None;
+            }
+        }
+        if alone {
+            found.subnets.clear();
+        }
+    }
+
     /// `docker rename`
     pub(super) fn rename(&mut self, container: &str, name: &str) {
         let container = self.container(container);
@@ -244,9 +274,16 @@ impl Engine {
                 .map(|id| self.resolve(id, name));
             let amiss = self.amiss.iter().find(|(n, _)| n == name).map(|(_, led)| led.clone());
             let link = self.links.get(&(asker.name.clone(), name.clone())).map(|a| vec![*a]);
-            let first = amiss.or(link).or_else(|| known.find(|addresses| !addresses.is_empty()));
-            let addresses = first.unwrap_or_else(|| self.outside.into_iter().collect());
-            let addresses = addresses.into_iter().map(Into::into).collect();
+            let line = self
+                .by_files
+                .iter()
+                .find(|(asked, n, _)| *asked == asker.name && n == name);
+            let amiss = line.map(|(.., address)| vec![*address]).or(amiss);
+            let other = amiss
+                .or(link)
+                .map(|all| all.into_iter().map(IpAddr::V4).collect::<Vec<_>>());
+            let first = other.or_else(|| known.find(|addresses| !addresses.is_empty()));
+            let addresses = first.unwrap_or_else(|| self.outside.map(IpAddr::V4).into_iter().collect());
             answers.names.insert(name.clone(), addresses);
             let fails = |(asked, n, _): &&(String, String, String)| *asked == asker.name && (n == name || n == "*");
             if let Some((.., code)) = self.failing.iter().find(fails) {
@@ -271,28 +308,33 @@ impl Engine {
         answers
     }
 
-    fn resolve(&self, network_id: &str, name: &str) -> Vec<Ipv4Addr> {
+    fn resolve(&self, network_id: &str, name: &str) -> Vec<IpAddr> {
         let endpoints = self.found.containers.iter().filter_map(|c| c.endpoint(network_id));
-        let mut found: Vec<Ipv4Addr> = endpoints
+        let mut found: Vec<IpAddr> = endpoints
             .filter(|e| e.names.iter().any(|n| n == name))
-            .filter_map(|e| e.address)
+            .flat_map(ObservedEndpoint::addresses)
             .collect();
         found.sort();
         found
     }
 
     fn contact(&self, asker: &ObservedContainer, endpoint: &str) -> Contact {
-        let (address, port) = endpoint.split_once(':').expect("a port");
-        let address: Ipv4Addr = address.parse().expect("an address");
+        let endpoint: SocketAddr = endpoint.parse().expect("an address and a port");
+        let (address, port) = (endpoint.ip(), endpoint.port());
         let mut all = self
             .found
             .containers
             .iter()
             .flat_map(|c| c.endpoints.iter().map(move |e| (c, e)));
-        let Some((target, there)) = all.find(|(_, e)| e.address == Some(address)) else {
+        let Some((target, there)) = all.find(|(_, e)| e.addresses().any(|a| a == address)) else {
             return Contact::Unreachable;
         };
-        let forwarded = |e: &ObservedEndpoint| self.forwarded.contains(&(e.network.clone(), there.network.clone()));
+        let ways = if address.is_ipv6() {
+            &self.forwarded6
+        } else {
+            &self.forwarded
+        };
+        let forwarded = |e: &ObservedEndpoint| ways.contains(&(e.network.clone(), there.network.clone()));
         let near = |e: &ObservedEndpoint| e.network_id == there.network_id || forwarded(e);
         if !asker.endpoints.iter().any(near) {
             return Contact::Unreachable;
@@ -301,7 +343,7 @@ impl Engine {
             return Contact::Unreachable;
         }
         let listening = self.listening.get(&target.name).into_iter().flatten();
-        match listening.into_iter().find(|(p, _)| p.to_string() == port) {
+        match listening.into_iter().find(|(p, _)| *p == port) {
             Some((_, said)) => Contact::Connected {
                 identity: Some(said.clone()),
             },

@@ -17,6 +17,8 @@ use crate::cluster::{
 /// The driver option that decides whether the addresses of a bridge are reachable from outside (docker network create,
 /// bridge driver options).
 const GATEWAY_MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+/// The same for IPv6.
+const GATEWAY_MODE_IPV6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
 
 /// A container from an entry of the list.
 pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContainer {
@@ -228,15 +230,20 @@ fn mount(mount: MountPoint) -> Option<(String, String)> {
 pub(in crate::engine) fn network(network: Network) -> ObservedNetwork {
     let name = network.name.unwrap_or_default();
     let configs = network.ipam.and_then(|i| i.config).unwrap_or_default();
-    let mode = network.options.as_ref().and_then(|o| o.get(GATEWAY_MODE));
+    let is_routed = |option: &str| {
+        let mode = network.options.as_ref().and_then(|o| o.get(option));
+        matches!(mode.map(String::as_str), Some("routed" | "nat-unprotected"))
+    };
     ObservedNetwork {
-        routed: matches!(mode.map(String::as_str), Some("routed" | "nat-unprotected")),
+        routed: is_routed(GATEWAY_MODE),
+        routed6: is_routed(GATEWAY_MODE_IPV6),
         id: network.id.unwrap_or_default(),
         labels: owned(network.labels, &name),
         name,
         driver: network.driver.unwrap_or_default(),
         internal: network.internal.unwrap_or_default(),
-        subnets: configs.into_iter().filter_map(|c| c.subnet?.parse().ok()).collect(),
+        subnets: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
+        subnets6: configs.iter().filter_map(|c| c.subnet.as_ref()?.parse().ok()).collect(),
     }
 }
 

@@ -148,7 +148,9 @@ fn finding(
         subject,
         expected: expected(model, class, common, symptoms),
         observed: observed(model, class, common, symptoms),
-        cause: cause(class, common, crowded),
+        cause: hidden(model, symptoms)
+            .or_else(|| forwarded(symptoms))
+            .unwrap_or_else(|| cause(class, common, crowded)),
         consequences: consequences(model, symptoms),
     }
 }
@@ -241,6 +243,30 @@ fn code<'s>(symptom: &'s Symptom<'_>) -> Option<&'s str> {
 fn subjects(model: &Model<'_>, symptoms: &[&Symptom<'_>]) -> Vec<String> {
     let subjects: BTreeSet<String> = symptoms.iter().map(|s| s.subject(model)).collect();
     subjects.into_iter().collect()
+}
+
+/// That the `extra_hosts` of all who asked hide the names, which is what their programs see too; `None` if they do not.
+fn hidden(model: &Model<'_>, symptoms: &[&Symptom<'_>]) -> Option<String> {
+    let hides = |symptom: &&Symptom<'_>| match (symptom.check, &symptom.observed) {
+        (Check::Name { name, .. } | Check::Unknown { name }, Mismatch::Resolved(_)) => {
+            model.has_extra_host(symptom.asker, name)
+        }
+        _ => false,
+    };
+    let all = !symptoms.is_empty() && symptoms.iter().all(hides);
+    all.then(|| {
+        "its `extra_hosts` hide the name, which comes before the engine's resolver: take it out there".to_owned()
+    })
+}
+
+/// That the host forwards IPv6 alone; `None` if something else is wrong too.
+fn forwarded(symptoms: &[&Symptom<'_>]) -> Option<String> {
+    let by_ipv6 = |symptom: &&Symptom<'_>| matches!(symptom.check, Check::Unreachable(at) if at.address.is_ipv6());
+    (!symptoms.is_empty() && symptoms.iter().all(by_ipv6)).then(|| {
+        "the host forwards IPv6 between the networks: an engine without `ip6tables`, which is on from Docker 27 on, or its \
+         firewall"
+            .to_owned()
+    })
 }
 
 fn cause(class: Class, common: Option<&Common>, crowded: Option<u64>) -> String {

@@ -74,6 +74,10 @@ impl Shape {
 
     fn subnets(&mut self, model: &Model<'_>, at: usize, network: &ObservedNetwork) {
         let net = &model.nets[at];
+        // Then it has no IPv4 subnet, whatever was planned for it.
+        if matches!(net.network.options.get("enable_ipv4"), Some(Value::Bool(false))) && network.subnets.is_empty() {
+            return;
+        }
         let (desired, chosen): (Vec<Ipv4Net>, bool) = match net.network.subnet {
             Some(subnet) => (vec![subnet], true),
             None => (net.written.clone(), false),
