@@ -73,7 +73,7 @@ pub enum Command {
     Man,
     /// Run the fake service: answer on the exposed ports, with the name of its container
     Fake,
-    /// Resolve names and connect to endpoints from here; for use inside containers
+    /// Resolve names and connect to endpoints from here, and exit with 4 if any fails; for use inside containers
     Probe(Probe),
 }
 

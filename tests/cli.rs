@@ -1,6 +1,7 @@
 //! The commands that need no engine, as their users run them.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::{stderr, stdout, topogen};
 
@@ -155,4 +156,28 @@ fn the_fake_image_is_an_archive_that_docker_loads() {
         names.iter().any(|n| n == "manifest.json") && names.iter().any(|n| n == "layer.tar"),
         "{names:?}"
     );
+}
+
+/// What does not resolve or refuses is an exit code too.
+#[test]
+fn probe_fails_where_an_answer_is_bad() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let open = listener.local_addr().expect("an address").to_string();
+    let refused = {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        other.local_addr().expect("an address").to_string()
+    };
+    let code = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_topogen"))
+            .arg("probe")
+            .args(arguments)
+            .args(["--patience", "500"])
+            .output();
+        output.expect("topogen runs").status.code()
+    };
+    assert_eq!(code(&["--connect", &open]), Some(0));
+    assert_eq!(code(&["--connect", &refused]), Some(4));
+    assert_eq!(code(&["--connect", &open, "--connect", &refused]), Some(4));
+    assert_eq!(code(&["--connect", "nowhere.invalid:80"]), Some(4));
+    assert_eq!(code(&["--resolve", "nowhere.invalid"]), Some(4));
 }

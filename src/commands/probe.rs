@@ -5,7 +5,7 @@ use anyhow::Context;
 use crate::cli::Probe;
 use crate::commands::Session;
 use crate::console;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::probe;
 use crate::probe::question::Questions;
 
@@ -30,5 +30,10 @@ pub(super) async fn run(args: &Probe, session: &Session) -> Result<(), Error> {
         false => serde_json::to_string(&answers),
     };
     let text = text.context("cannot print")? + "\n";
-    Ok(terminal.data(&text).context("cannot print")?)
+    terminal.data(&text).context("cannot print")?;
+    // With `--ask` the answers are data for `verify`, whatever they are.
+    match args.ask.is_empty() && !answers.are_good() {
+        true => Err(Error::Shown(Exit::Difference)),
+        false => Ok(()),
+    }
 }

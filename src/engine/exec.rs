@@ -111,7 +111,7 @@ pub async fn run(
     };
     tokio::select! {
         result = reading => result?,
-        never = forward(input, writer) => match never {},
+        never = forward(input, writer, order.tty) => match never {},
         never = resize(docker, &exec, size) => match never {},
     }
     Ok(exit_code(docker, &exec).await?)
@@ -157,17 +157,34 @@ async fn create(
     Ok(docker.create_exec(container, config).await?.id)
 }
 
+/// The character that a terminal takes for the end of input, ^D (termios(3), `VEOF`).
+const EOT: u8 = 4;
+
 enum Never {}
 
 /// Passes the input to the command, and its end too. A command that does not read its input is no error.
-async fn forward(input: Option<mpsc::Receiver<Vec<u8>>>, mut writer: impl tokio::io::AsyncWrite + Unpin) -> Never {
+async fn forward(
+    input: Option<mpsc::Receiver<Vec<u8>>>,
+    mut writer: impl tokio::io::AsyncWrite + Unpin,
+    tty: bool,
+) -> Never {
     if let Some(mut input) = input {
+        let mut is_line_begun = false;
         while let Some(bytes) = input.recv().await {
             if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
                 break;
             }
+            is_line_begun = bytes.last().map_or(is_line_begun, |last| *last != b'\n');
         }
-        let _ = writer.shutdown().await;
+        if tty {
+            // The engine drops the output of a terminal whose input is closed. There the end is typed instead: the first
+            // one of two ends a line that was begun.
+            let ends: &[u8] = if is_line_begun { &[EOT, EOT] } else { &[EOT] };
+            let _ = writer.write_all(ends).await;
+            let _ = writer.flush().await;
+        } else {
+            let _ = writer.shutdown().await;
+        }
     }
     // The connection is kept until the output ends, because closing it would hang up.
     std::future::pending().await
@@ -207,5 +224,39 @@ async fn exit_code(docker: &Docker, exec: &str) -> Result<i64, Fault> {
             (Some(true), _) => tokio::time::sleep(PAUSE).await,
             (_, code) => return Ok(code.unwrap_or(0)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    /// What a command gets of `input`, and whether the connection stays open for its output.
+    async fn forwarded(input: &[&str], tty: bool) -> (String, bool) {
+        let (sender, receiver) = mpsc::channel(4);
+        for piece in input {
+            sender.send(piece.as_bytes().to_vec()).await.expect("room");
+        }
+        drop(sender);
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut text = Vec::new();
+        let reading = tokio::time::timeout(std::time::Duration::from_secs(1), theirs.read_to_end(&mut text));
+        let is_open = tokio::select! {
+            never = forward(Some(receiver), ours, tty) => match never {},
+            ended = reading => ended.is_err(),
+        };
+        (String::from_utf8(text).expect("text"), is_open)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_input_keeps_a_terminals_output() {
+        assert_eq!(forwarded(&[], true).await, ("\u{4}".to_owned(), true));
+        assert_eq!(forwarded(&["a\n"], true).await, ("a\n\u{4}".to_owned(), true));
+        assert_eq!(
+            forwarded(&["a\n", "b"], true).await,
+            ("a\nb\u{4}\u{4}".to_owned(), true)
+        );
+        assert_eq!(forwarded(&["a"], false).await, ("a".to_owned(), false));
     }
 }

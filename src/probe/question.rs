@@ -153,6 +153,13 @@ impl fmt::Display for NoAnswer {
 }
 
 impl Answers {
+    /// Whether every name resolves and every endpoint accepts a connection.
+    #[must_use]
+    pub fn are_good(&self) -> bool {
+        let is_connected = |contact: &Contact| matches!(contact, Contact::Connected { .. });
+        self.names.values().all(|addresses| !addresses.is_empty()) && self.endpoints.values().all(is_connected)
+    }
+
     /// Why the addresses of `name` are not known; `None` if they are, or if it was not asked.
     #[must_use]
     pub fn no_answer(&self, name: &str) -> Option<NoAnswer> {
