@@ -5,6 +5,7 @@
 //!
 //! `converge/disturbance.rs` explains why the second observation is needed.
 
+mod arrivals;
 mod disturbance;
 mod outcome;
 
@@ -30,9 +31,13 @@ use crate::plan::event::Event;
 use crate::plan::schedule::Outcome;
 use crate::plan::{self, Action, Operation, Plan, reconcile};
 use crate::topology::address::Layout;
+use arrivals::Arrivals;
 
 /// The most rounds of observing and planning, if the engine keeps changing in between.
 const ROUNDS: u32 = 3;
+
+/// The largest number of rounds of a `down`, if others go on creating what it removes.
+const MORE_ROUNDS: u32 = 10;
 
 /// Receives the progress of converging.
 pub trait Reporter: Send + Sync {
@@ -240,27 +245,38 @@ pub async fn down(
     reporter: &dyn Reporter,
 ) -> Result<Summary, Error> {
     let worker = Worker::new(engine, cluster, None, control, reporter);
+    let mut arrivals = Arrivals::new(engine, cluster);
     let mut summary = Summary::default();
+    let mut stop = control.stop.clone();
     for round in 1.. {
         reporter.doing("looking at the engine");
         let observed = observe::observe(engine, cluster, false).await.map_err(looking())?;
+        arrivals.know(&observed);
         let plan = reconcile::down(cluster, &observed, volumes);
         if round == 1 {
             plan.notes
                 .iter()
                 .for_each(|note| reporter.note(&format!("note: {note}")));
         }
-        if plan.is_empty() {
-            break;
+        if !plan.is_empty() {
+            let carried = worker.carry_out(&plan, round < ROUNDS).await?;
+            summary.operations.extend(carried.done);
+            if carried.vanished {
+                continue;
+            }
+            let now = look_again(engine, cluster).await?;
+            if round < ROUNDS && now.came_since(&observed).next().is_some() {
+                continue;
+            }
         }
-        let carried = worker.carry_out(&plan, round < ROUNDS).await?;
-        summary.operations.extend(carried.done);
-        if carried.vanished {
-            continue;
-        }
-        let now = look_again(engine, cluster).await?;
-        if round == ROUNDS || now.came_since(&observed).next().is_none() {
+        // What a client asked for that is gone may still come.
+        let Some(wait) = arrivals.wait().await.filter(|_| round < MORE_ROUNDS) else {
             break;
+        };
+        reporter.doing("waiting for what another client may have asked for");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.wait_for(|stopped| *stopped) => break,
         }
     }
     Ok(summary)

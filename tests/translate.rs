@@ -9,7 +9,7 @@ use crate::support::{desired, refused};
 
 /// What is desired by a blueprint that is valid.
 fn of(text: &str) -> Desired {
-    desired(text, &Overrides::default(), &[])
+    desired(&text, &Overrides::default(), &[])
 }
 
 /// What is desired by a role `a` with one service `x` of these `keys`.
@@ -158,7 +158,7 @@ roles:
         label_file: a.labels
         labels: [over=own]
 "#;
-    let desired = desired(text, &Overrides::default(), ENV);
+    let desired = desired(&text, &Overrides::default(), ENV);
     let body = request::container(&desired.nodes[1].containers[0]);
     assert_eq!(
         body.env.clone().unwrap_or_default(),
@@ -192,7 +192,7 @@ roles:
 fn a_changed_file_makes_another_container() {
     let text = "roles: {a: {services: {x: {image: i, env_file: a.env}}}}";
     let hash = |content| {
-        let desired = desired(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
+        let desired = desired(&text, &Overrides::default(), &[("/blueprint/a.env", content)]);
         let container = &desired.nodes[0].containers[0];
         (
             container.hash.clone(),
@@ -386,7 +386,7 @@ fn values_reach_the_engine_as_compose_sends_them() {
         json!(25_000)
     );
     let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";
-    let desired = desired(text, &Overrides::default(), ENV);
+    let desired = desired(&text, &Overrides::default(), ENV);
     let secure = json!(request::container(&desired.nodes[0].containers[0]).host_config);
     let options = [
         "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
@@ -687,5 +687,61 @@ fn values_that_no_engine_takes_are_told_before_it_is_asked() {
         "mem_limit: 0, stop_signal: ''",
     ] {
         desired(&blueprint(service), &Overrides::default(), &[]);
+    }
+}
+
+/// What is a set or a map is the same in any order.
+#[test]
+fn the_order_of_what_has_none_recreates_nothing() {
+    for (one, other) in [
+        ("environment: {A: 1, B: 2}", "environment: {B: 2, A: 1}"),
+        ("environment: [A=1, B=2]", "environment: {B: 2, A: 1}"),
+        ("labels: {a: x, b: y}", "labels: [b=y, a=x]"),
+        ("sysctls: {net.a: 1, net.b: 2}", "sysctls: [net.b=2, net.a=1]"),
+        (
+            "cap_add: [CHOWN, KILL], cap_drop: [FOWNER, ALL]",
+            "cap_add: [KILL, CAP_CHOWN], cap_drop: [ALL, FOWNER]",
+        ),
+        (
+            "extra_hosts: {a: 10.0.0.1, b: 10.0.0.2}",
+            "extra_hosts: [\"b:10.0.0.2\", \"a:10.0.0.1\"]",
+        ),
+        ("expose: [80, 81]", "expose: [81, 80]"),
+        ("ports: [\"80:80\", \"81:81\"]", "ports: [\"81:81\", \"80:80\"]"),
+        ("group_add: [a, b]", "group_add: [b, a]"),
+        (
+            "security_opt: [\"label=disable\", \"no-new-privileges\"]",
+            "security_opt: [no-new-privileges, \"label=disable\"]",
+        ),
+        ("ulimits: {nofile: 5, nproc: 6}", "ulimits: {nproc: 6, nofile: 5}"),
+        ("tmpfs: [/a, /b]", "tmpfs: [/b, /a]"),
+        ("volumes: [/a, /b]", "volumes: [/b, /a]"),
+        ("depends_on: [x, y]", "depends_on: [y, x]"),
+        ("networks: [internal, inout]", "networks: [inout, internal]"),
+        (
+            "networks: {inout: {aliases: [p, q]}}",
+            "networks: {inout: {aliases: [q, p]}}",
+        ),
+        ("devices: [/dev/null, /dev/zero]", "devices: [/dev/zero, /dev/null]"),
+        (
+            "device_cgroup_rules: [\"c 1:3 mr\", \"a 7:* rmw\"]",
+            "device_cgroup_rules: [\"a 7:* rmw\", \"c 1:3 mr\"]",
+        ),
+        ("storage_opt: {size: 1G, b: c}", "storage_opt: {b: c, size: 1G}"),
+        (
+            "logging: {driver: local, options: {a: b, c: d}}",
+            "logging: {options: {c: d, a: b}, driver: local}",
+        ),
+        ("configs: [p, q]", "configs: [q, p]"),
+    ] {
+        let of = |service: &str| {
+            let text = format!(
+                "roles:\n  r:\n    configs: {{p: {{content: p}}, q: {{content: q}}}}\n    services:\n      a: {{image: i, {service}}}\n      x: {{image: i}}\n      y: {{image: i}}\n"
+            );
+            desired(&text, &Overrides::default(), &[]).nodes[0].containers[0]
+                .hash
+                .clone()
+        };
+        assert_eq!(of(one), of(other), "{one}");
     }
 }

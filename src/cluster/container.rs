@@ -5,11 +5,34 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{ContainerConfig, EndpointSpec, FileSpec, HostPort, MountSource, label, unsaid};
 use crate::compose::Condition;
 use crate::name::{ContainerName, NetworkName, NodeName, ServiceName};
 use crate::topology::Duty;
+
+/// Lists whose order says nothing, by their places in what is serialized.
+const SETS: [&str; 18] = [
+    "/links",
+    "/joined",
+    "/files",
+    "/config/exposed",
+    "/config/published",
+    "/config/mounts",
+    "/config/tmpfs",
+    "/config/security/groups",
+    "/config/security/options",
+    "/config/limits/ulimits",
+    "/config/devices/mapped",
+    "/config/devices/cgroup_rules",
+    "/config/devices/requests",
+    "/config/block_io/device_weights",
+    "/config/block_io/read_bytes",
+    "/config/block_io/write_bytes",
+    "/config/block_io/read_operations",
+    "/config/block_io/write_operations",
+];
 
 /// A desired container.
 ///
@@ -110,6 +133,38 @@ impl ContainerSpec {
         let mounts = mounts.map(|m| m.target.as_str());
         let tmpfs = self.config.tmpfs.iter().flatten().map(|(path, _)| path.as_str());
         mounts.chain(tmpfs).map(str::to_owned).collect()
+    }
+
+    /// What of it is compared, as JSON in which the order says nothing that says nothing to the engine: of ports, mounts,
+    /// aliases, names of hosts and whatever else is a set or a map.
+    ///
+    /// # Errors
+    /// A value that JSON has no form for.
+    pub fn compared(&self) -> serde_json::Result<Value> {
+        let mut value = serde_json::to_value(self)?;
+        for path in SETS {
+            if let Some(Value::Array(items)) = value.pointer_mut(path) {
+                items.sort_by_cached_key(Value::to_string);
+            }
+        }
+        if let Some(Value::Array(hosts)) = value.pointer_mut("/config/resolver/hosts") {
+            // The addresses of one name are tried in their order.
+            hosts.sort_by_cached_key(|host| host["name"].to_string());
+        }
+        for endpoint in value["endpoints"].as_array_mut().into_iter().flatten() {
+            for list in ["aliases", "links"] {
+                if let Some(Value::Array(items)) = endpoint.get_mut(list) {
+                    items.sort_by_cached_key(Value::to_string);
+                }
+            }
+        }
+        let depends_on = &mut value["labels"][label::compose::DEPENDS_ON];
+        if let Some(text) = depends_on.as_str() {
+            let mut all: Vec<&str> = text.split(',').collect();
+            all.sort_unstable();
+            *depends_on = all.join(",").into();
+        }
+        Ok(value)
     }
 
     /// The same container under the name that it has until it takes the place of the one that runs.

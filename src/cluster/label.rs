@@ -78,11 +78,17 @@ pub mod compose {
 }
 
 /// Whether a network or volume called `name` is what its `labels` say: topogen's, created under that name from a
-/// definition. What only names a cluster was labelled by somebody else.
+/// definition. A volume without a name of its own has one that the engine makes up. What only names a cluster was labelled by somebody else.
 #[must_use]
 pub fn is_owned(labels: &BTreeMap<String, String>, name: &str) -> bool {
     let said = |key: &str| labels.get(key).map_or("", String::as_str);
-    !said(CLUSTER).is_empty() && !said(CONFIG_HASH).is_empty() && said(NAME) == name
+    !said(CLUSTER).is_empty() && !said(CONFIG_HASH).is_empty() && (said(NAME) == name || is_made_up(name))
+}
+
+/// Whether `name` is one that the engine makes up for a volume that nobody gave a name: 64 hexadecimal digits.
+#[must_use]
+pub fn is_made_up(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether a container called `name` is what its `labels` say: topogen's, which drew a number for it when it created it.

@@ -623,17 +623,11 @@ pub struct ObservedVolume {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Whether `volume` is a name as the engine makes them up: 64 hexadecimal digits.
-#[must_use]
-pub fn is_made_up(volume: &str) -> bool {
-    volume.len() == 64 && volume.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
 impl ObservedVolume {
     /// Whether the engine made up its name, because nobody gave it one.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        is_made_up(&self.name) || self.labels.contains_key(label::ANONYMOUS)
+        label::is_made_up(&self.name) || self.labels.contains_key(label::ANONYMOUS)
     }
 
     /// Whether it belongs to `cluster`.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::connect::Engine;
 use super::fault::{Fault, ignore_missing};
 use super::{request, verbs};
-use crate::cluster::ContainerSpec;
+use crate::cluster::{ContainerSpec, label};
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
 use crate::plan::schedule::{Outcome, Schedule};
@@ -255,6 +255,8 @@ async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fau
         let removed = context.engine.docker.remove_volume(name, options).await;
         match removed.map_err(Fault::from) {
             Err(Fault::InUse(_) | Fault::Conflict(_)) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+            // A container that came since it was observed has it, and is removed with it when that is observed.
+            Err(Fault::InUse(_)) if label::is_made_up(name) => return Ok(()),
             other => return ignore_missing(other),
         }
     }

@@ -9,9 +9,11 @@ mod network;
 
 use std::collections::{BTreeMap, HashMap};
 
-use bollard::models::{ContainerCreateBody, HealthConfig, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, Mount as EngineMount, MountType, VolumeCreateRequest,
+};
 
-use crate::cluster::{ContainerConfig, ContainerSpec, HealthCheck, VolumeSpec};
+use crate::cluster::{ContainerConfig, ContainerSpec, HealthCheck, VolumeSpec, label};
 pub use network::{endpoint, network};
 
 /// The body of `POST /containers/create`, without the networks: how many of them one call takes depends on the engine's
@@ -41,6 +43,7 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
         config,
     } = spec;
     let mut host = host::host(config);
+    label_anonymous_volumes(&mut host, labels);
     host.network_mode = Some(network_mode.to_string());
     host.links = said(links).map(|links| links.iter().map(ToString::to_string).collect());
     if !carried.is_empty() {
@@ -104,6 +107,18 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
         labels: Some(pairs(labels)),
         host_config: Some(host),
         ..ContainerCreateBody::default()
+    }
+}
+
+/// Says on the volumes that get no name whose they are: a client that is killed while a container is created may leave them,
+/// and nothing else tells them from those of others.
+fn label_anonymous_volumes(host: &mut HostConfig, labels: &BTreeMap<String, String>) {
+    let told = [label::CLUSTER, label::NODE, label::CONFIG_HASH];
+    let told = told.map(|key| (key.to_owned(), labels.get(key).cloned().unwrap_or_default()));
+    let is_anonymous = |mount: &&mut EngineMount| mount.typ == Some(MountType::VOLUME) && mount.source.is_none();
+    for mount in host.mounts.iter_mut().flatten().filter(is_anonymous) {
+        let options = mount.volume_options.get_or_insert_default();
+        options.labels.get_or_insert_default().extend(told.clone());
     }
 }
 

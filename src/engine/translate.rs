@@ -320,7 +320,11 @@ impl Translation<'_> {
             config: common.config.clone(),
             hash: String::new(),
         };
-        spec.hash = self.faults.hash(&(&spec, waits.fingerprint()));
+        spec.hash = match spec.compared() {
+            Ok(compared) => self.faults.hash(&(compared, waits.fingerprint())),
+            // It is told with the reason that JSON has.
+            Err(_) => self.faults.hash(&spec),
+        };
         let own = [
             (label::CONFIG_HASH, spec.hash.clone()),
             (label::compose::CONFIG_HASH, spec.hash.clone()),
@@ -339,9 +343,11 @@ impl Translation<'_> {
         let mut definition = json!(self.service.definition);
         if let Some(map) = definition.as_object_mut() {
             let network = |a: &Attachment| {
+                let network = self.topology.network(self.node, &a.network);
+                let name = network.map(|n| n.name.to_string());
                 (
                     a.network.to_string(),
-                    json!({"aliases": a.aliases, "options": a.options}),
+                    json!({"aliases": a.aliases, "options": a.options, "network": name}),
                 )
             };
             let networks: serde_json::Map<_, _> = self.service.attachments.iter().map(network).collect();

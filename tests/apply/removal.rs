@@ -118,3 +118,41 @@ async fn a_container_that_does_not_end_when_told_is_killed_after_its_grace_perio
         ]
     );
 }
+
+/// What a client asked for that was killed comes when all seems to be gone.
+#[tokio::test(start_paused = true)]
+async fn down_looks_again_until_nothing_comes_any_more() {
+    const CACHE: &str = "name: lab\nroles: {node: {entry: a, services: {a: {image: \"redis:7\", volumes: [/cache]}}}}";
+    for (double, twin) in EngineDouble::both().into_iter().zip(EngineDouble::both()) {
+        let name = "lab-node-a-1";
+        Cluster::of(CACHE, twin.clone()).await.up().await;
+        let body = twin.state().container(name).body().clone();
+        let cluster = Cluster::of(CACHE, double.clone()).await;
+        cluster.up().await;
+        for (at, name) in [(1, name), (2, "lab-node-a-2")] {
+            let mut body = body.clone();
+            body["NetworkingConfig"] = serde_json::json!({"EndpointsConfig": {"bridge": {}}});
+            double.on(Call::ListVolumes).after(at).meanwhile(move |state| {
+                state.create(name, body.clone()).expect("the name is free");
+            });
+        }
+        cluster.converge_down().await;
+        assert_eq!(double.state().left(), [""; 0]);
+    }
+}
+
+/// The volume of a container whose making was broken off has nobody.
+#[tokio::test(start_paused = true)]
+async fn a_volume_without_a_name_that_no_container_has_is_removed() {
+    const CACHE: &str = "name: lab\nroles: {node: {entry: a, services: {a: {image: \"redis:7\", volumes: [/cache]}}}}";
+    for double in EngineDouble::both() {
+        let cluster = Cluster::of(CACHE, double.clone()).await;
+        cluster.up().await;
+        let theirs = "0123456789abcdef".repeat(4);
+        double.state().create_volume(&theirs, serde_json::json!({}));
+        double.state().remove("lab-node-a-1", true, false).expect("it is there");
+        assert_eq!(double.state().left().len(), 4, "two networks, two volumes");
+        cluster.converge_down().await;
+        assert_eq!(double.state().left(), [format!("volume {theirs}")]);
+    }
+}

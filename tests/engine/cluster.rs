@@ -112,6 +112,17 @@ impl Cluster {
         })
     }
 
+    /// What `down --volumes` does.
+    pub(crate) async fn converge_down(&self) {
+        let control = Control {
+            parallel: Some(4),
+            timeout: None,
+            stop: self.stop.subscribe(),
+        };
+        let down = converge::down(&self.engine, &self.desired.cluster, true, &control, &Silent);
+        down.await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// Carries a plan out.
     pub(crate) async fn apply(&self, plan: &Plan) -> Outcome {
         self.apply_and_listen(plan, &mut |_| {}).await

@@ -163,6 +163,11 @@ pub(super) async fn connect(
     };
     let connected = docker.connect_network(network.as_str(), request()).await;
     match connected.map_err(Fault::from) {
+        // Two `up` at once made it twice; of both, one is left.
+        Err(Fault::Ambiguous(_)) => {
+            one_network(network.as_str(), context).await?;
+            Ok(docker.connect_network(network.as_str(), request()).await?)
+        }
         Err(Fault::EndpointExists(_)) => {
             let networks = inspect(spec, context.engine).await?.and_then(|c| c.network_settings);
             if networks

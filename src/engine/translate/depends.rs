@@ -55,9 +55,11 @@ impl Waits {
     /// is no part of it.
     pub(super) fn fingerprint(&self) -> Vec<(&str, Condition, bool, bool)> {
         let waits = self.0.iter();
-        waits
+        let mut all: Vec<_> = waits
             .map(|(key, w)| (key.as_str(), w.condition, w.required, w.restart))
-            .collect()
+            .collect();
+        all.sort_unstable_by_key(|(key, ..)| *key);
+        all
     }
 }
 

@@ -19,18 +19,23 @@ const LONGEST: usize = 48;
 /// Why a container with `labels` must be recreated as `spec`; `None` if it may stay.
 #[must_use]
 pub fn changed(labels: &BTreeMap<String, String>, spec: &ContainerSpec) -> Option<String> {
-    let now = spec.labels.get(label::DEFINITION);
     let same = labels.get(label::CONFIG_HASH) == Some(&spec.hash);
-    (!same).then(|| cause(labels.get(label::DEFINITION), now))
+    (!same).then(|| of_labels(labels, &spec.labels))
 }
 
 /// Why `observed` must be recreated as `spec`.
 pub(super) fn of_network(observed: &ObservedNetwork, spec: &NetworkSpec) -> String {
-    let now = spec.labels.get(label::DEFINITION);
-    cause(observed.labels.get(label::DEFINITION), now)
+    of_labels(&observed.labels, &spec.labels)
 }
 
-fn cause(before: Option<&String>, now: Option<&String>) -> String {
+/// The cause by the labels of what was created, and of what is desired.
+fn of_labels(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> String {
+    let version = label::compose::VERSION;
+    let same_version = before.get(version) == now.get(version);
+    cause(before.get(label::DEFINITION), now.get(label::DEFINITION), same_version)
+}
+
+fn cause(before: Option<&String>, now: Option<&String>, same_version: bool) -> String {
     let read = |text: Option<&String>| serde_json::from_str::<Value>(text?).ok();
     let (Some(before), Some(now)) = (read(before), read(now)) else {
         return "its configuration changed".to_owned();
@@ -41,7 +46,8 @@ fn cause(before: Option<&String>, now: Option<&String>) -> String {
     changes.sort_by_key(|c| !c.starts_with("`image`"));
     let more = changes.len().saturating_sub(LISTED);
     match changes.len() {
-        // The blueprint is the same, but this version of topogen derives another request from it.
+        // The definition is the same, and another request is derived from it.
+        0 if same_version => return "what the engine is asked for changed".to_owned(),
         0 => return "another version of topogen made it".to_owned(),
         1..=LISTED => {}
         _ => changes.truncate(LISTED),
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn causes_name_the_key_and_both_values() {
-        let text = |before: Value, now: Value| cause(Some(&before.to_string()), Some(&now.to_string()));
+        let text = |before: Value, now: Value| cause(Some(&before.to_string()), Some(&now.to_string()), false);
         let causes = [
             text(json!({"image": "a:1"}), json!({"image": "a:2"})),
             text(
@@ -141,7 +147,8 @@ mod tests {
             ),
             text(json!({"a": 1}), json!({"a": 1})),
             text(json!({"command": "x".repeat(60)}), json!({"command": null})),
-            cause(None, None),
+            cause(None, None, false),
+            cause(Some(&"{}".to_owned()), Some(&"{}".to_owned()), true),
         ];
         insta::assert_snapshot!(causes.join("\n"));
     }

@@ -86,7 +86,21 @@ pub fn down(cluster: &ClusterName, observed: &Observed, volumes: bool) -> Plan {
 }
 
 fn volumes(cluster: &ClusterName, observed: &Observed, too: bool, removed: &HashMap<&str, usize>, plan: &mut Plan) {
-    let own: Vec<_> = observed.volumes.iter().filter(|v| v.is_of(cluster)).collect();
+    let own = observed.volumes.iter().filter(|v| v.is_of(cluster));
+    let (nameless, own): (Vec<_>, Vec<_>) = own.partition(|v| v.is_anonymous());
+    // They are removed with their containers, but for those that a client left that was killed while it created one.
+    let all = || observed.containers.iter().chain(&observed.foreign);
+    let is_mounted = |name: &str| all().any(|c| c.mounts.iter().any(|(volume, _)| volume == name));
+    for volume in nameless.into_iter().filter(|v| !is_mounted(&v.name)) {
+        let node = named(volume.labels.get(label::NODE).map_or("", String::as_str));
+        plan.push(
+            Action::RemoveVolume,
+            &volume.name,
+            node,
+            "no container has it",
+            Vec::new(),
+        );
+    }
     if !too {
         if !own.is_empty() {
             plan.notes.push(format!(

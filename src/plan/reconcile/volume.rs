@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Up;
-use crate::cluster::{ContainerSpec, Observed, ObservedContainer, VolumeSpec, is_made_up, label};
+use crate::cluster::{ContainerSpec, Observed, ObservedContainer, VolumeSpec, label};
 use crate::name::NodeName;
 use crate::plan::conflict::Conflict;
 use crate::plan::{Action, Plan, named};
@@ -72,7 +72,7 @@ impl<'a> Up<'a> {
 fn is_anonymous(observed: &Observed, volume: &str) -> bool {
     match observed.volumes.iter().find(|v| v.name == volume) {
         Some(volume) => volume.is_anonymous(),
-        None => is_made_up(volume),
+        None => label::is_made_up(volume),
     }
 }
 
