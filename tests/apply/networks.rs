@@ -138,3 +138,54 @@ async fn an_endpoint_that_a_killed_client_left_does_not_keep_a_container_from_jo
         assert_eq!(double.state().container(A).networks(), ["lab-inout", INTERNAL]);
     }
 }
+
+/// Containers run on both of the networks that two `up` made at once.
+#[tokio::test(start_paused = true)]
+async fn of_two_networks_that_are_both_in_use_one_takes_the_containers_of_the_other() {
+    let double = EngineDouble::v20();
+    let mut body = twin(EngineDouble::v20())
+        .await
+        .state()
+        .network("lab-inout")
+        .body()
+        .clone();
+    body["IPAM"]["Config"][0]["Subnet"] = "10.99.0.0/24".into();
+    body["CheckDuplicate"] = false.into();
+    let cluster = Cluster::on(double.clone()).await;
+    // The first container runs on the one network when the other comes, and gets a container of the other `up`.
+    double
+        .on(Call::StartContainer)
+        .of("lab-node2-a-1")
+        .meanwhile(move |state| {
+            let (id, _) = state.create_network(body.clone()).expect("old engines take any name");
+            state.run("other", "bridge");
+            state
+                .connect(&id, "other", serde_json::json!({"Aliases": ["other-alias"]}))
+                .expect("it runs");
+        });
+    cluster.up().await;
+    assert_eq!(double.state().networks_named("lab-inout"), 1);
+    assert_eq!(double.state().container("other").networks(), ["bridge", "lab-inout"]);
+    for name in ["lab-node1-a-1", "lab-node2-a-1", "lab-node2-b-1"] {
+        assert_eq!(double.state().container(name).status(), "running");
+    }
+}
+
+/// A bridge that a killed engine left overlaps too, in other words.
+#[tokio::test(start_paused = true)]
+async fn a_bridge_that_is_left_of_no_network_is_passed_over_and_stays_passed_over() {
+    let overlaps =
+        "cannot create network 0123 (br-0123): conflicts with network 4567 (br-4567): networks have overlapping IPv4";
+    for double in EngineDouble::both() {
+        let cluster = Cluster::on(double.clone()).await;
+        double.on(Call::CreateNetwork).of(INTERNAL).refuse(403, overlaps);
+        cluster.up().await;
+        let taken = double.state().network(INTERNAL).subnet();
+        assert!(cluster.plan().await.is_empty(), "the block that it took is as good");
+        cluster.down().await;
+        // The bridge is there still, for every `up`.
+        double.on(Call::CreateNetwork).of(INTERNAL).refuse(403, overlaps);
+        cluster.up().await;
+        assert_eq!(double.state().network(INTERNAL).subnet(), taken);
+    }
+}

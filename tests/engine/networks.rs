@@ -190,7 +190,7 @@ impl State {
             (Err(_), false) => network.to_owned(),
             (Err(refusal), true) => return Err(refusal),
         };
-        let endpoint = Endpoint {
+        let mut endpoint = Endpoint {
             settings,
             ..Endpoint::default()
         };
@@ -201,6 +201,9 @@ impl State {
         if self.containers[at].endpoints.contains_key(&joined_as) {
             return Err(endpoint_exists(&self.containers[at].name, &joined_as));
         }
+        // By its id also one of several of that name.
+        let network_at = self.network_position(network)?;
+        endpoint.network_id.clone_from(&self.networks[network_at].id);
         self.containers[at].endpoints.insert(joined_as.clone(), endpoint);
         self.join(at, &joined_as).inspect_err(|_| {
             self.containers[at].endpoints.remove(&joined_as);

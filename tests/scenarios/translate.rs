@@ -350,7 +350,8 @@ fn found(cluster: &str) -> Found {
         arguments.extend(names.iter().map(String::as_str));
         serde_json::from_str(&docker(&arguments)).expect("JSON")
     };
-    let containers = inspect("container", &containers);
+    let mut containers = inspect("container", &containers);
+    containers.iter_mut().for_each(without_own_labels);
     // Containers and anonymous volumes go by ids, which are nobody's choice.
     let mut ids: Vec<(String, String)> = Vec::new();
     for container in &containers {
@@ -487,4 +488,24 @@ fn compose(project: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new("docker");
     command.arg("compose").args(arguments).current_dir(project);
     command.output().expect("docker compose runs")
+}
+
+/// Volumes without a name carry labels of topogen's, as containers do.
+fn without_own_labels(container: &mut Json) {
+    for mount in container["HostConfig"]["Mounts"].as_array_mut().into_iter().flatten() {
+        let Some(options) = mount.get_mut("VolumeOptions").and_then(Json::as_object_mut) else {
+            continue;
+        };
+        if let Some(labels) = options.get_mut("Labels").and_then(Json::as_object_mut) {
+            labels.retain(|key, _| !key.starts_with("io.topogen."));
+            if labels.is_empty() {
+                options.remove("Labels");
+            }
+        }
+        if options.is_empty()
+            && let Some(mount) = mount.as_object_mut()
+        {
+            mount.remove("VolumeOptions");
+        }
+    }
 }

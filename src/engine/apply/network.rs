@@ -1,7 +1,7 @@
 //! Networks: created on free subnets, and removed when no container is on them.
 
 use bollard::Docker;
-use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
+use bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 
 use super::{ApplyContext, PAUSE, TRIES, inspect};
 use crate::cluster::ContainerSpec;
@@ -50,7 +50,8 @@ async fn is_there(spec: &NetworkSpec, context: &ApplyContext<'_>) -> Result<bool
 
 /// Removes duplicates of a network. Engines up to 24 let two networks share a name, which happens when an `up` is
 /// killed during its request and the next one creates the same network. Of several of ours, those with containers stay,
-/// otherwise the one whose ID sorts first.
+/// otherwise the one whose ID sorts first: every `up` that looks comes to the same. Where containers run on several, those
+/// of the others move to that one.
 pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let networks = observe::networks_named(context.engine, name).await?;
     let mut own: Vec<String> = networks
@@ -70,6 +71,53 @@ pub(super) async fn one_network(name: &str, context: &ApplyContext<'_>) -> Resul
                 other?;
                 left -= 1;
             }
+        }
+    }
+    if left > 1
+        && let [first, others @ ..] = &own[..]
+    {
+        for other in others {
+            move_containers(other, first, &context.engine.docker).await?;
+            ignore_missing(context.engine.docker.remove_network(other).await)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the containers on the network `from` to the network `to`, with the names that they have there.
+async fn move_containers(from: &str, to: &str, docker: &Docker) -> Result<(), Fault> {
+    let inspect = match docker.inspect_network(from, None).await.map_err(Fault::from) {
+        // Another `up` was faster.
+        Err(fault) if fault.is_not_found() => return Ok(()),
+        other => other?,
+    };
+    let name = inspect.name.unwrap_or_default();
+    for container in inspect.containers.unwrap_or_default().into_keys() {
+        let inspect = match docker.inspect_container(&container, None).await.map_err(Fault::from) {
+            Err(fault) if fault.is_not_found() => continue,
+            other => other?,
+        };
+        let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
+        let Some(settings) = networks.get(&name) else { continue };
+        let request = NetworkDisconnectRequest {
+            container: container.clone(),
+            force: Some(true),
+        };
+        ignore_missing(docker.disconnect_network(from, request).await)?;
+        let endpoint = EndpointSettings {
+            aliases: settings.aliases.clone(),
+            ipam_config: settings.ipam_config.clone(),
+            links: settings.links.clone(),
+            driver_opts: settings.driver_opts.clone(),
+            ..EndpointSettings::default()
+        };
+        let request = NetworkConnectRequest {
+            container,
+            endpoint_config: Some(endpoint),
+        };
+        match docker.connect_network(to, request).await.map_err(Fault::from) {
+            Err(Fault::EndpointExists(_)) => {}
+            other => other?,
         }
     }
     Ok(())
