@@ -381,6 +381,7 @@ const SECTIONS: &[Below] = &[
 fn asked(keys: &str) -> Result<Json, String> {
     let sections = "configs: {c: {content: config}, other: {content: other}}
     secrets: {s: {content: secret}}
+    models: {m: {model: ai/m}}
     volumes: {data: {}}";
     all_asked(keys, sections)
 }

@@ -39,6 +39,7 @@ mod translate;
 mod verbs;
 mod verdict;
 mod verify;
+mod walk;
 mod watch;
 mod whole;
 mod writing;

@@ -177,8 +177,10 @@ impl Reader<'_, '_> {
             let (Some(row), Yaml::Map(entries)) = (table::FILE.key(&section.key), &mut section.node.value) else {
                 continue;
             };
+            // What the others are is told where they are read.
+            let has_row = ["volumes", "models"].contains(&section.key.as_str());
             for entry in entries {
-                let Some(below) = row.key(&entry.key).filter(|_| is_map(&entry.node)) else {
+                let Some(below) = row.key(&entry.key).filter(|_| has_row || is_map(&entry.node)) else {
                     continue;
                 };
                 let path = format!("{}.{}", section.key, entry.key);
@@ -459,8 +461,7 @@ fn with_contexts(mut document: Node, directory: &str) -> Node {
         let Yaml::Map(entries) = &mut build.value else {
             continue;
         };
-        if !entries.iter().any(|e| e.key == "context" && e.node.value != Yaml::Null) {
-            entries.retain(|e| e.key != "context");
+        if !entries.iter().any(|e| e.key == "context") {
             entries.push(Entry {
                 key: "context".to_owned(),
                 key_span: span,

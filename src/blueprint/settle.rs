@@ -157,7 +157,9 @@ fn settled(value: &Yaml, row: &Row, written: &str) -> Option<Yaml> {
     if row.kinds.iter().any(|kind| is_of(value, kind)) {
         return Some(value.clone());
     }
-    row.kinds.iter().find_map(|kind| cast(value, kind, written))
+    let is_text = |kind: &Kind| matches!(kind, Kind::Text(_) | Kind::Size | Kind::Pair | Kind::Duration);
+    let mut kinds = row.kinds.iter().filter(|kind| row.is_text_only() || !is_text(kind));
+    kinds.find_map(|kind| cast(value, kind, written))
 }
 
 /// Whether Compose takes `value` as this `kind`, as it is.
@@ -175,6 +177,8 @@ fn is_of(value: &Yaml, kind: &Kind) -> bool {
         (Kind::Whole, Yaml::Float(number)) => number.fract() == 0.0,
         (Kind::Number, Yaml::Text(text)) => text.parse::<f64>().is_ok(),
         (Kind::Bytes, Yaml::Text(text)) => units::bytes(text).is_some_and(|bytes| bytes >= 0),
+        (Kind::Size, Yaml::Text(text)) => units::bytes(text).is_some_and(|bytes| bytes >= 0),
+        (Kind::Pair, Yaml::Text(text)) => text.contains(['=', ':']),
         (Kind::Duration, Yaml::Text(text)) => !text.is_empty() && units::duration(text).is_some(),
         (Kind::Count, Yaml::Text(text)) => text == "all" || text.parse::<i64>().is_ok(),
         (Kind::Mode, Yaml::Text(text)) => u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).is_ok(),
@@ -195,7 +199,7 @@ fn cast(value: &Yaml, kind: &Kind, written: &str) -> Option<Yaml> {
             "false" | "n" | "no" | "off" => Some(Yaml::Bool(false)),
             _ => None,
         },
-        (Kind::Text(_) | Kind::Duration, Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => {
+        (Kind::Text(_) | Kind::Size | Kind::Pair | Kind::Duration, Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => {
             let text = Yaml::Text(written.to_owned());
             is_of(&text, kind).then_some(text)
         }
@@ -219,7 +223,8 @@ fn expected(row: &Row) -> String {
             Kind::Int(Some(least), None) => format!("a whole number from {least} on"),
             Kind::Whole | Kind::Int(..) => "a whole number".to_owned(),
             Kind::Real | Kind::Number => "a number".to_owned(),
-            Kind::Bytes => "a size such as `64m` or `1.5gb`".to_owned(),
+            Kind::Pair => "a text such as `KEY=VALUE`".to_owned(),
+            Kind::Bytes | Kind::Size => "a size such as `64m` or `1.5gb`".to_owned(),
             Kind::Duration => "a duration such as `10s` or `1m30s`".to_owned(),
             Kind::Count => "a whole number or `all`".to_owned(),
             Kind::Mode => "a file mode such as `0440`".to_owned(),

@@ -12,8 +12,9 @@ use super::merge;
 use crate::compose::ConfigKind;
 use crate::compose::mounts_of_windows;
 use crate::compose::references;
-use crate::diagnostic::{Instead, Problem, Problems, Spanned};
+use crate::diagnostic::{Instead, Problem, Problems, Span, Spanned};
 use crate::name::{RoleName, ServiceName};
+use crate::template::is_template;
 use crate::text::decimal;
 use crate::toposort;
 use crate::yaml::{Node, Yaml};
@@ -123,6 +124,7 @@ impl Checked<'_> {
             self.networks_exist(service, problems);
             self.references_exist(service, problems);
             self.volumes_exist(service, problems);
+            self.models_exist(service, problems);
             for kind in [ConfigKind::Config, ConfigKind::Secret] {
                 self.configs_exist(service, kind, problems);
             }
@@ -252,6 +254,29 @@ impl Checked<'_> {
             } else {
                 problem.did_you_mean(&name, known())
             });
+        }
+    }
+
+    fn models_exist(&self, service: &Service, problems: &mut Problems) {
+        let defined = self.role.extensions.iter().find(|e| e.key == "models");
+        let known = || match defined.map(|e| &e.node.value) {
+            Some(Yaml::Map(entries)) => entries.as_slice(),
+            _ => &[],
+        };
+        let named: Vec<(String, Span)> = match service.keys.iter().find(|e| e.key == "models").map(|e| &e.node.value) {
+            Some(Yaml::List(list)) => list.iter().filter_map(|n| Some((n.scalar()?, n.span))).collect(),
+            Some(Yaml::Map(entries)) => entries.iter().map(|e| (e.key.clone(), e.key_span)).collect(),
+            _ => return,
+        };
+        for (name, place) in named {
+            if known().iter().any(|e| e.key == name) || is_template(&name) {
+                continue;
+            }
+            let problem = Problem::at(
+                place,
+                format!("unknown model `{name}` in `models` of `{}`", service.name.value),
+            );
+            problems.push(problem.did_you_mean(&name, known().iter().map(|e| e.key.as_str())));
         }
     }
 

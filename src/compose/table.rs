@@ -9,7 +9,8 @@
 //! | `truth`, `bool` | true or false; also as a text, with the words of YAML 1.1 |
 //! | `whole`, `int`, `int[0..9]` | a whole number; also as a text; of this range |
 //! | `real`, `number` | a number; also as a text |
-//! | `bytes`, `duration`, `count`, `mode` | a size, a period of time, a number or `all`, the mode of a file |
+//! | `bytes`, `count`, `mode` | a size, a number or `all`, the mode of a file; also as a text |
+//! | `size`, `duration`, `pair` | a text that is a size, a period of time, two parts with `=` or `:` between them |
 //! | `scalar`, `null` | any of these or nothing; nothing |
 //! | `map`, `bare`, `open` | a map of the keys below it; without keys `x-…`; of any keys |
 //! | `list`, `set` | a list; none of its items twice |
@@ -41,6 +42,10 @@ pub enum Kind {
     Number,
     /// A number of bytes, also as a text with a unit.
     Bytes,
+    /// A text that is a number of bytes, with a unit or without.
+    Size,
+    /// A text of two parts, with `=` or `:` between them.
+    Pair,
     /// A text that is a period of time.
     Duration,
     /// A whole number, or `all`.
@@ -184,7 +189,7 @@ impl Row {
                     | Kind::Scalar
             )
         };
-        let is_text = |kind: &Kind| matches!(kind, Kind::Text(_) | Kind::Duration);
+        let is_text = |kind: &Kind| matches!(kind, Kind::Text(_) | Kind::Size | Kind::Pair | Kind::Duration);
         self.kinds.iter().any(is_text) && !self.kinds.iter().any(takes)
     }
 
@@ -279,6 +284,8 @@ fn describe(row: &mut Row, word: &'static str) {
         "real" => Kind::Real,
         "number" => Kind::Number,
         "bytes" => Kind::Bytes,
+        "size" => Kind::Size,
+        "pair" => Kind::Pair,
         "duration" => Kind::Duration,
         "count" => Kind::Count,
         "mode" => Kind::Mode,
@@ -347,8 +354,8 @@ mod tests {
     #[test]
     fn every_word_of_the_table_is_known() {
         let kinds = [
-            "text", "truth", "bool", "whole", "int", "real", "number", "bytes", "duration", "count", "mode", "scalar",
-            "null", "map", "bare", "open", "list", "set", "words", "texts", "pairs",
+            "text", "truth", "bool", "whole", "int", "real", "number", "bytes", "size", "pair", "duration", "count",
+            "mode", "scalar", "null", "map", "bare", "open", "list", "set", "words", "texts", "pairs",
         ];
         let rules = [
             "replace", "keyed", "names", "depends", "build", "hosts", "listed", "logging", "pools", "gpus", "here",

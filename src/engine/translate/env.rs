@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{Translation, not_ours, read, user_labels};
 use crate::blueprint::dotenv::{self, Pairs};
 use crate::blueprint::unread::NO_FILE;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Kind, Problem};
 use crate::digest::sha256;
 use crate::topology::outside;
 use crate::value::Value;
@@ -169,7 +169,9 @@ impl Translation<'_> {
         // A message shows the path relative to the blueprint, as its author writes it.
         let below = file.path.strip_prefix(self.origin.directory.as_str());
         let path = below.and_then(|p| p.strip_prefix('/')).unwrap_or(&file.path);
-        let problem = Problem::general(format!("`{}`: `{path}`: {reason}", file.at));
+        let mut problem = Problem::general(format!("`{}`: `{path}`: {reason}", file.at));
+        // Compose reads it too, before it does anything else.
+        problem.kind = Kind::Compose;
         let problem = match reason.as_str() {
             NO_FILE if file.at.contains(".env_file") => problem.hint(format!(
                 "make it, or let it be missing: env_file: [{{path: {path}, required: false}}]"

@@ -176,8 +176,11 @@ impl Translation<'_> {
                 };
                 if id.is_none() {
                     let at = format!("{path}.{key}");
-                    self.faults
-                        .wrong(&at, "the number of a user or group in quotes, such as \"1000\"", value);
+                    // Compose passes on what nobody could be.
+                    let found = value.scalar().unwrap_or_default();
+                    let reason =
+                        format!("expected the number of a user or group in quotes, such as \"1000\", found `{found}`");
+                    self.faults.because(&at, &reason);
                 }
                 id.unwrap_or(0)
             };

@@ -84,7 +84,7 @@ fn healthcheck(value: &Value, path: &str, faults: &mut Faults<'_>) -> Option<Hea
                     .first()
                     .is_some_and(|word| !["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str()))
                 {
-                    faults.because(at, "expected `CMD`, `CMD-SHELL` or `NONE` as the first item");
+                    faults.wrong(at, "`CMD`, `CMD-SHELL` or `NONE` as the first item", value);
                 }
                 health.test = Some(test);
             }
