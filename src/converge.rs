@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod disturbance;
+mod health;
 mod outcome;
 
 use std::collections::{BTreeSet, HashSet};
@@ -157,6 +158,7 @@ pub async fn plan_up(
 ) -> Result<Plan, ConvergeError> {
     let window = disturbance::window(desired);
     let (observed, fake_ready) = look(engine, desired, window, reporter).await?;
+    health::check(engine, desired).await?;
     plan(desired, &observed, fake_ready, blueprint, options, false)
 }
 
@@ -176,6 +178,7 @@ pub async fn up(
     let started = Instant::now();
     let worker = Worker::new(engine, &desired.cluster, desired.layout, control, reporter);
     refresh_images(&worker, desired).await?;
+    health::check(engine, desired).await?;
     let window = disturbance::window(desired);
     let mut summary = Summary::default();
     for round in 1.. {

@@ -105,6 +105,48 @@ fn an_engine_that_does_not_answer_is_given_up() {
     assert_eq!(double.changes(), [""; 0]);
 }
 
+/// As Compose, which fails once the container runs: here before anything is changed.
+#[test]
+fn what_has_no_healthcheck_is_not_waited_for_until_it_is_healthy() {
+    let waits = "depends_on: {db: {condition: service_healthy}}";
+    let roles = |db: &str| {
+        format!(
+            "name: lab\nroles: {{node: {{count: 2, services: {{db: {{image: \"redis:7\"{db}}}, a: {{image: \"redis:7\", {waits}}}}}}}}}\n"
+        )
+    };
+    let double = EngineDouble::v28().with_image("redis:7");
+    let socket = double.listen();
+    let directory = directory_of(&roles(""));
+    let mut text = String::new();
+    for arguments in [&["up"][..], &["up", "--dry-run"]] {
+        let output = topogen(&directory, &socket, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        text += &stderr(&output);
+    }
+    double.state().set_image_health("redis:7", serde_json::json!(["NONE"]));
+    text += &stderr(&topogen(&directory, &socket, &["up"]));
+    for off in [", healthcheck: {disable: true}", ", healthcheck: {test: [NONE]}"] {
+        let directory = directory_of(&roles(off));
+        let output = topogen(&directory, &socket, &["up"]);
+        assert_eq!(output.status.code(), Some(3));
+        text += &stderr(&output);
+        let output = topogen(&directory, &socket, &["check"]);
+        text += &stderr(&output);
+    }
+    insta::assert_snapshot!(text);
+    assert_eq!(double.changes(), [""; 0]);
+    let own = ["[CMD, \"true\"]", "curl -f http://localhost"].map(|test| format!(", healthcheck: {{test: {test}}}"));
+    for db in own {
+        let output = topogen(&directory_of(&roles(&db)), &socket, &["up", "--dry-run"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    double
+        .state()
+        .set_image_health("redis:7", serde_json::json!(["CMD", "redis-cli", "ping"]));
+    let output = topogen(&directory, &socket, &["up", "--dry-run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 #[test]
 fn the_fake_image_is_loaded_where_it_is_needed() {
     let double = EngineDouble::v20();

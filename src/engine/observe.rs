@@ -229,6 +229,8 @@ pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Optio
 pub struct PresentImage {
     /// How long ago it was last fetched or given its name; `None` if the engine does not say so.
     pub age: Option<Duration>,
+    /// Whether its containers have a healthcheck, unless they turn it off.
+    pub has_healthcheck: bool,
 }
 
 /// The image `name`; `None` if the engine does not have it. `GET /images/{name}/json`.
@@ -241,8 +243,10 @@ pub async fn image(engine: &Engine, name: &str) -> Result<Option<PresentImage>, 
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
+    let test = inspect.config.and_then(|c| c.healthcheck).and_then(|h| h.test);
+    let has_healthcheck = test.is_some_and(|test| test.first().is_some_and(|first| first != "NONE"));
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
     let age = then.and_then(|then| SystemTime::now().duration_since(then).ok());
-    Ok(Some(PresentImage { age }))
+    Ok(Some(PresentImage { age, has_healthcheck }))
 }

@@ -97,6 +97,16 @@ impl Service {
         !off && test.first().is_some_and(|first| first != "NONE")
     }
 
+    /// Whether the blueprint turns off the healthcheck that its image may have.
+    pub(crate) fn has_no_healthcheck(&self) -> bool {
+        let Some(check) = self.get("healthcheck").and_then(Value::as_map) else {
+            return false;
+        };
+        let test = check.get("test").map(Value::one_or_many).unwrap_or_default();
+        let disabled = check.get("disable").and_then(Value::scalar);
+        disabled.is_some_and(|text| text == "true") || test.first().is_some_and(|first| first == "NONE")
+    }
+
     /// Whether it exposes or publishes a port.
     fn listens(&self) -> bool {
         let some = |key: &str| {

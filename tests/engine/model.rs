@@ -248,6 +248,8 @@ pub(super) struct Image {
     pub(super) id: String,
     pub(super) tags: Vec<String>,
     pub(super) labels: Value,
+    /// The test of its healthcheck, as a list; null without one.
+    pub(super) health_test: Value,
     /// Their digests, as a list.
     pub(super) layers: Value,
 }

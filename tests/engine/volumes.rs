@@ -94,8 +94,16 @@ impl State {
                 id,
                 tags: vec![tagged(name)],
                 labels: json!({}),
+                health_test: json!(null),
                 layers: json!([]),
             });
+        }
+    }
+
+    /// Gives the image of that name a healthcheck with this test, such as `["CMD", "true"]`.
+    pub(crate) fn set_image_health(&mut self, name: &str, test: Value) {
+        if let Some(image) = self.images.iter_mut().find(|i| i.tags.contains(&tagged(name))) {
+            image.health_test = test;
         }
     }
 
@@ -177,6 +185,7 @@ impl State {
             id: id.clone(),
             tags: tags.clone(),
             labels: config["config"]["Labels"].clone(),
+            health_test: json!(null),
             layers: config["rootfs"]["diff_ids"].clone(),
         });
         self.tell("image", "load", &id, &[]);

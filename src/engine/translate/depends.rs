@@ -143,6 +143,13 @@ impl Translation<'_> {
                 field => self.faults.unknown(field, at, &["condition", "required", "restart"]),
             }
         }
+        let turned_off = self.sibling(key).is_some_and(Service::has_no_healthcheck);
+        if wait.condition == Condition::Healthy && wait.required && turned_off {
+            self.faults.because(
+                &format!("{at}.condition"),
+                &format!("`{key}` never becomes healthy: its healthcheck is turned off"),
+            );
+        }
         wait
     }
 

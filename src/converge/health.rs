@@ -1,0 +1,55 @@
+//! Whether what is to become healthy has a healthcheck.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::cluster::{ContainerSpec, Desired};
+use crate::compose::Condition;
+use crate::engine::connect::Engine;
+use crate::engine::observe;
+use crate::error::Error;
+use crate::fake;
+
+/// Refuses to wait for the health of a container that has no healthcheck, as Compose does. Whether an image that is not on
+/// the engine has one is not known.
+pub(super) async fn check(engine: &Engine, desired: &Desired) -> Result<(), Error> {
+    let specs: HashMap<&str, &ContainerSpec> = desired.containers().map(|c| (c.name.as_str(), &**c)).collect();
+    let mut waits: BTreeMap<(&str, &str, &str), (&str, &str)> = BTreeMap::new();
+    for (waiting, dependency) in desired.containers().flat_map(|c| c.after.iter().map(move |d| (c, d))) {
+        let Some(other) = specs.get(dependency.container.as_str()) else {
+            continue;
+        };
+        let has_test = other.config.healthcheck.as_ref().is_some_and(|h| h.test.is_some());
+        let is_asked = dependency.condition == Condition::Healthy && dependency.required && !has_test;
+        if is_asked && !fake::is_image(other.image()) {
+            let key = (other.image(), other.service.as_str(), waiting.service.as_str());
+            waits.entry(key).or_insert((waiting.name.as_str(), other.name.as_str()));
+        }
+    }
+    let (mut messages, mut hints) = (Vec::new(), Vec::new());
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    for ((image, service, _), (waiting, other)) in waits {
+        let lacks = match known.get(image) {
+            Some(lacks) => *lacks,
+            None => {
+                let found = observe::image(engine, image).await;
+                let found = found.map_err(Error::engine("look at the images"))?;
+                found.is_some_and(|image| !image.has_healthcheck)
+            }
+        };
+        known.insert(image, lacks);
+        if lacks {
+            messages.push(format!(
+                "`{waiting}` waits until `{other}` is healthy, and neither the blueprint nor image `{image}` gives that a \
+                 healthcheck"
+            ));
+            hints.push(format!(
+                "give `{service}` a `healthcheck`, or wait for it with `condition: service_started`"
+            ));
+        }
+    }
+    hints.dedup();
+    match messages.is_empty() {
+        true => Ok(()),
+        false => Err(Error::InTheWay { messages, hints }),
+    }
+}
