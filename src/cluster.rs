@@ -5,6 +5,7 @@
 pub mod arp;
 mod config;
 mod container;
+mod definition;
 mod desired;
 mod endpoint;
 mod event;
@@ -22,6 +23,7 @@ mod volume;
 
 pub use config::*;
 pub use container::*;
+pub use definition::*;
 pub use desired::*;
 pub use endpoint::*;
 pub use event::*;

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 /// Parts of keys whose values are not shown.
-const SECRET: &[&str] = &["password", "passwd", "secret", "token", "credential", "private", "_key"];
+const SECRET: &[&str] = &[
+    "auth", "cookie", "cred", "dsn", "jwt", "key", "pass", "private", "pwd", "salt", "secret", "session", "token",
+];
 
 /// `1 node`, `2 nodes`.
 #[must_use]

@@ -24,12 +24,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::cluster::concealed;
 use crate::cluster::{
     ContainerConfig, ContainerLink, ContainerSpec, Desired, DesiredNode, FileSpec, NetworkMode, Pull, label,
 };
 use crate::compose::ConfigKind;
 use crate::compose::ports::{self, ContainerPort};
 use crate::diagnostic::{Kind, Problem, Problems};
+use crate::digest::sha256;
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{Attachment, Node, Service, Topology};
 use crate::value::Value;
@@ -362,6 +364,13 @@ impl Translation<'_> {
                 deploy.remove("replicas");
             }
         }
+        let salt = [
+            self.topology.cluster.as_str(),
+            self.node.name.as_str(),
+            self.service.name.as_str(),
+        ]
+        .join("/");
+        let mut definition = concealed(definition, &sha256(salt.as_bytes())[..16]);
         definition.sort_all_objects();
         definition.to_string()
     }

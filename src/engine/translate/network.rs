@@ -7,8 +7,10 @@ use serde_json::json;
 use super::faults::{Faults, Findings};
 use super::{needs, read, user_labels, version};
 use crate::blueprint::{INOUT, INTERNAL};
+use crate::cluster::concealed;
 use crate::cluster::{Desired, Ipam, NetworkSpec, Pool, label};
 use crate::diagnostic::{Problem, Problems};
+use crate::digest::sha256;
 use crate::name::NetworkName;
 use crate::topology::expand::BRIDGE_PORTS;
 use crate::topology::{Network, Node, Topology};
@@ -77,6 +79,8 @@ pub(super) fn network(
     let labels = &mut spec.labels;
     labels.insert(label::CONFIG_HASH.to_owned(), spec.hash.clone());
     let definition = json!({"options": network.options, "subnet size": size});
+    let salt = sha256(spec.name.as_str().as_bytes());
+    let definition = concealed(definition, &salt[..16]);
     labels.insert(label::DEFINITION.to_owned(), definition.to_string());
     labels.insert(label::NAME.to_owned(), spec.name.to_string());
     // The label is added after the hash, so that another version of topogen recreates nothing.

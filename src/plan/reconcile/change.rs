@@ -1,15 +1,14 @@
 //! Explains what changed, by comparing the definitions that a container or network was and would be created from, in
 //! the blueprint's terms.
 
-use crate::text::is_secret;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::ObservedNetwork;
-use crate::cluster::label;
+use crate::cluster::{comparable, is_harmless, label};
 
 /// The most changes that are listed; the others are counted.
 const LISTED: usize = 2;
@@ -41,7 +40,8 @@ fn cause(before: Option<&String>, now: Option<&String>, same_version: bool) -> S
         return "its configuration changed".to_owned();
     };
     let mut changes = Vec::new();
-    compare("", &normal(before), &normal(now), &mut changes);
+    let (before, now) = comparable(before, now);
+    compare("", &before, &now, &mut changes);
     // A new image changes much else, so it comes first.
     changes.sort_by_key(|c| !c.starts_with("`image`"));
     let more = changes.len().saturating_sub(LISTED);
@@ -56,22 +56,6 @@ fn cause(before: Option<&String>, now: Option<&String>, same_version: bool) -> S
         changes.push(format!("{more} more"));
     }
     changes.join("; ")
-}
-
-/// Turns lists of `KEY=VALUE` into the maps that they stand for.
-fn normal(mut definition: Value) -> Value {
-    let Some(map) = definition.as_object_mut() else {
-        return definition;
-    };
-    for key in ["environment", "labels"] {
-        if let Some(Value::Array(items)) = map.get(key) {
-            let pairs = items.iter().filter_map(Value::as_str);
-            let pairs = pairs.map(|item| item.split_once('=').unwrap_or((item, "")));
-            let pairs: Map<String, Value> = pairs.map(|(k, v)| (k.to_owned(), v.into())).collect();
-            map.insert(key.to_owned(), pairs.into());
-        }
-    }
-    definition
 }
 
 fn compare(path: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
@@ -107,7 +91,7 @@ fn describe(path: &str, what: &str, values: &str) -> String {
     if let Some(file) = path.strip_prefix("files.") {
         return format!("file `{file}` {what}");
     }
-    format!("`{path}` {what}{}", if is_secret(path) { "" } else { values })
+    format!("`{path}` {what}{}", if is_harmless(path) { values } else { "" })
 }
 
 fn shown(value: &Value) -> String {
@@ -142,11 +126,11 @@ mod tests {
             ),
             text(json!({"files": {"/etc/a": "1"}}), json!({"files": {"/etc/a": "2"}})),
             text(
-                json!({"a": 1, "b": 1, "c": 1, "d": 1}),
-                json!({"a": 2, "b": [1], "d": 2}),
+                json!({"user": 1, "b": 1, "c": 1, "d": 1}),
+                json!({"user": 2, "b": [1], "d": 2}),
             ),
             text(json!({"a": 1}), json!({"a": 1})),
-            text(json!({"command": "x".repeat(60)}), json!({"command": null})),
+            text(json!({"working_dir": "x".repeat(60)}), json!({"working_dir": null})),
             cause(None, None, false),
             cause(Some(&"{}".to_owned()), Some(&"{}".to_owned()), true),
         ];
