@@ -45,6 +45,34 @@ fn docker(b: u8) -> bool {
     letter_or_digit(b) || matches!(b, b'_' | b'.' | b'-')
 }
 
+/// Names that every container finds in its own hosts(5), which comes before any resolver: the engine writes them there.
+const BY_FILES: &[&str] = &[
+    "localhost",
+    "ip6-localhost",
+    "ip6-loopback",
+    "ip6-localnet",
+    "ip6-mcastprefix",
+    "ip6-allnodes",
+    "ip6-allrouters",
+];
+
+/// Why nobody could reach by its name what is called so; `None` if it can be. Programs take numbers for addresses
+/// (inet_aton(3)), and names under `localhost` for their own machine (RFC 6761 §6.3).
+fn unreachable_by_name(kind: &str, text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    if !["a node name", "a service name", "an alias", "a container name"].contains(&kind) {
+        return None;
+    }
+    if BY_FILES.contains(&text.as_str()) || text.ends_with(".localhost") {
+        return Some("a name that containers do not find in their own hosts files, as they do this one");
+    }
+    let is_number = text.strip_prefix("0x").map_or_else(
+        || text.bytes().all(|b| b.is_ascii_digit()),
+        |digits| digits.bytes().all(|b| b.is_ascii_hexdigit()),
+    );
+    (kind == "a node name" && is_number).then_some("a name that programs do not take for an address, as they do a number")
+}
+
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $check:expr;)*) => {$(
         $(#[$doc])*
@@ -73,10 +101,13 @@ macro_rules! names {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(NameError { kind: $kind, found: text.to_owned(), rule: $rule })
+                let rule = match check(text) {
+                    true => unreachable_by_name($kind, text),
+                    false => Some($rule),
+                };
+                match rule {
+                    None => Ok(Self(text.into())),
+                    Some(rule) => Err(NameError { kind: $kind, found: text.to_owned(), rule }),
                 }
             }
         }
