@@ -70,7 +70,8 @@ fn unreachable_by_name(kind: &str, text: &str) -> Option<&'static str> {
         || text.bytes().all(|b| b.is_ascii_digit()),
         |digits| digits.bytes().all(|b| b.is_ascii_hexdigit()),
     );
-    (kind == "a node name" && is_number).then_some("a name that programs do not take for an address, as they do a number")
+    (kind == "a node name" && is_number)
+        .then_some("a name that programs do not take for an address, as they do a number")
 }
 
 macro_rules! names {
