@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod compose;
+pub mod dotenv;
 pub mod files;
 mod manifest;
 pub mod output;

@@ -528,3 +528,37 @@ fn external_is_external_also_as_a_text() {
         assert!(of.volumes.iter().all(|volume| volume.external), "{external}");
     }
 }
+
+/// What only `.env` has is known to the rendered project too, in its own directory, and is printed nowhere.
+#[test]
+fn a_rendered_project_knows_what_only_a_file_says() {
+    let file = "
+services: {a: {image: i, env_file: app.env, secrets: [s]}}
+secrets: {s: {environment: TOK}}
+";
+    let blueprint = "roles: {r: {compose: c.yaml}, q: {compose: sub/d.yaml}}";
+    let of_sub = "services: {a: {image: i, env_file: app.env}}";
+    let files = [
+        ("c.yaml", file),
+        (".env", "V='1 $x'\nTOK=secret\nUNUSED=2\n"),
+        ("app.env", "X=${V}\n"),
+        ("sub/d.yaml", of_sub),
+        ("sub/.env", "W=beside\n"),
+        ("sub/app.env", "Y=${W}\n"),
+    ];
+    let directory = directory(blueprint, &files);
+    assert!(!render(directory.path()).contains("secret\n"));
+    let out = rendered(directory.path(), &[]);
+    let read = |path: &str| std::fs::read_to_string(out.path().join(path)).expect("a file");
+    assert_eq!(read("r/.env"), "TOK=\"secret\"\nV=\"1 \\$x\"\n");
+    assert_eq!(read("q/.env"), "W=\"beside\"\n");
+    if compose_is_here() {
+        let environment = |node: &str| {
+            let after = config(&out.path().join(node), &["compose.yaml"], &[]);
+            after["services"]["a"]["environment"].clone()
+        };
+        // `config` prints what it would read again.
+        assert_eq!(environment("r"), json!({"X": "1 $$x"}));
+        assert_eq!(environment("q"), json!({"Y": "beside"}));
+    }
+}

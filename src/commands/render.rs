@@ -14,7 +14,7 @@ use crate::fake;
 use crate::parallel;
 use crate::render::files::File;
 use crate::render::output::{Output, OutputError};
-use crate::render::{commands, compose, files};
+use crate::render::{commands, compose, dotenv, files};
 use crate::terminal::Terminal;
 use crate::text::natural;
 use crate::text::plural;
@@ -119,7 +119,9 @@ fn projects(removed: &[String], files: &[File]) -> Vec<String> {
 /// Prints all files, each after a line with its path.
 fn print(terminal: &Terminal, files: &[File]) -> Result<(), Error> {
     let mut text = String::new();
-    for file in files {
+    // Values of variables are for Compose alone.
+    let is_shown = |file: &&File| !file.path.ends_with(&format!("/{}", dotenv::FILE_NAME));
+    for file in files.iter().filter(is_shown) {
         let content = String::from_utf8_lossy(&file.content);
         text.push_str(&format!("# {}\n{}", file.path, content));
         text.push_str(if content.ends_with('\n') { "---\n" } else { "\n---\n" });
@@ -147,6 +149,14 @@ fn of_node(topology: &Topology, node: &Node, umask: u32) -> Result<Vec<File>, Er
         content: text.into_bytes().into(),
         mode: 0o644 & !umask,
     }];
+    if let Some(text) = dotenv::file(topology, node, &|name| std::env::var_os(name).is_some()) {
+        files.push(File {
+            path: format!("{}/{}", node.project, dotenv::FILE_NAME),
+            content: text.into_bytes().into(),
+            // Secrets as often as not.
+            mode: 0o600 & !umask,
+        });
+    }
     for config in &node.configs {
         if let ConfigSource::File { path, mode, content } = &config.source {
             files.push(File {

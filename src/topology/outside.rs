@@ -56,6 +56,16 @@ impl Topology {
 /// The files of `env_file` and `label_file`, short and long.
 #[must_use]
 pub fn pair_files(service: &Service) -> Vec<String> {
+    [env_files(service), files_of(service, "label_file")].concat()
+}
+
+/// The files of `env_file`, short and long.
+#[must_use]
+pub fn env_files(service: &Service) -> Vec<String> {
+    files_of(service, "env_file")
+}
+
+fn files_of(service: &Service, key: &str) -> Vec<String> {
     let item = |item: &Value| match item {
         Value::Map(map) => map.get("path").and_then(Value::scalar),
         other => other.scalar(),
@@ -64,10 +74,7 @@ pub fn pair_files(service: &Service) -> Vec<String> {
         Value::List(items) => items.iter().filter_map(item).collect(),
         other => Vec::from_iter(item(other)),
     };
-    let named = ["env_file", "label_file"]
-        .into_iter()
-        .filter_map(|key| service.get(key));
-    named.flat_map(listed).collect()
+    service.get(key).map(listed).unwrap_or_default()
 }
 
 /// The files of seccomp profiles that `security_opt` names.
