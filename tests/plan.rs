@@ -398,3 +398,20 @@ roles:
         "the higher priority first"
     );
 }
+
+#[test]
+fn another_pool_moves_the_networks_that_are_not_in_it() {
+    let blueprint = |addresses: &str| {
+        let text = format!("addresses: {addresses}\nroles: {{a: {{services: {{x: {{image: topogen/fake}}}}}}}}");
+        of(&text, &Overrides::default())
+    };
+    let mut engine = Pretended::with(&blueprint("{pool: 10.192.0.0/11}"));
+    // One that all of it lies in moves nothing.
+    assert!(engine.up(&blueprint("{pool: 10.0.0.0/8}")).is_empty());
+    let plan = engine.up(&blueprint("{pool: 172.28.0.0/16}"));
+    insta::assert_snapshot!("plan_another_pool", shown(&plan));
+    engine.apply(&plan);
+    assert!(engine.up(&blueprint("{pool: 172.28.0.0/16}")).is_empty());
+    let plan = engine.up(&blueprint("engine"));
+    insta::assert_snapshot!("plan_no_pool", shown(&plan));
+}

@@ -111,6 +111,12 @@ impl Layout {
         })
     }
 
+    /// Where all subnets lie.
+    #[must_use]
+    pub fn pool(&self) -> Ipv4Net {
+        self.pool
+    }
+
     /// The subnet of the shared network: a whole block, which depends on the cluster's name alone.
     #[must_use]
     pub fn shared(&self) -> Ipv4Net {

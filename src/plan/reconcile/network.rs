@@ -52,7 +52,9 @@ impl<'a> Up<'a> {
             |n: &ObservedNetwork| n.labels.get(label::CONFIG_HASH).map(String::as_str) == Some(spec.hash.as_str());
         let users = |n: &ObservedNetwork| self.members.on(n).len();
         // A killed `up` may leave several networks of one name; the one in use stays.
-        let right = own.iter().filter(|n| spec.external || hash(n));
+        let right = own
+            .iter()
+            .filter(|n| spec.external || hash(n) && self.outside_pool(n, spec).is_none());
         let kept = right.max_by_key(|n| (users(n), Reverse(&n.id))).copied();
         for network in own.into_iter().filter(|n| kept.is_none_or(|k| k.id != n.id)) {
             let on_it = self.members.on(network);
@@ -71,6 +73,7 @@ impl<'a> Up<'a> {
             }
             let cause = match kept {
                 Some(_) => "another one has its name".to_owned(),
+                None if hash(network) => self.outside_pool(network, spec).unwrap_or_default(),
                 None => change::of_network(network, spec),
             };
             self.networks_to_remove.push((network, cause));
@@ -80,6 +83,14 @@ impl<'a> Up<'a> {
         }
         let id = kept.map(|k| k.id.clone());
         self.networks.insert(name, PlannedNetwork { id, ready: Vec::new() });
+    }
+
+    /// That the subnet of `network` does not lie where the blueprint has subnets of networks like that of `spec`; `None` if it
+    /// does, or if the blueprint leaves the subnet to the engine.
+    fn outside_pool(&self, network: &ObservedNetwork, spec: &NetworkSpec) -> Option<String> {
+        let pool = self.desired.layout.filter(|_| spec.subnet.is_some())?.pool();
+        let outside = network.subnets.iter().find(|subnet| !pool.contains(*subnet))?;
+        Some(format!("its subnet {outside} is not in `addresses.pool` {pool}"))
     }
 
     /// Creates the network of `spec` if it does not exist.
