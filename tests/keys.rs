@@ -1,10 +1,13 @@
 //! Every key of the Compose specification: asked of the engine, or refused by its path with the way out.
 
 use serde_json::{Value as Json, json};
+use topogen::cluster::Desired;
 use topogen::compose::table;
 use topogen::engine::request;
+use topogen::plan::reconcile;
 use topogen::topology::expand::Overrides;
 
+use crate::pretended::{Pretended, ready};
 use crate::translate::ENV;
 
 /// What becomes of a key.
@@ -506,5 +509,145 @@ fn no_key_of_a_section_is_dropped() {
             let with = format!("{{{key}: {value}}}");
             is_right(&format!("{section}: {with}"), asked(&with), asked(least), key, fate);
         }
+    }
+}
+
+/// The keys of a blueprint beside those of its services, each in one blueprint and changed in another, and whether a cluster
+/// that runs is changed by it.
+const LANGUAGE: &[(&str, &str, &str, Fate)] = &[
+    ("addresses", "", "addresses: {pool: 172.28.0.0/16}", Asked),
+    ("inout", "", "inout: {name: corp}", Asked),
+    ("internal", "", "internal: {internal: true}", Asked),
+    (
+        "name",
+        "",
+        "name: another",
+        Silent("another cluster, beside the one that runs"),
+    ),
+    ("vars", "vars: {v: 1}", "vars: {v: 2}", Asked),
+    ("x-topogen", "", "x-topogen: {allow: [T003]}", Silent("silences lints")),
+];
+
+/// The same for the keys of a role.
+const ROLE: &[(&str, &str, &str, Fate)] = &[
+    (
+        "after",
+        "",
+        "after: b",
+        Silent("what starts later starts in that order; nothing runs otherwise for it"),
+    ),
+    ("compose", "", "compose: c.yaml", Asked),
+    (
+        "configs",
+        "configs: {c: {content: one}}",
+        "configs: {c: {content: two}}",
+        Asked,
+    ),
+    ("count", "count: 1", "count: 2", Asked),
+    ("entry", "", "entry: x", Asked),
+    ("exit", "", "exit: x", Asked),
+    (
+        "models",
+        "",
+        "models: {m: {model: m}}",
+        Silent("Compose's; `up` refuses services that use one"),
+    ),
+    (
+        "networks",
+        "",
+        "networks: {back: {}}",
+        Silent("a network that no service joins is not made"),
+    ),
+    ("node", "", "node: n", Asked),
+    ("overrides", "", "overrides: {a: {services: {x: {user: u}}}}", Asked),
+    (
+        "secrets",
+        "secrets: {c: {content: one}}",
+        "secrets: {c: {content: two}}",
+        Asked,
+    ),
+    ("services", "", "services: {z: {image: i}}", Asked),
+    ("vars", "vars: {w: 1}", "vars: {w: 2}", Asked),
+    (
+        "volumes",
+        "",
+        "volumes: {data: {}}",
+        Silent("a volume that no service mounts is not made"),
+    ),
+    ("x-topogen", "", "x-topogen: {allow: [T003]}", Silent("silences lints")),
+];
+
+/// What `up` does about `changed` where `before` runs: nothing, something, or it says what is in the way.
+fn is_noticed(before: &Desired, changed: &Desired) -> bool {
+    let engine = Pretended::with(before);
+    reconcile::up(changed, &engine.observed, &ready()).map_or(true, |plan| !plan.is_empty())
+}
+
+fn in_language(at_top: &str, in_role: &str) -> Desired {
+    let (configs, secrets) = (in_role.starts_with("configs"), in_role.starts_with("secrets"));
+    let uses = match (configs, secrets) {
+        (true, _) => ", configs: [c]",
+        (_, true) => ", secrets: [c]",
+        _ => "",
+    };
+    let services = match in_role.strip_prefix("services: {") {
+        Some(more) => format!("x: {{image: i}}, {}", more.trim_end_matches('}').to_owned() + "}"),
+        None => format!(
+            "x: {{image: i{uses}, environment: {{V: \"{{{{ vars.v | default(0) }}}}{{{{ vars.w | default(0) }}}}\"}}}}"
+        ),
+    };
+    let in_role = if in_role.starts_with("services") { "" } else { in_role };
+    let text = format!(
+        "{at_top}\nroles:\n  b: {{services: {{x: {{image: i}}}}}}\n  a:\n    services: {{{services}}}\n    {in_role}\n"
+    );
+    let files = [("c.yaml", "services: {added: {image: i}}")];
+    crate::support::desired(&text, &Overrides::default(), &files)
+}
+
+/// Whatever a blueprint can say is compared with what runs, or it is said why not.
+#[test]
+fn whatever_a_blueprint_says_is_compared() {
+    let schema: Json = serde_json::from_str(include_str!("../topogen.schema.json")).expect("JSON");
+    let known = |properties: &Json| -> Vec<String> {
+        let map = properties.as_object().expect("keys");
+        map.keys().cloned().collect()
+    };
+    let mut top = known(&schema["properties"]);
+    top.retain(|key| key != "roles");
+    let role = known(&schema["definitions"]["Role"]["properties"]);
+    for (table, known, is_top) in [(LANGUAGE, top, true), (ROLE, role, false)] {
+        let listed: Vec<&str> = table.iter().map(|(key, ..)| *key).collect();
+        assert_eq!(listed, known, "a key is missing here");
+        for (key, before, changed, fate) in table {
+            if *key == "name" {
+                continue;
+            }
+            let of = |text: &str| {
+                if is_top {
+                    in_language(text, "")
+                } else {
+                    in_language("", text)
+                }
+            };
+            let noticed = is_noticed(&of(before), &of(changed));
+            assert_eq!(noticed, matches!(fate, Asked), "`{changed}`");
+        }
+    }
+    let of = |service: &str| {
+        let files = [ENV, &[("c.txt", "text"), ("other.txt", "other")]].concat();
+        let sections = "configs: {c: {content: c}}\n    secrets: {s: {content: s}}\n    volumes: {data: {}}";
+        let text = format!(
+            "roles:\n  a:\n    services:\n      x: {{{service}}}\n      y: {{image: i}}\n      y2: {{image: i, user: extended}}\n    {sections}\n"
+        );
+        crate::support::desired(&text, &Overrides::default(), &files)
+    };
+    for (key, value, fate) in SERVICE {
+        // It is pulled before anything is observed.
+        if !matches!(fate, Asked) || *key == "pull_policy" || *key == "isolation" {
+            continue;
+        }
+        let image = if *key == "image" { "" } else { ", image: i" };
+        let changed = of(&format!("{key}: {value}{image}"));
+        assert!(is_noticed(&of("image: i"), &changed), "`{key}: {value}`");
     }
 }

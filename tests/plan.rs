@@ -415,3 +415,14 @@ fn another_pool_moves_the_networks_that_are_not_in_it() {
     let plan = engine.up(&blueprint("engine"));
     insta::assert_snapshot!("plan_no_pool", shown(&plan));
 }
+
+#[test]
+fn a_network_that_is_called_otherwise_is_the_cause_that_is_told() {
+    let blueprint = |inout: &str| {
+        let text = format!("inout: {inout}\nroles: {{a: {{entry: x, services: {{x: {{image: topogen/fake}}}}}}}}");
+        of(&text, &Overrides::default())
+    };
+    let engine = Pretended::with(&blueprint("{}"));
+    let plan = engine.up(&blueprint("{name: corp}"));
+    insta::assert_snapshot!("plan_inout_renamed", shown(&plan));
+}
