@@ -9,7 +9,7 @@ use crate::support::{desired, refused};
 
 /// What is desired by a blueprint that is valid.
 fn of(text: &str) -> Desired {
-    desired(&text, &Overrides::default(), &[])
+    desired(text, &Overrides::default(), &[])
 }
 
 /// What is desired by a role `a` with one service `x` of these `keys`.
@@ -158,7 +158,7 @@ roles:
         label_file: a.labels
         labels: [over=own]
 "#;
-    let desired = desired(&text, &Overrides::default(), ENV);
+    let desired = desired(text, &Overrides::default(), ENV);
     let body = request::container(&desired.nodes[1].containers[0]);
     assert_eq!(
         body.env.clone().unwrap_or_default(),
@@ -192,7 +192,7 @@ roles:
 fn a_changed_file_makes_another_container() {
     let text = "roles: {a: {services: {x: {image: i, env_file: a.env}}}}";
     let hash = |content| {
-        let desired = desired(&text, &Overrides::default(), &[("/blueprint/a.env", content)]);
+        let desired = desired(text, &Overrides::default(), &[("/blueprint/a.env", content)]);
         let container = &desired.nodes[0].containers[0];
         (
             container.hash.clone(),
@@ -386,7 +386,7 @@ fn values_reach_the_engine_as_compose_sends_them() {
         json!(25_000)
     );
     let text = "roles: {a: {services: {x: {image: i, security_opt: [\"seccomp=seccomp.json\", \"systempaths=unconfined\", \"no-new-privileges\", \"label:user:u\"]}}}}";
-    let desired = desired(&text, &Overrides::default(), ENV);
+    let desired = desired(text, &Overrides::default(), ENV);
     let secure = json!(request::container(&desired.nodes[0].containers[0]).host_config);
     let options = [
         "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",

@@ -39,6 +39,9 @@ pub(super) struct Replaced<'a> {
     cause: String,
 }
 
+/// The operation that stops or renames a container, and the one that starts its successor.
+type Steps = (Option<usize>, usize);
+
 impl<'a> Up<'a> {
     /// Stops and removes the marked containers, each after those that depend on it. Those that others take the place of are
     /// removed later.
@@ -274,8 +277,7 @@ impl<'a> Up<'a> {
 
     /// Of the containers of each service in a role, the others are stopped after the first has started.
     pub(super) fn try_one_first(&mut self) {
-        // The operations that touch and that start each.
-        let mut services: IndexMap<(&RoleName, &ServiceName), Vec<(Option<usize>, usize)>> = IndexMap::new();
+        let mut services: IndexMap<(&RoleName, &ServiceName), Vec<Steps>> = IndexMap::new();
         for node in self.nodes_in_order() {
             for spec in &node.containers {
                 let name = spec.name.as_str();
