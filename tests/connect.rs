@@ -517,3 +517,44 @@ fn what_is_no_engine_is_reported() {
     }
     insta::assert_snapshot!(text);
 }
+
+/// What follows the head of each answer: `Location`, or a body without an end.
+fn raw_engine(head: &'static str, endless: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = format!("tcp://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.expect("a client");
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(client.try_clone().expect("a socket")).lines();
+                while lines.next().is_some_and(|l| l.is_ok_and(|l| !l.is_empty())) {}
+                let _ = client.write_all(head.as_bytes());
+                let part = vec![b' '; 1 << 20];
+                while endless && client.write_all(&part).is_ok() {}
+            });
+        }
+    });
+    host
+}
+
+#[test]
+fn a_redirect_is_said_to_be_one() {
+    let host = raw_engine(
+        "HTTP/1.1 302 Found\r\nLocation: https://login.example/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        false,
+    );
+    let output = ps(&host);
+    let said = stderr(&output).replace(&host, "tcp://127.0.0.1:PORT");
+    insta::assert_snapshot!(format!("{said}exit {}", output.status.code().unwrap_or(-1)));
+}
+
+#[test]
+fn an_answer_without_an_end_is_not_read_to_it() {
+    let host = raw_engine(
+        "HTTP/1.1 200 OK\r\nApi-Version: 1.42\r\nContent-Type: application/json\r\nContent-Length: 2000000000\r\n\r\n",
+        true,
+    );
+    let output = ps(&host);
+    let said = stderr(&output).replace(&host, "tcp://127.0.0.1:PORT");
+    insta::assert_snapshot!(format!("{said}exit {}", output.status.code().unwrap_or(-1)));
+}

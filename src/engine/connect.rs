@@ -5,6 +5,7 @@
 pub mod choose;
 mod error;
 pub mod host;
+mod metered;
 mod patience;
 mod ssh;
 mod tls;

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -15,10 +17,13 @@ use signal_hook::iterator::Signals;
 
 use super::variable;
 
-/// How long a client may take to send its request before the connection is closed.
+/// How long a client may take to send its request, and then to read the answer, before the connection is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of a request that are read before the answer. Their content does not matter.
 const LONGEST_REQUEST: usize = 16 << 10;
+
+/// The most connections of a port at once. Others wait until one of them ends.
+const MOST_CONNECTIONS: usize = 128;
 
 /// The identity of a fake, which is its answer to every request.
 #[derive(Debug, Clone, Serialize)]
@@ -150,12 +155,42 @@ fn announce(identity: &Identity, ports: &str) -> io::Result<()> {
     io::stdout().write_all(line.as_bytes())
 }
 
+/// Places for connections, each of which has a thread.
+#[derive(Default)]
+struct Places(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Places {
+    /// A place; `None` if all are taken.
+    fn take(&self) -> Option<Place> {
+        let more = |taken: usize| (taken < MOST_CONNECTIONS).then_some(taken + 1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Place(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn connections(listener: &TcpListener, identity: &Identity, port: &str) {
+    let places = Places::default();
     loop {
+        let Some(place) = places.take() else {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
         let begun = listener.accept().and_then(|(stream, _)| {
             let answer = identity.answer(port);
             // A client that disconnects early is no error of ours.
-            thread(move || drop(http(stream, &answer)))
+            thread(move || {
+                drop(http(stream, &answer));
+                drop(place);
+            })
         });
         if begun.is_err() {
             // The process is out of descriptors or threads: existing connections may finish first.
@@ -166,16 +201,13 @@ fn connections(listener: &TcpListener, identity: &Identity, port: &str) {
 
 /// Reads one request, whatever it is, and answers it (RFC 9112; the connection closes after it, §9.6).
 fn http(mut stream: TcpStream, body: &[u8]) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let begun = Instant::now();
+    let left = || PATIENCE.checked_sub(begun.elapsed()).filter(|left| !left.is_zero());
+    let request = request(left, |left, part| {
+        stream.set_read_timeout(Some(left))?;
+        stream.read(part)
+    })?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut request = Vec::with_capacity(512);
-    let mut part = [0; 512];
-    while !request.windows(4).any(|w| w == b"\r\n\r\n") && request.len() < LONGEST_REQUEST {
-        match stream.read(&mut part)? {
-            0 => break,
-            length => request.extend(&part[..length]),
-        }
-    }
     if request.is_empty() {
         return Ok(());
     }
@@ -188,6 +220,26 @@ fn http(mut stream: TcpStream, body: &[u8]) -> io::Result<()> {
         stream.write_all(body)?;
     }
     stream.shutdown(std::net::Shutdown::Write)
+}
+
+/// The head of a request, from parts that `read` gets within the time that is `left`.
+///
+/// # Errors
+/// A part cannot be read, or no time is left: it is for the whole request, however small the parts that it comes in.
+fn request(
+    left: impl Fn() -> Option<Duration>,
+    mut read: impl FnMut(Duration, &mut [u8]) -> io::Result<usize>,
+) -> io::Result<Vec<u8>> {
+    let mut request = Vec::with_capacity(512);
+    let mut part = [0; 512];
+    while !request.windows(4).any(|w| w == b"\r\n\r\n") && request.len() < LONGEST_REQUEST {
+        let left = left().ok_or(io::ErrorKind::TimedOut)?;
+        match read(left, &mut part)? {
+            0 => break,
+            length => request.extend(&part[..length]),
+        }
+    }
+    Ok(request)
 }
 
 fn datagrams(socket: &UdpSocket, identity: &Identity, port: &str) {
@@ -233,6 +285,37 @@ fn local_v6(inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_has_one_deadline_however_it_comes() {
+        let parts = std::cell::Cell::new(0);
+        let left = || (parts.get() < 3).then_some(PATIENCE);
+        let drip = |_, part: &mut [u8]| {
+            parts.set(parts.get() + 1);
+            part[0] = b'x';
+            Ok(1)
+        };
+        let ended = request(left, drip).map_err(|e| e.kind());
+        assert_eq!(ended, Err(io::ErrorKind::TimedOut));
+        assert_eq!(parts.get(), 3);
+        let mut texts = ["GET / HTTP/1.1\r\n", "\r\n"].into_iter();
+        let whole = |_: Duration, part: &mut [u8]| {
+            let text = texts.next().unwrap_or_default();
+            part[..text.len()].copy_from_slice(text.as_bytes());
+            Ok(text.len())
+        };
+        assert_eq!(request(|| Some(PATIENCE), whole).map(|r| r.len()).ok(), Some(18));
+    }
+
+    #[test]
+    fn connections_are_bounded() {
+        let places = Places::default();
+        let mut taken: Vec<Place> = (0..MOST_CONNECTIONS).filter_map(|_| places.take()).collect();
+        assert_eq!(taken.len(), MOST_CONNECTIONS);
+        assert!(places.take().is_none());
+        taken.pop();
+        assert!(places.take().is_some());
+    }
 
     #[test]
     fn addresses_are_read_from_the_kernel_tables() {

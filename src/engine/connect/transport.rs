@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 use futures_util::{Stream as Source, StreamExt};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, Response, Uri};
+use hyper::header::{HOST, HeaderValue, LOCATION};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::choose::Choice;
 use super::host::{Host, PORTS};
+use super::metered::{Allowance, Metered, streams};
 use super::patience::{Call, Calls, Patience};
 use super::ssh::Ssh;
 use super::tls;
@@ -72,8 +73,14 @@ pub(super) struct Transport {
     /// /_ping`).
     heard: OnceLock<(usize, usize)>,
     /// Connections that are ready for another request.
-    idle: Arc<Mutex<Vec<SendRequest<Body>>>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
     calls: Calls,
+}
+
+/// A connection, and what may yet be read from it.
+struct Connection {
+    sender: SendRequest<Body>,
+    allowance: Allowance,
 }
 
 /// Opens one connection to the engine.
@@ -85,6 +92,19 @@ enum Way {
     Tls(String, u16, TlsConnector, ServerName<'static>),
     Ssh(Ssh),
     Given(Box<Dial>),
+}
+
+/// What to say of an answer that leads elsewhere; `None` for any other. An engine never redirects: something else answers.
+fn redirected(answer: &Response<Incoming>) -> Option<Error> {
+    if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
+        return None;
+    }
+    let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+    let to = to.map_or_else(String::new, |to| format!(" to `{to}`"));
+    Some(Error::DockerResponseServerError {
+        status_code: answer.status().as_u16(),
+        message: format!("what answers leads on{to}, as no engine does: is it one that the host names?"),
+    })
 }
 
 impl Transport {
@@ -170,16 +190,24 @@ impl Transport {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let used = idle.is_some();
-            let mut sender = match idle {
-                Some(sender) => sender,
+            let mut connection = match idle {
+                Some(connection) => connection,
                 None => self.open().await?,
             };
-            match sender.try_send_request(request).await {
+            connection.allowance.begin(streams(request.uri().path()));
+            match connection.sender.try_send_request(request).await {
                 Ok(answer) => {
                     self.hear(&answer);
+                    // Whoever refuses says so in a few words, whatever was asked.
+                    if !answer.status().is_success() {
+                        connection.allowance.begin(false);
+                    }
+                    if let Some(fault) = redirected(&answer) {
+                        return Err(fault);
+                    }
                     // It fails if no [`head_of`] is waiting, which is fine.
                     let _ = HEAD.try_with(|head| head.store(true, Ordering::Relaxed));
-                    self.keep(sender);
+                    self.keep(connection);
                     return Ok(answer);
                 }
                 // The engine had closed the idle connection, and nothing was sent, so the request is tried on another
@@ -193,16 +221,18 @@ impl Transport {
     }
 
     /// Opens another connection to the engine.
-    async fn open(&self) -> Result<SendRequest<Body>, Error> {
+    async fn open(&self) -> Result<Connection, Error> {
         let dialled = tokio::time::timeout(CONNECT_TIMEOUT, self.dial()).await;
         let stream = dialled.map_err(|_| {
             let text = format!("no connection in {} s", CONNECT_TIMEOUT.as_secs());
             io::Error::new(io::ErrorKind::TimedOut, text)
         })??;
+        let allowance = Allowance::default();
+        let stream = Metered::new(stream, allowance.clone());
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // The task ends when the sender or the response is dropped. Errors are reported there.
         tokio::spawn(connection.with_upgrades());
-        Ok(sender)
+        Ok(Connection { sender, allowance })
     }
 
     async fn dial(&self) -> io::Result<Box<dyn Stream>> {
@@ -219,14 +249,14 @@ impl Transport {
 
     /// Returns the connection to the idle ones after the response. Unix and plain TCP connections are not kept: they
     /// are cheap, and an engine that is shutting down still answers on old connections, with errors that look final.
-    fn keep(&self, mut sender: SendRequest<Body>) {
+    fn keep(&self, mut connection: Connection) {
         if let Way::Unix(_) | Way::Tcp(..) | Way::Given(_) = self.way {
             return;
         }
         let idle = Arc::clone(&self.idle);
         tokio::spawn(async move {
-            if sender.ready().await.is_ok() {
-                idle.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+            if connection.sender.ready().await.is_ok() {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
         });
     }
