@@ -78,7 +78,7 @@ pub enum Command {
 }
 
 /// The blueprint to read, and what to change in it.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub struct Source {
     /// Blueprint: a file, or the name of a shipped one [default: topogen.yaml here, else master-slaves]
     #[arg(short, long, value_name = "FILE|NAME")]

@@ -188,6 +188,41 @@ fn what_was_removed_by_hand_is_missing() {
 }
 
 #[test]
+fn what_only_the_blueprint_knows_of_is_missing_too() {
+    let blueprint = r#"
+name: lab
+roles:
+  head: {entry: a, services: {a: {image: "redis:7"}, b: {image: "redis:7"}}}
+  node: {count: 2, entry: a, services: {a: {image: "redis:7"}}}
+"#;
+    let field = Field::up(blueprint, EngineDouble::v28());
+    field
+        .double
+        .state()
+        .remove("lab-head-b-1", true, true)
+        .expect("it is there");
+    assert_eq!(
+        field.ps(),
+        ["head/a running", "head/b missing", "node1/a running", "node2/a running"]
+    );
+    // A lower count is somebody's will, not a loss.
+    let fewer = field.run(&["up", "--scale", "node=1"]);
+    assert!(fewer.status.success(), "{}", stderr(&fewer));
+    assert_eq!(field.ps(), ["head/a running", "head/b running", "node1/a running"]);
+    field
+        .double
+        .state()
+        .remove("lab-head-a-1", true, true)
+        .expect("it is there");
+    field
+        .double
+        .state()
+        .remove("lab-head-b-1", true, true)
+        .expect("it is there");
+    assert_eq!(field.ps(), ["head/a missing", "head/b missing", "node1/a running"]);
+}
+
+#[test]
 fn what_ended_with_0_is_done_only_where_the_blueprint_says_so() {
     let services = r#"
 name: lab

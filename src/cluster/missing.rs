@@ -6,10 +6,12 @@
 //! | nodes of a role are numbered from 1 | those below the highest number |
 //! | containers of a service are numbered from 1 | those below the highest number |
 //! | a container depends on services of its node | those |
+//! | the blueprint that the cluster was created from | whatever it says of a node that is there, or of one before that |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObservedContainer, label};
+use crate::topology::Topology;
 
 /// What is known of the nodes of one role.
 #[derive(Default)]
@@ -23,9 +25,35 @@ struct Role<'a> {
 }
 
 /// A container for each that is missing among `containers` of one cluster: with the labels of a node, a role and a service,
-/// and without an ID.
+/// and without an ID. Of nodes in `topology`, if that is known, it decides; the last nodes of a role may have been removed by
+/// an `up` with a lower count, and are not missed.
 #[must_use]
-pub fn missing(containers: &[ObservedContainer]) -> Vec<ObservedContainer> {
+pub fn missing(containers: &[ObservedContainer], topology: Option<&Topology>) -> Vec<ObservedContainer> {
+    let mut missing = by_labels(containers);
+    let Some(topology) = topology else { return missing };
+    let there: BTreeSet<(&str, &str, u32)> = containers.iter().map(|c| (c.node(), c.service(), c.number())).collect();
+    let nodes: BTreeSet<&str> = containers.iter().map(ObservedContainer::node).collect();
+    missing.retain(|c| !topology.nodes.iter().any(|node| node.name.as_str() == c.node()));
+    let mut roles: BTreeSet<&str> = BTreeSet::new();
+    for node in topology.nodes.iter().rev() {
+        let (name, role) = (node.name.as_str(), node.role.as_str());
+        // The nodes stand in their order, so those before one that is there come after it here.
+        let is_expected = nodes.contains(name) || roles.contains(role) || name == role;
+        if !is_expected {
+            continue;
+        }
+        roles.insert(role);
+        for service in &node.services {
+            let numbers = (1..=service.replicas).filter(|n| !there.contains(&(name, service.name.as_str(), *n)));
+            let cluster = topology.cluster.as_str();
+            missing.extend(numbers.map(|number| placeholder([cluster, role, name, service.name.as_str()], number)));
+        }
+    }
+    missing
+}
+
+/// What is missing according to the labels of the others.
+fn by_labels(containers: &[ObservedContainer]) -> Vec<ObservedContainer> {
     let mut roles: BTreeMap<&str, Role<'_>> = BTreeMap::new();
     for container in containers.iter().filter(|c| !c.node().is_empty() && !c.is_helper()) {
         let role = roles.entry(container.role()).or_default();
@@ -67,7 +95,10 @@ impl Role<'_> {
             for service in &services {
                 let highest = own.get(service).copied().unwrap_or(1);
                 let absent = (1..=highest).filter(|n| !self.there.contains(&(node, service, *n)));
-                missing.extend(absent.filter_map(|number| self.placeholder(node, service, number)));
+                let of = self
+                    .sample
+                    .map(|sample| [sample.cluster(), sample.role(), node, service]);
+                missing.extend(absent.filter_map(|number| Some(placeholder(of?, number))));
             }
         }
         missing
@@ -94,20 +125,19 @@ impl Role<'_> {
         });
         skipped.take(MOST).collect()
     }
+}
 
-    fn placeholder(&self, node: &str, service: &str, number: u32) -> Option<ObservedContainer> {
-        let sample = self.sample?;
-        let labels = [
-            (label::CLUSTER, sample.cluster()),
-            (label::ROLE, sample.role()),
-            (label::NODE, node),
-            (label::SERVICE, service),
-            (label::compose::CONTAINER_NUMBER, &number.to_string()),
-        ];
-        Some(ObservedContainer {
-            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            ..ObservedContainer::default()
-        })
+/// A container that is missing, of that cluster, role, node and service.
+fn placeholder(of: [&str; 4], number: u32) -> ObservedContainer {
+    let keys = [label::CLUSTER, label::ROLE, label::NODE, label::SERVICE];
+    let labels = keys
+        .into_iter()
+        .zip(of)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let number = (label::compose::CONTAINER_NUMBER.to_owned(), number.to_string());
+    ObservedContainer {
+        labels: labels.chain([number]).collect(),
+        ..ObservedContainer::default()
     }
 }
 
@@ -136,7 +166,7 @@ mod tests {
     }
 
     fn told(containers: &[ObservedContainer]) -> Vec<String> {
-        let all = missing(containers);
+        let all = missing(containers, None);
         all.iter()
             .map(|c| format!("{}/{}-{}", c.node(), c.service(), c.number()))
             .collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 
+use super::recorded;
 use super::verbs::ObservedCluster;
 use super::work::{self, FOUND_AGAIN, lost_engine};
 use crate::cli::{Format, Ps};
@@ -20,6 +21,7 @@ use crate::error::{Error, Exit};
 use crate::name::ClusterName;
 use crate::roster::{self, NodeRow};
 use crate::terminal::Terminal;
+use crate::topology::Topology;
 use crate::{console, select};
 
 /// The most inspections in flight at once.
@@ -33,8 +35,9 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let mut found = ObservedCluster::look(terminal, &args.which).await?;
     let mut names = Names::default();
+    let topology = recorded::topology(terminal, &found.containers);
     if args.watch {
-        return watch(session, args, &mut found, &mut names).await;
+        return watch(session, args, &mut found, topology.as_ref(), &mut names).await;
     }
     if found.containers.is_empty() && args.targets.is_empty() && args.format == Format::Table {
         let cluster = &found.cluster;
@@ -42,7 +45,7 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
         return work::other_clusters(terminal, &found.engine, cluster, "ps").await;
     }
     if !args.targets.is_empty() {
-        let all = with_missing(&found)
+        let all = with_missing(&found, topology.as_ref())
             .await
             .map_err(Error::engine("look at the engine"))?;
         found
@@ -52,7 +55,7 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
             })
             .await?;
     }
-    let nodes = nodes(args, &found, &mut names)
+    let nodes = nodes(args, &found, topology.as_ref(), &mut names)
         .await
         .map_err(Error::engine("look at the engine"))?;
     let text = match args.format {
@@ -67,7 +70,12 @@ pub(super) async fn run(args: &Ps, session: &Session) -> Result<(), Error> {
 type Names = HashMap<String, (Vec<ObservedEndpoint>, Vec<String>)>;
 
 /// The rows of the requested nodes; empty if nothing of them exists.
-async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<Vec<NodeRow>, Fault> {
+async fn nodes(
+    args: &Ps,
+    found: &ObservedCluster,
+    topology: Option<&Topology>,
+    names: &mut Names,
+) -> Result<Vec<NodeRow>, Fault> {
     let networks = observe::networks(&found.engine).await?;
     // Every network that is not private to a node is shared, whoever created it.
     let private: HashSet<String> = networks
@@ -75,7 +83,7 @@ async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<
         .filter(|n| n.is_of(&found.cluster) && n.labels.contains_key(label::NODE))
         .map(|n| n.name)
         .collect();
-    let all = with_missing(found).await?;
+    let all = with_missing(found, topology).await?;
     let chosen = select::present(&args.targets, &all);
     let known = |id: &str, endpoints: &[ObservedEndpoint]| names.get(id).is_some_and(|(then, _)| then == endpoints);
     let unknown: Vec<_> = chosen
@@ -101,16 +109,22 @@ async fn nodes(args: &Ps, found: &ObservedCluster, names: &mut Names) -> Result<
 }
 
 /// The containers, with what a list does not say of those that may not be well, and those that are missing.
-async fn with_missing(found: &ObservedCluster) -> Result<Vec<ObservedContainer>, Fault> {
+async fn with_missing(found: &ObservedCluster, topology: Option<&Topology>) -> Result<Vec<ObservedContainer>, Fault> {
     let mut all = found.containers.clone();
     observe::inspect_doubtful(&found.engine, &mut all).await?;
-    all.extend(missing(&all));
+    all.extend(missing(&all, topology));
     Ok(all)
 }
 
 /// Prints the nodes, and again whenever they have changed, until interrupted. While the engine is lost, the last known
 /// nodes stay with the reason.
-async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names: &mut Names) -> Result<(), Error> {
+async fn watch(
+    session: &Session,
+    args: &Ps,
+    found: &mut ObservedCluster,
+    topology: Option<&Topology>,
+    names: &mut Names,
+) -> Result<(), Error> {
     let mut changes = found.subscribe(Topic::ContainersAndNetworks).await?;
     let on_terminal = args.format == Format::Table && std::io::stdout().is_terminal() && console::is_obeying();
     let screen = on_terminal.then(console::Screen::new);
@@ -121,7 +135,7 @@ async fn watch(session: &Session, args: &Ps, found: &mut ObservedCluster, names:
     let mut lost: Option<String> = None;
     let result = loop {
         if lost.is_none() {
-            match nodes(args, found, names).await {
+            match nodes(args, found, topology, names).await {
                 Ok(now) => {
                     let is_new = shown.as_ref() != Some(&now);
                     if screen.is_none() && is_new && !show(terminal, args, &now, shown.is_some())? {

@@ -171,6 +171,23 @@ pub(super) async fn meant(
     Ok(Meant { source: found, nodes })
 }
 
+/// The topology that the cluster of `containers`, the youngest first, was last created from; `None` if the labels do not
+/// suffice, or the blueprint is not there or not valid any more.
+pub(super) fn topology(terminal: &Terminal, containers: &[ObservedContainer]) -> Option<Topology> {
+    let youngest = containers.first()?;
+    let blueprint = youngest.label(label::BLUEPRINT);
+    if blueprint.is_empty() || blueprint.starts_with('/') && !Path::new(blueprint).exists() {
+        return None;
+    }
+    let mut source = Source {
+        file: Some(blueprint.to_owned()),
+        name: Some(youngest.cluster().parse().ok()?),
+        ..Source::default()
+    };
+    options(youngest).add_to(&mut source).ok()?;
+    load::topology(terminal, &source).ok().map(|loaded| loaded.topology)
+}
+
 fn options(container: &ObservedContainer) -> Options {
     serde_json::from_str(container.label(label::OPTIONS)).unwrap_or_default()
 }
