@@ -122,7 +122,7 @@ impl<'a> Up<'a> {
             marked || n.is_of(&self.desired.cluster) && !desired(n)
         };
         let mut on = self.observed.networks.iter().filter(|n| container.is_on(n));
-        container.state != State::Dead && !on.any(|n| is_removed(&n))
+        !matches!(container.state, State::Dead | State::Removing) && !on.any(|n| is_removed(&n))
     }
 
     /// Stops `container` and gives it another name. Returns the first operation; `None` if both are done.
