@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use topogen::cluster::Desired;
+use topogen::cluster::Details;
 use topogen::cluster::Observed;
 use topogen::cluster::ObservedNetwork;
 use topogen::cluster::State;
+use topogen::cluster::Updatable;
 use topogen::cluster::label;
 use topogen::engine::translate::{Origin, translate};
 use topogen::plan::reconcile::Options;
@@ -425,4 +427,93 @@ fn a_network_that_is_called_otherwise_is_the_cause_that_is_told() {
     let engine = Pretended::with(&blueprint("{}"));
     let plan = engine.up(&blueprint("{name: corp}"));
     insta::assert_snapshot!("plan_inout_renamed", shown(&plan));
+}
+
+/// `docker update` is found in whatever it changes; what the engine reports of itself is no change.
+#[test]
+fn what_docker_update_changed_is_mended() {
+    const LIMITS: &str = "mem_limit: 1g, memswap_limit: 2g, mem_reservation: 512m, cpus: 0.5, cpu_shares: 512, \
+                          cpuset: \"0\", pids_limit: 100, restart: \"on-failure:3\"";
+    let of_limits = |limits: &str| {
+        let text = format!("roles: {{a: {{services: {{x: {{image: i, {limits}}}}}}}}}");
+        of(&text, &Overrides::default())
+    };
+    let as_asked = || Updatable {
+        memory: 1 << 30,
+        memory_and_swap: 2 << 30,
+        memory_reservation: 512 << 20,
+        nano_cpus: 500_000_000,
+        cpu_shares: 512,
+        cpuset: "0".to_owned(),
+        pids: 100,
+        restart: "on-failure".to_owned(),
+        max_retries: 3,
+        ..Updatable::default()
+    };
+    let plan = |limits: &str, update: Updatable| {
+        let desired = of_limits(limits);
+        let mut engine = Pretended::with(&desired);
+        let name = desired.nodes[0].containers[0].name.to_string();
+        engine.container(&name).details = Some(Details {
+            update,
+            ..Details::default()
+        });
+        shown(&engine.up(&desired))
+    };
+    let none = || Updatable {
+        restart: "no".to_owned(),
+        ..Updatable::default()
+    };
+    // An engine without a control group reports 0, and one that sets twice the memory says so.
+    let default_swap = Updatable {
+        memory: 1 << 30,
+        memory_and_swap: 2 << 30,
+        ..none()
+    };
+    for (limits, update) in [
+        (LIMITS, as_asked()),
+        (LIMITS, Updatable::default()),
+        ("environment: {}", none()),
+        ("mem_limit: 1g", default_swap),
+        ("environment: {}", Updatable { pids: 2048, ..none() }),
+        (
+            "memswap_limit: 2g",
+            Updatable {
+                memory_and_swap: -1,
+                ..none()
+            },
+        ),
+    ] {
+        assert_eq!(plan(limits, update.clone()), "nothing to do", "{limits} {update:?}");
+    }
+    let mut text = String::new();
+    type Deed = fn(&mut Updatable);
+    let deeds: [Deed; 11] = [
+        |u| u.memory = 1 << 20,
+        |u| u.memory_and_swap = 3 << 30,
+        |u| u.memory_reservation = 1 << 20,
+        |u| u.nano_cpus = 1_000_000_000,
+        |u| u.cpu_shares = 7,
+        |u| u.cpu_period = 50_000,
+        |u| u.cpu_quota = 10_000,
+        |u| u.cpuset = "1".to_owned(),
+        |u| u.pids = 7,
+        |u| u.restart = "always".to_owned(),
+        |u| u.max_retries = 5,
+    ];
+    for deed in deeds {
+        let mut update = as_asked();
+        deed(&mut update);
+        let changed = plan(LIMITS, update);
+        text += changed.lines().find(|l| l.contains("by hand")).unwrap_or("nothing");
+        text += "\n";
+    }
+    for deed in [deeds[0], deeds[7], deeds[9]] {
+        let mut update = none();
+        deed(&mut update);
+        let changed = plan("environment: {}", update);
+        text += changed.lines().find(|l| l.contains("by hand")).unwrap_or("nothing");
+        text += "\n";
+    }
+    insta::assert_snapshot!(text);
 }

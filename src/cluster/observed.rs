@@ -194,6 +194,36 @@ pub struct Details {
     pub restarts: u32,
     /// The namespaces that it has of other containers.
     pub shared: Vec<SharedNamespace>,
+    /// What it may use, as far as `docker update` changes it. A value is 0 or empty where nothing is set.
+    pub update: Updatable,
+}
+
+/// The settings of a container that `docker update` changes (`POST /containers/{id}/update`), as an inspection has them. A
+/// number is 0, and a text empty, if it is not set.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Updatable {
+    /// The most memory, in bytes.
+    pub memory: i64,
+    /// The memory that it keeps if memory is short, in bytes.
+    pub memory_reservation: i64,
+    /// Memory and swap together, in bytes; -1 for as much swap as there is.
+    pub memory_and_swap: i64,
+    /// The most processes and threads; -1 for no bound.
+    pub pids: i64,
+    /// Billionths of a processor.
+    pub nano_cpus: i64,
+    /// The weight among containers; 1024 is the default.
+    pub cpu_shares: i64,
+    /// The scheduler's period, in microseconds.
+    pub cpu_period: i64,
+    /// Microseconds of each period.
+    pub cpu_quota: i64,
+    /// The processors that it may run on, such as `0-2,4`.
+    pub cpuset: String,
+    /// The condition of its restart policy, in the engine's word: `unless-stopped`.
+    pub restart: String,
+    /// How often it is restarted at most by `on-failure`.
+    pub max_retries: i64,
 }
 
 /// A namespace that a container has of another one (Compose specification, services, `network_mode` and `ipc`).

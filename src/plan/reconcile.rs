@@ -17,6 +17,7 @@ mod replace;
 mod restart;
 mod room;
 mod surplus;
+mod update;
 mod volume;
 
 use std::collections::{HashMap, HashSet};

@@ -11,7 +11,7 @@ use bollard::models::{
 
 use crate::cluster::{
     Details, Health, HostPort, NamespaceKind, ObservedContainer, ObservedEndpoint, ObservedImage, ObservedNetwork,
-    ObservedVolume, OwnerFate, SharedNamespace, State, label,
+    ObservedVolume, OwnerFate, SharedNamespace, State, Updatable, label,
 };
 
 /// The driver option that decides whether the addresses of a bridge are reachable from outside (docker network create,
@@ -95,7 +95,8 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
             .restart_count
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or_default(),
-        shared: inspect.host_config.map(|host| shared(&host)).unwrap_or_default(),
+        shared: inspect.host_config.as_ref().map(shared).unwrap_or_default(),
+        update: inspect.host_config.as_ref().map(updatable).unwrap_or_default(),
     });
     let networks = inspect.network_settings.and_then(|s| s.networks).unwrap_or_default();
     let read = |(name, settings): (String, EndpointSettings)| {
@@ -111,6 +112,23 @@ pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerIns
     endpoints.sort_by(|a, b| a.network.cmp(&b.network));
     container.endpoints = endpoints;
     forget_addresses(container);
+}
+
+fn updatable(host: &HostConfig) -> Updatable {
+    let restart = host.restart_policy.clone().unwrap_or_default();
+    Updatable {
+        memory: host.memory.unwrap_or_default(),
+        memory_reservation: host.memory_reservation.unwrap_or_default(),
+        memory_and_swap: host.memory_swap.unwrap_or_default(),
+        pids: host.pids_limit.unwrap_or_default(),
+        nano_cpus: host.nano_cpus.unwrap_or_default(),
+        cpu_shares: host.cpu_shares.unwrap_or_default(),
+        cpu_period: host.cpu_period.unwrap_or_default(),
+        cpu_quota: host.cpu_quota.unwrap_or_default(),
+        cpuset: host.cpuset_cpus.clone().unwrap_or_default(),
+        restart: restart.name.map(|name| name.to_string()).unwrap_or_default(),
+        max_retries: restart.maximum_retry_count.unwrap_or_default(),
+    }
 }
 
 /// The namespaces that a container has of others; what became of those is not known yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Decision, Up, change, order};
+use super::{Decision, Up, change, order, update};
 use crate::cluster::ContainerSpec;
 use crate::cluster::ObservedContainer;
 use crate::cluster::State;
@@ -59,6 +59,9 @@ impl<'a> Up<'a> {
             if other {
                 return Some(format!("network `{network}` is another one now"));
             }
+        }
+        if let Some(cause) = update::changed(spec, observed) {
+            return Some(cause);
         }
         if let Some(lost) = observed.lost_namespaces().find(|lost| lost.owner.is_none()) {
             return Some(lost.to_string());
