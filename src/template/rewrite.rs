@@ -208,10 +208,8 @@ fn expression<'a>(asked: &Expr<'a>) -> Expr<'a> {
             filter(GROWN, Expr::Slice(Spanned::new(slice, span)), None, span)
         }
         Expr::UnaryOp(e) => {
-            let op = match e.op {
-                UnaryOpKind::Not => UnaryOpKind::Not,
-                UnaryOpKind::Neg => UnaryOpKind::Neg,
-            };
+            let is_not = matches!(e.op, UnaryOpKind::Not);
+            let op = if is_not { UnaryOpKind::Not } else { UnaryOpKind::Neg };
             let expr = expression(&e.expr);
             Expr::UnaryOp(Spanned::new(UnaryOp { op, expr }, span))
         }
