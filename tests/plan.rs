@@ -382,7 +382,6 @@ roles:
       x:
         image: topogen/fake
         command: "run --colour=#fff # 'no comment'"
-        stop_grace_period: ""
         networks: {internal: {}, inout: {priority: "{{ vars.first }}"}}
 "#;
     let desired = of(text, &Overrides::default());
@@ -393,7 +392,6 @@ roles:
     let container = &desired.nodes[0].containers[0];
     let command = container.config.command.clone().unwrap_or_default();
     assert_eq!(command, ["run", "--colour=#fff", "#", "no comment"]);
-    assert_eq!(container.config.stop_timeout, None);
     assert_eq!(
         container.endpoints[0].network.as_str(),
         "inout",

@@ -4,6 +4,8 @@
 //! (`environment`, `labels`, …) merge by key, lists that are one value (`command`) are replaced, and of things that can be
 //! there once (`volumes` with one target) the later one stays. The [table](crate::compose::table) says which. `!reset` removes the earlier value, `!override` replaces it as a whole.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::compose::ConfigKind;
 use crate::compose::mounts_of_windows;
 use crate::compose::table::{Kind, Merge, Once, Row};
@@ -217,13 +219,9 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, row: Option<&Row>) -> Vec<Node
     match row.and_then(|row| row.once) {
         Some(of) => once(&mut base, of),
         None if row.is_none_or(|row| row.kinds.contains(&Kind::Set)) => {
-            let mut found: Vec<Value> = Vec::new();
-            base.retain(|item| {
-                let value = Value::from(item);
-                let is_new = !found.contains(&value);
-                found.push(value);
-                is_new
-            });
+            // They are looked up by what they say, since there may be as many as there are ports.
+            let mut found: HashSet<String> = HashSet::new();
+            base.retain(|item| found.insert(format!("{:?}", Value::from(item))));
         }
         None => {}
     }
@@ -232,15 +230,16 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, row: Option<&Row>) -> Vec<Node
 
 /// Keeps of items that are the same the last one, in the place of the first.
 pub(super) fn once(items: &mut Vec<Node>, of: Once) {
-    let mut found: Vec<(Option<String>, Node)> = Vec::with_capacity(items.len());
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut found: Vec<Node> = Vec::with_capacity(items.len());
     for item in items.drain(..) {
-        let key = identity(&item, of);
-        match found.iter_mut().find(|(other, _)| key.is_some() && *other == key) {
-            Some((_, earlier)) => *earlier = item,
-            None => found.push((key, item)),
+        let place = identity(&item, of).map_or(found.len(), |key| *places.entry(key).or_insert(found.len()));
+        match found.get_mut(place) {
+            Some(earlier) => *earlier = item,
+            None => found.push(item),
         }
     }
-    items.extend(found.into_iter().map(|(_, item)| item));
+    *items = found;
 }
 
 /// By what `item` is known; `None` where it is the same as no other.
@@ -297,9 +296,22 @@ mod tests {
     use crate::yaml::parse;
 
     fn merged(base: &str, over: &str) -> String {
+        merged_at("services", base, over)
+    }
+
+    /// What stands at `path` of a Compose file, merged.
+    fn merged_at(path: &str, base: &str, over: &str) -> String {
         let read = |text| parse(text, FileId::default()).unwrap_or_else(|p| panic!("{p:?}"));
-        let node = merge(read(base), read(over), table::at("services")).map(|n| Value::from(&n));
+        let node = merge(read(base), read(over), table::at(path)).map(|n| Value::from(&n));
         serde_json::to_string(&node).unwrap_or_default()
+    }
+
+    #[test]
+    fn pools_of_a_network_merge_by_subnet() {
+        let base = "{a: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.0.0.9}, {subnet: 10.1.0.0/24}]}}}";
+        let over = "{a: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}";
+        let expected = r#"{"a":{"ipam":{"config":[{"subnet":"10.0.0.0/24","gateway":"10.0.0.9"}]}}}"#;
+        assert_eq!(merged_at("networks", base, over), expected);
     }
 
     #[test]
@@ -409,11 +421,6 @@ mod tests {
                 "{a: {deploy: {resources: {reservations: {devices: [{count: 1}]}}}}}",
                 "{a: {deploy: {resources: {reservations: {devices: [{count: 2}]}}}}}",
                 r#"{"a":{"deploy":{"resources":{"reservations":{"devices":[{"count":1},{"count":2}]}}}}}"#,
-            ),
-            (
-                "{a: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.0.0.9}, {subnet: 10.1.0.0/24}]}}}",
-                "{a: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}",
-                r#"{"a":{"ipam":{"config":[{"subnet":"10.0.0.0/24","gateway":"10.0.0.9"}]}}}"#,
             ),
             (
                 "{a: {logging: {driver: syslog, options: {a: b}}}}",

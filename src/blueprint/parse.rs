@@ -78,7 +78,7 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let mut settled = |key: &str| {
         let mut node = tree.get(key)?.clone();
         if let (Some(row), Yaml::Map(_)) = (table::at("networks.*"), &node.value) {
-            settle::settle(&mut node, row, &format!("networks.{key}"), reader.sources, problems);
+            settle::settle(&mut node, row, key, reader.sources, problems);
         }
         Some(node)
     };
