@@ -1,10 +1,13 @@
 //! Checks the merged Compose document of a role against [`table`], and makes each scalar the kind that it stands for: what
 //! `docker compose config` would refuse of the rendered files is refused here, with its place.
 
-use crate::compose::table::{Kind, Row};
+use std::collections::HashSet;
+
+use crate::compose::table::{Kind, Merge, Row};
 use crate::compose::units;
 use crate::diagnostic::{Kind as DiagnosticKind, Problem, Problems, Sources, Span};
 use crate::template::is_template;
+use crate::value::Value;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
 use super::merge;
@@ -86,12 +89,12 @@ impl Settling<'_> {
             at += 1;
             stays
         });
-        if !row.kinds.contains(&Kind::Set) || row.merge == crate::compose::table::Merge::Keyed {
+        if !row.kinds.contains(&Kind::Set) || row.merge == Merge::Keyed {
             return;
         }
-        for (at, item) in items.iter().enumerate() {
-            let is_same = |other: &&Node| crate::value::Value::from(*other) == crate::value::Value::from(item);
-            if items.iter().take(at).any(|other| is_same(&other)) {
+        let mut found = HashSet::new();
+        for item in items.iter() {
+            if !found.insert(format!("{:?}", Value::from(item))) {
                 self.problems
                     .push(Problem::at(item.span, format!("`{path}` has one item twice")).hint("keep one of the two"));
             }
