@@ -10,6 +10,8 @@ use crate::compose::{Downs, compose};
 use crate::real;
 
 const SLAVES: &[&str] = &["--slaves", "2"];
+/// What Compose brought up has no label that names its blueprint.
+const OF_THE_LAB: &[&str] = &["-f", "master-slaves", "--slaves", "2"];
 
 /// The report on a cluster. A service that was just started may take its time to listen.
 fn verify(cluster: &Cluster, arguments: &[&str]) -> Json {
@@ -344,14 +346,14 @@ pub(crate) fn of_compose() {
     for node in nodes {
         compose(&command, &directory(node), &["up", "-d"]);
     }
-    is_right(&cluster, SLAVES);
+    is_right(&cluster, OF_THE_LAB);
     docker(&[
         "network",
         "disconnect",
         &inout,
         &cluster.container("slave1", "service_out"),
     ]);
-    reported_once(&verify(&cluster, SLAVES), ("slave1", "service_out"));
+    reported_once(&verify(&cluster, OF_THE_LAB), ("slave1", "service_out"));
 }
 
 fn load_fake(cluster: &Cluster) {
