@@ -5,13 +5,13 @@
 //! places; they become a [`crate::topology::Topology`] in [`crate::topology::expand`].
 
 mod allow;
+mod conform;
 mod document;
 pub mod dotenv;
 pub mod interpolate;
 mod merge;
 mod parse;
 pub mod schema;
-mod settle;
 mod shape;
 pub mod unread;
 mod validate;

@@ -272,7 +272,7 @@ pub async fn down(
                 continue;
             }
         }
-        // What a client asked for that is gone may still come.
+        // A request of a client that has exited may still be fulfilled.
         let Some(wait) = arrivals.wait().await.filter(|_| round < MORE_ROUNDS) else {
             break;
         };

@@ -8,10 +8,10 @@ use crate::compose::table;
 use crate::diagnostic::{FileId, Instead, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 
+use super::conform;
 use super::dotenv;
 use super::interpolate::{self, Variables};
 use super::merge::merge;
-use super::settle;
 use crate::blueprint::unread::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 pub(crate) use paths::join;
 use paths::{field, parent};
@@ -163,13 +163,13 @@ impl Reader<'_, '_> {
         let own = self.rebased(own, "");
         let whole = merge(document.clone(), own, Some(&table::FILE)).unwrap_or(document);
         let mut whole = with_contexts(whole, self.base);
-        self.settle(&mut whole);
+        self.conform(&mut whole);
         whole
     }
 
-    /// Settles all that is of Compose in the document of a role. Whether there are services, and each is a map, is told where
-    /// they are read.
-    fn settle(&mut self, document: &mut Node) {
+    /// Checks and casts all that is Compose's in the document of a role. Whether there are services, and each is a map, is
+    /// checked where they are read.
+    fn conform(&mut self, document: &mut Node) {
         let Yaml::Map(sections) = &mut document.value else {
             return;
         };
@@ -177,14 +177,14 @@ impl Reader<'_, '_> {
             let (Some(row), Yaml::Map(entries)) = (table::FILE.key(&section.key), &mut section.node.value) else {
                 continue;
             };
-            // What the others are is told where they are read.
+            // The others are checked where they are read.
             let has_row = ["volumes", "models"].contains(&section.key.as_str());
             for entry in entries {
                 let Some(below) = row.key(&entry.key).filter(|_| has_row || is_map(&entry.node)) else {
                     continue;
                 };
                 let path = format!("{}.{}", section.key, entry.key);
-                settle::settle(&mut entry.node, below, &path, self.sources, self.problems);
+                conform::conform(&mut entry.node, below, &path, self.sources, self.problems);
             }
         }
     }

@@ -254,7 +254,7 @@ fn identity(item: &Node, of: Once) -> Option<String> {
         Once::Device => target(item, "devices"),
         Once::Config => mounted(item, ConfigKind::Config),
         Once::Secret => mounted(item, ConfigKind::Secret),
-        // In its long form a port is told apart by more than its text.
+        // The long form of a port has more than its text by which it differs from others.
         Once::Port => item.scalar(),
     }
 }

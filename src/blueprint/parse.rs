@@ -20,10 +20,10 @@ use super::Override;
 use super::Role;
 use super::Service;
 use super::allow;
+use super::conform;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
-use super::settle;
 use super::shape::{known_keys, map};
 use crate::compose::{Condition, table};
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
@@ -75,14 +75,14 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let name = tree.get("name").and_then(|n| name::<ClusterName>(n, problems));
     let vars = tree.get("vars").map_or_else(Vec::new, |n| vars(n, problems));
     let addresses = tree.get("addresses").and_then(|n| addresses(n, problems));
-    let mut settled = |key: &str| {
+    let mut conformed = |key: &str| {
         let mut node = tree.get(key)?.clone();
         if let (Some(row), Yaml::Map(_)) = (table::at("networks.*"), &node.value) {
-            settle::settle(&mut node, row, key, reader.sources, problems);
+            conform::conform(&mut node, row, key, reader.sources, problems);
         }
         Some(node)
     };
-    let (inout, internal) = (settled(INOUT), settled(INTERNAL));
+    let (inout, internal) = (conformed(INOUT), conformed(INTERNAL));
     let inout = inout.and_then(|n| network_options(&n, problems));
     let internal = internal.and_then(|n| private_options(&n, problems));
     let allow = allow::allow(tree, false, problems);
@@ -325,7 +325,7 @@ fn overrides(node: &Node, services_tree: &Node, inactive: &[String], reader: &mu
             && let Some(row) = table::at("services")
         {
             let mut over = over.clone();
-            settle::settle_part(&mut over, row, "services", sources, problems);
+            conform::conform_part(&mut over, row, "services", sources, problems);
             merged = merge(services_tree.clone(), over, Some(row)).unwrap_or(merged);
         }
         found.push(Override {

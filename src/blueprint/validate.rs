@@ -231,7 +231,7 @@ impl Checked<'_> {
                     Some(named) => named,
                     None => continue,
                 },
-                // What has too many parts is told of where they are read.
+                // A text of too many parts is reported where the mounts are read.
                 Yaml::Text(text) if mounts_of_windows(text) || text.split(':').count() > 3 => continue,
                 Yaml::Text(text) => match text.split_once(':') {
                     Some((source, _)) => (source.to_owned(), item.span),

@@ -1,6 +1,6 @@
 //! What comes to a cluster while it is taken down.
 //!
-//! An engine goes on with what a client asked for that is gone: a container may come after `down` has looked. Its events show
+//! An engine fulfils the requests of a client that has exited: a container may come after `down` has observed. Its events show
 //! that somebody was at work just before, and what came since.
 
 use std::collections::HashSet;

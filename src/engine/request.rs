@@ -110,15 +110,15 @@ pub fn container(spec: &ContainerSpec) -> ContainerCreateBody {
     }
 }
 
-/// Says on the volumes that get no name whose they are: a client that is killed while a container is created may leave them,
+/// Labels the volumes that get no name with whose they are: a client that is killed while a container is created may leave them,
 /// and nothing else tells them from those of others.
 fn label_anonymous_volumes(host: &mut HostConfig, labels: &BTreeMap<String, String>) {
-    let told = [label::CLUSTER, label::NODE, label::CONFIG_HASH];
-    let told = told.map(|key| (key.to_owned(), labels.get(key).cloned().unwrap_or_default()));
+    let ours = [label::CLUSTER, label::NODE, label::CONFIG_HASH];
+    let ours = ours.map(|key| (key.to_owned(), labels.get(key).cloned().unwrap_or_default()));
     let is_anonymous = |mount: &&mut EngineMount| mount.typ == Some(MountType::VOLUME) && mount.source.is_none();
     for mount in host.mounts.iter_mut().flatten().filter(is_anonymous) {
         let options = mount.volume_options.get_or_insert_default();
-        options.labels.get_or_insert_default().extend(told.clone());
+        options.labels.get_or_insert_default().extend(ours.clone());
     }
 }
 

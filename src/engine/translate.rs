@@ -324,7 +324,7 @@ impl Translation<'_> {
         };
         spec.hash = match spec.compared() {
             Ok(compared) => self.faults.hash(&(compared, waits.fingerprint())),
-            // It is told with the reason that JSON has.
+            // The fault is reported with the reason that JSON gives.
             Err(_) => self.faults.hash(&spec),
         };
         let own = [

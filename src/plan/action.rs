@@ -66,7 +66,7 @@ pub enum Action {
         condition: Condition,
     },
     /// Nothing can be done, because of a conflict. It is in the plan so that dependent operations are left out and the
-    /// user is told.
+    /// user learns of it.
     Blocked(Conflict),
     /// Stop a running container.
     Stop {

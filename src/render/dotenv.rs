@@ -31,7 +31,7 @@ pub fn file(topology: &Topology, node: &Node, is_set: &dyn Fn(&str) -> bool) -> 
     let paths: BTreeSet<String> = node.services.iter().flat_map(outside::env_files).collect();
     for path in paths {
         if let Ok(text) = topology.outside.file(&path) {
-            // What is wrong with it is told when it is brought up.
+            // A mistake in it is reported by `up`.
             let _ = dotenv::parse(&text, &mut Pairs::new(), &lookup);
         }
     }

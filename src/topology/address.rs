@@ -1,4 +1,4 @@
-//! Where each network's subnet lies: settled by the names of its cluster, its role and itself, and by its node's index.
+//! Where each network's subnet lies: determined by the names of its cluster, its role and itself, and by its node's index.
 //!
 //! The pool is cut into blocks of one size. Equal subnets of one role and network make a `Series`, which fills blocks
 //! of its own one after the other. Which block comes next is a hash of the series' names and of how many it has, so that

@@ -481,7 +481,7 @@ impl Expansion<'_> {
                 vars.insert(name.clone(), Scope::from(Serde(&value)));
             }
         }
-        vars.settled()
+        vars.finished()
     }
 
     fn evaluate(&mut self, pattern: &Pattern, scope: &Scope) -> Option<Value> {
@@ -504,7 +504,7 @@ impl GrowingVars {
     }
 
     /// All of them, once there are no more.
-    fn settled(&self) -> Scope {
+    fn finished(&self) -> Scope {
         let vars = self.lock();
         Scope::from_pairs(vars.iter().map(|(name, value)| (name.clone(), value.clone())))
     }

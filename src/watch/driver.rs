@@ -70,7 +70,7 @@ struct Driver {
 
 /// What came of a question.
 enum Answer {
-    /// What the reducer is told of it.
+    /// The answer as the reducer takes it.
     Input(Input),
     /// The engine is there, or why it is not.
     Ping(Result<(), String>),
@@ -206,8 +206,8 @@ impl Source {
         })
     }
 
-    /// The containers, once the networks are known that they are on. An engine was seen to tell its networks no more, and
-    /// all else; then those are taken that it told before.
+    /// The containers, once the networks are known that they are on. An engine may hang when it is asked for its networks and
+    /// answer all else; then the networks of the list before are taken.
     async fn list(&self) -> Result<Vec<Listed>, Fault> {
         if let Ok(networks) = timeout(PATIENCE / 2, observe::networks(&self.engine)).await {
             *self.networks.write().await = instance::Networks::of(&self.cluster, &networks?);

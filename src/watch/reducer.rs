@@ -311,7 +311,7 @@ impl Reducer {
                 self.show(&id, sketch(&id, &name, identity));
             }
         }
-        // Events of one container come in their order; one that is older than another was told before.
+        // Events of one container come in their order; an older one is a repetition.
         let is_new = self.entries[&id].changed.is_none_or(|changed| at >= changed);
         if is_new {
             if let Some(entry) = self.entries.get_mut(&id) {

@@ -21,7 +21,7 @@ use crate::name::ContainerName;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a container without a healthcheck must run until it counts as up: many end by themselves as soon as they have
 /// looked around.
-const SETTLED: Duration = Duration::from_secs(2);
+const STABLE: Duration = Duration::from_secs(2);
 /// The same for one that the engine has had to start again.
 const STEADY: Duration = Duration::from_secs(cluster::STEADY);
 /// How often the engine starts a container again until it is given up: some end a few times until what they need is there.
@@ -63,7 +63,7 @@ pub(super) async fn wait(
         for name in left {
             let mut stage = stage(look.get(name), condition);
             if let (Stage::Runs, Some(observed)) = (&stage, look.get(name)) {
-                stage = settled(runs.entry(name).or_default(), observed, context).await?;
+                stage = stage_of(runs.entry(name).or_default(), observed, context).await?;
             }
             match stage {
                 Stage::So => {}
@@ -94,15 +94,15 @@ pub(super) async fn wait(
 struct Run {
     /// When the engine started it, since the beginning of 1970; `None` if it was not inspected.
     started: Option<Duration>,
-    /// When it was first seen to run.
-    seen: Option<Instant>,
+    /// When it was first observed to run.
+    since: Option<Instant>,
 }
 
 /// Whether a container runs and will go on doing so, as far as anybody can tell: it runs for a while in one run. What runs at
 /// two observations may have ended in between, so the engine is asked when that run began.
-async fn settled(run: &mut Run, listed: &ObservedContainer, context: &ApplyContext<'_>) -> Result<Stage, Fault> {
-    let seen = *run.seen.get_or_insert_with(Instant::now);
-    if listed.runs() && listed.uptime.is_some() && seen.elapsed() < SETTLED {
+async fn stage_of(run: &mut Run, listed: &ObservedContainer, context: &ApplyContext<'_>) -> Result<Stage, Fault> {
+    let since = *run.since.get_or_insert_with(Instant::now);
+    if listed.runs() && listed.uptime.is_some() && since.elapsed() < STABLE {
         return Ok(Stage::NotYet);
     }
     let mut now = [listed.clone()];
@@ -111,7 +111,7 @@ async fn settled(run: &mut Run, listed: &ObservedContainer, context: &ApplyConte
     let started = now.details.as_ref().and_then(|d| d.started);
     let is_same_run = now.runs() && (run.started.is_none() || run.started == started);
     let is_old = listed.runs() && listed.uptime.is_none_or(|seconds| seconds >= STEADY.as_secs());
-    let long = is_old || seen.elapsed() >= STEADY;
+    let long = is_old || since.elapsed() >= STEADY;
     if is_same_run && (now.restarts() == 0 || long) {
         return Ok(Stage::So);
     }
@@ -120,7 +120,7 @@ async fn settled(run: &mut Run, listed: &ObservedContainer, context: &ApplyConte
     }
     *run = Run {
         started,
-        seen: Some(seen).filter(|_| is_same_run),
+        since: Some(since).filter(|_| is_same_run),
     };
     Ok(Stage::NotYet)
 }

@@ -1,4 +1,4 @@
-//! Values that no engine takes, whatever it runs on: told before anything is asked of it.
+//! Values that no engine accepts, whatever it runs on. They are refused before anything is requested of it.
 
 use super::faults::Faults;
 use super::read;

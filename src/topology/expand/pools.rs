@@ -40,7 +40,7 @@ fn misfits(pool: &Map) -> Vec<(String, String)> {
     let Some(written) = text("subnet") else {
         return Vec::new();
     };
-    // What is no subnet is told of where subnets are compared.
+    // What is no subnet is reported where subnets are compared.
     let Ok(subnet) = written.parse::<IpNet>() else {
         return Vec::new();
     };

@@ -201,7 +201,10 @@ impl Expansion<'_> {
             match pattern {
                 Pattern::Const(value) if !references::may_refer(key) => {
                     if let Some(map) = &mut constant {
-                        map.insert(key.clone(), settled(key, value.clone(), self.sources.budget()));
+                        map.insert(
+                            key.clone(),
+                            without_repetition(key, value.clone(), self.sources.budget()),
+                        );
                     }
                 }
                 _ => constant = None,
@@ -449,7 +452,7 @@ impl Expansion<'_> {
             if !matches!(pattern, Pattern::Const(_)) {
                 value = as_texts(value, row.and_then(|row| row.key(key)));
             }
-            map.insert(key.clone(), settled(key, value, self.sources.budget()));
+            map.insert(key.clone(), without_repetition(key, value, self.sources.budget()));
         }
         (self.problems.len() == found).then_some(map)
     }
@@ -487,8 +490,8 @@ impl Expansion<'_> {
     }
 }
 
-/// The `value` of `key` in which nothing is said twice. Where `budget` does not reach to look, that ends the expansion later.
-fn settled(key: &str, value: Value, budget: &Budget) -> Value {
+/// The `value` of `key` in which no item stands twice. If the `budget` does not suffice to look, the expansion ends later.
+fn without_repetition(key: &str, value: Value, budget: &Budget) -> Value {
     match (key, &value) {
         ("ports", Value::List(items)) => {
             let count: usize = items

@@ -13,26 +13,27 @@ use crate::yaml::{Entry, MergeTag, Node, Yaml};
 use super::merge;
 use super::shape::known_keys;
 
-/// Settles the value of the path that `row` describes, and removes what is wrong below it, so that it is told of once.
+/// Checks the value at `path`, which `row` describes, casts its scalars, and removes what is wrong below it, so that it is
+/// reported once.
 ///
 /// What is a template is anything, until it is evaluated.
-pub(super) fn settle(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
-    settle_as(node, row, path, sources, problems, false);
+pub(super) fn conform(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
+    conform_as(node, row, path, sources, problems, false);
 }
 
 /// The same of a part that is merged over another one, which has the keys that are missing.
-pub(super) fn settle_part(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
-    settle_as(node, row, path, sources, problems, true);
+pub(super) fn conform_part(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems) {
+    conform_as(node, row, path, sources, problems, true);
 }
 
-fn settle_as(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems, partial: bool) {
+fn conform_as(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems: &mut Problems, partial: bool) {
     let mut found = Problems::default();
-    let mut settling = Settling {
+    let mut conforming = Conforming {
         sources,
         problems: &mut found,
         partial,
     };
-    settling.value(node, row, path);
+    conforming.value(node, row, path);
     for problem in found.sorted() {
         problems.push(Problem {
             kind: DiagnosticKind::Compose,
@@ -41,15 +42,15 @@ fn settle_as(node: &mut Node, row: &Row, path: &str, sources: &Sources, problems
     }
 }
 
-struct Settling<'a> {
+struct Conforming<'a> {
     sources: &'a Sources,
     problems: &'a mut Problems,
     /// Whether keys may be missing.
     partial: bool,
 }
 
-impl Settling<'_> {
-    /// Settles one value, and returns whether it may stay.
+impl Conforming<'_> {
+    /// Checks and casts one value, and returns whether it may stay.
     fn value(&mut self, node: &mut Node, row: &Row, path: &str) -> bool {
         if node.tag == Some(MergeTag::Reset) || row.kinds.is_empty() {
             return true;
@@ -68,7 +69,7 @@ impl Settling<'_> {
             // What a later file leaves to the earlier one.
             Yaml::Null if self.partial => true,
             Yaml::List(_) | Yaml::Map(_) => self.wrong(node, row, path),
-            _ => match settled(&node.value, row, self.written(span)) {
+            _ => match cast_to(&node.value, row, self.written(span)) {
                 Some(value) => {
                     node.value = value;
                     true
@@ -111,9 +112,9 @@ impl Settling<'_> {
             known_keys(entries, &known, &called(path), self.problems);
             entries.retain(|e| !unknown(e));
         }
-        // One that is misspelt is told of already.
-        let is_told = self.partial || found < self.problems.len();
-        for needed in row.needs.iter().filter(|_| !is_told) {
+        // A misspelt key was reported already.
+        let is_reported = self.partial || found < self.problems.len();
+        for needed in row.needs.iter().filter(|_| !is_reported) {
             if !entries.iter().any(|e| e.key == *needed) {
                 self.problems
                     .push(Problem::at(span, format!("no `{needed}` in `{path}`")).hint(format!("add it: {needed}: …")));
@@ -156,7 +157,7 @@ impl Settling<'_> {
 }
 
 /// The scalar `value` as what `row` has it stand for; `written` is how it is written. `None` if it is none of that.
-fn settled(value: &Yaml, row: &Row, written: &str) -> Option<Yaml> {
+fn cast_to(value: &Yaml, row: &Row, written: &str) -> Option<Yaml> {
     if row.kinds.iter().any(|kind| is_of(value, kind)) {
         return Some(value.clone());
     }
