@@ -167,7 +167,7 @@ pub struct Inputs<'a> {
     /// Reads a file named by a path relative to the blueprint's directory.
     pub read: &'a ReadFile<'a>,
     /// Reads one in the same way that must lie there or below, also once all symbolic links are followed: else it fails with
-    /// [`LEADS_OUT`](crate::topology::outside::LEADS_OUT).
+    /// [`LEADS_OUT`](crate::blueprint::unread::LEADS_OUT).
     pub read_within: &'a ReadFile<'a>,
     /// The blueprint's directory, absolute.
     pub base: &'a str,

@@ -17,11 +17,11 @@ const BYTES_AN_INSTRUCTION: u64 = 8;
 /// What is drawn is never given back: it bounds the time that a run takes as well as its memory.
 #[derive(Debug)]
 pub struct Budget {
-    /// Bytes.
+    /// The bytes that one run may take for what it expands.
     limit: u64,
-    /// Bytes; past the limit, once it has been reached.
+    /// The bytes that were drawn; more than the limit once it has been reached.
     spent: AtomicU64,
-    /// Instructions of templates.
+    /// The instructions of templates that were drawn (minijinja, `fuel`).
     instructions: AtomicU64,
 }
 
@@ -109,7 +109,7 @@ pub fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// `256 MiB`
+/// A number of bytes as people write it: `256 MiB`.
 fn size(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let whole = units

@@ -357,7 +357,7 @@ pub struct Logs {
     pub file: Option<String>,
 }
 
-/// `topogen events`
+/// The options of `topogen events`, which follows the engine until it is interrupted.
 #[derive(Debug, Args)]
 pub struct Events {
     /// Nodes, roles or services [default: the whole cluster]
@@ -366,7 +366,7 @@ pub struct Events {
     /// How to print it: lines, or a JSON object a line
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Which cluster.
+    /// The cluster, by its name or by its blueprint.
     #[command(flatten)]
     pub which: Which,
 }

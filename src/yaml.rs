@@ -163,7 +163,7 @@ enum Content {
 struct Anchor {
     node: Node,
     size: Size,
-    /// Levels below it.
+    /// The levels of nesting below it; 0 for a scalar.
     depth: usize,
 }
 

@@ -638,7 +638,7 @@ pub struct ObservedNetwork {
     pub labels: BTreeMap<String, String>,
     /// The IPv4 subnets; none where the driver gives no addresses.
     pub subnets: Vec<Ipv4Net>,
-    /// The IPv6 subnets.
+    /// The IPv6 subnets that the network's addresses come from.
     pub subnets6: Vec<Ipv6Net>,
     /// Whether other networks may reach its IPv6 addresses (`com.docker.network.bridge.gateway_mode_ipv6`).
     pub routed6: bool,

@@ -43,7 +43,7 @@ pub struct Roster {
 /// Why a roster may be out of date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stale {
-    /// Since when.
+    /// When the engine was lost, by this machine's clock.
     pub since: Moment,
     /// Why, in words for people.
     pub reason: String,
@@ -52,7 +52,7 @@ pub struct Stale {
 /// A node as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Node {
-    /// Its name: `slave3`.
+    /// The name of the node: `slave3`.
     pub node: String,
     /// The name of its role.
     pub role: String,
@@ -177,12 +177,12 @@ pub struct Change {
     /// The container that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// What changed.
+    /// What changed, with its values before and after where they are few.
     #[serde(flatten)]
     pub what: What,
 }
 
-/// What changed.
+/// The kinds of changes from one roster to a later one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "lowercase")]
 pub enum What {
@@ -192,9 +192,9 @@ pub enum What {
     Went,
     /// A container's process is in another state.
     State {
-        /// The state before.
+        /// The state in the earlier roster.
         from: State,
-        /// The state now.
+        /// The state in the later roster.
         to: State,
         /// The exit status; `None` if it has not exited.
         #[serde(skip_serializing_if = "Option::is_none")]

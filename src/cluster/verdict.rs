@@ -43,7 +43,7 @@ pub enum Wrong {
     Dead,
     /// It is in a namespace whose owner is gone, or has been started again since.
     Lost(LostNamespace),
-    /// Its healthcheck fails.
+    /// Its healthcheck has failed as often as its limit says.
     Unhealthy,
     /// Its healthcheck has not passed yet.
     Starting,

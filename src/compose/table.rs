@@ -28,15 +28,15 @@ use std::sync::LazyLock;
 pub enum Kind {
     /// A text; if there are any, one of these.
     Text(Vec<&'static str>),
-    /// `true` or `false`.
+    /// A truth value, `true` or `false`.
     Truth,
     /// The same, also as a text.
     Bool,
-    /// A whole number.
+    /// A whole number, as a number of YAML.
     Whole,
     /// The same, also as a text, in a range whose ends are inclusive.
     Int(Option<i64>, Option<i64>),
-    /// A number.
+    /// A number that may have a fraction.
     Real,
     /// The same, also as a text.
     Number,
@@ -54,9 +54,9 @@ pub enum Kind {
     Mode,
     /// Any scalar, or nothing.
     Scalar,
-    /// Nothing.
+    /// Nothing, as `null` or an empty value.
     Null,
-    /// A list.
+    /// A list whose items may be equal.
     List,
     /// A list of which no item is there twice.
     Set,
@@ -90,7 +90,7 @@ pub enum Merge {
     Listed,
     /// Key by key where the driver is the same.
     Logging,
-    /// By subnet.
+    /// Pools of addresses: by their subnet.
     Pools,
     /// As lists, where `all` is one request.
     Gpus,
@@ -209,7 +209,7 @@ impl Row {
     }
 }
 
-/// The whole file.
+/// The row of a whole Compose file, which all others stand below.
 pub static FILE: LazyLock<Row> = LazyLock::new(|| {
     let mut file = Row::default();
     for (path, kinds, rules) in lines() {

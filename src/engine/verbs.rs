@@ -39,7 +39,7 @@ pub(super) async fn pause(id: &str, docker: &Docker) -> Result<(), Fault> {
     }
 }
 
-/// `POST /containers/{id}/rename`
+/// Gives a container another name (`POST /containers/{id}/rename`).
 pub(super) async fn rename(id: &str, to: &str, docker: &Docker) -> Result<(), Fault> {
     let options = RenameContainerOptionsBuilder::new().name(to).build();
     Ok(docker.rename_container(id, options).await?)

@@ -93,7 +93,7 @@ pub enum Action {
     Rename {
         /// The engine's ID of the container, or its name where no engine has it yet.
         id: String,
-        /// The new name.
+        /// The name that it has afterwards.
         to: String,
     },
     /// Remove a stopped container.

@@ -10,7 +10,7 @@ use crate::budget::{Budget, OverBudget};
 
 /// `a * b`. No template can name these filters: they are no identifiers.
 pub(super) const TIMES: &str = "*";
-/// `a ~ b`
+/// `a ~ b`, which joins two values as texts.
 pub(super) const CONCAT: &str = "~";
 /// A value that was made of others just now.
 pub(super) const GROWN: &str = "=";

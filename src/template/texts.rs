@@ -23,7 +23,7 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// Adds `text`.
+    /// Keeps `text` for as long as these texts live.
     pub(super) fn keep(&self, text: String) -> &str {
         let at = self.count.get();
         self.count.set(at + 1);

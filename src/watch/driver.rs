@@ -19,7 +19,7 @@ use crate::engine::fault::Fault;
 use crate::engine::observe::{self, instance};
 use crate::name::ClusterName;
 
-/// Inspections at once.
+/// The number of questions that are put to the engine at once.
 const PARALLEL: usize = 16;
 /// How long the engine may take for an answer before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -216,7 +216,7 @@ impl Source {
         Ok(containers.into_iter().filter(|c| !c.is_helper()).map(listed).collect())
     }
 
-    /// `GET /_ping`
+    /// Whether the engine answers at all (`GET /_ping`).
     async fn ping(self) -> Answer {
         Answer::Ping(match timeout(PATIENCE, self.engine.ping()).await {
             Ok(Ok(())) => Ok(()),

@@ -25,7 +25,7 @@ pub enum Input {
     Event(Event),
     /// A container was connected to a network or disconnected from it.
     Network {
-        /// The container's ID.
+        /// The engine's ID of the container, 64 hexadecimal digits.
         container: String,
     },
     /// The answer to [`Command::List`]: the containers of the cluster, running or not.
@@ -45,13 +45,13 @@ pub enum Input {
 /// An event of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The container's ID.
+    /// The engine's ID of the container, 64 hexadecimal digits.
     pub id: String,
     /// The container's name, after a rename the new one.
     pub name: String,
     /// When it happened, by the engine's clock.
     pub at: Moment,
-    /// What happened.
+    /// What happened to it, in topogen's words.
     pub what: ContainerEvent,
     /// Whose container it is, by the labels that the event shows; `None` if it is not of the cluster.
     pub identity: Option<Identity>,
@@ -60,9 +60,9 @@ pub struct Event {
 /// Whose container one is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The node.
+    /// The name of the node: `slave3`.
     pub node: String,
-    /// The role.
+    /// The name of the node's role: `slave`.
     pub role: String,
     /// The service, by its name inside the node.
     pub service: String,
@@ -73,9 +73,9 @@ pub struct Identity {
 /// What a list says of a container, which may be out of date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The container's ID.
+    /// The engine's ID of the container, 64 hexadecimal digits.
     pub id: String,
-    /// Its name.
+    /// The container's name, without the leading slash.
     pub name: String,
     /// The state of its process.
     pub state: State,

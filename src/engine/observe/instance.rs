@@ -157,7 +157,7 @@ fn address(network: String, endpoint: EndpointSettings, container: &str, id: &st
     }
 }
 
-/// `80/tcp`
+/// The port that the engine writes as `80/tcp`; `None` for anything else.
 fn port(text: &str) -> Option<Exposed> {
     let (port, protocol) = text.split_once('/')?;
     Some(Exposed {
