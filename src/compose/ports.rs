@@ -266,7 +266,8 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
     };
     let target = range(target)?;
     let published = match published {
-        "" => None,
+        // The engine takes 0 for any port that is free.
+        "" | "0" => None,
         text => Some(range(text)?),
     };
     // A range for a single target: the engine picks a free port of it.
@@ -324,11 +325,12 @@ mod tests {
         assert_eq!(published("8080:80/udp"), Ok(Some((8080, 8080))));
         assert_eq!(published("127.0.0.1:9000-9001:90-91"), Ok(Some((9000, 9001))));
         assert_eq!(published("127.0.0.1::80"), Ok(None));
+        assert_eq!(short("0:80"), short("80"));
         assert_eq!(published("[::1]:81:80"), Ok(Some((81, 81))));
         assert_eq!(published("9000-9009:80"), Ok(None));
         assert_eq!(short("9000-9009:80").map(|p| p.published), Ok(Some((9000, 9009))));
         for bad in [
-            "", "web", "0:80", "+80", "8080:+80", "80-+90", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2",
+            "", "web", "8080:0", "+80", "8080:+80", "80-+90", "70000:80", "90-80:80", "1-2:3-5", "80/ip", "x:1:2",
             "1:2:3:4",
         ] {
             assert!(short(bad).is_err(), "{bad}");

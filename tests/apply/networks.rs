@@ -1,10 +1,21 @@
 //! Networks that are not as they were when the plan was made.
 
+use serde_json::Value;
+
 use super::{A, twin};
 use crate::engine::cluster::{Cluster, failures};
 use crate::engine::{Call, EngineDouble};
 
 const INTERNAL: &str = "lab-node1_internal";
+
+/// The request for another network of the name of `lab-inout`, as another `up` sends it at the same time.
+async fn second_inout() -> Value {
+    let twin = twin(EngineDouble::v20()).await;
+    let mut body = twin.state().network("lab-inout").body().clone();
+    body["IPAM"]["Config"][0]["Subnet"] = "10.99.0.0/24".into();
+    body["CheckDuplicate"] = false.into();
+    body
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_subnet_that_somebody_took_meanwhile_gives_way_to_another_one() {
@@ -77,14 +88,7 @@ async fn a_network_of_that_name_that_is_somebody_elses_fails() {
 #[tokio::test(start_paused = true)]
 async fn of_two_networks_that_two_ups_made_at_once_one_is_left() {
     let double = EngineDouble::v20();
-    let mut body = twin(EngineDouble::v20())
-        .await
-        .state()
-        .network("lab-inout")
-        .body()
-        .clone();
-    body["IPAM"]["Config"][0]["Subnet"] = "10.99.0.0/24".into();
-    body["CheckDuplicate"] = false.into();
+    let body = second_inout().await;
     let cluster = Cluster::on(double.clone()).await;
     double.on(Call::CreateNetwork).of("lab-inout").meanwhile(move |state| {
         state.create_network(body.clone()).expect("old engines take any name");
@@ -96,14 +100,7 @@ async fn of_two_networks_that_two_ups_made_at_once_one_is_left() {
 #[tokio::test(start_paused = true)]
 async fn a_network_that_becomes_ambiguous_before_a_container_starts_is_made_one_again() {
     let double = EngineDouble::v20();
-    let mut body = twin(EngineDouble::v20())
-        .await
-        .state()
-        .network("lab-inout")
-        .body()
-        .clone();
-    body["IPAM"]["Config"][0]["Subnet"] = "10.99.0.0/24".into();
-    body["CheckDuplicate"] = false.into();
+    let body = second_inout().await;
     let cluster = Cluster::on(double.clone()).await;
     double.on(Call::StartContainer).of(A).meanwhile(move |state| {
         state.create_network(body.clone()).expect("old engines take any name");
@@ -143,14 +140,7 @@ async fn an_endpoint_that_a_killed_client_left_does_not_keep_a_container_from_jo
 #[tokio::test(start_paused = true)]
 async fn of_two_networks_that_are_both_in_use_one_takes_the_containers_of_the_other() {
     let double = EngineDouble::v20();
-    let mut body = twin(EngineDouble::v20())
-        .await
-        .state()
-        .network("lab-inout")
-        .body()
-        .clone();
-    body["IPAM"]["Config"][0]["Subnet"] = "10.99.0.0/24".into();
-    body["CheckDuplicate"] = false.into();
+    let body = second_inout().await;
     let cluster = Cluster::on(double.clone()).await;
     // The first container runs on the one network when the other comes, and gets a container of the other `up`.
     double

@@ -497,7 +497,9 @@ fn without_own_labels(container: &mut Json) {
             continue;
         };
         if let Some(labels) = options.get_mut("Labels").and_then(Json::as_object_mut) {
-            labels.retain(|key, _| !key.starts_with("io.topogen."));
+            // Engines from 23 on add theirs to labels that a mount has.
+            let is_engines = |key: &str| key == "com.docker.volume.anonymous";
+            labels.retain(|key, _| !key.starts_with("io.topogen.") && !is_engines(key));
             if labels.is_empty() {
                 options.remove("Labels");
             }
