@@ -451,8 +451,8 @@ impl Problems {
             };
             let (source, name) = (sources.text(place.file), printable(sources.name(place.file)));
             let mut range = place.range();
-            range.end = range.end.min(source.len());
-            range.start = range.start.min(range.end);
+            range.end = source.floor_char_boundary(range.end);
+            range.start = source.floor_char_boundary(range.start.min(range.end));
             // A caret under many lines shows nothing, so it points at the first line only.
             if let Some(newline) = source[range.clone()].find('\n') {
                 range.end = range.start + newline;

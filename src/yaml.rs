@@ -204,7 +204,7 @@ impl<'a> Builder<'a> {
         let mut documents = 0;
         for next in Parser::new_from_str_with_options(self.text, options) {
             let (event, span) = next.map_err(|error| {
-                let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+                let at = self.text.floor_char_boundary(error.marker().byte_offset().unwrap_or(0));
                 syntax(self.text, Span::new(self.file, at..at), &error.kind().to_string())
             })?;
             let range = span.byte_range().unwrap_or(0..0);
@@ -444,12 +444,14 @@ fn no_anchor(text: &str, span: Span) -> Problem {
             .collect()
     };
     let before = &text[..span.start as usize];
-    let name = word(text[span.start as usize..].trim_start_matches('*'));
+    let rest = &text[span.start as usize..];
+    let name = word(rest.trim_start_matches('*'));
+    let stars = rest.len() - rest.trim_start_matches('*').len();
     let anchors: Vec<String> = before
         .match_indices('&')
         .map(|(at, _)| word(&before[at + 1..]))
         .collect();
-    let whole = Span::new(span.file, span.start as usize..span.start as usize + 1 + name.len());
+    let whole = Span::new(span.file, span.start as usize..span.start as usize + stars + name.len());
     let known = anchors.iter().map(String::as_str).filter(|a| !a.is_empty());
     Problem::at(whole, format!("no anchor `&{name}` before this alias")).did_you_mean(&name, known)
 }
@@ -486,12 +488,9 @@ fn syntax(text: &str, span: Span, message: &str) -> Problem {
 
 /// The range without trailing blanks and line ends, which block collections include.
 fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let end = range.end.min(text.len());
-    let start = range.start.min(end);
-    match text.get(start..end) {
-        Some(part) => start..start + part.trim_end().len(),
-        None => start..end,
-    }
+    let end = text.floor_char_boundary(range.end);
+    let start = text.floor_char_boundary(range.start.min(end));
+    start..start + text[start..end].trim_end().len()
 }
 
 /// The bytes that `node` takes with all below it.
