@@ -311,3 +311,26 @@ fn events_are_told_by_node() {
         assert!(!told.iter().any(|t| t.contains("foreign")), "{told:#?}");
     }
 }
+
+/// A container that was created is meant by its ID: who has its name by then is somebody else.
+#[test]
+fn a_container_that_took_the_name_meanwhile_is_neither_started_nor_written_to() {
+    for double in EngineDouble::both() {
+        let double = double.with_image("redis:7");
+        let blueprint = BLUEPRINT.replace(
+            r#"services: {a: {image: "redis:7"}}"#,
+            r#"services: {a: {image: "redis:7", configs: [{source: c, target: /c}]}}, configs: {c: {content: x}}"#,
+        );
+        let (directory, socket) = (directory_of(&blueprint), double.listen());
+        double.on(Call::Upload).of("lab-node1-a-1").meanwhile(|state| {
+            state.remove("lab-node1-a-1", true, true).expect("it is there");
+            state.run("lab-node1-a-1", "lab-inout");
+            state.exit("lab-node1-a-1", 0);
+        });
+        let output = topogen(&directory, &socket, &["up", "--parallel", "1"]);
+        assert!(!output.status.success(), "{}", stderr(&output));
+        let state = double.state();
+        let foreign = state.container("lab-node1-a-1");
+        assert_eq!((foreign.status(), foreign.uploads()), ("exited", 0));
+    }
+}

@@ -7,8 +7,8 @@ mod image;
 mod network;
 mod wait;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, NetworkDisconnectRequest};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::connect::Engine;
 use super::fault::{Fault, ignore_missing};
 use super::{request, verbs};
-use crate::cluster::{ContainerSpec, label};
+use crate::cluster::label;
 use crate::name::{ClusterName, ContainerName};
 use crate::plan::event::Event;
 use crate::plan::schedule::{Outcome, Schedule};
@@ -53,8 +53,8 @@ pub struct ApplyContext<'a> {
     pub deadline: Option<Instant>,
     /// Becomes true when no further operation may begin.
     pub stop: watch::Receiver<bool>,
-    /// The names of the containers that this run created. No other client is still creating them.
-    pub made: Mutex<HashSet<ContainerName>>,
+    /// The containers that this run created, by name, with the engine's IDs. No other client is still creating them.
+    pub made: Mutex<HashMap<ContainerName, String>>,
     /// The observation that all waiting operations share.
     pub observation: SharedObservation,
     /// Receives the progress of operations: the index in the plan, and a few words.
@@ -62,27 +62,39 @@ pub struct ApplyContext<'a> {
 }
 
 impl ApplyContext<'_> {
-    /// Remembers that this run created `container`.
-    fn created(&self, container: &ContainerName) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert(container.clone());
+    fn made(&self) -> MutexGuard<'_, HashMap<ContainerName, String>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that this run created `container`, to which the engine gave that ID.
+    fn created(&self, container: &ContainerName, id: String) {
+        self.made().insert(container.clone(), id);
     }
 
     /// Remembers that what was called `from` is called `to`.
     fn renamed(&self, from: &str, to: &str) {
-        if let (Ok(from), Ok(to)) = (from.parse(), to.parse())
-            && self.has_created(&from)
-        {
-            self.created(&to);
+        let (Ok(from), Ok(to)) = (from.parse::<ContainerName>(), to.parse()) else {
+            return;
+        };
+        let mut made = self.made();
+        if let Some(id) = made.remove(&from) {
+            made.insert(to, id);
         }
     }
 
     /// Whether this run created `container`.
     fn has_created(&self, container: &ContainerName) -> bool {
-        self.made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(container)
+        self.made().contains_key(container)
+    }
+
+    /// What the engine is asked by about the container called `name`: the ID of one that this run created, since a name may
+    /// be somebody else's by now; otherwise the name.
+    fn reference(&self, name: &str) -> String {
+        let id = name
+            .parse()
+            .ok()
+            .and_then(|name: ContainerName| self.made().get(&name).cloned());
+        id.unwrap_or_else(|| name.to_owned())
     }
 
     /// Reports the progress of the operation at `at`.
@@ -231,7 +243,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
         Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
         Action::Rename { id, to } => {
-            verbs::rename(id, to, docker).await?;
+            verbs::rename(&context.reference(id), to, docker).await?;
             context.renamed(id, to);
             Ok(())
         }
@@ -264,8 +276,8 @@ async fn remove_volume(name: &str, context: &ApplyContext<'_>) -> Result<(), Fau
 }
 
 /// The container with the name of `spec`; `None` if it does not exist.
-async fn inspect(spec: &ContainerSpec, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
-    let inspected = engine.docker.inspect_container(spec.name.as_str(), None).await;
+async fn inspect(container: &str, engine: &Engine) -> Result<Option<ContainerInspectResponse>, Fault> {
+    let inspected = engine.docker.inspect_container(container, None).await;
     match inspected.map_err(Fault::from) {
         Ok(inspect) => Ok(Some(inspect)),
         Err(fault) if fault.is_not_found() => Ok(None),

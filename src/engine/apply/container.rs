@@ -42,13 +42,13 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
         };
         let created = docker.create_container(Some(options.build()), body.clone()).await;
         match created.map_err(Fault::from) {
-            Ok(_) => {
-                context.created(&spec.name);
+            Ok(created) => {
+                context.created(&spec.name, created.id);
                 break;
             }
             Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
                 // It was removed just now; its name will be free in a moment.
-                if let Some(holder) = inspect(spec, engine).await? {
+                if let Some(holder) = inspect(spec.name.as_str(), engine).await? {
                     let is_owned = is_owned(engine, &holder).await?;
                     let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
                     if !is_owned || labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
@@ -75,15 +75,16 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
         }
         tries += 1;
     }
+    let id = context.reference(spec.name.as_str());
     for at in connected..spec.endpoints.len() {
-        let joined = connect(spec, at, spec.name.as_str(), context).await;
+        let joined = connect(spec, at, &id, context).await;
         if joined.is_err()
             && connected > 0
             && spec.labels.get(label::NAME).map(String::as_str) != Some(spec.name.as_str())
         {
             // It takes nobody's place, so nobody is to see it.
             let options = RemoveContainerOptionsBuilder::new().v(true).force(true).build();
-            let _ = engine.docker.remove_container(spec.name.as_str(), Some(options)).await;
+            let _ = engine.docker.remove_container(&id, Some(options)).await;
         }
         joined?;
     }
@@ -111,7 +112,7 @@ pub(super) async fn is_stable(spec: &ContainerSpec, context: &ApplyContext<'_>) 
         return Ok(true);
     }
     for _ in 0..STABLE_CHECKS {
-        let Some(found) = inspect(spec, context.engine).await? else {
+        let Some(found) = inspect(spec.name.as_str(), context.engine).await? else {
             return Ok(false);
         };
         if found.state.and_then(|s| s.status) != Some(ContainerStateStatusEnum::CREATED) {
@@ -126,16 +127,13 @@ pub(super) async fn is_stable(spec: &ContainerSpec, context: &ApplyContext<'_>) 
 pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
     // This is done here and not at creation: a kill between the two would leave a container without its files.
-    files::upload(spec, context.engine).await?;
-    match docker
-        .start_container(spec.name.as_str(), None)
-        .await
-        .map_err(Fault::from)
-    {
+    let id = context.reference(spec.name.as_str());
+    files::upload(spec, &id, context.engine).await?;
+    match docker.start_container(&id, None).await.map_err(Fault::from) {
         Err(Fault::EndpointExists(_)) => drop_namesakes(spec, docker).await?,
         // Engines up to 24 resolve networks by name only when a container starts.
         Err(Fault::Ambiguous(_)) => one_network_each(spec, context).await?,
         other => return other,
     }
-    Ok(docker.start_container(spec.name.as_str(), None).await?)
+    Ok(docker.start_container(&id, None).await?)
 }

@@ -12,16 +12,16 @@ use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::text::reason;
 
-/// `PUT /containers/{id}/archive`: the configs and secrets of a container.
+/// `PUT /containers/{id}/archive`: the configs and secrets of a container, which the engine knows by `id`.
 ///
 /// # Errors
 /// Where the engine refuses, and where a file would be written through a mount into what is not the container's own: a
 /// symbolic link of the image, or volumes of another container, can lead there without the blueprint saying so.
-pub(super) async fn upload(spec: &ContainerSpec, engine: &Engine) -> Result<(), Fault> {
+pub(super) async fn upload(spec: &ContainerSpec, id: &str, engine: &Engine) -> Result<(), Fault> {
     if spec.files.is_empty() {
         return Ok(());
     }
-    stays_inside(spec, engine).await?;
+    stays_inside(spec, id, engine).await?;
     let failed = |error: std::io::Error| Fault::Own(reason(&error));
     let mut archives: BTreeMap<String, tar::Builder<Vec<u8>>> = BTreeMap::new();
     for file in &spec.files {
@@ -44,9 +44,7 @@ pub(super) async fn upload(spec: &ContainerSpec, engine: &Engine) -> Result<(), 
             .build();
         let body = bollard::body_full(archive.into_inner().map_err(failed)?.into());
         let docker = &engine.docker;
-        docker
-            .upload_to_container(spec.name.as_str(), Some(options), body)
-            .await?;
+        docker.upload_to_container(id, Some(options), body).await?;
     }
     Ok(())
 }
@@ -62,18 +60,18 @@ fn root(spec: &ContainerSpec, file: &FileSpec) -> String {
 
 /// Whether no file of `spec` would go through a mount that is not the container's own. Only where there is such a mount is the
 /// engine asked.
-async fn stays_inside(spec: &ContainerSpec, engine: &Engine) -> Result<(), Fault> {
+async fn stays_inside(spec: &ContainerSpec, id: &str, engine: &Engine) -> Result<(), Fault> {
     let lasts = |source: &MountSource| matches!(source, MountSource::Bind(_) | MountSource::Volume { .. });
     if spec.config.volumes_from.is_empty() && !spec.config.mounts.iter().any(|m| lasts(&m.source)) {
         return Ok(());
     }
-    let found = inspect(spec, engine).await?.and_then(|c| c.mounts).unwrap_or_default();
+    let found = inspect(id, engine).await?.and_then(|c| c.mounts).unwrap_or_default();
     let targets: Vec<(String, bool)> = found
         .into_iter()
         .filter_map(|m| Some((m.destination.clone()?, is_own(spec, &m))))
         .collect();
     for file in &spec.files {
-        let target = resolved(&file.target, spec, &engine.docker).await?;
+        let target = resolved(&file.target, id, &engine.docker).await?;
         let above = targets.iter().filter(|(mount, _)| is_below(&target, mount));
         let through = match above.max_by_key(|(mount, _)| mount.len()) {
             Some((mount, own)) => (!own || *mount == target).then_some(mount),
@@ -114,7 +112,7 @@ fn is_own(spec: &ContainerSpec, mount: &MountPoint) -> bool {
 
 /// Where `path` leads in the container, with all symbolic links on the way to it followed (`HEAD
 /// /containers/{id}/archive`). The file itself, if there is one, is replaced and not followed.
-async fn resolved(path: &str, spec: &ContainerSpec, docker: &Docker) -> Result<String, Fault> {
+async fn resolved(path: &str, id: &str, docker: &Docker) -> Result<String, Fault> {
     let mut parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let file = parts.pop().unwrap_or_default();
     let mut directory = String::new();
@@ -125,9 +123,7 @@ async fn resolved(path: &str, spec: &ContainerSpec, docker: &Docker) -> Result<S
             continue;
         }
         let options = ContainerArchiveInfoOptionsBuilder::new().path(&directory).build();
-        let stat = docker
-            .get_container_archive_info(spec.name.as_str(), Some(options))
-            .await;
+        let stat = docker.get_container_archive_info(id, Some(options)).await;
         match stat.map_err(Fault::from) {
             Ok(stat) if !stat.link_target.is_empty() => {
                 stat.link_target.trim_end_matches('/').clone_into(&mut directory);

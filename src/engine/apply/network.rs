@@ -217,7 +217,9 @@ pub(super) async fn connect(
             Ok(docker.connect_network(network.as_str(), request()).await?)
         }
         Err(Fault::EndpointExists(_)) => {
-            let networks = inspect(spec, context.engine).await?.and_then(|c| c.network_settings);
+            let networks = inspect(spec.name.as_str(), context.engine)
+                .await?
+                .and_then(|c| c.network_settings);
             if networks
                 .and_then(|s| s.networks)
                 .is_some_and(|n| n.contains_key(network.as_str()))
