@@ -182,7 +182,7 @@ impl Round {
 
     /// Drives the negative checks to completion, and answers their requests for a control query once all positive
     /// checks have finished. `control` returns whether it was answered.
-    async fn against<T>(&self, vain: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
+    async fn against<T>(&self, negative: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
         let controls = async {
             // `self` owns the senders, which outlive the waiters.
             let _ = self.answered.subscribe().wait_for(|answered| *answered).await;
@@ -200,7 +200,7 @@ impl Round {
         };
         tokio::select! {
             biased;
-            found = vain => found,
+            found = negative => found,
             never = controls => never,
         }
     }
@@ -366,11 +366,11 @@ mod tests {
     use super::*;
     use crate::probe::question::NoAnswer;
 
-    /// The result of `vain` after all positive checks have finished.
-    fn against<T>(round: &Round, vain: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
+    /// The result of `negative` after all positive checks have finished.
+    fn against<T>(round: &Round, negative: impl Future<Output = T>, control: impl AsyncFn() -> bool) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         round.end();
-        runtime.expect("a runtime").block_on(round.against(vain, control))
+        runtime.expect("a runtime").block_on(round.against(negative, control))
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
         let round = Round::new(Duration::from_secs(60));
         let (first, later) = (Notify::new(), Notify::new());
         let asked = Cell::new(0);
-        let vain = async {
+        let negative = async {
             let in_the_middle = async {
                 first.notified().await;
                 // The wait begins before the first control is released.
@@ -395,7 +395,7 @@ mod tests {
             }
             true
         };
-        assert_eq!(against(&round, vain, control), 2);
+        assert_eq!(against(&round, negative, control), 2);
     }
 
     #[test]

@@ -896,7 +896,7 @@ fn carry_out(engine: &mut Engine, deed: Deed, whom: usize, other: usize) -> Opti
             let all: Vec<String> = engine.found.networks.iter().map(|n| n.name.clone()).collect();
             let free: Vec<&String> = all.iter().filter(|n| !networks.contains(n)).collect();
             let free = free.get(other % free.len().max(1))?;
-            engine.connect(&name, free, &["anew"]);
+            engine.connect(&name, free, &["again"]);
         }
         Deed::TakeName => {
             let victim = names[other % names.len()].clone();

@@ -2,7 +2,7 @@
 //! config` said of the same: that it takes it or not, and that it means the same when it is rendered.
 //!
 //! `tests/walk/verdicts.txt` is what Compose 2.40 said. Where Compose is there, some of it is asked again, all of it under
-//! `TOPOGEN_WALK=all`; `TOPOGEN_WALK=record` writes it anew.
+//! `TOPOGEN_WALK=all`; `TOPOGEN_WALK=record` writes it again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ const TRIVIAL: &[&str] = &["/topogen", "--version"];
 /// Calls at once that are tried for the floor.
 const TRIED: [usize; 4] = [4, 8, 16, 32];
 
-/// What is measured, each time anew.
+/// What is measured, each time from nothing.
 type Measure<'a, T> = &'a mut dyn FnMut() -> Result<T>;
 
 /// From nothing to nothing.
