@@ -14,7 +14,7 @@ use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 
 pub use past::Past;
-pub use subscription::{Notice, Subscription};
+pub use subscription::{FIRST_DELAY, LONGEST_DELAY, Notice, PATIENCE, Subscription};
 
 use super::connect::Engine;
 use super::fault::Fault;

@@ -13,7 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::{Command, Event, Identity, Input, Listed, Reducer};
 use crate::cluster::roster::{Moment, Roster};
 use crate::cluster::{ObservedContainer, label};
-use crate::engine::changes::{Change, ContainerChange, NetworkEvent, Notice, Subscription, Topic};
+use crate::engine::changes::{
+    Change, ContainerChange, FIRST_DELAY, LONGEST_DELAY, NetworkEvent, Notice, PATIENCE, Subscription, Topic,
+};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::observe::{self, instance};
@@ -21,16 +23,10 @@ use crate::name::ClusterName;
 
 /// The number of questions that are put to the engine at once.
 const PARALLEL: usize = 16;
-/// How long the engine may take for an answer before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The time between two ticks.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the engine is asked whether it is there, in ticks: a connection that was cut says nothing by itself.
 const PING: u32 = 10;
-/// The wait before the first attempt to connect again; twice as long before each further one.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-/// The longest of these waits.
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// Follows `cluster` on `engine` until nobody reads any more. Readers get the newest roster: one that is slow misses
 /// revisions and holds up nobody. The first that is not stale is complete.

@@ -14,11 +14,11 @@ use crate::engine::connect::{Engine, head_of};
 use crate::engine::fault::Fault;
 
 /// The wait before the first attempt to reconnect. It doubles before each further one.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
+pub const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts to reconnect.
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
+pub const LONGEST_DELAY: Duration = Duration::from_secs(5);
 /// The longest time for an attempt to reconnect.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The time in which the stream breaks off if another call has failed because the engine is lost.
 const LOSS: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use bollard::models::{ContainerInspectResponse, EndpointSettings, PortBinding};
 
 use super::{ownership, read};
 use crate::cluster::roster::{Address, Exposed, Instance, Moment, Published};
-use crate::cluster::{Health, HostPort, ObservedNetwork, State, label};
+use crate::cluster::{HostPort, ObservedNetwork, State, label};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::name::ClusterName;
@@ -76,12 +76,14 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
     }
     let id = inspect.id.unwrap_or_default();
     let name = inspect.name.unwrap_or_default().trim_start_matches('/').to_owned();
-    let process = inspect.state.unwrap_or_default();
-    let state = State::from_word(process.status.as_ref().map_or("", AsRef::as_ref));
-    let ended = matches!(state, State::Exited | State::Restarting | State::Dead);
-    let health = process.health.and_then(|h| h.status);
+    let inspected = inspect.state.unwrap_or_default();
+    let read::Process { state, health, exit } = read::process(&inspected);
     let runs = matches!(state, State::Running | State::Paused);
-    let since = if runs { process.started_at } else { process.finished_at };
+    let since = if runs {
+        inspected.started_at
+    } else {
+        inspected.finished_at
+    };
     let settings = inspect.network_settings.unwrap_or_default();
     let endpoints = settings.networks.unwrap_or_default();
     let mut addresses: Vec<Address> = endpoints
@@ -115,18 +117,10 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
         number: label(label::compose::CONTAINER_NUMBER).parse().unwrap_or(1),
         image: config.image.unwrap_or_default(),
         state,
-        health: health
-            .filter(|_| state == State::Running)
-            .and_then(|status| Health::from_word(status.as_ref())),
-        exit: process
-            .exit_code
-            .filter(|_| ended)
-            .and_then(|code| i32::try_from(code).ok()),
+        health,
+        exit,
         leaving: false,
-        restarts: inspect
-            .restart_count
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or_default(),
+        restarts: read::restarts(inspect.restart_count),
         since: since.and_then(|text| moment(&text)),
         address: networks.entry(&addresses),
         addresses,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, EndpointSettings, HostConfig, ImageSummary, MountPoint, Network,
-    PortSummary, PortSummaryTypeEnum, Volume,
+    ContainerInspectResponse, ContainerState, ContainerSummary, EndpointSettings, HostConfig, ImageSummary, MountPoint,
+    Network, PortSummary, PortSummaryTypeEnum, Volume,
 };
 
 use crate::cluster::{
@@ -71,30 +71,51 @@ fn other_container(mode: &str) -> Option<String> {
     mode.strip_prefix("container:").map(str::to_owned)
 }
 
+/// What an inspection says of the main process of a container.
+pub(super) struct Process {
+    /// Whether it runs.
+    pub(super) state: State,
+    /// The result of the healthcheck; `None` without one, or if it does not run.
+    pub(super) health: Option<Health>,
+    /// The exit status; `None` if it has not exited.
+    pub(super) exit: Option<i32>,
+}
+
+/// The process as `state` has it (Engine API, `GET /containers/{id}/json`, `State`).
+pub(super) fn process(inspected: &ContainerState) -> Process {
+    let state = State::from_word(inspected.status.as_ref().map_or("", AsRef::as_ref));
+    let ended = matches!(state, State::Exited | State::Restarting | State::Dead);
+    let health = inspected.health.as_ref().and_then(|h| h.status.as_ref());
+    Process {
+        state,
+        health: health
+            .filter(|_| state == State::Running)
+            .and_then(|status| Health::from_word(status.as_ref())),
+        exit: inspected
+            .exit_code
+            .filter(|_| ended)
+            .and_then(|code| i32::try_from(code).ok()),
+    }
+}
+
+/// How often the restart policy has started a container again (`RestartCount`).
+pub(super) fn restarts(count: Option<i64>) -> u32 {
+    count.and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
+}
+
 /// Updates `container` with its inspection, which is newer: the list may show a container as running for a moment after
 /// it was killed.
 pub(super) fn inspected(container: &mut ObservedContainer, inspect: ContainerInspectResponse) {
     let state = inspect.state.unwrap_or_default();
-    container.state = State::from_word(state.status.as_ref().map_or("", AsRef::as_ref));
-    let ended = matches!(container.state, State::Exited | State::Restarting | State::Dead);
-    container.exit = state
-        .exit_code
-        .filter(|_| ended)
-        .and_then(|code| i32::try_from(code).ok());
-    let health = state.health.and_then(|h| h.status);
-    container.health = health
-        .filter(|_| container.state == State::Running)
-        .and_then(|status| Health::from_word(status.as_ref()));
+    let process = process(&state);
+    (container.state, container.health, container.exit) = (process.state, process.health, process.exit);
     let config = inspect.config.unwrap_or_default();
     container.image = config.image.unwrap_or_default();
     container.details = Some(Details {
         hostname: config.hostname.unwrap_or_default(),
         start_error: state.error.unwrap_or_default().trim().to_owned(),
         started: state.started_at.as_deref().and_then(since_epoch),
-        restarts: inspect
-            .restart_count
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or_default(),
+        restarts: restarts(inspect.restart_count),
         shared: inspect.host_config.as_ref().map(shared).unwrap_or_default(),
         update: inspect.host_config.as_ref().map(updatable).unwrap_or_default(),
     });
