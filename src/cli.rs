@@ -11,7 +11,7 @@ use crate::name::ClusterName;
 use crate::select::Target;
 use crate::signal;
 use crate::text::decimal;
-use crate::text::is_secret;
+use crate::text::{is_secret, shell_word};
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -162,11 +162,7 @@ impl Source {
 
 /// An option with its value, as a shell takes it.
 fn option_typed(option: &str, value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-    match value.chars().all(plain) && !value.is_empty() {
-        true => format!("--{option} {value}"),
-        false => format!("--{option} '{}'", value.replace('\'', r"'\''")),
-    }
+    format!("--{option} {}", shell_word(value))
 }
 
 /// Options that select a cluster on the engine.

@@ -18,6 +18,7 @@ use crate::render::{commands, compose, dotenv, files};
 use crate::terminal::Terminal;
 use crate::text::natural;
 use crate::text::plural;
+use crate::text::shell_word;
 use crate::topology::{self, ConfigSource, Node, Topology};
 
 pub(super) fn run(args: &Render, session: &Session) -> Result<(), Error> {
@@ -188,7 +189,7 @@ fn next(topology: &Topology, directory: &str) -> String {
 /// The projects' directories as a shell pattern. If roles have an `after`, they are listed in its order, because
 /// Compose does not know it.
 fn directories(topology: &Topology, directory: &str) -> String {
-    let directory = commands::quoted(directory);
+    let directory = shell_word(directory);
     if topology.order.is_empty() {
         return format!("{directory}/*/");
     }

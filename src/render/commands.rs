@@ -1,7 +1,6 @@
 //! The commands that bring up what was rendered, as a shell takes them.
 
-use std::borrow::Cow;
-
+use crate::text::shell_word;
 use crate::topology::Network;
 use crate::value::{Map, Value};
 
@@ -11,7 +10,7 @@ use crate::value::{Map, Value};
 pub fn create(network: &Network) -> String {
     let mut words = vec!["docker network create".to_owned()];
     let options = &network.options;
-    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", shell_word(value)));
     if let Some(driver) = text(options, "driver") {
         say("--driver", &driver);
     }
@@ -32,15 +31,15 @@ pub fn create(network: &Network) -> String {
     }
     addresses(network, &mut words);
     for (key, value) in pairs(options.get("labels")) {
-        words.push(format!("--label {}", quoted(&format!("{key}={value}"))));
+        words.push(format!("--label {}", shell_word(&format!("{key}={value}"))));
     }
-    words.push(quoted(network.name.as_str()).into_owned());
+    words.push(shell_word(network.name.as_str()).into_owned());
     words.join(" ")
 }
 
 /// The flags of the network's `ipam`, or of the subnet that was chosen for it.
 fn addresses(network: &Network, words: &mut Vec<String>) {
-    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", quoted(value)));
+    let mut say = |flag: &str, value: &str| words.push(format!("{flag} {}", shell_word(value)));
     if let Some(subnet) = network.subnet {
         say("--subnet", &subnet.to_string());
     }
@@ -95,32 +94,4 @@ fn pairs(value: Option<&Value>) -> Vec<(String, String)> {
 
 fn is_true(value: Option<&Value>) -> bool {
     value.and_then(Value::scalar).is_some_and(|text| text == "true")
-}
-
-/// `text` as one word of a shell (POSIX, 2.2 Quoting).
-#[must_use]
-pub fn quoted(text: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(format!("'{}'", text.replace('\'', r"'\''"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_stay_whole() {
-        for (text, expected) in [
-            ("10.0.0.0/8", "10.0.0.0/8"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(text), expected);
-        }
-    }
 }
