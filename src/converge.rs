@@ -8,18 +8,18 @@
 mod arrivals;
 mod disturbance;
 mod health;
+mod images;
 mod outcome;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::cluster::{Desired, Observed, Pull, label};
-use crate::engine::apply::{self, Applied, ApplyContext, FakeError, SharedObservation, apply};
+use crate::cluster::{Desired, Observed, label};
+use crate::engine::apply::{self, Applied, ApplyContext, FakeError, Handles, SharedObservation, apply};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::stops::{SignalHistory, wait_for_stops};
@@ -177,7 +177,7 @@ pub async fn up(
 ) -> Result<Summary, ConvergeError> {
     let started = Instant::now();
     let worker = Worker::new(engine, &desired.cluster, desired.layout, control, reporter);
-    refresh_images(&worker, desired).await?;
+    images::refresh(&worker, desired).await?;
     health::check(engine, desired).await?;
     let window = disturbance::window(desired);
     let mut summary = Summary::default();
@@ -344,10 +344,11 @@ impl<'a> Worker<'a> {
     /// Carries out `plan`. If operations failed only because their resources had vanished, this is an error unless
     /// there is `another` round to plan again.
     async fn carry_out(&self, plan: &Plan, another: bool) -> Result<Carried, Error> {
-        let applied = self.apply(plan).await;
+        let handles = Handles::default();
+        let applied = self.apply(plan, &handles).await;
         let vanished = applied.only_vanished && another;
         if !vanished && let Err(error) = outcome::judge(plan, &applied.outcome) {
-            return Err(self.put_back(plan, &applied.outcome, error).await);
+            return Err(self.put_back(plan, &applied.outcome, &handles, error).await);
         }
         let done = applied.outcome.done.iter().map(|at| plan.operations[*at].clone());
         Ok(Carried {
@@ -356,19 +357,19 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Puts back what `plan` stopped and could not start. Returns the `error` that the plan ended with, and what became of
+    /// Puts back what `plan` stopped and could not start; `handles` are of the containers that it created. Returns the `error` that the plan ended with, and what became of
     /// that.
-    async fn put_back(&self, plan: &Plan, outcome: &Outcome, error: Error) -> Error {
+    async fn put_back(&self, plan: &Plan, outcome: &Outcome, handles: &Handles, error: Error) -> Error {
         let back = plan::put_back(plan, outcome);
         if back.is_empty() {
             return error;
         }
-        let applied = self.apply(&back).await;
+        let applied = self.apply(&back, handles).await;
         outcome::and_back(error, &back, &applied.outcome)
     }
 
     /// Carries out `plan` and reports how it goes.
-    async fn apply(&self, plan: &Plan) -> Applied {
+    async fn apply(&self, plan: &Plan, handles: &Handles) -> Applied {
         let (progress, progressed) = mpsc::unbounded_channel();
         let context = ApplyContext {
             engine: self.engine,
@@ -377,7 +378,7 @@ impl<'a> Worker<'a> {
             parallel: self.control.parallel.unwrap_or_else(default_parallel),
             deadline: self.deadline,
             stop: self.control.stop.clone(),
-            made: Mutex::default(),
+            handles,
             observation: SharedObservation::default(),
             progress,
         };
@@ -420,7 +421,15 @@ async fn look(
         image_ready(engine, needed)
     );
     inspected.map_err(looking())?;
-    Ok((observed, ready?))
+    let ready = ready?;
+    let of_a_platform = desired
+        .containers()
+        .filter(|c| c.platform.is_some() && !fake::is_image(c.image()));
+    let names = of_a_platform.map(|c| c.image()).collect();
+    observe::platforms(engine, &mut observed, &names)
+        .await
+        .map_err(looking())?;
+    Ok((observed, ready))
 }
 
 /// The containers and networks of `cluster` after a plan was carried out.
@@ -480,37 +489,6 @@ fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, ours: &s
         theirs: (*theirs).to_owned(),
         ours: ours.to_owned(),
     })
-}
-
-/// Pulls the images whose pull policy asks for it at each `up` or after a period. This happens before anything is
-/// observed, because the content of an image decides whether its containers are recreated.
-async fn refresh_images(worker: &Worker<'_>, desired: &Desired) -> Result<(), Error> {
-    let mut plan = Plan::default();
-    for spec in desired.nodes.iter().flat_map(|n| &n.containers) {
-        if matches!(spec.pull, Pull::Missing | Pull::Never) {
-            continue;
-        }
-        let present = observe::image(worker.engine, spec.image()).await;
-        let present = present.map_err(Error::engine("look at the images"))?;
-        let cause = match (spec.pull, present) {
-            (Pull::Every(seconds), Some(image)) if image.age.is_some_and(|age| age.as_secs() < seconds) => continue,
-            (Pull::Every(_), Some(_)) => "fetched too long ago",
-            (Pull::Every(_), None) => "not found",
-            _ => "asked for at each `up`",
-        };
-        let asked = |o: &Operation| o.subject == spec.image();
-        if !fake::is_image(spec.image()) && !plan.operations.iter().any(asked) {
-            let action = Action::PullImage {
-                platform: spec.platform.clone(),
-                again: present.is_some(),
-            };
-            plan.push(action, spec.image(), None, cause, Vec::new());
-        }
-    }
-    match plan.is_empty() {
-        true => Ok(()),
-        false => worker.carry_out(&plan, false).await.map(drop),
-    }
 }
 
 /// Whether a container that has to be created uses the fake image.

@@ -140,6 +140,7 @@ fn images_are_fetched_once_and_those_of_a_whole_role_first() {
             tags: vec!["shop/y:latest".to_owned()],
             digests: Vec::new(),
             fake: false,
+            platform: None,
         }],
         ..Observed::default()
     };
@@ -156,6 +157,7 @@ fn an_image_that_is_another_one_now_recreates_its_containers() {
         tags: vec![tag.to_owned()],
         digests: Vec::new(),
         fake,
+        platform: None,
     };
     let mut engine = Pretended::default();
     engine.observed.images = vec![

@@ -133,6 +133,7 @@ impl Pretended {
                     tags: vec![subject.to_owned(), format!("{subject}:latest")],
                     digests: Vec::new(),
                     fake: false,
+                    platform: None,
                 });
             }
             Action::Await { containers, condition } => {
@@ -201,7 +202,7 @@ impl Pretended {
                 networks.push(joined);
             }
             Action::Start(spec) => self.start(spec)?,
-            Action::Unpause => {
+            Action::Unpause { .. } => {
                 let container = self.find(subject)?;
                 if container.state != State::Paused {
                     return refuse("it is not paused");

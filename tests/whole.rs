@@ -147,6 +147,48 @@ fn what_has_no_healthcheck_is_not_waited_for_until_it_is_healthy() {
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
+/// The image is fetched first, so that it can be asked.
+#[test]
+fn an_image_that_is_fetched_is_asked_for_its_healthcheck_before_anything_is_changed() {
+    let roles = "name: lab\nroles: {node: {services: {db: {image: \"nginx:1\"}, a: {image: \"redis:7\", \
+                 depends_on: {db: {condition: service_healthy}}}}}}\n";
+    let double = EngineDouble::v28().with_image("redis:7").with_registry("nginx:1");
+    let (directory, socket) = (directory_of(roles), double.listen());
+    let output = topogen(&directory, &socket, &["up"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(stderr(&output));
+    assert_eq!(double.changes(), ["PullImage "], "nothing else");
+}
+
+/// The engine would take it for missing when the container is created, when others have made place for it already.
+#[test]
+fn an_image_for_another_platform_is_fetched_or_named_before_anything_is_changed() {
+    let roles = |policy: &str| {
+        format!(
+            "name: lab\nroles:\n  node:\n    services:\n      a:\n        image: redis:7\n        \
+             platform: linux/arm64{policy}\n"
+        )
+    };
+    let double = EngineDouble::v28().with_image("redis:7");
+    let socket = double.listen();
+    let mut text = String::new();
+    for (policy, arguments) in [
+        ("", &["up", "--dry-run"][..]),
+        ("", &["up"]),
+        ("\n        pull_policy: never", &["up"]),
+    ] {
+        let output = topogen(&directory_of(&roles(policy)), &socket, arguments);
+        text += &format!("$ topogen {}{policy}\n", arguments.join(" "));
+        text += &String::from_utf8_lossy(&output.stdout);
+        text += &stderr(&output);
+    }
+    insta::assert_snapshot!(text);
+    assert_eq!(double.state().left(), [""; 0]);
+    let same = roles("").replace("arm64", "x86_64");
+    let output = topogen(&directory_of(&same), &socket, &["up"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 #[test]
 fn the_fake_image_is_loaded_where_it_is_needed() {
     let double = EngineDouble::v20();

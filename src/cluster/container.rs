@@ -278,7 +278,7 @@ impl Dependency {
 }
 
 /// When an image is pulled (Compose specification, services, `pull_policy`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Pull {
     /// It is pulled at each `up`.
     Always,

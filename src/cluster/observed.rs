@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
+use super::is_platform;
 use super::label::{self, DependsOn};
 use crate::fake;
 use crate::name::ClusterName;
@@ -79,6 +80,16 @@ impl Observed {
         let by_id = |i: &&ObservedImage| is_id && i.id.trim_start_matches("sha256:").starts_with(id);
         self.images.iter().find(tag).or_else(|| self.images.iter().find(by_id))
     }
+
+    /// The image that `name` refers to, unless it is known to be for another platform than the one `asked` for, if any.
+    #[must_use]
+    pub fn image_for(&self, name: &str, asked: Option<&str>) -> Option<&ObservedImage> {
+        let image = self.image(name)?;
+        let is_other = asked
+            .zip(image.platform.as_deref())
+            .is_some_and(|(a, p)| !is_platform(a, p));
+        (!is_other).then_some(image)
+    }
 }
 
 /// An image on the engine.
@@ -92,6 +103,8 @@ pub struct ObservedImage {
     pub digests: Vec<String>,
     /// Whether it is a fake image of any build of topogen.
     pub fake: bool,
+    /// The platform that it is for: `linux/arm64/v8`; `None` if the engine was not asked.
+    pub platform: Option<String>,
 }
 
 /// The routes and listening ports of the engine's host.

@@ -1,6 +1,6 @@
 //! Whether what is to become healthy has a healthcheck.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::cluster::{ContainerSpec, Desired};
 use crate::compose::Condition;
@@ -9,11 +9,13 @@ use crate::engine::observe;
 use crate::error::Error;
 use crate::fake;
 
-/// Refuses to wait for the health of a container that has no healthcheck, as Compose does. Whether an image that is not on
-/// the engine has one is not known.
-pub(super) async fn check(engine: &Engine, desired: &Desired) -> Result<(), Error> {
+/// Who waits for whom to become healthy, by the image, the service and the service that waits, as the names of the waiting
+/// container and of the other one; only where the blueprint gives that no healthcheck.
+type Waits<'a> = BTreeMap<(&'a str, &'a str, &'a str), (&'a str, &'a str)>;
+
+fn waits(desired: &Desired) -> Waits<'_> {
     let specs: HashMap<&str, &ContainerSpec> = desired.containers().map(|c| (c.name.as_str(), &**c)).collect();
-    let mut waits: BTreeMap<(&str, &str, &str), (&str, &str)> = BTreeMap::new();
+    let mut waits = Waits::new();
     for (waiting, dependency) in desired.containers().flat_map(|c| c.after.iter().map(move |d| (c, d))) {
         let Some(other) = specs.get(dependency.container.as_str()) else {
             continue;
@@ -25,9 +27,20 @@ pub(super) async fn check(engine: &Engine, desired: &Desired) -> Result<(), Erro
             waits.entry(key).or_insert((waiting.name.as_str(), other.name.as_str()));
         }
     }
+    waits
+}
+
+/// The images of which it matters whether they have a healthcheck.
+pub(super) fn images(desired: &Desired) -> BTreeSet<&str> {
+    waits(desired).into_keys().map(|(image, ..)| image).collect()
+}
+
+/// Refuses to wait for the health of a container that has no healthcheck, as Compose does. Of an image that is not on the
+/// engine nothing is known; `up` pulls it before.
+pub(super) async fn check(engine: &Engine, desired: &Desired) -> Result<(), Error> {
     let (mut messages, mut hints) = (Vec::new(), Vec::new());
     let mut known: HashMap<&str, bool> = HashMap::new();
-    for ((image, service, _), (waiting, other)) in waits {
+    for ((image, service, _), (waiting, other)) in waits(desired) {
         let lacks = match known.get(image) {
             Some(lacks) => *lacks,
             None => {

@@ -100,7 +100,13 @@ fn no_images(plan: &Plan, outcome: &Outcome) -> Option<Error> {
     for (at, reason) in failed {
         let operation = &plan.operations[*at];
         let again = matches!(operation.action, Action::PullImage { again: true, .. });
-        let image = format!("`{}`", operation.subject);
+        let image = match &operation.action {
+            Action::PullImage {
+                platform: Some(platform),
+                ..
+            } => format!("`{}` for {platform}", operation.subject),
+            _ => format!("`{}`", operation.subject),
+        };
         by_reason.entry((reason, again)).or_default().push(image);
     }
     let message = |((reason, again), images): (&(&str, bool), &Vec<String>)| {
@@ -174,7 +180,13 @@ mod tests {
             let action = Action::PullImage { platform: None, again };
             plan.push(action, image, None, "missing", Vec::new());
         }
-        plan.push(Action::Unpause, "x", Some("n"), "paused", vec![0]);
+        plan.push(
+            Action::Unpause { id: "1".to_owned() },
+            "x",
+            Some("n"),
+            "paused",
+            vec![0],
+        );
         let outcome = Outcome {
             failed: [(0, "no such host"), (1, "no such host"), (2, "denied"), (3, "denied")]
                 .map(|(at, reason)| (at, reason.to_owned()))
@@ -212,7 +224,13 @@ mod tests {
             (Some("b"), "b-y-1"),
             (Some("c"), "c-x-1"),
         ] {
-            plan.push(Action::Unpause, subject, node, "paused", Vec::new());
+            plan.push(
+                Action::Unpause { id: "1".to_owned() },
+                subject,
+                node,
+                "paused",
+                Vec::new(),
+            );
         }
         let outcome = Outcome {
             done: vec![0, 1, 2],

@@ -3,12 +3,11 @@
 
 mod container;
 mod files;
+mod handles;
 mod image;
 mod network;
 mod wait;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, NetworkDisconnectRequest};
@@ -22,11 +21,12 @@ use super::connect::Engine;
 use super::fault::{Fault, ignore_missing};
 use super::{request, verbs};
 use crate::cluster::label;
-use crate::name::{ClusterName, ContainerName};
+use crate::name::ClusterName;
 use crate::plan::event::Event;
 use crate::plan::schedule::{Outcome, Schedule};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
+pub use handles::Handles;
 pub(super) use image::load_image;
 pub(crate) use image::{FakeError, fake_is_ready};
 pub use wait::SharedObservation;
@@ -53,8 +53,8 @@ pub struct ApplyContext<'a> {
     pub deadline: Option<Instant>,
     /// Becomes true when no further operation may begin.
     pub stop: watch::Receiver<bool>,
-    /// The containers that this run created, by name, with the engine's IDs. No other client is still creating them.
-    pub made: Mutex<HashMap<ContainerName, String>>,
+    /// The containers that this run created or found. A plan that puts back what another one did has those of that one.
+    pub handles: &'a Handles,
     /// The observation that all waiting operations share.
     pub observation: SharedObservation,
     /// Receives the progress of operations: the index in the plan, and a few words.
@@ -62,41 +62,6 @@ pub struct ApplyContext<'a> {
 }
 
 impl ApplyContext<'_> {
-    fn made(&self) -> MutexGuard<'_, HashMap<ContainerName, String>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers that this run created `container`, to which the engine gave that ID.
-    fn created(&self, container: &ContainerName, id: String) {
-        self.made().insert(container.clone(), id);
-    }
-
-    /// Remembers that what was called `from` is called `to`.
-    fn renamed(&self, from: &str, to: &str) {
-        let (Ok(from), Ok(to)) = (from.parse::<ContainerName>(), to.parse()) else {
-            return;
-        };
-        let mut made = self.made();
-        if let Some(id) = made.remove(&from) {
-            made.insert(to, id);
-        }
-    }
-
-    /// Whether this run created `container`.
-    fn has_created(&self, container: &ContainerName) -> bool {
-        self.made().contains_key(container)
-    }
-
-    /// What the engine is asked by about the container called `name`: the ID of one that this run created, since a name may
-    /// be somebody else's by now; otherwise the name.
-    fn reference(&self, name: &str) -> String {
-        let id = name
-            .parse()
-            .ok()
-            .and_then(|name: ContainerName| self.made().get(&name).cloned());
-        id.unwrap_or_else(|| name.to_owned())
-    }
-
     /// Reports the progress of the operation at `at`.
     fn tell(&self, at: usize, text: String) {
         // The receiver is closed once the plan is done.
@@ -217,12 +182,14 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::Connect { container, .. } if !is_stable(container, context).await? => {
             create_container(container, context).await
         }
-        Action::Connect { container, endpoint } => match network::connect(container, *endpoint, subject, context).await
-        {
-            // It was the unfinished container of a killed client, which the engine removes when it notices.
-            Err(Fault::NoSuchContainer(_)) => create_container(container, context).await,
-            other => other,
-        },
+        Action::Connect { container, endpoint } => {
+            let id = context.handles.reference(subject);
+            match network::connect(container, *endpoint, &id, context).await {
+                // It was the unfinished container of a killed client, which the engine removes when it notices.
+                Err(Fault::NoSuchContainer(_)) => create_container(container, context).await,
+                other => other,
+            }
+        }
         Action::Start(spec) if !is_stable(spec, context).await? => {
             create_container(spec, context).await?;
             start(spec, context).await
@@ -234,7 +201,7 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
             }
             other => other,
         },
-        Action::Unpause => Ok(docker.unpause_container(subject).await?),
+        Action::Unpause { id } => Ok(docker.unpause_container(id).await?),
         Action::Await { containers, condition } => wait::wait(containers, *condition, context).await,
         Action::Blocked(conflict) => Err(Fault::Own(conflict.to_string())),
         Action::StartAgain { id } => Ok(docker.start_container(id, None).await?),
@@ -243,13 +210,14 @@ async fn perform(at: usize, operation: &Operation, context: &ApplyContext<'_>) -
         Action::Restart { id, grace } => verbs::restart(id, *grace, docker).await,
         Action::Kill { id, signal } => verbs::kill(id, signal, docker).await,
         Action::Rename { id, to } => {
-            verbs::rename(&context.reference(id), to, docker).await?;
-            context.renamed(id, to);
+            verbs::rename(&context.handles.reference(id), to, docker).await?;
+            context.handles.renamed(id, to);
             Ok(())
         }
         Action::RemoveContainer { id, volumes } => {
             let options = RemoveContainerOptionsBuilder::new().v(*volumes).force(true).build();
-            match docker.remove_container(id, Some(options)).await.map_err(Fault::from) {
+            let id = context.handles.reference(id);
+            match docker.remove_container(&id, Some(options)).await.map_err(Fault::from) {
                 // Somebody else is removing it; what waits for that tries again.
                 Err(Fault::Conflict(_)) => Ok(()),
                 other => ignore_missing(other),

@@ -224,13 +224,34 @@ pub async fn image_label(engine: &Engine, name: &str, key: &str) -> Result<Optio
     }
 }
 
+/// Adds to the observed images called `names` for which platform they are, which no list of images says.
+///
+/// # Errors
+/// A call failed.
+pub async fn platforms(engine: &Engine, observed: &mut Observed, names: &BTreeSet<&str>) -> Result<(), Fault> {
+    for name in names {
+        let Some(id) = observed.image(name).map(|image| image.id.clone()) else {
+            continue;
+        };
+        let platform = image(engine, &id).await?.and_then(|image| image.platform);
+        observed
+            .images
+            .iter_mut()
+            .filter(|image| image.id == id)
+            .for_each(|image| image.platform.clone_from(&platform));
+    }
+    Ok(())
+}
+
 /// An image that the engine has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentImage {
     /// How long ago it was last fetched or given its name; `None` if the engine does not say so.
     pub age: Option<Duration>,
     /// Whether its containers have a healthcheck, unless they turn it off.
     pub has_healthcheck: bool,
+    /// The platform that it is for: `linux/arm64/v8`; `None` if the engine does not say so.
+    pub platform: Option<String>,
 }
 
 /// The image `name`; `None` if the engine does not have it. `GET /images/{name}/json`.
@@ -248,5 +269,11 @@ pub async fn image(engine: &Engine, name: &str) -> Result<Option<PresentImage>, 
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
     let age = then.and_then(|then| SystemTime::now().duration_since(then).ok());
-    Ok(Some(PresentImage { age, has_healthcheck }))
+    let words = [inspect.os, inspect.architecture, inspect.variant].map(|word| word.filter(|word| !word.is_empty()));
+    let platform = words.into_iter().flatten().collect::<Vec<String>>().join("/");
+    Ok(Some(PresentImage {
+        age,
+        has_healthcheck,
+        platform: Some(platform).filter(|platform| !platform.is_empty()),
+    }))
 }

@@ -21,7 +21,7 @@ pub enum Action {
     PullImage {
         /// The platform of the image: `linux/arm64`; `None` for the engine's own.
         platform: Option<String>,
-        /// Whether the engine has an image of that name already, which is fetched again.
+        /// Whether the engine has that image already, and it is fetched again.
         again: bool,
     },
     /// Create a network (`POST /networks/create`).
@@ -57,7 +57,10 @@ pub enum Action {
         id: String,
     },
     /// Resume a paused container.
-    Unpause,
+    Unpause {
+        /// The engine's ID of the container.
+        id: String,
+    },
     /// Wait until all of these containers meet a condition.
     Await {
         /// The names of the containers.
@@ -126,7 +129,7 @@ impl Action {
             Self::Connect { .. } => Verb::Connect,
             Self::Start(_) | Self::StartAgain { .. } => Verb::Start,
             Self::Pause { .. } => Verb::Pause,
-            Self::Unpause => Verb::Unpause,
+            Self::Unpause { .. } => Verb::Unpause,
             Self::Await { .. } => Verb::Await,
             Self::Stop { .. } => Verb::Stop,
             Self::Restart { .. } => Verb::Restart,
@@ -152,7 +155,7 @@ impl Action {
             | Self::Start(_)
             | Self::StartAgain { .. }
             | Self::Pause { .. }
-            | Self::Unpause
+            | Self::Unpause { .. }
             | Self::Await { .. }
             | Self::Stop { .. }
             | Self::Restart { .. }

@@ -50,6 +50,19 @@ pub enum Conflict {
         /// The name of the image.
         name: String,
     },
+    /// An image on the engine is for another platform, and its pull policy is `never`.
+    #[error(
+        "image `{name}` is there for `{present}`, `platform: {asked}` is asked for, and `pull_policy: never` forbids \
+         fetching it"
+    )]
+    OtherPlatform {
+        /// The name of the image.
+        name: String,
+        /// The platform in the blueprint.
+        asked: String,
+        /// The platform of the image on the engine.
+        present: String,
+    },
     /// An external volume does not exist.
     #[error("volume `{name}` is external and does not exist")]
     MissingVolume {
@@ -134,6 +147,13 @@ impl Conflict {
                 let is_it = |s: &&Service| s.get("image").and_then(Value::scalar).as_ref() == Some(name);
                 services.find(is_it)?.written.place("image")
             }
+            Self::OtherPlatform { name, asked, .. } => {
+                let said = |s: &Service, key: &str| s.get(key).and_then(Value::scalar);
+                let is_it = |s: &&Service| {
+                    said(s, "image").as_ref() == Some(name) && said(s, "platform").as_ref() == Some(asked)
+                };
+                services.find(is_it)?.written.place("platform")
+            }
             Self::MissingNetwork { name } | Self::SubnetTaken { name, .. } => {
                 let of_nodes = topology.nodes.iter().flat_map(|n| &n.networks);
                 let mut networks = [&topology.inout].into_iter().chain(&topology.shared).chain(of_nodes);
@@ -170,6 +190,7 @@ impl Conflict {
             }
             Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
             Self::MissingImage { .. } => "see the cluster with fakes in place of all images: `--fake`".to_owned(),
+            Self::OtherPlatform { .. } => "leave out `platform` to use the image as it is".to_owned(),
             Self::MissingVolume { name } => format!("make it: `docker volume create {name}`"),
             Self::ForeignContainer {
                 project: Some(project), ..

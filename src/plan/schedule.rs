@@ -172,7 +172,13 @@ mod tests {
     fn schedule(operations: &[(&[usize], &[usize])]) -> Schedule {
         let mut plan = Plan::default();
         for (after, after_any) in operations {
-            let at = plan.push(Action::Unpause, "x", None, "of the test", after.to_vec());
+            let at = plan.push(
+                Action::Unpause { id: "1".to_owned() },
+                "x",
+                None,
+                "of the test",
+                after.to_vec(),
+            );
             plan.operations[at].after_any = after_any.to_vec();
         }
         Schedule::new(&plan)

@@ -215,7 +215,7 @@ fn step(verb: &NodeVerb, container: &ObservedContainer) -> Step {
         (NodeVerb::Start | NodeVerb::Restart { .. }, Created) => Step::Unfit(Unfit::NeverStarted(name())),
         (NodeVerb::Start | NodeVerb::Restart { .. }, Dead) => Step::Unfit(Unfit::Dead(name())),
         (NodeVerb::Start, Exited) => Step::Do(Action::StartAgain { id }, "stopped".to_owned()),
-        (NodeVerb::Start | NodeVerb::Unpause, Paused) => Step::Do(Action::Unpause, "paused".to_owned()),
+        (NodeVerb::Start | NodeVerb::Unpause, Paused) => Step::Do(Action::Unpause { id }, "paused".to_owned()),
         (NodeVerb::Start, Running | Restarting) => match container.lost_namespaces().next() {
             Some(lost) if lost.owner_runs => Step::Do(Action::Restart { id, grace: None }, lost.to_string()),
             Some(lost) => Step::Note(format!("container `{}` {lost}", container.name)),
@@ -256,7 +256,7 @@ fn follow<'a>(
     {
         let leader = *leader;
         at += 1;
-        if let Action::Unpause = action {
+        if let Action::Unpause { .. } = action {
             continue;
         }
         for container in all.iter().filter(|c| runs(c)) {

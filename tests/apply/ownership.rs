@@ -7,7 +7,7 @@ use topogen::plan::reconcile::{self, Options};
 
 use super::{A, B};
 use crate::engine::EngineDouble;
-use crate::engine::cluster::{BLUEPRINT, Cluster};
+use crate::engine::cluster::{BLUEPRINT, Cluster, failures};
 
 /// [`BLUEPRINT`], which declares a volume of its own, with another environment.
 fn changed() -> String {
@@ -107,6 +107,29 @@ async fn a_container_of_a_committed_image_in_a_nodes_place_is_in_the_way() {
         let id = double.state().container(A).id().to_owned();
         cluster.apply(&plan).await;
         assert_eq!(double.state().container(A).id(), id);
+    }
+}
+
+/// Somebody else takes the name of a container that is about to start again.
+#[tokio::test(start_paused = true)]
+async fn who_took_the_name_of_what_starts_is_not_started() {
+    for double in EngineDouble::both() {
+        let cluster = Cluster::on(double.clone()).await;
+        cluster.up().await;
+        double.state().stop(A);
+        let plan = cluster.plan().await;
+        double.state().rename(A, "mine").expect("the name is free");
+        double.state().add_image("anything:1");
+        let body = json!({"Image": "anything:1"});
+        double.state().create(A, body).expect("the name is free");
+        let outcome = cluster.apply(&plan).await;
+        assert_eq!(
+            failures(&plan, &outcome),
+            [format!(
+                "start container {A}: container `{A}` is not of this cluster any more"
+            )]
+        );
+        assert_eq!(double.state().container(A).status(), "created");
     }
 }
 

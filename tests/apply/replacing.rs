@@ -140,3 +140,21 @@ async fn the_plan_says_what_happens() {
     insta::assert_snapshot!("replacing", lines.collect::<Vec<String>>().join("\n"));
     insta::assert_snapshot!("replacing_in_short", plan.to_string());
 }
+
+/// Whoever takes the name of a successor while that one is put back is not removed in its place.
+#[tokio::test(start_paused = true)]
+async fn who_takes_the_name_meanwhile_is_left_alone() {
+    for double in EngineDouble::both() {
+        let (cluster, _) = changed(&double).await;
+        double.on(Call::StartContainer).of(A).refuse(400, "no such device");
+        double.on(Call::RemoveContainer).of(A).meanwhile(|state| {
+            state.rename(A, "lab-elsewhere").expect("renamed");
+            state.run(A, "bridge");
+        });
+        cluster.converge().await.expect_err("it cannot be started");
+        let state = double.state();
+        let names = state.container_names();
+        assert!(names.contains(&A), "{names:?}");
+        assert!(!names.contains(&"lab-elsewhere"), "{names:?}");
+    }
+}

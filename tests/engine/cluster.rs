@@ -1,13 +1,12 @@
 //! A cluster on an [`EngineDouble`], taken up and down as `up` and `down` do it.
 
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use topogen::cluster::{Desired, Observed};
 use topogen::converge::{self, Control, ConvergeError, Reporter, Summary};
-use topogen::engine::apply::{ApplyContext, SharedObservation, apply};
+use topogen::engine::apply::{ApplyContext, Handles, SharedObservation, apply};
 use topogen::engine::connect::Engine;
 use topogen::engine::{disturbance, observe};
 use topogen::plan::event::Event;
@@ -138,7 +137,7 @@ impl Cluster {
             parallel: 4,
             deadline: self.deadline,
             stop: self.stop.subscribe(),
-            made: Mutex::default(),
+            handles: &Handles::default(),
             observation: SharedObservation::default(),
             progress,
         };

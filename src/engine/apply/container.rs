@@ -1,7 +1,7 @@
 //! Containers: created, connected to all of their networks, given their files, started.
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum, NetworkingConfig};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use serde_json::json;
@@ -43,17 +43,16 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
         let created = docker.create_container(Some(options.build()), body.clone()).await;
         match created.map_err(Fault::from) {
             Ok(created) => {
-                context.created(&spec.name, created.id);
+                context.handles.created(&spec.name, created.id);
                 break;
             }
             Err(fault @ (Fault::NameTaken(_) | Fault::Conflict(_))) if tries < TRIES => {
                 // It was removed just now; its name will be free in a moment.
                 if let Some(holder) = inspect(spec.name.as_str(), engine).await? {
-                    let is_owned = is_owned(engine, &holder).await?;
-                    let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
-                    if !is_owned || labels.get(label::CLUSTER).map(String::as_str) != Some(context.cluster.as_str()) {
+                    if !is_of_cluster(&holder, context).await? {
                         return Err(fault);
                     }
+                    let labels = holder.config.and_then(|c| c.labels).unwrap_or_default();
                     use ContainerStateStatusEnum::{DEAD, REMOVING};
                     let is_being_removed = matches!(holder.state.and_then(|s| s.status), Some(REMOVING | DEAD));
                     // It is the desired container: a killed `up`, or another one, got that far.
@@ -75,7 +74,7 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
         }
         tries += 1;
     }
-    let id = context.reference(spec.name.as_str());
+    let id = context.handles.reference(spec.name.as_str());
     for at in connected..spec.endpoints.len() {
         let joined = connect(spec, at, &id, context).await;
         if joined.is_err()
@@ -105,32 +104,53 @@ fn telling_mac_address(spec: &ContainerSpec, body: &ContainerCreateBody, engine:
     docker.with_request_modifier(move |request| request.map(|_| bollard::body_full(body.clone().into())))
 }
 
-/// Whether a container that this run did not create will stay. The engine removes what a killed client was creating
-/// once it notices; a request for it at that moment makes engine 20.10 lose count of endpoints for good.
+/// Whether a container that this run did not create exists and will stay; from then on it is asked for by its ID. The engine
+/// removes what a killed client was creating once it notices; a request for it at that moment makes engine 20.10 lose count
+/// of endpoints for good.
+///
+/// # Errors
+/// A call failed, or the container is not of this cluster.
 pub(super) async fn is_stable(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<bool, Fault> {
-    if context.has_created(&spec.name) {
+    if context.handles.has_created(&spec.name) {
         return Ok(true);
     }
-    for _ in 0..STABLE_CHECKS {
+    let mut checks = 0;
+    let found = loop {
         let Some(found) = inspect(spec.name.as_str(), context.engine).await? else {
             return Ok(false);
         };
-        if found.state.and_then(|s| s.status) != Some(ContainerStateStatusEnum::CREATED) {
-            return Ok(true);
+        checks += 1;
+        let status = found.state.as_ref().and_then(|s| s.status);
+        if status != Some(ContainerStateStatusEnum::CREATED) || checks == STABLE_CHECKS {
+            break found;
         }
         tokio::time::sleep(PAUSE).await;
+    };
+    if !is_of_cluster(&found, context).await? {
+        let name = &spec.name;
+        return Err(Fault::Own(format!(
+            "container `{name}` is not of this cluster any more"
+        )));
     }
+    context.handles.found(&spec.name, found.id.unwrap_or_default());
     Ok(true)
+}
+
+/// Whether the inspected `container` is topogen's, and of this cluster.
+async fn is_of_cluster(container: &ContainerInspectResponse, context: &ApplyContext<'_>) -> Result<bool, Fault> {
+    let labels = container.config.as_ref().and_then(|c| c.labels.as_ref());
+    let cluster = labels.and_then(|labels| labels.get(label::CLUSTER));
+    Ok(cluster.map(String::as_str) == Some(context.cluster.as_str()) && is_owned(context.engine, container).await?)
 }
 
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
 pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
     // This is done here and not at creation: a kill between the two would leave a container without its files.
-    let id = context.reference(spec.name.as_str());
+    let id = context.handles.reference(spec.name.as_str());
     files::upload(spec, &id, context.engine).await?;
     match docker.start_container(&id, None).await.map_err(Fault::from) {
-        Err(Fault::EndpointExists(_)) => drop_namesakes(spec, docker).await?,
+        Err(Fault::EndpointExists(_)) => drop_namesakes(spec, &id, docker).await?,
         // Engines up to 24 resolve networks by name only when a container starts.
         Err(Fault::Ambiguous(_)) => one_network_each(spec, context).await?,
         other => return other,

@@ -181,17 +181,16 @@ async fn drop_stale_endpoints(id: &str, docker: &Docker) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes stale endpoints with the name of its container from the networks of `spec`. While a container of that name
+/// Removes stale endpoints with the name of its container, which has that `id`, from the networks of `spec`. While a container of that name
 /// exists, the engine would disconnect the container instead, so it is renamed in the meantime (`POST
 /// /containers/{id}/rename`).
-pub(super) async fn drop_namesakes(spec: &ContainerSpec, docker: &Docker) -> Result<(), Fault> {
-    let (own, other) = (spec.name.as_str(), format!("{}-renamed", spec.name));
-    verbs::rename(own, &other, docker).await?;
+pub(super) async fn drop_namesakes(spec: &ContainerSpec, id: &str, docker: &Docker) -> Result<(), Fault> {
+    verbs::rename(id, &format!("{}-renamed", spec.name), docker).await?;
     let mut dropped = Ok(());
     for endpoint in &spec.endpoints {
         dropped = dropped.and(drop_stale_endpoints(endpoint.network.as_str(), docker).await);
     }
-    verbs::rename(&other, own, docker).await?;
+    verbs::rename(id, spec.name.as_str(), docker).await?;
     dropped
 }
 
@@ -217,7 +216,7 @@ pub(super) async fn connect(
             Ok(docker.connect_network(network.as_str(), request()).await?)
         }
         Err(Fault::EndpointExists(_)) => {
-            let networks = inspect(spec.name.as_str(), context.engine)
+            let networks = inspect(container, context.engine)
                 .await?
                 .and_then(|c| c.network_settings);
             if networks
@@ -226,7 +225,7 @@ pub(super) async fn connect(
             {
                 return Ok(());
             }
-            drop_namesakes(spec, docker).await?;
+            drop_namesakes(spec, container, docker).await?;
             let stale = NetworkDisconnectRequest {
                 container: container.to_owned(),
                 force: Some(true),

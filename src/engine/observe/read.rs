@@ -308,6 +308,7 @@ pub(super) fn image(image: ImageSummary) -> ObservedImage {
         id: image.id,
         tags: image.repo_tags,
         digests: image.repo_digests,
+        platform: None,
     }
 }
 

@@ -67,9 +67,22 @@ impl Up<'_> {
             Decision::Keep(observed) if matches!(observed.state, State::Created | State::Exited) => false,
             _ => return None,
         };
-        let image = spec.image();
-        if made && spec.pull == Pull::Never && image != fake::image_name() && self.observed.image(image).is_none() {
-            return Some(Conflict::MissingImage { name: image.to_owned() });
+        let (image, asked) = (spec.image(), spec.platform.as_deref());
+        if made
+            && spec.pull == Pull::Never
+            && image != fake::image_name()
+            && self.observed.image_for(image, asked).is_none()
+        {
+            let name = image.to_owned();
+            let present = self.observed.image(image).and_then(|i| i.platform.clone());
+            return Some(match asked.zip(present) {
+                Some((asked, present)) => Conflict::OtherPlatform {
+                    name,
+                    asked: asked.to_owned(),
+                    present,
+                },
+                None => Conflict::MissingImage { name },
+            });
         }
         let (port, by) = spec
             .host_ports()

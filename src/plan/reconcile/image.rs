@@ -25,16 +25,21 @@ impl<'a> Up<'a> {
             }
             let platform = spec.platform.as_deref();
             if spec.pull == Pull::Never
-                || self.observed.image(image).is_some()
+                || self.observed.image_for(image, platform).is_some()
                 || self.pulls.contains_key(&(image, platform))
             {
                 continue;
             }
+            let present = self.observed.image(image).and_then(|i| i.platform.as_deref());
+            let cause = match present {
+                Some(present) => format!("there for {present}"),
+                None => "not found".to_owned(),
+            };
             let action = Action::PullImage {
                 platform: spec.platform.clone(),
                 again: false,
             };
-            let at = self.plan.push(action, image, None, "not found", Vec::new());
+            let at = self.plan.push(action, image, None, cause, Vec::new());
             self.pulls.insert((image, platform), at);
         }
     }

@@ -56,7 +56,10 @@ impl<'a> Up<'a> {
         };
         match observed.state {
             State::Running | State::Restarting => None,
-            State::Paused => Some((Action::Unpause, "paused".to_owned())),
+            State::Paused => {
+                let id = observed.id.clone();
+                Some((Action::Unpause { id }, "paused".to_owned()))
+            }
             // It did what it was to do.
             State::Exited if verdict(spec.duty, Some(observed)) == Verdict::Completed => None,
             State::Created => start("not started yet"),
@@ -80,7 +83,7 @@ impl<'a> Up<'a> {
                 let name = spec.name.as_str();
                 let start = self.start(spec);
                 // What is paused would go on with what is there no more.
-                let runs = matches!(start, None | Some((Action::Unpause, _)));
+                let runs = matches!(start, None | Some((Action::Unpause { .. }, _)));
                 if let Some(Decision::Keep(observed)) = self.decisions.get(name)
                     && runs
                     && (is_left(observed) || with(spec).any(|other| started.contains(other)))
