@@ -1,5 +1,6 @@
 //! The command line, as structs for clap. Their comments are the help texts.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -47,6 +48,8 @@ pub enum Command {
     Logs(Logs),
     /// Tell what happens to the cluster's containers, as it happens
     Events(Events),
+    /// Serve how the cluster is, now and as it changes, over HTTP: a page, JSON, events
+    Serve(Serve),
     /// Run a command in containers
     Exec(Exec),
     /// Stop containers, each within its own grace period
@@ -367,6 +370,20 @@ pub struct Events {
     pub which: Which,
 }
 
+/// The arguments of `topogen serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The cluster, by its name or by its blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// Address to listen at, with 0 for any port that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7070", value_parser = address)]
+    pub listen: SocketAddr,
+    /// Name under which it may be asked, besides addresses and `localhost`; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+}
+
 /// How work on the engine is done and shown.
 #[derive(Debug, Clone, Args)]
 pub struct Work {
@@ -660,6 +677,16 @@ fn scale(text: &str) -> Result<(String, u32), String> {
 fn count(text: &str) -> Result<u32, String> {
     let count = decimal(text).filter(|n| *n <= MAX_COUNT);
     count.ok_or_else(|| format!("expected a whole number of nodes, {MAX_COUNT} at most"))
+}
+
+/// An address with its port, `localhost` with one, or a port alone, which is of this machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    let local = decimal(port).map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let found = local.or_else(|| text.parse().ok());
+    found.ok_or_else(|| {
+        "expected an address with a port, such as `127.0.0.1:7070` or `[::1]:7070`, or a port".to_owned()
+    })
 }
 
 fn expand_limit(text: &str) -> Result<u64, String> {

@@ -17,6 +17,7 @@ mod reach;
 mod recorded;
 mod render;
 mod schema;
+mod serve;
 mod up;
 mod verbs;
 mod verify;
@@ -65,6 +66,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Ps(args) => block_on(ps::run(&args, session)),
         Command::Logs(args) => block_on(logs::run(&args, session)),
         Command::Events(args) => block_on(events::run(&args, session)),
+        Command::Serve(args) => block_on(serve::run(&args, session)),
         Command::Exec(args) => block_on(exec::run(&args, session)),
         Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act, session)),
         Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args, session)),

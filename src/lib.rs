@@ -18,6 +18,7 @@
 //! - [`plan::reconcile`] decides what is done about the difference, [`plan::schedule`] in which order, [`engine::apply`] does
 //!   it, and [`converge`] does all three, and looks again.
 //! - [`watch`] follows a cluster by the engine's events, and knows what is not known.
+//! - [`serve`] tells over HTTP what [`watch`] knows.
 //! - [`graph`] draws a topology, and how it stands on the engine.
 //! - [`verify`] proves from inside every container, by a [`probe`], that what runs is what was described.
 //! - [`fake`] stands in for images that one does not have.
@@ -50,6 +51,7 @@ mod read;
 pub mod render;
 pub mod roster;
 pub mod select;
+pub mod serve;
 pub mod signal;
 pub mod template;
 pub mod terminal;

@@ -112,8 +112,12 @@ async fn list_networks(engine: &Engine, filters: &HashMap<&str, Vec<&str>>) -> R
 /// # Errors
 /// A call failed. A container that has been removed since it was listed is no error.
 pub async fn inspect_all(engine: &Engine, containers: &mut [ObservedContainer]) -> Result<(), Fault> {
-    let inspect = |container| async move { inspect(engine, container).await };
-    let mut all = futures_util::stream::iter(containers.iter_mut().map(inspect)).buffer_unordered(PARALLEL);
+    // Collected first: a closure that is kept across an `await` would bind the future to this thread.
+    let inspections: Vec<_> = containers
+        .iter_mut()
+        .map(|container| inspect(engine, container))
+        .collect();
+    let mut all = futures_util::stream::iter(inspections).buffer_unordered(PARALLEL);
     while let Some(result) = all.next().await {
         result?;
     }
