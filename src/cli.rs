@@ -454,6 +454,9 @@ pub struct Graph {
     /// Look at the engine too: states in colour, what is missing dashed, what is foreign grey
     #[arg(long)]
     pub live: bool,
+    /// Keep running, and draw it again whenever the cluster changes: on the terminal, into FILE, or as JSON a line each
+    #[arg(short, long, requires = "live")]
+    pub watch: bool,
     /// How to draw it [default: what FILE ends in, else text]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<GraphFormat>,

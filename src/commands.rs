@@ -5,6 +5,7 @@ mod completions;
 mod down;
 mod events;
 mod exec;
+mod follow;
 mod graph;
 mod image;
 mod init;

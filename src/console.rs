@@ -1,6 +1,6 @@
 //! The terminal that topogen runs in, for a command in a container to use as its own.
 
-use crate::text::printable;
+use crate::text::{printable, printable_with_colours};
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -50,6 +50,16 @@ impl Screen {
     pub(crate) fn show(&self, lines: &[String]) {
         let shown: Vec<_> = lines.iter().map(|line| printable(line)).collect();
         write(&format!("\x1b[H{}\x1b[K\x1b[J", shown.join("\x1b[K\r\n")));
+    }
+
+    /// The same of lines with colours ([`printable_with_colours`]), of which the terminal shows as much as fits its width
+    /// (xterm's control sequences: no wraparound).
+    pub(crate) fn paint(&self, lines: &[&str]) {
+        let shown: Vec<_> = lines.iter().map(|line| printable_with_colours(line)).collect();
+        write(&format!(
+            "\x1b[?7l\x1b[H{}\x1b[K\x1b[J\x1b[?7h",
+            shown.join("\x1b[K\r\n")
+        ));
     }
 }
 

@@ -141,7 +141,7 @@ fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: 
         service: container.service().to_owned(),
         container: there.map(|c| c.name.clone()),
         state: there.map(|c| c.state),
-        wrong: verdict.wrongs().iter().map(ToString::to_string).collect(),
+        wrong: verdict.phrases(),
         verdict,
         health: container.health,
         exit: container.exit,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tokio::sync::watch;
-use topogen::cluster::roster::{Address, Instance, Moment, Roster, What, diff};
-use topogen::cluster::{ContainerEvent, Health, State};
+use topogen::cluster::roster::{Address, Instance, Moment, Roster, Surroundings, What, diff};
+use topogen::cluster::{
+    ContainerEvent, Details, Health, NamespaceKind, ObservedContainer, ObservedNetwork, SharedNamespace, State, Verdict,
+};
 use topogen::watch::{Command, Event, Identity, Input, Listed, Reducer, follow};
 
 use crate::engine::cluster::Cluster;
@@ -282,9 +284,13 @@ fn listed(container: &Instance) -> Listed {
     }
 }
 
-/// The containers of a roster, by ID.
+/// The containers of a roster, by ID, without what follows from the rest.
 fn shown(roster: &Roster) -> BTreeMap<String, Instance> {
-    roster.instances().map(|i| (i.id.clone(), Instance::clone(i))).collect()
+    let plain = |i: &Arc<Instance>| Instance {
+        verdict: Verdict::default(),
+        ..Instance::clone(i)
+    };
+    roster.instances().map(|i| (i.id.clone(), plain(i))).collect()
 }
 
 /// Lets everything arrive that is under way, and returns the roster.
@@ -442,6 +448,116 @@ fn an_engine_that_is_lost_leaves_the_picture_and_says_since_when_and_why() {
 }
 
 #[test]
+fn the_reason_of_a_loss_is_the_newest_and_its_time_the_first() {
+    let (model, mut reducer) = begin();
+    let reason = |reducer: &Reducer| reducer.roster().stale.clone().map(|s| (s.since, s.reason));
+    assert!(reducer.roster().stale.as_ref().is_some_and(|s| s.is_first()));
+    let since = model.now();
+    for said in ["refused", "refused", "no such socket"] {
+        reducer.on(Input::NotListed(said.to_owned()), Moment(5000));
+        assert_eq!(reason(&reducer), Some((since, said.to_owned())));
+    }
+    // Twice the same is one revision.
+    assert_eq!(reducer.roster().revision, 2);
+}
+
+#[test]
+fn what_shares_a_namespace_is_asked_about_when_its_owner_starts_or_ends() {
+    let (mut model, mut reducer) = begin();
+    run(&mut model, &mut reducer, &[Step::Create, Step::Create]);
+    let owner = model.name(0).expect("it is there");
+    let shares = Details {
+        shared: vec![SharedNamespace {
+            kind: NamespaceKind::Network,
+            owner: owner.clone(),
+            fate: None,
+        }],
+        ..Details::default()
+    };
+    let sharer = model.containers.values_mut().nth(1).expect("it is there");
+    let inspected = ObservedContainer {
+        details: Some(shares),
+        ..ObservedContainer::default()
+    };
+    (sharer.inspected, sharer.state) = (Arc::new(inspected), State::Running);
+    let sharer = sharer.id.clone();
+    rest(&mut model, &mut reducer);
+    for what in [
+        ContainerEvent::Started,
+        ContainerEvent::Died(Some(1)),
+        ContainerEvent::Removed,
+    ] {
+        model.happen(&owner, what);
+        let event = model
+            .events
+            .values_mut()
+            .find_map(VecDeque::pop_front)
+            .expect("it happened");
+        let commands = reducer.on(event, model.now());
+        assert!(commands.contains(&Command::Inspect(sharer.clone())), "{commands:?}");
+        model.ask(commands);
+        rest(&mut model, &mut reducer);
+    }
+}
+
+#[test]
+fn what_was_just_started_again_is_unsteady_until_time_has_passed() {
+    let (mut model, mut reducer) = begin();
+    run(&mut model, &mut reducer, &[Step::Create, Step::Start(0)]);
+    let inspected = ObservedContainer {
+        details: Some(Details {
+            restarts: 3,
+            ..Details::default()
+        }),
+        ..ObservedContainer::default()
+    };
+    let container = model.containers.values_mut().next().expect("it is there");
+    (container.inspected, container.restarts) = (Arc::new(inspected), 3);
+    let roster = rest(&mut model, &mut reducer);
+    let word = |roster: &Roster| {
+        roster
+            .instances()
+            .next()
+            .map(|i| i.verdict.word())
+            .expect("it is there")
+    };
+    assert_eq!(word(&roster), "restarting");
+    // Whoever observes the engine sees the same.
+    let observed = roster.observed().containers;
+    assert_eq!(
+        topogen::cluster::verdict(observed[0].duty(), observed.first()).word(),
+        "restarting"
+    );
+    model.clock += 11_000;
+    reducer.on(Input::Tick, model.now());
+    assert_eq!(word(reducer.roster()), "running");
+}
+
+#[test]
+fn networks_and_guests_are_listed_again_when_they_change_and_at_most_once_a_second() {
+    let (mut model, mut reducer) = begin();
+    rest(&mut model, &mut reducer);
+    let stranger = || Input::Network {
+        container: "f".repeat(64),
+    };
+    assert_eq!(reducer.on(stranger(), model.now()), []);
+    model.clock += 1000;
+    assert_eq!(reducer.on(Input::Tick, model.now()), [Command::List]);
+    // What changes while a list is made is listed once more.
+    assert_eq!(reducer.on(Input::Networks, model.now()), []);
+    reducer.on(Input::Listed(Vec::new()), model.now());
+    model.clock += 1000;
+    assert_eq!(reducer.on(Input::Tick, model.now()), [Command::List]);
+    let surroundings = Surroundings {
+        networks: vec![ObservedNetwork::default()],
+        guests: Vec::new(),
+    };
+    let before = reducer.roster().clone();
+    reducer.on(Input::Surroundings(surroundings), model.now());
+    assert_eq!(diff(&before, reducer.roster())[0].what, What::Networks);
+}
+
+#[test]
 fn a_list_alone_changes_nothing() {
     let (mut model, mut reducer) = begin();
     run(&mut model, &mut reducer, &[Step::Create, Step::Start(0), Step::Write]);
@@ -533,6 +649,39 @@ async fn what_happens_on_the_engine_shows_in_the_roster() {
         .await;
         double.state().remove("other", true, true).expect("it is there");
         until(&mut rosters, |r| instance(r, "other").is_none()).await;
+    }
+}
+
+/// The containers, the networks and the guests of a cluster, as an observation has them.
+async fn observed(cluster: &Cluster) -> (Vec<ObservedContainer>, Vec<ObservedNetwork>, Vec<ObservedContainer>) {
+    let mut observed = cluster.observe().await;
+    observed.containers.sort_by(|a, b| a.name.cmp(&b.name));
+    observed.containers.iter_mut().for_each(|c| c.uptime = None);
+    let around = Surroundings::of(&cluster.desired.cluster, observed.networks, &observed.foreign);
+    (observed.containers, around.networks, around.guests)
+}
+
+/// Pictures and tables are made of the roster, and must be what an observation makes them.
+#[tokio::test(start_paused = true)]
+async fn a_roster_says_of_a_cluster_what_an_observation_says() {
+    for double in EngineDouble::both() {
+        let cluster = Cluster::on(double.clone()).await;
+        cluster.up().await;
+        double.state().run("guest", "lab-inout");
+        double.state().set_health(A, "unhealthy", "no answer");
+        double.state().exit("lab-node1-b-1", 3);
+        let mut rosters = followed(&cluster).await;
+        let shows = |roster: &Roster| {
+            let mut observed = roster.observed();
+            observed.containers.sort_by(|a, b| a.name.cmp(&b.name));
+            (observed.containers, observed.networks, observed.foreign)
+        };
+        assert_eq!(shows(&rosters.borrow()), observed(&cluster).await);
+        assert_eq!(rosters.borrow().observed().foreign.len(), 1);
+        // A guest that comes shows without being asked for.
+        double.state().run("another", "lab-inout");
+        let roster = until(&mut rosters, |r| r.surroundings.guests.len() == 2).await;
+        assert_eq!(shows(&roster), observed(&cluster).await);
     }
 }
 

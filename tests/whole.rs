@@ -376,3 +376,40 @@ fn a_container_that_took_the_name_meanwhile_is_neither_started_nor_written_to() 
         assert_eq!((foreign.status(), foreign.uploads()), ("exited", 0));
     }
 }
+
+/// Each change is drawn once, the loss of the engine is said in the picture and on stderr, and its return too.
+#[test]
+fn a_picture_that_is_watched_follows_the_cluster() {
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory(), double.listen());
+    let up = topogen(&directory, &socket, &["up"]);
+    assert!(up.status.success(), "{}", stderr(&up));
+    let mut watching = command(&directory, &socket, &["graph", "--live", "--watch", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("topogen runs");
+    let mut lines = BufReader::new(watching.stdout.take().expect("it is piped")).lines();
+    let mut picture = || {
+        let line = lines.next().expect("a line").expect("text");
+        let graph: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let state = graph["nodes"][0]["services"][0]["containers"][0]["state"].clone();
+        (
+            state.as_str().unwrap_or_default().to_owned(),
+            graph["stale"]["reason"].is_string(),
+        )
+    };
+    assert_eq!(picture(), ("running".to_owned(), false));
+    double.state().exit("lab-node1-a-1", 3);
+    assert_eq!(picture(), ("exited".to_owned(), false));
+    drop(socket);
+    assert_eq!(picture(), ("exited".to_owned(), true));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&watching),
+        rustix::process::Signal::INT,
+    )
+    .expect("it runs");
+    let output = watching.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).contains("lost the engine ("), "{}", stderr(&output));
+}

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::is_platform;
 use super::label::{self, DependsOn};
+use super::roster::Stale;
 use crate::fake;
 use crate::name::ClusterName;
 use crate::topology::Duty;
@@ -29,6 +30,8 @@ pub struct Observed {
     pub volumes: Vec<ObservedVolume>,
     /// What the engine's host holds besides containers; empty if the host cannot be observed.
     pub host: ObservedHost,
+    /// Since when it may be out of date, and why; `None` if it is as the engine last said.
+    pub stale: Option<Stale>,
 }
 
 /// Inspected containers, and all networks of the engine.
@@ -520,6 +523,20 @@ impl ObservedContainer {
             }
         }
         Some(chosen)
+    }
+
+    /// The [chosen aliases](Self::chosen_aliases) on those of its networks that `asked` selects by name, each once; none if
+    /// the container was only listed.
+    #[must_use]
+    pub fn names_on(&self, asked: impl Fn(&str) -> bool) -> Vec<&str> {
+        let endpoints = self.endpoints.iter().filter(|e| asked(&e.network));
+        let mut names: Vec<&str> = Vec::new();
+        for name in endpoints.flat_map(|e| self.chosen_aliases(e).unwrap_or_default()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The engine's message if it could not start the container the last time; empty otherwise, or if it was only

@@ -1,6 +1,6 @@
 //! A cluster as it is now: every node with its containers, and what changes from one moment to the next.
 //!
-//! No variable of an environment and no value of a label enters it, so that it can be shown to anybody.
+//! No variable of an environment and no value of a label is in what is written of it, so that it can be shown to anybody.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +9,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-use super::{Health, HostPort, State};
+use super::{
+    Health, HostPort, Observed, ObservedContainer, ObservedEndpoint, ObservedNetwork, State, Verdict, Wrong, label,
+    verdict,
+};
+use crate::name::ClusterName;
 
 /// A point in time by the engine's clock or ours, in milliseconds since 1970. Written as in RFC 3339, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +42,47 @@ pub struct Roster {
     pub stale: Option<Stale>,
     /// The nodes that have a container, in natural order: `slave2` before `slave10`.
     pub nodes: Vec<Node>,
+    /// The networks that the containers may be on, and who else is on those of the cluster.
+    #[serde(skip)]
+    pub surroundings: Arc<Surroundings>,
+}
+
+/// What is around the containers of a cluster on its engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// All networks of the engine, by name.
+    pub networks: Vec<ObservedNetwork>,
+    /// The containers of others on the cluster's networks, by name: their IDs, names and networks, and nothing else.
+    pub guests: Vec<ObservedContainer>,
+}
+
+impl Surroundings {
+    /// Those of `cluster`, of what an engine holds: all its `networks`, and the containers that are not of the cluster.
+    #[must_use]
+    pub fn of(cluster: &ClusterName, mut networks: Vec<ObservedNetwork>, others: &[ObservedContainer]) -> Self {
+        networks.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
+        let ours: Vec<&ObservedNetwork> = networks.iter().filter(|n| n.is_of(cluster)).collect();
+        let guest = |container: &ObservedContainer| {
+            let on = container.endpoints.iter();
+            let endpoints: Vec<ObservedEndpoint> = on
+                .filter(|e| ours.iter().any(|n| e.is_of(&n.id, &n.name)))
+                .map(|e| ObservedEndpoint {
+                    network: e.network.clone(),
+                    network_id: e.network_id.clone(),
+                    ..ObservedEndpoint::default()
+                })
+                .collect();
+            (!endpoints.is_empty()).then(|| ObservedContainer {
+                id: container.id.clone(),
+                name: container.name.clone(),
+                endpoints,
+                ..ObservedContainer::default()
+            })
+        };
+        let mut guests: Vec<ObservedContainer> = others.iter().filter_map(guest).collect();
+        guests.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { networks, guests }
+    }
 }
 
 /// Why a roster may be out of date.
@@ -105,6 +150,28 @@ pub struct Instance {
     /// Seconds that it has to end after that signal.
     #[serde(skip)]
     pub stop_timeout: u32,
+    /// Whether it is as it should be: written as `verdict`, a word (`running`, `completed`, or what is wrong), and as `wrong`, a
+    /// list of phrases that say all of it.
+    #[serde(flatten, serialize_with = "in_words")]
+    pub verdict: Verdict,
+    /// What its last inspection said, in the words in which all else of topogen observes containers. What happened since
+    /// is in the other fields alone, see [`Self::observed`].
+    #[serde(skip)]
+    pub inspected: Arc<ObservedContainer>,
+}
+
+/// A verdict as two fields.
+fn in_words<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct InWords {
+        verdict: &'static str,
+        wrong: Vec<String>,
+    }
+    let written = InWords {
+        verdict: verdict.word(),
+        wrong: verdict.phrases(),
+    };
+    written.serialize(serializer)
 }
 
 /// The address of a container on a network.
@@ -142,6 +209,64 @@ impl Instance {
     pub fn is_ready(&self) -> bool {
         self.state == State::Running && !self.leaving && matches!(self.health, None | Some(Health::Healthy))
     }
+
+    /// The container as an observation of the engine would have it now.
+    #[must_use]
+    pub fn observed(&self) -> ObservedContainer {
+        let mut observed = ObservedContainer::clone(&self.inspected);
+        observed.id.clone_from(&self.id);
+        observed.name.clone_from(&self.container);
+        (observed.state, observed.health, observed.exit) = (self.state, self.health, self.exit);
+        if !matches!(self.state, State::Running | State::Paused) {
+            for endpoint in &mut observed.endpoints {
+                (endpoint.address, endpoint.address6) = (None, None);
+            }
+        }
+        // An observation counts its seconds, which the verdict has done already.
+        observed.uptime = self.is_unsteady().then_some(0);
+        observed
+    }
+
+    /// Judges it at `now`: [`verdict`] says what is wrong.
+    pub fn judge(&mut self, now: Moment) {
+        let mut observed = self.observed();
+        observed.uptime = self.since.map(|since| now.0.saturating_sub(since.0) / 1000);
+        self.verdict = verdict(observed.duty(), Some(&observed));
+    }
+
+    /// Whether time alone will change its verdict: it was started again by its restart policy less than
+    /// [`STEADY`](super::STEADY) seconds ago.
+    #[must_use]
+    pub fn is_unsteady(&self) -> bool {
+        let wrongs = self.verdict.wrongs();
+        wrongs.iter().any(|wrong| matches!(wrong, Wrong::Unsteady(_)))
+    }
+
+    /// Whether it has a namespace of the container with this ID or name.
+    #[must_use]
+    pub fn shares_with(&self, id: &str, name: &str) -> bool {
+        let details = self.inspected.details.iter();
+        let mut owners = details.flat_map(|d| d.shared.iter().map(|s| s.owner.as_str()));
+        owners.any(|owner| owner == id || owner == name)
+    }
+}
+
+/// Why a roster is stale at first.
+const NOT_ASKED: &str = "the engine was not asked yet";
+
+impl Stale {
+    /// Whether the engine has not answered yet, and has not refused to.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.reason == NOT_ASKED
+    }
+}
+
+impl fmt::Display for Stale {
+    /// For people: `as of 2027-01-01T10:00:00.000Z, the engine is lost (it is restarting)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "as of {}, the engine is lost ({})", self.since, self.reason)
+    }
 }
 
 impl Roster {
@@ -153,10 +278,35 @@ impl Roster {
             revision: 0,
             stale: Some(Stale {
                 since,
-                reason: "the engine was not asked yet".to_owned(),
+                reason: NOT_ASKED.to_owned(),
             }),
             nodes: Vec::new(),
+            surroundings: Arc::default(),
         }
+    }
+
+    /// All that was observed of the cluster, as far as pictures of it need it: its containers, the networks of the engine,
+    /// and who else is on the cluster's.
+    #[must_use]
+    pub fn observed(&self) -> Observed {
+        Observed {
+            containers: self.instances().map(|i| i.observed()).collect(),
+            foreign: self.surroundings.guests.clone(),
+            networks: self.surroundings.networks.clone(),
+            stale: self.stale.clone(),
+            ..Observed::default()
+        }
+    }
+
+    /// The names of the nodes' own networks.
+    pub fn private_networks(&self) -> impl Iterator<Item = &str> {
+        let ours = self
+            .surroundings
+            .networks
+            .iter()
+            .filter(|n| n.cluster() == self.cluster);
+        ours.filter(|n| n.labels.contains_key(label::NODE))
+            .map(|n| n.name.as_str())
     }
 
     /// All containers, by node.
@@ -214,7 +364,7 @@ pub enum What {
         /// Those it has now, by network.
         to: Vec<Address>,
     },
-    /// A container was started again by its restart policy, or has another name or other ports.
+    /// A container was started again by its restart policy, has another name or other ports, or another verdict.
     Other,
     /// The roster may be out of date from now on.
     Stale {
@@ -223,6 +373,8 @@ pub enum What {
     },
     /// The roster is up to date again.
     Fresh,
+    /// The engine has other networks, or others have joined or left the cluster's.
+    Networks,
 }
 
 /// The changes from `old` to `new`: those of the roster as a whole first, then by container, in the order of `new`.
@@ -240,7 +392,13 @@ pub fn diff(old: &Roster, new: &Roster) -> Vec<Change> {
             reason: stale.reason.clone(),
         })),
         (Some(_), None) => changes.push(whole(What::Fresh)),
+        (Some(before), Some(stale)) if before != stale => changes.push(whole(What::Stale {
+            reason: stale.reason.clone(),
+        })),
         _ => {}
+    }
+    if old.surroundings != new.surroundings {
+        changes.push(whole(What::Networks));
     }
     let before: std::collections::HashMap<&str, &Arc<Instance>> = old.instances().map(|i| (i.id.as_str(), i)).collect();
     let after: std::collections::HashSet<&str> = new.instances().map(|i| i.id.as_str()).collect();

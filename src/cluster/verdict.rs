@@ -10,9 +10,10 @@ use crate::topology::Duty;
 pub const STEADY: u64 = 10;
 
 /// Whether a container is as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It runs, and is healthy if it has a healthcheck.
+    #[default]
     Well,
     /// It has done its work, with status 0.
     Completed,
@@ -106,6 +107,12 @@ impl Verdict {
         }
     }
 
+    /// What is wrong, as phrases about the container, the worst first.
+    #[must_use]
+    pub fn phrases(&self) -> Vec<String> {
+        self.wrongs().iter().map(ToString::to_string).collect()
+    }
+
     /// All of it in a word: `running`, `completed`, `unhealthy`.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -123,10 +130,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Well => f.write_str("runs"),
             Self::Completed => f.write_str("has completed"),
-            Self::Wrong(wrongs) => {
-                let said: Vec<String> = wrongs.iter().map(ToString::to_string).collect();
-                f.write_str(&said.join(", "))
-            }
+            Self::Wrong(_) => f.write_str(&self.phrases().join(", ")),
         }
     }
 }

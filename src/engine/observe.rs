@@ -51,6 +51,7 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
         networks,
         images: images?.into_iter().map(read::image).collect(),
         volumes: volumes.into_iter().map(read::volume).collect(),
+        stale: None,
     })
 }
 
@@ -189,31 +190,6 @@ async fn inspect(engine: &Engine, container: &mut ObservedContainer) -> Result<(
     };
     read::inspected(container, inspect);
     Ok(())
-}
-
-/// The aliases of `container` on those of its networks that `asked` selects, each once, without the names that the
-/// engine adds by itself ([`ObservedContainer::chosen_aliases`]).
-///
-/// # Errors
-/// The call failed.
-pub async fn aliases(
-    engine: &Engine,
-    container: &ObservedContainer,
-    asked: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, Fault> {
-    if !container.endpoints.iter().any(|n| asked(&n.network)) {
-        return Ok(Vec::new());
-    }
-    let mut container = container.clone();
-    inspect(engine, &mut container).await?;
-    let endpoints = container.endpoints.iter().filter(|n| asked(&n.network));
-    let mut names: Vec<String> = Vec::new();
-    for alias in endpoints.flat_map(|e| container.chosen_aliases(e).unwrap_or_default()) {
-        if !names.iter().any(|n| n == alias) {
-            names.push(alias.to_owned());
-        }
-    }
-    Ok(names)
 }
 
 /// The label `key` of the image `name`; `None` if there is no such image or label.

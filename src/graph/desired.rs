@@ -14,6 +14,7 @@ pub(super) fn graph(topology: &Topology) -> Graph {
     Graph {
         cluster: topology.cluster.clone(),
         live: false,
+        stale: None,
         nodes: topology.nodes.iter().map(|n| node(topology, &networks, n)).collect(),
         networks: networks.into_iter().map(network).collect(),
         foreign: Vec::new(),

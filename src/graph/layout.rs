@@ -112,6 +112,8 @@ pub struct Cell {
     pub look: Look,
     /// The details that show on hovering.
     pub details: String,
+    /// The service, by its name inside the node; `None` for a container of others.
+    pub service: Option<String>,
 }
 
 /// A placed node, or several equal ones.
@@ -125,6 +127,8 @@ pub struct Frame {
     pub look: Look,
     /// The details that show on hovering.
     pub details: String,
+    /// The names of the nodes that it represents; none if it represents no node.
+    pub nodes: Vec<String>,
     /// Whether it represents several nodes.
     pub stacked: bool,
     /// Whether its rails are above it.

@@ -17,6 +17,7 @@ use crate::topology::{Duty, Topology};
 pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
     let mut graph = desired::graph(topology);
     graph.live = true;
+    graph.stale.clone_from(&observed.stale);
     let mut live = Live {
         topology,
         observed,
@@ -230,7 +231,7 @@ fn look_at(container: &mut Container, observed: Option<&ObservedContainer>, duty
     container.health = observed.and_then(|o| o.health);
     container.exit = observed.and_then(|o| o.exit);
     let verdict = verdict(duty, observed);
-    container.wrong = verdict.wrongs().iter().map(ToString::to_string).collect();
+    container.wrong = verdict.phrases();
     container.verdict = Some(verdict);
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::cluster::Health;
 use crate::cluster::State;
 use crate::cluster::Verdict;
+use crate::cluster::roster::Stale;
 use crate::name::ClusterName;
 use crate::text::plural;
 use crate::topology::Duty;
@@ -18,6 +19,9 @@ pub struct Graph {
     pub cluster: ClusterName,
     /// Whether the engine was observed.
     pub live: bool,
+    /// Since when what was observed may be out of date, and why; `None` if it is as the engine last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
     /// Shared networks, the cluster's own first.
     pub networks: Vec<Network>,
     /// Nodes, ordered by role as in the blueprint, then by index.

@@ -44,6 +44,8 @@ pub struct Panel {
     pub role: String,
     /// How many nodes it represents.
     pub count: usize,
+    /// The names of these nodes; none if it represents no node.
+    pub nodes: Vec<String>,
     /// The private networks of the node.
     pub networks: Vec<Strip>,
     /// The services of the node, and containers of others on its networks.
@@ -55,6 +57,8 @@ pub struct Panel {
 pub struct Item {
     /// The name in the box.
     pub name: String,
+    /// The service, by its name inside the node; `None` for a container of others.
+    pub service: Option<String>,
     /// The text below the name; may be empty.
     pub remark: String,
     /// The details, one line each, which show on hovering.
@@ -93,6 +97,7 @@ impl Scene {
             let tally = graph.tally().into_iter();
             summary.extend(tally.map(|(look, word, n)| (format!("{n} {word}"), look)));
         }
+        summary.extend(graph.stale.iter().map(|stale| (stale.to_string(), Look::Stopped)));
         let mut panels: Vec<Panel> = fold::cards(graph, unfold).iter().map(panel).collect();
         if !graph.foreign.is_empty() {
             panels.push(Panel {
@@ -102,6 +107,7 @@ impl Scene {
                 look: Look::Foreign,
                 role: String::new(),
                 count: 1,
+                nodes: Vec::new(),
                 networks: Vec::new(),
                 items: graph.foreign.iter().map(foreign).collect(),
             });
@@ -155,6 +161,7 @@ fn panel(card: &Card<'_>) -> Panel {
         look: first.standing.into(),
         role: first.role.clone(),
         count: card.nodes.len(),
+        nodes: card.nodes.iter().map(|n| n.name.clone()).collect(),
         networks: (0..first.networks.len()).map(|at| private(card, at)).collect(),
         items: items.chain(first.foreign.iter().map(foreign)).collect(),
     }
@@ -182,6 +189,7 @@ fn item(card: &Card<'_>, at: usize) -> Item {
     let taps = service.joins.iter().enumerate();
     Item {
         name: card.name(at),
+        service: Some(service.name.clone()),
         remark: card.remark(at),
         details: card.service_details(at),
         look: card.look(at),
@@ -210,6 +218,7 @@ fn foreign(foreign: &Foreign) -> Item {
     details.extend(foreign.networks.iter().map(|n| format!("on {n}")));
     Item {
         name: foreign.name.clone(),
+        service: None,
         remark: match foreign.ours {
             true => "of another node".to_owned(),
             false => "foreign".to_owned(),

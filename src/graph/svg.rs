@@ -98,7 +98,12 @@ impl Svg {
     }
 
     fn group(&mut self, class: &str, details: &str, inside: impl FnOnce(&mut Self)) {
-        self.line(&format!("<g class=\"{class}\">"));
+        self.group_of(class, "", details, inside);
+    }
+
+    /// Draws a group with further attributes, which begin with a blank if there are any.
+    fn group_of(&mut self, class: &str, attributes: &str, details: &str, inside: impl FnOnce(&mut Self)) {
+        self.line(&format!("<g class=\"{class}\"{attributes}>"));
         self.depth += 1;
         if !details.is_empty() {
             self.line(&format!("<title>{}</title>", xml(details)));
@@ -184,7 +189,12 @@ impl Svg {
     }
 
     fn frame(&mut self, frame: &Frame) {
-        self.group(&class("node", frame.look), "", |svg| {
+        // By these, scripts know what is drawn.
+        let nodes = match frame.nodes.is_empty() {
+            true => String::new(),
+            false => format!(" data-nodes=\"{}\"", xml(&frame.nodes.join(" "))),
+        };
+        self.group_of(&class("node", frame.look), &nodes, "", |svg| {
             if frame.stacked {
                 for sheet in [2, 1] {
                     let mut rect = frame.rect;
@@ -212,7 +222,9 @@ impl Svg {
     }
 
     fn cell(&mut self, cell: &Cell) {
-        self.group(&class("item", cell.look), &cell.details, |svg| {
+        let service = cell.service.as_deref().map(xml);
+        let service = service.map_or_else(String::new, |name| format!(" data-service=\"{name}\""));
+        self.group_of(&class("item", cell.look), &service, &cell.details, |svg| {
             svg.rect("box", cell.rect, 4);
             for text in &cell.texts {
                 svg.text(text);

@@ -11,7 +11,7 @@ use tokio::sync::{RwLock, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::{Command, Event, Identity, Input, Listed, Reducer};
-use crate::cluster::roster::{Moment, Roster};
+use crate::cluster::roster::{Moment, Roster, Surroundings};
 use crate::cluster::{ObservedContainer, label};
 use crate::engine::changes::{
     Change, ContainerChange, FIRST_DELAY, LONGEST_DELAY, NetworkEvent, Notice, PATIENCE, Subscription, Topic,
@@ -66,8 +66,8 @@ struct Driver {
 
 /// What came of a question.
 enum Answer {
-    /// The answer as the reducer takes it.
-    Input(Input),
+    /// The answer as the reducer takes it, in order.
+    Inputs(Vec<Input>),
     /// The engine is there, or why it is not.
     Ping(Result<(), String>),
 }
@@ -111,7 +111,7 @@ impl Driver {
                     Notice::Change(change) => self.changed(change),
                 },
                 Some(answer) = self.answers.next() => match answer {
-                    Answer::Input(input) => self.take(input),
+                    Answer::Inputs(inputs) => inputs.into_iter().for_each(|input| self.take(input)),
                     Answer::Ping(Ok(())) => {}
                     Answer::Ping(Err(reason)) => return reason,
                 },
@@ -142,11 +142,13 @@ impl Driver {
                     identity,
                 }));
             }
-            Change::Network(change) => {
-                if let NetworkEvent::Connected(container) | NetworkEvent::Disconnected(container) = change.event {
+            Change::Network(change) => match change.event {
+                NetworkEvent::Connected(container) | NetworkEvent::Disconnected(container) => {
                     self.take(Input::Network { container });
                 }
-            }
+                NetworkEvent::Created | NetworkEvent::Removed => self.take(Input::Networks),
+                NetworkEvent::Other(_) => {}
+            },
         }
     }
 
@@ -185,31 +187,41 @@ struct Source {
 
 impl Source {
     async fn answer(self, command: Command) -> Answer {
-        Answer::Input(match command {
+        Answer::Inputs(match command {
             Command::List => match timeout(PATIENCE, self.list()).await {
-                Ok(Ok(listed)) => Input::Listed(listed),
-                Ok(Err(_)) | Err(_) => Input::NotListed,
+                Ok(Ok(inputs)) => inputs,
+                Ok(Err(fault)) => vec![Input::NotListed(fault.to_string())],
+                Err(_) => vec![Input::NotListed(silent())],
             },
             Command::Inspect(id) => {
                 let networks = self.networks.read().await.clone();
                 let inspected = instance::instance(&self.engine, &self.cluster, &networks, &id);
-                match timeout(PATIENCE, inspected).await {
+                vec![match timeout(PATIENCE, inspected).await {
                     Ok(Ok(Some(instance))) => Input::Inspected(Box::new(instance)),
                     Ok(Ok(None)) => Input::Gone(id),
                     Ok(Err(_)) | Err(_) => Input::NotInspected(id),
-                }
+                }]
             }
         })
     }
 
     /// The containers, once the networks are known that they are on. An engine may hang when it is asked for its networks and
     /// answer all else; then the networks of the list before are taken.
-    async fn list(&self) -> Result<Vec<Listed>, Fault> {
-        if let Ok(networks) = timeout(PATIENCE / 2, observe::networks(&self.engine)).await {
-            *self.networks.write().await = instance::Networks::of(&self.cluster, &networks?);
+    async fn list(&self) -> Result<Vec<Input>, Fault> {
+        let networks = timeout(PATIENCE / 2, observe::networks(&self.engine)).await;
+        let networks = networks.ok().transpose()?;
+        if let Some(networks) = &networks {
+            *self.networks.write().await = instance::Networks::of(&self.cluster, networks);
         }
-        let containers = observe::containers(&self.engine, Some(&self.cluster)).await?;
-        Ok(containers.into_iter().filter(|c| !c.is_helper()).map(listed).collect())
+        let all = observe::all_containers(&self.engine).await?;
+        let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|c| c.cluster() == self.cluster.as_str());
+        let mut inputs = Vec::new();
+        if let Some(networks) = networks {
+            inputs.push(Input::Surroundings(Surroundings::of(&self.cluster, networks, &others)));
+        }
+        let own = own.into_iter().filter(|c| !c.is_helper());
+        inputs.push(Input::Listed(own.map(listed).collect()));
+        Ok(inputs)
     }
 
     /// Whether the engine answers at all (`GET /_ping`).

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::sync::Arc;
 
-use crate::cluster::roster::{Instance, Moment, Node, Roster, Stale};
-use crate::cluster::{ContainerEvent, Health, State};
+use crate::cluster::roster::{Instance, Moment, Node, Roster, Stale, Surroundings};
+use crate::cluster::{ContainerEvent, Health, ObservedContainer, State, label};
 use crate::signal;
 use crate::text::{Natural, natural};
 
 /// Milliseconds between two lists that nothing but time asks for.
 const RELIST: u64 = 30_000;
+/// The least number of milliseconds between two lists that changes of networks ask for.
+const SOON: u64 = 1000;
 /// Milliseconds beyond its stop timeout after which a container that was sent a signal and still runs does not end by it.
 const MARGIN: u64 = 10_000;
 
@@ -28,10 +30,14 @@ pub enum Input {
         /// The engine's ID of the container, 64 hexadecimal digits.
         container: String,
     },
+    /// A network was created or removed.
+    Networks,
+    /// What is around the cluster's containers; a part of the answer to [`Command::List`], before [`Input::Listed`].
+    Surroundings(Surroundings),
     /// The answer to [`Command::List`]: the containers of the cluster, running or not.
     Listed(Vec<Listed>),
-    /// [`Command::List`] was not answered.
-    NotListed,
+    /// [`Command::List`] was not answered, for this reason.
+    NotListed(String),
     /// The answer to [`Command::Inspect`].
     Inspected(Box<Instance>),
     /// The other answer to it: the container with this ID does not exist, or is not of the cluster.
@@ -88,7 +94,7 @@ pub struct Listed {
 /// What is to be asked of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// The list of the cluster's containers (`GET /containers/json`).
+    /// The list of the cluster's containers, and of what is around them (`GET /containers/json`, `GET /networks`).
     List,
     /// The inspection of the container with this ID (`GET /containers/{id}/json`).
     Inspect(String),
@@ -150,6 +156,11 @@ pub struct Reducer {
     places: BTreeMap<Place, Arc<Instance>>,
     recovery: Recovery,
     stale: Option<Stale>,
+    surroundings: Arc<Surroundings>,
+    /// Whether what is around the containers has changed since it was asked for.
+    unlisted: bool,
+    /// Whether containers may have other addresses than was made of their inspections, because the networks are others.
+    moved: bool,
     listing: bool,
     listed: Moment,
     /// Whether the roster is no longer what the other fields say.
@@ -167,6 +178,9 @@ impl Reducer {
             entries: HashMap::new(),
             places: BTreeMap::new(),
             recovery: Recovery::Lost,
+            surroundings: Arc::default(),
+            unlisted: false,
+            moved: false,
             listing: false,
             listed: now,
             changed: false,
@@ -188,23 +202,33 @@ impl Reducer {
             }
             Input::Lost(reason) => {
                 self.recovery = Recovery::Lost;
-                if self.stale.is_none() {
-                    self.stale = Some(Stale { since: now, reason });
-                    self.changed = true;
-                }
+                self.lose(reason, now);
                 Vec::new()
             }
             Input::Event(event) => self.event(event, now),
             Input::Network { container } => match self.entries.contains_key(&container) {
                 true => self.inspect(container),
-                false => Vec::new(),
+                false => self.list_soon(now),
             },
-            Input::Listed(containers) => self.listed(containers, now),
-            Input::NotListed => {
-                self.listing = false;
+            Input::Networks => self.list_soon(now),
+            Input::Surroundings(surroundings) => {
+                if *self.surroundings != surroundings {
+                    self.moved |= self.surroundings.networks != surroundings.networks;
+                    self.surroundings = Arc::new(surroundings);
+                    self.changed = true;
+                }
                 Vec::new()
             }
-            Input::Inspected(instance) => self.inspected(*instance),
+            Input::Listed(containers) => self.listed(containers, now),
+            Input::NotListed(reason) => {
+                self.listing = false;
+                // What was true as of the last event still is.
+                if self.stale.is_some() {
+                    self.lose(reason, now);
+                }
+                Vec::new()
+            }
+            Input::Inspected(instance) => self.inspected(*instance, now),
             Input::Gone(id) => {
                 self.forget(&id);
                 self.recovered(&id);
@@ -228,7 +252,7 @@ impl Reducer {
         if self.recovery == Recovery::Lost {
             return commands;
         }
-        let due = now.0.saturating_sub(self.listed.0) >= RELIST || self.recovery == Recovery::Listing;
+        let due = now.0.saturating_sub(self.listed.0) >= RELIST || self.unlisted || self.recovery == Recovery::Listing;
         if due && !self.listing {
             commands.extend(self.list(now));
         }
@@ -238,17 +262,42 @@ impl Reducer {
         }
         let leaving = self.entries.iter().filter(|(_, e)| !e.signals.is_empty());
         for id in leaving.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-            self.update(&id, |entry, instance| {
+            self.update(&id, now, |entry, instance| {
                 let timeout = u64::from(instance.stop_timeout) * 1000 + MARGIN;
                 entry.signals.retain(|_, sent| now.0.saturating_sub(sent.0) <= timeout);
                 instance.leaving = entry.is_leaving(instance);
             });
         }
+        let unsteady = self.places.values().filter(|i| i.is_unsteady());
+        for id in unsteady.map(|i| i.id.clone()).collect::<Vec<_>>() {
+            self.update(&id, now, |_, _| {});
+        }
         commands
+    }
+
+    /// The roster may be out of date for this reason, and has been since it first was.
+    fn lose(&mut self, reason: String, now: Moment) {
+        let since = self.stale.as_ref().map_or(now, |stale| stale.since);
+        let stale = Some(Stale { since, reason });
+        self.changed |= self.stale != stale;
+        self.stale = stale;
+    }
+
+    /// Lists, because networks have changed; at the next tick if that has just been done.
+    fn list_soon(&mut self, now: Moment) -> Vec<Command> {
+        if self.recovery == Recovery::Lost {
+            return Vec::new();
+        }
+        if self.listing || now.0.saturating_sub(self.listed.0) < SOON {
+            self.unlisted = true;
+            return Vec::new();
+        }
+        self.list(now)
     }
 
     fn list(&mut self, now: Moment) -> Vec<Command> {
         self.listing = true;
+        self.unlisted = false;
         self.listed = now;
         vec![Command::List]
     }
@@ -267,7 +316,8 @@ impl Reducer {
     fn listed(&mut self, containers: Vec<Listed>, now: Moment) -> Vec<Command> {
         self.listing = false;
         self.listed = now;
-        let all = self.recovery == Recovery::Listing;
+        let recovers = self.recovery == Recovery::Listing;
+        let all = mem::take(&mut self.moved) || recovers;
         let mut to_inspect: BTreeSet<String> = BTreeSet::new();
         for container in &containers {
             let known = self.entries.get(&container.id).and_then(|e| e.instance.as_ref());
@@ -278,7 +328,7 @@ impl Reducer {
         // A list may be too old to have a container, so that one that it does not have is asked about, too.
         let listed: BTreeSet<&String> = containers.iter().map(|c| &c.id).collect();
         to_inspect.extend(self.entries.keys().filter(|id| !listed.contains(id)).cloned());
-        if all {
+        if recovers {
             self.recovery = Recovery::Inspecting(to_inspect.clone());
             self.recovered("");
         }
@@ -298,17 +348,21 @@ impl Reducer {
             ContainerEvent::Removed => {
                 self.forget(&id);
                 self.recovered(&id);
-                return Vec::new();
+                return self.sharers(&id, &name);
             }
             _ => {}
         }
+        let mut commands = match what {
+            ContainerEvent::Started | ContainerEvent::Died(_) => self.sharers(&id, &name),
+            _ => Vec::new(),
+        };
         if !self.entries.contains_key(&id) {
             let Some(identity) = identity else {
-                return Vec::new();
+                return commands;
             };
             self.entries.insert(id.clone(), Entry::default());
             if matches!(what, ContainerEvent::Created | ContainerEvent::Started) {
-                self.show(&id, sketch(&id, &name, identity));
+                self.show(&id, sketch(&id, &name, identity), now);
             }
         }
         // Events of one container come in their order; an older one is a repetition.
@@ -318,15 +372,23 @@ impl Reducer {
                 entry.changed = Some(at);
                 entry.take_signal(&what, now);
             }
-            self.update(&id, |entry, instance| {
+            self.update(&id, now, |entry, instance| {
                 apply(&what, &name, at, instance);
                 instance.leaving = entry.is_leaving(instance);
             });
         }
-        self.inspect(id)
+        commands.extend(self.inspect(id));
+        commands
     }
 
-    fn inspected(&mut self, mut instance: Instance) -> Vec<Command> {
+    /// Asks about the containers that have a namespace of the container `id`: what becomes of it changes their verdicts.
+    fn sharers(&mut self, id: &str, name: &str) -> Vec<Command> {
+        let sharers = self.places.values().filter(|i| i.shares_with(id, name));
+        let sharers: Vec<String> = sharers.map(|i| i.id.clone()).collect();
+        sharers.into_iter().flat_map(|id| self.inspect(id)).collect()
+    }
+
+    fn inspected(&mut self, mut instance: Instance, now: Moment) -> Vec<Command> {
         let id = instance.id.clone();
         // It was removed since it was asked about.
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -337,7 +399,7 @@ impl Reducer {
             return self.inspect(id);
         }
         instance.leaving = entry.is_leaving(&instance);
-        self.show(&id, instance);
+        self.show(&id, instance, now);
         self.recovered(&id);
         Vec::new()
     }
@@ -356,18 +418,19 @@ impl Reducer {
     }
 
     /// Changes the picture of a container, if there is one.
-    fn update(&mut self, id: &str, change: impl FnOnce(&mut Entry, &mut Instance)) {
+    fn update(&mut self, id: &str, now: Moment, change: impl FnOnce(&mut Entry, &mut Instance)) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let Some(mut instance) = entry.instance.as_deref().cloned() else {
             return;
         };
         change(entry, &mut instance);
-        self.show(id, instance);
+        self.show(id, instance, now);
     }
 
-    /// Makes `instance` the picture of its container.
-    fn show(&mut self, id: &str, instance: Instance) {
+    /// Makes `instance` the picture of its container, and says what is wrong with it.
+    fn show(&mut self, id: &str, mut instance: Instance, now: Moment) {
         let Some(entry) = self.entries.get_mut(id) else { return };
+        instance.judge(now);
         if entry.instance.as_deref() == Some(&instance) {
             return;
         }
@@ -402,7 +465,8 @@ impl Reducer {
                 }),
             }
         }
-        if self.roster.nodes == nodes && self.roster.stale == self.stale {
+        let roster = &self.roster;
+        if roster.nodes == nodes && roster.stale == self.stale && roster.surroundings == self.surroundings {
             return;
         }
         self.roster = Arc::new(Roster {
@@ -410,6 +474,7 @@ impl Reducer {
             revision: self.roster.revision + 1,
             stale: self.stale.clone(),
             nodes,
+            surroundings: self.surroundings.clone(),
         });
     }
 }
@@ -434,7 +499,17 @@ fn is_as_listed(instance: &Instance, listed: &Listed) -> bool {
 
 /// A container as far as its first event describes it.
 fn sketch(id: &str, name: &str, identity: Identity) -> Instance {
+    let labels = [
+        (label::NODE, &identity.node),
+        (label::ROLE, &identity.role),
+        (label::SERVICE, &identity.service),
+    ];
+    let inspected = ObservedContainer {
+        labels: labels.map(|(key, value)| (key.to_owned(), value.clone())).into(),
+        ..ObservedContainer::default()
+    };
     Instance {
+        inspected: Arc::new(inspected),
         container: name.to_owned(),
         id: id.to_owned(),
         node: identity.node,

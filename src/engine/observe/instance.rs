@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::slice;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::models::{ContainerInspectResponse, EndpointSettings, PortBinding};
@@ -60,7 +62,15 @@ pub async fn instance(
     id: &str,
 ) -> Result<Option<Instance>, Fault> {
     match engine.docker.inspect_container(id, None).await.map_err(Fault::from) {
-        Ok(inspect) if ownership::is_owned(engine, &inspect).await? => Ok(read_instance(inspect, cluster, networks)),
+        Ok(inspect) if ownership::is_owned(engine, &inspect).await? => {
+            let mut inspected = read::from_inspection(inspect.clone());
+            super::owners(engine, slice::from_mut(&mut inspected)).await?;
+            let instance = read_instance(inspect, cluster, networks);
+            Ok(instance.map(|instance| Instance {
+                inspected: Arc::new(inspected),
+                ..instance
+            }))
+        }
         Ok(_) => Ok(None),
         Err(fault) if fault.is_not_found() => Ok(None),
         Err(fault) => Err(fault),
@@ -135,6 +145,7 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
             .stop_timeout
             .and_then(|t| u32::try_from(t).ok())
             .unwrap_or(STOP_TIMEOUT),
+        ..Instance::default()
     })
 }
 

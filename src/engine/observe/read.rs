@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerSummary, EndpointSettings, HostConfig, ImageSummary, MountPoint,
-    Network, PortSummary, PortSummaryTypeEnum, Volume,
+    Network, PortBinding, PortSummary, PortSummaryTypeEnum, Volume,
 };
 
 use crate::cluster::{
@@ -101,6 +101,48 @@ pub(super) fn process(inspected: &ContainerState) -> Process {
 /// How often the restart policy has started a container again (`RestartCount`).
 pub(super) fn restarts(count: Option<i64>) -> u32 {
     count.and_then(|n| u32::try_from(n).ok()).unwrap_or_default()
+}
+
+/// A container from its inspection alone.
+pub(super) fn from_inspection(mut inspect: ContainerInspectResponse) -> ObservedContainer {
+    let labels = inspect.config.as_ref().and_then(|c| c.labels.clone());
+    let mode = inspect.host_config.as_ref().and_then(|h| h.network_mode.as_deref());
+    let bindings = inspect.network_settings.as_mut().and_then(|s| s.ports.take());
+    let bindings = bindings.unwrap_or_default().into_iter();
+    let mut ports: Vec<(HostPort, String)> = bindings
+        .flat_map(|(own, hosts)| {
+            let hosts = hosts.unwrap_or_default().into_iter();
+            hosts.filter_map(move |host| Some((bound(&own, &host)?, own.clone())))
+        })
+        .collect();
+    ports.sort();
+    let mut container = ObservedContainer {
+        id: inspect.id.clone().unwrap_or_default(),
+        name: inspect
+            .name
+            .as_deref()
+            .unwrap_or_default()
+            .trim_start_matches('/')
+            .to_owned(),
+        labels: labels.unwrap_or_default().into_iter().collect(),
+        network_host: mode.and_then(other_container),
+        image_id: inspect.image.clone().unwrap_or_default(),
+        ports,
+        mounts: inspect.mounts.take().into_iter().flatten().filter_map(mount).collect(),
+        ..ObservedContainer::default()
+    };
+    inspected(&mut container, inspect);
+    container
+}
+
+/// The port of the host that leads to the port `own` of a container, such as `80/tcp`.
+fn bound(own: &str, host: &PortBinding) -> Option<HostPort> {
+    let address = host.host_ip.as_deref().and_then(|ip| ip.parse().ok());
+    Some(HostPort {
+        address: open_to_all(address),
+        port: host.host_port.as_deref()?.parse().ok()?,
+        udp: own.ends_with("/udp"),
+    })
 }
 
 /// Updates `container` with its inspection, which is newer: the list may show a container as running for a moment after
@@ -241,12 +283,7 @@ fn uptime(text: &str) -> Option<u64> {
 fn port(port: PortSummary) -> Option<(HostPort, String)> {
     let public = port.public_port?;
     let udp = port.typ == Some(PortSummaryTypeEnum::UDP);
-    let address = port.ip.and_then(|ip| ip.parse().ok());
-    let address = match address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) {
-        // The engine lists a port that is open to all once for each family, and one is enough.
-        IpAddr::V6(v6) if v6.is_unspecified() => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        other => other,
-    };
+    let address = open_to_all(port.ip.and_then(|ip| ip.parse().ok()));
     let protocol = match port.typ {
         Some(PortSummaryTypeEnum::UDP) => "udp",
         Some(PortSummaryTypeEnum::SCTP) => "sctp",
@@ -259,6 +296,12 @@ fn port(port: PortSummary) -> Option<(HostPort, String)> {
         udp,
     };
     Some((host, own))
+}
+
+/// The address that a port is bound to. The engine lists a port that is open to all once for each family, and one is enough.
+fn open_to_all(address: Option<IpAddr>) -> IpAddr {
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    address.filter(|a| !a.is_unspecified()).unwrap_or(any)
 }
 
 fn mount(mount: MountPoint) -> Option<(String, String)> {

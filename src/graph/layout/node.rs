@@ -141,6 +141,7 @@ impl NodePlan<'_> {
                 texts: self.heading(inner + 2 * m.inset),
                 look: self.panel.look,
                 details: self.panel.details.clone(),
+                nodes: self.panel.nodes.clone(),
                 stacked: self.panel.count > 1,
                 cells: Vec::new(),
                 bars: Vec::new(),
@@ -286,6 +287,7 @@ impl Building<'_> {
                 texts: self.texts(slot, rect),
                 look: slot.item.look,
                 details: slot.item.details.clone(),
+                service: slot.item.service.clone(),
             });
         }
     }

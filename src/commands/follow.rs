@@ -1,0 +1,70 @@
+//! Following a cluster, for the commands that show it as it is now.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use crate::cluster::roster::{Moment, Roster};
+use crate::cluster::{ObservedContainer, missing};
+use crate::engine::connect::Engine;
+use crate::engine::fault::Fault;
+use crate::engine::observe::instance;
+use crate::error::Error;
+use crate::name::ClusterName;
+use crate::topology::Topology;
+
+/// The least time between two pictures, so that what happens at once is shown together.
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
+
+/// The cluster as it is from now on. It is followed as long as the receiver is kept.
+pub(super) fn follow(engine: &Engine, cluster: &ClusterName) -> watch::Receiver<Arc<Roster>> {
+    let now = instance::at(SystemTime::now()).unwrap_or(Moment(0));
+    let (sender, receiver) = watch::channel(Arc::new(Roster::unknown(cluster.as_str(), now)));
+    tokio::spawn(crate::watch::follow(engine.clone(), cluster.clone(), sender));
+    receiver
+}
+
+/// The first roster that says something: a complete one, or one that says why there is none.
+pub(super) async fn first(rosters: &mut watch::Receiver<Arc<Roster>>) -> Arc<Roster> {
+    let says = |roster: &Arc<Roster>| roster.stale.as_ref().is_none_or(|stale| !stale.is_first());
+    // Whoever follows ends after those who read.
+    let _ = rosters.wait_for(says).await;
+    rosters.borrow_and_update().clone()
+}
+
+/// The cluster as it is now.
+///
+/// # Errors
+/// The engine does not answer, or refuses to.
+pub(super) async fn now(engine: &Engine, cluster: &ClusterName) -> Result<Arc<Roster>, Error> {
+    let roster = first(&mut follow(engine, cluster)).await;
+    let Some(stale) = &roster.stale else { return Ok(roster) };
+    let fault = match engine.ping().await {
+        Ok(()) => Fault::Refused(stale.reason.clone()),
+        Err(fault) => fault,
+    };
+    Err(Error::engine("look at the engine")(fault))
+}
+
+/// The containers of `roster`, and those that are missing, which have no ID.
+pub(super) fn with_missing(roster: &Roster, topology: Option<&Topology>) -> Vec<ObservedContainer> {
+    let mut all: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
+    all.extend(missing(&all, topology));
+    all
+}
+
+/// The names of the nodes' own networks.
+pub(super) fn private_networks(roster: &Roster) -> HashSet<String> {
+    roster.private_networks().map(str::to_owned).collect()
+}
+
+/// The next roster that differs from the one that was seen last, and whatever follows it at once.
+pub(super) async fn next(rosters: &mut watch::Receiver<Arc<Roster>>) {
+    // Whoever follows ends after those who read.
+    if rosters.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(PAUSE).await;
+}
