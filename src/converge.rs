@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cluster::{Desired, Observed, label};
-use crate::engine::apply::{self, Applied, ApplyContext, FakeError, Handles, SharedObservation, apply};
+use crate::engine::apply::{self, Applied, ApplyContext, FakeError, Handles, SharedImages, SharedObservation, apply};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::stops::{SignalHistory, wait_for_stops};
@@ -379,6 +379,7 @@ impl<'a> Worker<'a> {
             deadline: self.deadline,
             stop: self.control.stop.clone(),
             handles,
+            images: SharedImages::default(),
             observation: SharedObservation::default(),
             progress,
         };

@@ -27,6 +27,7 @@ use crate::plan::schedule::{Outcome, Schedule};
 use crate::plan::{Action, Operation, Plan};
 use crate::topology::address::Layout;
 pub use handles::Handles;
+pub use image::SharedImages;
 pub(super) use image::load_image;
 pub(crate) use image::{FakeError, fake_is_ready};
 pub use wait::SharedObservation;
@@ -55,6 +56,8 @@ pub struct ApplyContext<'a> {
     pub stop: watch::Receiver<bool>,
     /// The containers that this run created or found. A plan that puts back what another one did has those of that one.
     pub handles: &'a Handles,
+    /// What images say, asked once in the plan.
+    pub images: SharedImages,
     /// The observation that all waiting operations share.
     pub observation: SharedObservation,
     /// Receives the progress of operations: the index in the plan, and a few words.

@@ -232,6 +232,8 @@ pub struct PresentImage {
     pub has_healthcheck: bool,
     /// The platform that it is for: `linux/arm64/v8`; `None` if the engine does not say so.
     pub platform: Option<String>,
+    /// The paths at which each of its containers has a volume, unless something else is mounted there.
+    pub volumes: Vec<String>,
 }
 
 /// The image `name`; `None` if the engine does not have it. `GET /images/{name}/json`.
@@ -244,7 +246,8 @@ pub async fn image(engine: &Engine, name: &str) -> Result<Option<PresentImage>, 
         Err(fault) if fault.is_not_found() => return Ok(None),
         Err(fault) => return Err(fault),
     };
-    let test = inspect.config.and_then(|c| c.healthcheck).and_then(|h| h.test);
+    let config = inspect.config.unwrap_or_default();
+    let test = config.healthcheck.and_then(|h| h.test);
     let has_healthcheck = test.is_some_and(|test| test.first().is_some_and(|first| first != "NONE"));
     let tagged = inspect.metadata.and_then(|m| m.last_tag_time);
     let then = tagged.and_then(|text| read::time(&text));
@@ -255,5 +258,6 @@ pub async fn image(engine: &Engine, name: &str) -> Result<Option<PresentImage>, 
         age,
         has_healthcheck,
         platform: Some(platform).filter(|platform| !platform.is_empty()),
+        volumes: config.volumes.unwrap_or_default(),
     }))
 }

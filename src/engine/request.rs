@@ -7,7 +7,7 @@ mod host;
 mod mount;
 mod network;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, Mount as EngineMount, MountType, VolumeCreateRequest,
@@ -119,6 +119,29 @@ fn label_anonymous_volumes(host: &mut HostConfig, labels: &BTreeMap<String, Stri
     for mount in host.mounts.iter_mut().flatten().filter(is_anonymous) {
         let options = mount.volume_options.get_or_insert_default();
         options.labels.get_or_insert_default().extend(ours.clone());
+    }
+}
+
+/// Adds to the `body` of `spec` the volumes that its image declares at these `paths`, so that they carry labels; the engine
+/// would make them without any. What is mounted there by the blueprint stays, and so does what may come from another container.
+pub fn declare_volumes(body: &mut ContainerCreateBody, spec: &ContainerSpec, paths: &[String]) {
+    if !spec.config.volumes_from.is_empty() {
+        return;
+    }
+    let clean = |path: &str| path.trim_end_matches('/').to_owned();
+    let mounts = spec.config.mounts.iter().map(|m| clean(&m.target));
+    let tmpfs = spec.config.tmpfs.iter().flatten().map(|(path, _)| clean(path));
+    let carried = spec.carried.iter().map(|c| clean(&c.target));
+    let mounted: BTreeSet<String> = mounts.chain(tmpfs).chain(carried).collect();
+    let paths: BTreeSet<String> = paths.iter().map(|path| clean(path)).collect();
+    let host = body.host_config.get_or_insert_default();
+    // The engine refuses a path that is not absolute, or climbs, here and not in an image.
+    let is_plain = |path: &&String| path.starts_with('/') && !path.split('/').any(|part| matches!(part, "." | ".."));
+    let free = paths.difference(&mounted).filter(is_plain);
+    let mut mounts: Vec<EngineMount> = free.map(|path| mount::anonymous(path)).collect();
+    if !mounts.is_empty() {
+        host.mounts.get_or_insert_default().append(&mut mounts);
+        label_anonymous_volumes(host, &spec.labels);
     }
 }
 

@@ -156,3 +156,19 @@ async fn a_volume_without_a_name_that_no_container_has_is_removed() {
         assert_eq!(double.state().left(), [format!("volume {theirs}")]);
     }
 }
+
+/// What only the image asks for is labelled too, so that it is found when its container was removed without it.
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_an_image_declares_is_found_without_its_container() {
+    for double in EngineDouble::both() {
+        let cluster = Cluster::on(double.clone()).await;
+        double.state().set_image_volume("redis:7", "/data");
+        cluster.up().await;
+        cluster.up_has_nothing_to_do().await;
+        let before = double.state().container(A).volume("/data");
+        double.state().remove(A, true, false).expect("it is there");
+        assert!(double.state().left().contains(&format!("volume {before}")));
+        cluster.converge_down().await;
+        assert_eq!(double.state().left(), [""; 0]);
+    }
+}

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use topogen::cluster::{Desired, Observed};
 use topogen::converge::{self, Control, ConvergeError, Reporter, Summary};
-use topogen::engine::apply::{ApplyContext, Handles, SharedObservation, apply};
+use topogen::engine::apply::{ApplyContext, Handles, SharedImages, SharedObservation, apply};
 use topogen::engine::connect::Engine;
 use topogen::engine::{disturbance, observe};
 use topogen::plan::event::Event;
@@ -138,6 +138,7 @@ impl Cluster {
             deadline: self.deadline,
             stop: self.stop.subscribe(),
             handles: &Handles::default(),
+            images: SharedImages::default(),
             observation: SharedObservation::default(),
             progress,
         };

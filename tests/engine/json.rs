@@ -198,7 +198,8 @@ pub(super) fn image_summary(image: &Image) -> Value {
 pub(super) fn image(image: &Image) -> Value {
     json!({
         "Id": image.id, "RepoTags": image.tags, "RepoDigests": [], "Os": "linux", "Architecture": "amd64",
-        "Config": {"Labels": labels(&image.labels), "Healthcheck": {"Test": image.health_test}}, "RootFS": {"Type": "layers", "Layers": image.layers},
+        "Config": {"Labels": labels(&image.labels), "Healthcheck": {"Test": image.health_test},
+        "Volumes": image.volumes}, "RootFS": {"Type": "layers", "Layers": image.layers},
     })
 }
 

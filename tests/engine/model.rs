@@ -250,6 +250,8 @@ pub(super) struct Image {
     pub(super) labels: Value,
     /// The test of its healthcheck, as a list; null without one.
     pub(super) health_test: Value,
+    /// The paths at which it declares volumes, as the keys of an object.
+    pub(super) volumes: Value,
     /// Their digests, as a list.
     pub(super) layers: Value,
 }

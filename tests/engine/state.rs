@@ -124,6 +124,7 @@ impl State {
         let mut labels = image.labels.as_object().cloned().unwrap_or_default();
         labels.extend(asked);
         body["Labels"] = json!(labels);
+        body["Volumes"] = image.volumes.clone();
         let endpoints = endpoints(&body);
         if self.version.is_old() && endpoints.len() > 1 {
             let names: Vec<&str> = endpoints.keys().map(String::as_str).collect();

@@ -95,6 +95,7 @@ impl State {
                 tags: vec![tagged(name)],
                 labels: json!({}),
                 health_test: json!(null),
+                volumes: json!({}),
                 layers: json!([]),
             });
         }
@@ -104,6 +105,13 @@ impl State {
     pub(crate) fn set_image_health(&mut self, name: &str, test: Value) {
         if let Some(image) = self.images.iter_mut().find(|i| i.tags.contains(&tagged(name))) {
             image.health_test = test;
+        }
+    }
+
+    /// The image of that name declares a volume at that path.
+    pub(crate) fn set_image_volume(&mut self, name: &str, path: &str) {
+        if let Some(image) = self.images.iter_mut().find(|i| i.tags.contains(&tagged(name))) {
+            image.volumes[path] = json!({});
         }
     }
 
@@ -186,6 +194,7 @@ impl State {
             tags: tags.clone(),
             labels: config["config"]["Labels"].clone(),
             health_test: json!(null),
+            volumes: json!({}),
             layers: config["rootfs"]["diff_ids"].clone(),
         });
         self.tell("image", "load", &id, &[]);

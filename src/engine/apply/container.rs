@@ -26,6 +26,8 @@ pub(super) async fn create_container(spec: &ContainerSpec, context: &ApplyContex
     let endpoints = spec.endpoints.iter().take(at_once);
     let endpoints = endpoints.map(|e| (e.network.to_string(), request::endpoint(e)));
     let mut body = request::container(spec);
+    let declared = context.images.volumes(spec.image(), engine).await?;
+    request::declare_volumes(&mut body, spec, &declared);
     body.networking_config = Some(NetworkingConfig {
         endpoints_config: Some(endpoints.collect()),
     });

@@ -1,8 +1,8 @@
 //! Images: topogen's own, loaded from its executable, and those that are fetched.
 
-use crate::cluster::label;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
+use std::sync::Arc;
 
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
@@ -10,6 +10,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::{ApplyContext, PAUSE};
+use crate::cluster::label;
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::observe;
@@ -35,6 +36,27 @@ pub(crate) enum FakeError {
 impl From<Fault> for FakeError {
     fn from(fault: Fault) -> Self {
         Self::Engine(fault)
+    }
+}
+
+/// The volumes that images declare, by the names of the images. All containers of an image share one question.
+#[derive(Debug, Default)]
+pub struct SharedImages(tokio::sync::Mutex<HashMap<String, Arc<[String]>>>);
+
+impl SharedImages {
+    /// The paths at which `image` declares volumes; none if the engine does not have it.
+    pub(super) async fn volumes(&self, image: &str, engine: &Engine) -> Result<Arc<[String]>, Fault> {
+        if fake::is_image(image) {
+            return Ok(Arc::default());
+        }
+        let mut known = self.0.lock().await;
+        if let Some(volumes) = known.get(image) {
+            return Ok(volumes.clone());
+        }
+        let present = observe::image(engine, image).await?;
+        let volumes: Arc<[String]> = present.map(|image| image.volumes).unwrap_or_default().into();
+        known.insert(image.to_owned(), volumes.clone());
+        Ok(volumes)
     }
 }
 

@@ -18,6 +18,15 @@ pub(super) fn put(mounts: &[Mount], host: &mut HostConfig) {
     }
 }
 
+/// A volume at `path` that the engine gives a name, filled with what the image has there.
+pub(super) fn anonymous(path: &str) -> EngineMount {
+    EngineMount {
+        target: Some(path.to_owned()),
+        typ: Some(MountType::VOLUME),
+        ..EngineMount::default()
+    }
+}
+
 /// The mount in the older notation, `SOURCE:TARGET:OPTIONS`; `None` if that cannot express it. Compose prefers it too,
 /// because only this one creates missing paths on every engine and relabels for SELinux.
 fn older(mount: &Mount) -> Option<String> {
