@@ -2,10 +2,15 @@
 //! quotes, comments, and variables in values.
 
 use std::fmt;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::interpolate::{self, Variables};
+use crate::budget::Budget;
+
+/// The bytes that variables may put into the values of one file: each may name those before it, twice.
+const EXPANDED: u64 = 16 << 20;
 
 /// Variables and their values, in the order written.
 pub type Pairs = IndexMap<String, String>;
@@ -40,6 +45,7 @@ impl DotenvError {
 /// The first line that is malformed.
 pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let budget = Arc::new(Budget::of(EXPANDED));
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         if rest.starts_with('#') {
@@ -62,7 +68,7 @@ pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<Stri
                 &statement[end..]
             }
             Some(after) => {
-                let (value, after) = value(after.trim_start_matches(BLANKS), line, found, lookup)?;
+                let (value, after) = value(after.trim_start_matches(BLANKS), line, found, lookup, &budget)?;
                 found.insert(key.to_owned(), value);
                 after
             }
@@ -102,10 +108,12 @@ fn value<'t>(
     line: usize,
     found: &Pairs,
     lookup: &dyn Fn(&str) -> Option<String>,
+    budget: &Arc<Budget>,
 ) -> Result<(String, &'t str), DotenvError> {
     let known = |name: &str| lookup(name).or_else(|| found.get(name).cloned());
     let expanded = |text: &str| {
-        interpolate::interpolate(text, &mut Variables::plain(&known)).map_err(|fault| DotenvError {
+        let mut variables = Variables::plain(&known).within(budget.clone());
+        interpolate::interpolate(text, &mut variables).map_err(|fault| DotenvError {
             line,
             reason: format!("cannot be read: {}", fault.message),
         })
@@ -186,6 +194,14 @@ mod tests {
         let mut found = Pairs::new();
         let result = parse(text, &mut found, &outside);
         result.map(|()| found.into_iter().collect()).map_err(|f| f.to_string())
+    }
+
+    #[test]
+    fn values_that_double_come_to_an_end() {
+        let doubled = |at: usize| format!("A{}=$A{at}$A{at}\n", at + 1);
+        let text: String = ["A0=x\n".to_owned()].into_iter().chain((0..60).map(doubled)).collect();
+        let told = read(&text).expect_err("16 MiB are not enough");
+        assert_eq!(told, "line 25 cannot be read: the text expands to too much");
     }
 
     /// Each expectation was checked with Compose 2.40.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::diagnostic::{Problem, Problems, Sources};
 use crate::template::is_template;
 use crate::yaml::{Node, Yaml};
@@ -15,6 +17,8 @@ pub struct Variables<'a> {
     beside: Option<HashMap<String, String>>,
     /// For a file that is no template: values are not escaped.
     plain: bool,
+    /// What the values that are put into texts draw on; `None` if nothing bounds them.
+    budget: Option<Arc<Budget>>,
 }
 
 /// A variable that Compose itself sets, and that differs for each node (Compose specification, `name`).
@@ -28,6 +32,7 @@ impl<'a> Variables<'a> {
             unset: Vec::new(),
             beside: None,
             plain: false,
+            budget: None,
         }
     }
 
@@ -37,6 +42,23 @@ impl<'a> Variables<'a> {
             plain: true,
             ..Self::new(lookup)
         }
+    }
+
+    /// The same, whose values draw on `budget`: a long one may be put into many texts.
+    #[must_use]
+    pub fn within(self, budget: Arc<Budget>) -> Self {
+        let budget = Some(budget);
+        Self { budget, ..self }
+    }
+
+    /// Draws the bytes of `value`, which stands for what is at `range` of a text.
+    fn draw(&self, value: &str, range: Range<usize>) -> Result<(), InterpolationError> {
+        let spent = self.budget.as_ref().map_or(Ok(()), |budget| budget.spend(value.len()));
+        spent.map_err(|over| InterpolationError {
+            range,
+            message: format!("the text {over}"),
+            hint: Some("a value is repeated each time that its variable is named".to_owned()),
+        })
     }
 
     /// The value of `name`; `None` when it is not set.
@@ -87,11 +109,13 @@ impl InterpolationError {
     }
 }
 
-/// Replaces variables in every text below `node`, but not in keys.
+/// Replaces variables in every text below `node`, but not in keys. What is put in draws on the budget of `sources`.
 pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, problems: &mut Problems) {
+    variables.budget.get_or_insert_with(|| sources.budget().clone());
     match &mut node.value {
         Yaml::Text(text) if text.contains('$') => match interpolate(text, variables) {
             Ok(new) => *text = new,
+            Err(_) if sources.budget().is_spent() => problems.push(sources.budget().problem(node.span)),
             Err(fault) => {
                 let mut problem = Problem::at(sources.within(node.span, text, fault.range), fault.message);
                 problem.hint = fault.hint;
@@ -116,7 +140,11 @@ pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, p
 /// specification, services, `environment`). One that has none there stays a name: in a container it takes away what an
 /// `env_file` or the image says.
 pub fn names(node: &mut Node, variables: &Variables<'_>) {
-    let value = |name: &str| variables.get(name).map(|v| literal(&v));
+    // Where the budget does not suffice, the expansion ends later and says so.
+    let value = |name: &str| {
+        let value = literal(&variables.get(name)?);
+        variables.draw(&value, 0..0).ok().map(|()| value)
+    };
     match &mut node.value {
         Yaml::List(list) => {
             for item in list {
@@ -172,12 +200,16 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
             }
             Some(b'{') => {
                 let end = dollar + length(&text[dollar..]).map_err(|fault| fault.after(dollar))?;
-                out.push_str(&braced(text, dollar + 2..end - 1, variables, depth)?);
+                let value = braced(text, dollar + 2..end - 1, variables, depth)?;
+                variables.draw(&value, dollar..end)?;
+                out.push_str(&value);
                 end
             }
             Some(b) if name_start(*b) => {
                 let len = name_length(rest);
-                out.push_str(&value_or_blank(&rest[..len], variables));
+                let value = value_or_blank(&rest[..len], variables);
+                variables.draw(&value, dollar..dollar + 1 + len)?;
+                out.push_str(&value);
                 dollar + 1 + len
             }
             _ => {
@@ -352,6 +384,16 @@ mod tests {
             ("${NONE:-{}", "{"),
         ] {
             assert_eq!(with(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_counts_each_time_that_it_is_named() {
+        let lookup = |_: &str| Some("x".repeat(1 << 20));
+        for text in ["$A", "${A}", "${A:-b}", "${B:+$A}"] {
+            let mut variables = Variables::new(&lookup).within(Arc::new(Budget::of(10 << 20)));
+            let told = interpolate(&text.repeat(11), &mut variables).map_err(|f| f.message);
+            assert_eq!(told, Err("the text expands to too much".to_owned()), "{text}");
         }
     }
 
