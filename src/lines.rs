@@ -3,7 +3,7 @@
 use crate::cluster::ObservedContainer;
 
 /// The longest line in bytes; longer ones are split, so that output without line ends does not fill the memory.
-const LONGEST: usize = 1 << 20;
+pub(crate) const LONGEST: usize = 1 << 20;
 /// The colours of nodes (ECMA-48, SGR), in turn; all are readable on dark and light backgrounds.
 const COLOURS: [u8; 11] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94, 91];
 /// Resets the colour (ECMA-48, "SGR").

@@ -18,7 +18,7 @@ use super::exec::Stream;
 use super::fault::Fault;
 use super::observe::read;
 use crate::cluster::ObservedContainer;
-use crate::lines::trimmed;
+use crate::lines::{LONGEST, trimmed};
 
 /// The wait before a container's lines are read again after the connection broke, unless the container starts before.
 const RETRY: Duration = Duration::from_secs(1);
@@ -141,7 +141,8 @@ impl<S: Source<Item = Result<LogOutput, Fault>> + Unpin> Reader<S> {
         }
     }
 
-    /// Each message begins with its time, whether it is a line or a continuation.
+    /// Each message begins with its time, whether it is a line or a continuation. A line of which too much has come is told in
+    /// parts.
     fn take(&mut self, stream: Stream, message: &[u8]) {
         let (time, text) = match message.iter().position(|b| *b == b' ') {
             Some(at) => (time(&message[..at]), &message[at + 1..]),
@@ -155,7 +156,7 @@ impl<S: Source<Item = Result<LogOutput, Fault>> + Unpin> Reader<S> {
             text: Vec::new(),
         });
         line.text.extend(text);
-        if line.text.ends_with(b"\n")
+        if (line.text.ends_with(b"\n") || line.text.len() >= LONGEST)
             && let Some(mut line) = part.take()
         {
             line.text.truncate(trimmed(&line.text).len());
@@ -295,6 +296,22 @@ mod tests {
             found.push(String::from_utf8(line.text).expect("UTF-8"));
         }
         assert_eq!(found, ["oh", "begin", "", "end"]);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_told_in_parts() {
+        let piece = format!("2026-01-31T12:00:01.0Z {}", "x".repeat(16 << 10));
+        let pieces = (0..100).map(|_| message(Stream::Stdout, &piece));
+        let mut reader = Reader {
+            source: futures_util::stream::iter(pieces),
+            parts: [None, None],
+            ready: VecDeque::new(),
+        };
+        let mut found = Vec::new();
+        while let Some(Ok(line)) = reader.next().await {
+            found.push(line.text.len());
+        }
+        assert_eq!(found, [1 << 20, 36 * (16 << 10)]);
     }
 
     #[tokio::test]
