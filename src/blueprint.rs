@@ -15,6 +15,7 @@ pub mod schema;
 mod shape;
 pub mod unread;
 mod validate;
+pub mod words;
 
 use crate::compose::{Condition, ConfigKind};
 use std::collections::HashMap;
@@ -22,12 +23,12 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use crate::diagnostic::{FileId, Problems, Sources, Span, Spanned};
+use crate::diagnostic::{FileId, Problem, Problems, Sources, Span, Spanned};
 use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
 use crate::yaml::{Entry, Node};
 
 pub use allow::Lint;
-pub use document::ReadFile;
+pub use document::{ReadFile, Taking};
 pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
@@ -57,6 +58,8 @@ pub struct Blueprint {
     pub roles: Vec<Role>,
     /// `x-topogen: {allow: […]}`: the lints that it silences.
     pub allow: Vec<Lint>,
+    /// What was changed of the Compose files in silence, each with its place: for those who ask.
+    pub notes: Vec<Problem>,
 }
 
 /// Where the subnets of networks come from.
@@ -91,8 +94,10 @@ pub struct Role {
     pub tree: Node,
     /// Names of services that are left out because none of their profiles is active.
     pub inactive: Vec<String>,
-    /// Names of services that the role resets in its Compose files, and of those that have no active profile.
+    /// Names of services of its Compose files that the role resets or does not take, and of those that have no active profile.
     pub left_out: Arc<[String]>,
+    /// What the role does with the services of its Compose files: `take`, `rename`, `replace`.
+    pub taking: Taking,
     /// Whether all of the role's Compose files could be read. If not, an undefined name may be defined in a missing
     /// one.
     pub whole: bool,
@@ -248,6 +253,8 @@ impl Blueprint {
             beside: HashMap::new(),
             reset: Vec::new(),
             whole: true,
+            notes: Vec::new(),
+            taking: Taking::default(),
             problems: &mut problems,
         };
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);

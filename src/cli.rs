@@ -415,6 +415,9 @@ pub struct Check {
     /// How to print the problems
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
+    /// Say also what is changed of Compose files in silence, such as a dependency on a service that is not taken
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// The arguments of `topogen completions`.

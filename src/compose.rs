@@ -6,6 +6,7 @@ pub mod table;
 mod terms;
 pub mod texts;
 pub mod units;
+pub mod uses;
 
 pub use terms::{Condition, ConfigKind};
 

@@ -298,6 +298,8 @@ pub enum Severity {
     Error,
     /// The blueprint is valid, and may not do what was intended.
     Warning,
+    /// What is done in silence, for those who ask.
+    Note,
 }
 
 /// The JSON array of `problems` for editors (`--format json`).

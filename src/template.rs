@@ -4,6 +4,7 @@
 
 mod bounded;
 mod bounds;
+mod peers;
 mod problem;
 mod rewrite;
 mod texts;

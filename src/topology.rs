@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::blueprint::Lint;
 use crate::compose::Condition;
 use crate::compose::ConfigKind;
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Problem, Problems};
 use crate::name::{
     Alias, ClusterName, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, RoleName, ServiceKey,
     ServiceName,
@@ -52,6 +52,9 @@ pub struct Topology {
     /// The lints that the blueprint silences: in one role, or `None` for everywhere.
     #[serde(skip)]
     pub allowed: Vec<(Lint, Option<RoleName>)>,
+    /// What was changed of Compose files in silence, each with its place: for those who ask.
+    #[serde(skip)]
+    pub notes: Vec<Problem>,
     /// What services use from outside the blueprint; empty until it was looked up.
     #[serde(skip)]
     pub outside: Outside,

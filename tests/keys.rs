@@ -561,12 +561,25 @@ const ROLE: &[(&str, &str, &str, Fate)] = &[
     ("node", "", "node: n", Asked),
     ("overrides", "", "overrides: {a: {services: {x: {user: u}}}}", Asked),
     (
+        "rename",
+        "compose: c.yaml",
+        "compose: c.yaml\n    rename: {added: more}",
+        Asked,
+    ),
+    (
+        "replace",
+        "compose: c.yaml",
+        "compose: c.yaml\n    replace: {i: j}",
+        Asked,
+    ),
+    (
         "secrets",
         "secrets: {c: {content: one}}",
         "secrets: {c: {content: two}}",
         Asked,
     ),
     ("services", "", "services: {z: {image: i}}", Asked),
+    ("take", "compose: c.yaml", "compose: c.yaml\n    take: []", Asked),
     ("vars", "vars: {w: 1}", "vars: {w: 2}", Asked),
     (
         "volumes",

@@ -33,6 +33,7 @@ mod robust;
 mod roster;
 mod round_trip;
 mod support;
+mod take;
 mod terminal;
 mod transcript;
 mod translate;

@@ -1,6 +1,7 @@
 //! Reads the files that a blueprint names: real-world Compose files, merged into one document for each role.
 
 mod paths;
+mod take;
 
 use std::collections::HashMap;
 
@@ -15,6 +16,7 @@ use super::merge::merge;
 use crate::blueprint::unread::{IS_DIRECTORY, LEADS_OUT, NO_FILE};
 pub(crate) use paths::join;
 use paths::{field, parent};
+pub use take::Taking;
 
 /// The keys of a Compose file (Compose specification).
 const FILE_KEYS: &[&str] = &[
@@ -49,6 +51,10 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) reset: Vec<String>,
     /// Whether all Compose files of the last role could be read.
     pub(super) whole: bool,
+    /// What was changed of the Compose files of all roles in silence.
+    pub(super) notes: Vec<Problem>,
+    /// What the current role does with the services of its Compose files.
+    pub(super) taking: Taking,
     /// The problems found so far.
     pub(super) problems: &'a mut Problems,
 }
@@ -128,6 +134,7 @@ impl Reader<'_, '_> {
         };
         let files = role.get("compose").map(|n| paths(n, self.problems)).unwrap_or_default();
         let mut all = true;
+        self.taking = take::taking(role, self.problems);
         // The project's directory is that of its first file, to which all of them are relative.
         let project = files.first().map(|(path, span)| (join("", path), *span));
         if let Some((first, span)) = &project {
@@ -140,6 +147,12 @@ impl Reader<'_, '_> {
                 }
             }
             self.variables.beside(before);
+            if all {
+                match self.taken(document.clone(), role) {
+                    Some(taken) => document = taken,
+                    None => all = false,
+                }
+            }
             document = with_contexts(self.rebased(document, directory), &self.absolute(directory, ""));
         }
         let own = ["services", "networks", "volumes", "configs", "secrets", "models"];
@@ -206,6 +219,16 @@ impl Reader<'_, '_> {
             let is_there = known().any(|k| k == key);
             match node.tag {
                 Some(MergeTag::Reset) if is_there => self.reset.push(key.clone()),
+                _ if self.is_away(key, node) => {
+                    // The service that was meant is unchanged, so problems that follow from that are not reported.
+                    self.whole = false;
+                    let problem = Problem::at(
+                        *key_span,
+                        format!("`{key}` of the Compose files is no service of the role"),
+                    );
+                    let why = self.taking.why_not(key, &self.reset).unwrap_or_default();
+                    self.problems.push(problem.hint(why));
+                }
                 Some(MergeTag::Reset) => self.problems.push(
                     Problem::at(*key_span, format!("`!reset` of an unknown service: `{key}`"))
                         .did_you_mean(key, known()),
@@ -223,6 +246,12 @@ impl Reader<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether a role that says `node` of a service means one of its Compose files that it does not take, or that it renames.
+    fn is_away(&self, key: &str, node: &Node) -> bool {
+        let is_new = ["image", "build", "extends"].iter().any(|k| node.get(k).is_some());
+        !is_new && self.taking.why_not(key, &self.reset).is_some()
     }
 
     /// Reads a Compose file of the project in `directory`: interpolates it and resolves `extends`.

@@ -45,6 +45,9 @@ pub const ROLE_KEYS: &[&str] = &[
     "exit",
     "after",
     "compose",
+    "take",
+    "rename",
+    "replace",
     "services",
     "vars",
     "configs",
@@ -113,6 +116,7 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
         addresses: addresses.unwrap_or_else(default_addresses),
         roles,
         allow,
+        notes: std::mem::take(&mut reader.notes),
     })
 }
 
@@ -127,7 +131,7 @@ fn key_name<T: FromStr<Err = NameError>>(entry: &Entry, problems: &mut Problems)
     parse_name(&entry.key, entry.key_span, problems)
 }
 
-fn name<T: FromStr<Err = NameError>>(node: &Node, problems: &mut Problems) -> Option<Spanned<T>> {
+pub(super) fn name<T: FromStr<Err = NameError>>(node: &Node, problems: &mut Problems) -> Option<Spanned<T>> {
     let Some(text) = node.scalar() else {
         problems.push(Problem::at(
             node.span,
@@ -195,6 +199,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
     let dotenv = std::mem::take(&mut reader.beside);
     let beside = std::mem::take(&mut reader.profiles);
     let mut left_out = std::mem::take(&mut reader.reset);
+    let taking = std::mem::take(&mut reader.taking);
     let profiles = if profiles.is_empty() { &beside } else { profiles };
     let configs = configs(&document, reader);
     let problems = &mut *reader.problems;
@@ -248,6 +253,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Opti
         beside: Arc::new(dotenv),
         inactive,
         left_out: left_out.into(),
+        taking,
         whole: reader.whole,
         services,
         tree,

@@ -84,6 +84,16 @@ struct Role {
     #[serde(default)]
     #[schemars(schema_with = "one_or_many")]
     compose: Option<String>,
+    /// The services to take from the Compose files, with what they use; all of them without it.
+    #[serde(default)]
+    #[schemars(schema_with = "one_or_many")]
+    take: Option<String>,
+    /// Other keys for services of the Compose files; references to them follow.
+    rename: Option<BTreeMap<String, String>>,
+    /// Whole words in texts of the Compose files, and what stands in their place: often a template.
+    #[serde(default)]
+    #[schemars(schema_with = "replace")]
+    replace: Option<BTreeMap<String, String>>,
     /// Services, as in Compose.
     #[serde(default)]
     #[schemars(schema_with = "services")]
@@ -127,6 +137,13 @@ fn count(_: &mut SchemaGenerator) -> Schema {
 
 fn one_or_many(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "array", "null"], "items": {"type": "string"}})
+}
+
+fn replace(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": ["object", "null"],
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    })
 }
 
 fn entry(_: &mut SchemaGenerator) -> Schema {

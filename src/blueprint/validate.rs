@@ -139,7 +139,12 @@ impl Checked<'_> {
     /// Why a service does not exist, if it was left out.
     fn left_out(&self, name: &str) -> Option<String> {
         let inactive = self.role.inactive.iter().any(|n| n == name);
-        inactive.then(|| format!("`{name}` is left out because none of its `profiles` is active: `--profile NAME`"))
+        if inactive {
+            return Some(format!(
+                "`{name}` is left out because none of its `profiles` is active: `--profile NAME`"
+            ));
+        }
+        self.role.taking.why_not(name, &self.role.left_out)
     }
 
     fn service_exists(&self, key: &str, name: &Spanned<ServiceName>, problems: &mut Problems) {

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
     let result = load::topology(terminal, &args.source).and_then(known_to_compose);
     let text = match (&result, args.format) {
         (Ok(known), Format::Table) => {
-            table(known, terminal);
+            table(known, terminal, args.verbose);
             return Ok(());
         }
         (Ok(known), Format::Json) => {
@@ -29,7 +29,10 @@ pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
                 problem
             });
             let warnings: Vec<Problem> = known.lints().into_iter().chain(refused).collect();
-            diagnostic::json(warnings.iter().map(|p| (Severity::Warning, p)), &known.loaded.sources)
+            let warnings = warnings.iter().map(|p| (Severity::Warning, p));
+            let notes = known.loaded.topology.notes.iter().filter(|_| args.verbose);
+            let notes = notes.map(|p| (Severity::Note, p));
+            diagnostic::json(warnings.chain(notes), &known.loaded.sources)
         }
         (Err(Error::Blueprint { problems, sources }), Format::Json) => problems.to_json(sources),
         (Err(_), _) => return result.map(drop),
@@ -38,8 +41,12 @@ pub(super) fn run(args: &Check, session: &Session) -> Result<(), Error> {
     result.map(drop).map_err(|error| Error::Shown(error.exit()))
 }
 
-fn table(known: &Known, terminal: &Terminal) {
+fn table(known: &Known, terminal: &Terminal, verbose: bool) {
     let Known { loaded, refused, .. } = known;
+    for note in loaded.topology.notes.iter().filter(|_| verbose) {
+        let place = loaded.sources.place_of(note.place);
+        terminal.line(&format!("note: {place}{}", note.message));
+    }
     let found = known.lints();
     load::warn_of(terminal, &found, &loaded.sources, "");
     let topology = &loaded.topology;

@@ -65,6 +65,40 @@ fn named<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     }
 }
 
+/// Renames the services that `entry` of a service refers to, those for which `rename` returns another name.
+pub fn rename(entry: &mut Entry, rename: &dyn Fn(&str) -> Option<String>) {
+    let Entry { key, node, .. } = entry;
+    if !may_refer(key) {
+        return;
+    }
+    let scalar = |node: &mut Node| {
+        if let Yaml::Text(text) = &mut node.value
+            && let Some((service, new)) = named(key, text).and_then(|s| Some((s, rename(s)?)))
+        {
+            *text = with_name(key, text, service, &new);
+        }
+    };
+    match &mut node.value {
+        Yaml::Map(entries) => {
+            for entry in entries {
+                entry.key = rename(&entry.key).unwrap_or_else(|| std::mem::take(&mut entry.key));
+            }
+        }
+        Yaml::List(list) => list.iter_mut().for_each(scalar),
+        _ => scalar(node),
+    }
+}
+
+/// `text` of `key`, which names `service`, with the name `new` in its place.
+fn with_name(key: &str, text: &str, service: &str, new: &str) -> String {
+    match key {
+        "network_mode" | "ipc" | "pid" => format!("service:{new}"),
+        // A link without an alias keeps the name that the user wrote.
+        "links" if !text.contains(':') => format!("{new}:{service}"),
+        _ => format!("{new}{}", &text[service.len()..]),
+    }
+}
+
 /// `value` of `key`, in which every service has the key that `rename` returns for it.
 #[must_use]
 pub fn renamed(key: &str, value: &Value, rename: &dyn Fn(&str) -> Option<Arc<str>>) -> Value {
@@ -75,12 +109,7 @@ pub fn renamed(key: &str, value: &Value, rename: &dyn Fn(&str) -> Option<Arc<str
         let Some((service, new)) = named(key, text).and_then(|s| Some((s, rename(s)?))) else {
             return value.clone();
         };
-        match key {
-            "network_mode" | "ipc" | "pid" => Value::from(format!("service:{new}")),
-            // A link without an alias keeps the name that the user wrote.
-            "links" if !text.contains(':') => Value::from(format!("{new}:{service}")),
-            _ => Value::from(format!("{new}{}", &text[service.len()..])),
-        }
+        Value::from(with_name(key, text, service, &new))
     };
     match value {
         Value::List(list) => Value::List(list.iter().map(scalar).collect()),

@@ -6,6 +6,7 @@ use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, Value, context, filters};
 
 use super::bounds::{MAX_INDENT, indented};
+use super::peers;
 use crate::budget::{Budget, OverBudget};
 
 /// `a * b`. No template can name these filters: they are no identifiers.
@@ -60,6 +61,10 @@ pub(super) fn add_to(environment: &mut Environment<'_>, budget: &Arc<Budget>) {
     list("sort", Value::from_function(filters::sort));
     list("sum", Value::from_function(filters::sum));
     list("zip", Value::from_function(filters::zip));
+    let mut of_nodes = |name: &'static str, filter: Value| add(environment, budget, name, filter, peers::cost);
+    of_nodes("names", Value::from_function(peers::names));
+    of_nodes("hosts", Value::from_function(peers::hosts));
+    of_nodes("urls", Value::from_function(peers::urls));
     add(environment, budget, "format", Value::from_function(format), as_format);
     add(environment, budget, "indent", Value::from_function(indent), as_indented);
     add(

@@ -26,6 +26,7 @@ const FILTERS: &[&str] = &[
     "float",
     "format",
     "groupby",
+    "hosts",
     "indent",
     "int",
     "items",
@@ -38,6 +39,7 @@ const FILTERS: &[&str] = &[
     "map",
     "max",
     "min",
+    "names",
     "pprint",
     "reject",
     "rejectattr",
@@ -58,6 +60,7 @@ const FILTERS: &[&str] = &[
     "unique",
     "upper",
     "urlencode",
+    "urls",
     "zip",
 ];
 

@@ -250,6 +250,7 @@ impl Expansion<'_> {
             nodes,
             layout: self.layout,
             allowed: self.allowed(),
+            notes: self.blueprint.notes.clone(),
             outside: Outside::default(),
             mistakes: Problems::default(),
         };
