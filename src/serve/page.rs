@@ -5,26 +5,41 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
-/// The page: its styles and scripts are in it.
-pub(super) const PAGE: &str = include_str!("page.html");
+/// The page as one file: its styles, those of pictures, and its script are in it.
+pub(super) const PAGE: &str = concat!(
+    include_str!("page/begin.html"),
+    include_str!("../graph/svg.css"),
+    include_str!("page/page.css"),
+    include_str!("page/body.html"),
+    include_str!("page/model.js"),
+    include_str!("page/table.js"),
+    include_str!("page/picture.js"),
+    include_str!("page/details.js"),
+    include_str!("page/stream.js"),
+    include_str!("page/end.html"),
+);
 
-/// What a page may do (Content Security Policy Level 3): run the scripts that are in it, each of which is known by its
-/// digest, ask this server, and nothing else. An answer of another kind may do no more.
+/// What a page may do (Content Security Policy Level 3): use the styles and run the script that are in it, each of which is
+/// known by its digest, ask this server, and nothing else. An answer of another kind may do no more.
 pub(super) fn policy() -> HeaderValue {
-    let scripts: String = scripts(PAGE)
-        .map(|script| format!(" 'sha256-{}'", digest(script)))
-        .collect();
+    let digests = |tag: &str| {
+        let texts = parts(PAGE, tag).map(|text| format!(" 'sha256-{}'", digest(text)));
+        texts.collect::<String>()
+    };
     let text = format!(
-        "default-src 'none'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src{}; style-src{}; img-src data:; connect-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+        digests("script"),
+        digests("style")
     );
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-/// The texts of the scripts in `page`.
-fn scripts(page: &str) -> impl Iterator<Item = &str> {
-    let rest = page.split("<script>").skip(1);
-    rest.filter_map(|text| Some(text.split_once("</script>")?.0))
+/// The texts of the elements `tag` of `page`.
+fn parts<'p>(page: &'p str, tag: &str) -> impl Iterator<Item = &'p str> {
+    let (begin, end) = (format!("<{tag}>"), format!("</{tag}>"));
+    let rest: Vec<&str> = page.split(&begin).skip(1).collect();
+    rest.into_iter().filter_map(move |text| Some(text.split_once(&end)?.0))
 }
 
 fn digest(script: &str) -> String {
@@ -36,19 +51,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scripts_of_the_page_may_run_and_no_other() {
+    fn what_is_in_the_page_may_run_and_nothing_else() {
         let policy = policy();
         let policy = policy.to_str().expect("ASCII");
-        assert!(
-            policy.starts_with("default-src 'none'; script-src 'self' 'sha256-"),
-            "{policy}"
-        );
-        let count = PAGE.matches("<script").count();
-        assert_eq!(
-            (scripts(PAGE).count(), policy.matches("'sha256-").count()),
-            (count, count)
-        );
+        for tag in ["script", "style"] {
+            let source = format!("{tag}-src 'sha256-");
+            assert!(policy.contains(&source), "{policy}");
+            assert_eq!(PAGE.matches(&format!("<{tag}")).count(), 1);
+            assert_eq!(parts(PAGE, tag).count(), 1);
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
         // `printf %s alert | openssl sha256 -binary | base64`
         assert_eq!(digest("alert"), "7f4tE8kMXw5Cre8JbKuSLYDb0tU9AX3bmwFz/Kq4jTo=");
+    }
+
+    /// What others wrote must not be read as HTML, and nothing is asked of another host.
+    #[test]
+    fn text_enters_the_page_as_text() {
+        let script = parts(PAGE, "script").next().expect("a script");
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+        ] {
+            assert!(!script.contains(word), "{word}");
+        }
+        let hosts = PAGE
+            .match_indices("://")
+            .map(|(at, _)| &PAGE[at..PAGE.len().min(at + 16)]);
+        let hosts: Vec<&str> = hosts.filter(|text| !text.starts_with("://www.w3.org/")).collect();
+        assert_eq!(hosts, [""; 0]);
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser;
 mod cluster;
 mod compose;
 mod connect;
@@ -17,6 +18,7 @@ mod graph;
 mod killed;
 mod lab;
 mod ownership;
+mod page;
 mod real;
 mod recipes;
 mod replace;
@@ -49,10 +51,12 @@ enum Needs {
     OpenSsl,
     /// What it takes to start an engine of its own.
     OwnEngine,
+    /// Chromium too.
+    Browser,
 }
 
 impl Needs {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
@@ -60,6 +64,7 @@ impl Needs {
         Self::Packages,
         Self::OpenSsl,
         Self::OwnEngine,
+        Self::Browser,
     ];
 
     /// Why it is not to be had, where it is not.
@@ -73,6 +78,7 @@ impl Needs {
             Self::Images => engine().or_else(real::lacks),
             Self::Packages => engine().or_else(real::lacks_packages),
             Self::OwnEngine => engine().or_else(restart::lacks),
+            Self::Browser => engine().or_else(page::lacks),
         }
     }
 }
@@ -108,6 +114,15 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("lab::a_fake_answers_udp_too", Needs::Engine, lab::fake_udp),
     ("double::the_engine_is_as_its_double", Needs::Engine, double::is_true),
     ("graph::live_says_how_the_cluster_stands", Needs::Engine, graph::live),
+    ("page::shows_what_happens", Needs::Browser, page::shows_what_happens),
+    (
+        "page::what_containers_print_stays_text",
+        Needs::Browser,
+        page::logs_are_text,
+    ),
+    ("page::all_of_it_is_done_by_keyboard", Needs::Browser, page::keyboard),
+    ("page::it_fits_a_phone", Needs::Browser, page::phone),
+    ("page::it_says_since_when_it_is_stale", Needs::Browser, page::stale),
     (
         "faults::what_is_foreign_survives_down",
         Needs::Engine,
