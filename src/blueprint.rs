@@ -6,6 +6,7 @@
 
 mod allow;
 mod conform;
+pub mod count;
 mod document;
 pub mod dotenv;
 pub mod interpolate;
@@ -25,15 +26,19 @@ use ipnet::Ipv4Net;
 
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span, Spanned};
 use crate::name::{ClusterName, NetworkKey, RoleName, ServiceName};
-use crate::yaml::{Entry, Node};
+use crate::text::decimal;
+use crate::yaml::{Entry, Node, Yaml};
 
 pub use allow::Lint;
 pub use document::{ReadFile, Taking};
+pub use count::{Count, Dimension};
 pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
 /// The key of a node's private network, which no other node joins.
 pub const INTERNAL: &str = "internal";
+/// What a Compose file calls the network of services that name none; in a blueprint it is [`INTERNAL`].
+pub(crate) const DEFAULT_NETWORK: &str = "default";
 /// The key of the network that joins all nodes.
 pub const INOUT: &str = "inout";
 /// The most nodes one role may have.
@@ -52,6 +57,10 @@ pub struct Blueprint {
     pub inout: Option<Node>,
     /// `internal:`, the options of every node's private network.
     pub internal: Option<Node>,
+    /// `networks:`, which any node may join, in the order written.
+    pub networks: Vec<ClusterNetwork>,
+    /// `volumes:`, which any node may mount, as in Compose.
+    pub volumes: Vec<Entry>,
     /// `addresses:`; [`DEFAULT_POOL`] when it is absent.
     pub addresses: Addresses,
     /// `roles:`, in the order written.
@@ -77,7 +86,7 @@ pub struct Role {
     /// The role's name, unique in the blueprint.
     pub name: Spanned<RoleName>,
     /// How many nodes, at most [`MAX_COUNT`]; `None` for a single node that has the role's name.
-    pub count: Option<Spanned<u32>>,
+    pub count: Option<Count>,
     /// `node:`, the template of a node's name; `None` for the role's name followed by the index.
     pub node: Option<Node>,
     /// `entry:`, the services that have names on the shared network.
@@ -117,6 +126,47 @@ pub struct Role {
     pub overrides: Vec<Override>,
     /// `x-topogen: {allow: […]}` of the role: the lints that it silences for itself.
     pub allow: Vec<Lint>,
+}
+
+/// A network of the cluster, or several that are alike.
+#[derive(Debug)]
+pub struct ClusterNetwork {
+    /// The key under `networks:`.
+    pub key: Spanned<NetworkKey>,
+    /// `count:`, a number or a map of dimensions, whose numbers may be templates; `None` for a single network, which has the
+    /// key as its name.
+    pub count: Option<Node>,
+    /// The remaining options, as in Compose; `None` when there are none.
+    pub options: Option<Node>,
+}
+
+impl ClusterNetwork {
+    /// How many dimensions its count has; 0 of a number, and of a single network.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        match self.count.as_ref().map(|node| &node.value) {
+            Some(Yaml::Map(entries)) => entries.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether one of several may have the key `key`, if there are enough of them.
+    #[must_use]
+    pub fn may_be(&self, key: &str) -> bool {
+        let is_index = |text: &str| !text.starts_with('0') && decimal::<u32>(text).is_some();
+        let (Some(rest), true) = (key.strip_prefix(self.key.value.as_str()), self.count.is_some()) else {
+            return false;
+        };
+        match self.dimensions() {
+            0 => is_index(rest),
+            several => {
+                let indices = rest
+                    .strip_prefix('-')
+                    .map(|rest| rest.split('-').collect::<Vec<&str>>());
+                indices.is_some_and(|all| all.len() == several && all.into_iter().all(is_index))
+            }
+        }
+    }
 }
 
 /// A network that a role declares.
@@ -205,12 +255,41 @@ pub struct Service {
 /// One item of a service's `networks:`.
 #[derive(Debug)]
 pub struct ServiceNetwork {
-    /// The key of the network.
-    pub network: Spanned<NetworkKey>,
+    /// Which network, or which ones.
+    pub network: NetworkReference,
     /// `aliases:`, further names of the service on this network.
     pub aliases: Vec<Node>,
     /// The remaining keys: `ipv4_address`, `priority`, …
     pub options: Vec<Entry>,
+}
+
+/// Which networks an item of a service's `networks:` means.
+#[derive(Debug)]
+pub enum NetworkReference {
+    /// The network with this key.
+    Key(Spanned<NetworkKey>),
+    /// Those whose keys the template yields, separated by blanks or commas; it may yield none.
+    Template(Node),
+}
+
+impl NetworkReference {
+    /// Where it is written.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Key(key) => key.span,
+            Self::Template(node) => node.span,
+        }
+    }
+
+    /// The key; `None` of a template.
+    #[must_use]
+    pub fn key(&self) -> Option<&Spanned<NetworkKey>> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Template(_) => None,
+        }
+    }
 }
 
 impl Blueprint {

@@ -92,7 +92,7 @@ pub struct Source {
     /// How many nodes of the role `slave`, or of the only role with a count
     #[arg(long, value_name = "N", value_parser = count)]
     pub slaves: Option<u32>,
-    /// How many nodes of a role; may be given again for another
+    /// How many nodes of a role, or of one dimension of its count (`mongo.shard=5`); may be given again for another
     #[arg(long, value_name = "ROLE=N", value_parser = scale)]
     pub scale: Vec<(String, u32)>,
     /// Set a variable of the blueprint; may be given again for another

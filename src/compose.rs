@@ -7,6 +7,7 @@ mod terms;
 pub mod texts;
 pub mod units;
 pub mod uses;
+pub mod volumes;
 
 pub use terms::{Condition, ConfigKind};
 

@@ -7,6 +7,7 @@ mod bounds;
 mod peers;
 mod problem;
 mod rewrite;
+mod roles;
 mod texts;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value as Scope};
 
 use crate::budget::Budget;
@@ -24,6 +25,7 @@ use crate::value::{Map, Value};
 use crate::yaml::{Node, Yaml};
 use bounds::{MAX_TAG, long_tag};
 use problem::NO_ROLE;
+pub use roles::RoleNodes;
 pub use texts::Texts;
 
 /// Instructions that one template may run; a loop over 10,000 nodes takes about a tenth of them.
@@ -188,16 +190,18 @@ impl<'t> Templates<'t> {
         self.environment.add_global(name, value);
     }
 
-    /// Defines the function `role(name)`, which returns the nodes of a role, for every template.
-    pub fn set_roles(&mut self, roles: Vec<(String, Scope)>) {
-        self.roles = roles.iter().map(|(role, _)| role.clone()).collect();
-        self.environment.add_function("role", move |name: &str| {
-            roles
-                .iter()
-                .find(|(role, _)| role == name)
-                .map(|(_, nodes)| nodes.clone())
-                .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{NO_ROLE}`{name}`")))
-        });
+    /// Defines the function `role(name)`, which returns the nodes of a role, for every template; of a role whose count has
+    /// dimensions, `role(name, shard=2)` returns those with that index.
+    pub fn set_roles(&mut self, roles: Vec<RoleNodes>) {
+        self.roles = roles.iter().map(|role| role.name.clone()).collect();
+        let roles: Vec<roles::Indexed> = roles.into_iter().map(roles::Indexed::new).collect();
+        let budget = self.budget.clone();
+        self.environment
+            .add_function("role", move |name: &str, indices: Kwargs| {
+                let role = roles.iter().find(|role| role.is(name));
+                let role = role.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("{NO_ROLE}`{name}`")))?;
+                role.nodes(&indices, &budget)
+            });
     }
 
     /// Compiles every text below `node`.

@@ -6,6 +6,7 @@
 pub mod address;
 mod duty;
 pub mod expand;
+pub mod extent;
 pub mod outside;
 pub mod written;
 
@@ -44,6 +45,9 @@ pub struct Topology {
     pub inout: Network,
     /// Other networks that several nodes share.
     pub shared: Vec<Network>,
+    /// The volumes of the cluster that nodes mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
     /// The nodes, ordered by role as in the blueprint, then by index.
     pub nodes: Vec<Node>,
     /// How the pool is divided into subnets; `None` if the engine chooses them.
@@ -100,6 +104,25 @@ pub struct Network {
     pub subnet: Option<Ipv4Net>,
     /// Whether somebody else creates and removes it.
     pub external: bool,
+    /// The key under which the blueprint declares it for the whole cluster; `None` for `inout` and for networks of roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<NetworkKey>,
+    /// The remaining options, as in Compose.
+    pub options: Arc<Map>,
+    /// Where the options are written.
+    #[serde(skip)]
+    pub written: Written,
+}
+
+/// A volume of the cluster, which several nodes may mount.
+#[derive(Debug, Clone, Serialize)]
+pub struct Volume {
+    /// The key in the blueprint and in Compose files.
+    pub key: Arc<str>,
+    /// The name in the engine.
+    pub name: String,
+    /// Whether somebody else creates and removes it.
+    pub external: bool,
     /// The remaining options, as in Compose.
     pub options: Arc<Map>,
     /// Where the options are written.
@@ -114,8 +137,12 @@ pub struct Node {
     pub name: NodeName,
     /// The role of the node.
     pub role: RoleName,
-    /// The index within the role, from 1; 1 for the single node of a role without a count.
+    /// The index within the role, from 1; 1 for the single node of a role without a count. Where the count has dimensions, the
+    /// last one counts fastest.
     pub index: u32,
+    /// The index, from 1, in each dimension of the role's count.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub dimensions: IndexMap<Arc<str>, u32>,
     /// The Compose project of the node.
     pub project: ProjectName,
     /// The private networks of the node.

@@ -63,12 +63,19 @@ fn survive(text: &str) -> Option<Topology> {
     let (blueprint, mut problems) = Blueprint::read_as_far(file, &mut sources, &mut variables, &inputs);
     let expanded = blueprint.map(|b| {
         // Small limits: ten thousand nodes are another test's matter.
-        let large = b
-            .roles
-            .iter()
-            .filter(|r| r.count.as_ref().is_some_and(|c| c.value > 20));
+        let smaller = |role: &Role| -> Vec<(String, u32)> {
+            let name = &role.name.value;
+            match &role.count {
+                Some(Count::Number(count)) if count.value > 20 => vec![(name.to_string(), 2)],
+                Some(Count::Dimensions(dimensions, _)) => {
+                    let large = dimensions.iter().filter(|d| d.count.value > 3);
+                    large.map(|d| (format!("{name}.{}", d.name.value), 2)).collect()
+                }
+                _ => Vec::new(),
+            }
+        };
         let overrides = Overrides {
-            scale: large.map(|r| (r.name.value.to_string(), 2)).collect(),
+            scale: b.roles.iter().flat_map(smaller).collect(),
             ..Overrides::default()
         };
         expand(&b, &overrides, &Arc::new(HashMap::new()), &sources)

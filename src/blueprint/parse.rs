@@ -1,5 +1,6 @@
 //! Turns a tree with places into a [`Blueprint`]: checks its shape, and collects every fault.
 
+mod cluster;
 mod config;
 mod network;
 mod service;
@@ -15,12 +16,12 @@ use super::DEFAULT_POOL;
 use super::EntryPoint;
 use super::INOUT;
 use super::INTERNAL;
-use super::MAX_COUNT;
 use super::Override;
 use super::Role;
 use super::Service;
 use super::allow;
 use super::conform;
+use super::count::count;
 use super::document::Reader;
 use super::interpolate;
 use super::merge::merge;
@@ -29,14 +30,23 @@ use crate::compose::{Condition, table};
 use crate::diagnostic::{Problem, Problems, Span, Spanned};
 use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
-use crate::text::decimal;
 use crate::yaml::{Entry, Node, Yaml};
 use config::configs;
 use network::{network_options, networks, private_options, with_shared_default};
 use service::service;
 
 /// The keys of a blueprint.
-pub const TOP_KEYS: &[&str] = &["name", "vars", "inout", "internal", "addresses", "roles", allow::KEY];
+pub const TOP_KEYS: &[&str] = &[
+    "name",
+    "vars",
+    "inout",
+    "internal",
+    "networks",
+    "volumes",
+    "addresses",
+    "roles",
+    allow::KEY,
+];
 /// The keys of a role.
 pub const ROLE_KEYS: &[&str] = &[
     "count",
@@ -88,6 +98,9 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let (inout, internal) = (conformed(INOUT), conformed(INTERNAL));
     let inout = inout.and_then(|n| network_options(&n, problems));
     let internal = internal.and_then(|n| private_options(&n, problems));
+    let networks = cluster::networks(tree, reader.sources, problems);
+    let volumes = cluster::volumes(tree, reader.sources, problems);
+    let shared = cluster::Shared::new(&networks, &volumes);
     let allow = allow::allow(tree, false, problems);
     let Some(roles) = tree.get("roles") else {
         problems.push(
@@ -107,12 +120,17 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     if list.is_empty() {
         problems.push(Problem::at(roles.span, "`roles` is empty").label("a blueprint describes at least one role"));
     }
-    let roles = list.iter().filter_map(|entry| role(entry, reader, profiles)).collect();
+    let roles = list
+        .iter()
+        .filter_map(|entry| role(entry, reader, profiles, &shared))
+        .collect();
     Some(Blueprint {
         name,
         vars,
         inout,
         internal,
+        networks,
+        volumes,
         addresses: addresses.unwrap_or_else(default_addresses),
         roles,
         allow,
@@ -188,13 +206,14 @@ fn addresses(node: &Node, problems: &mut Problems) -> Option<Addresses> {
     }
 }
 
-fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String]) -> Option<Role> {
+fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String], shared: &cluster::Shared) -> Option<Role> {
     let name = key_name::<RoleName>(entry, reader.problems);
     let what = format!("role `{}`", entry.key);
     let node = &entry.node;
     known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
     let found = reader.problems.len();
-    let document = with_shared_default(reader.role(node));
+    let mut document = with_shared_default(reader.role(node));
+    shared.leave_out(&mut document, reader.problems);
     let compose_is_right = reader.problems.len() == found;
     let dotenv = std::mem::take(&mut reader.beside);
     let beside = std::mem::take(&mut reader.profiles);
@@ -341,27 +360,6 @@ fn overrides(node: &Node, services_tree: &Node, inactive: &[String], reader: &mu
         });
     }
     found
-}
-
-fn count(node: &Node, problems: &mut Problems) -> Option<Spanned<u32>> {
-    let number = match &node.value {
-        Yaml::Int(n) => Some(*n),
-        Yaml::Text(t) => decimal(t.trim()),
-        _ => None,
-    };
-    match number.map(u32::try_from) {
-        Some(Ok(n)) if n <= MAX_COUNT => Some(Spanned::new(n, node.span)),
-        _ => {
-            let problem =
-                Problem::at(node.span, "not a count").label(format!("expected a whole number from 0 to {MAX_COUNT}"));
-            problems.push(if node.scalar().is_some_and(|text| is_template(&text)) {
-                problem.hint("`count` takes no template: a variable can say it, `${N:-3}`, or `--scale ROLE=N`")
-            } else {
-                problem
-            });
-            None
-        }
-    }
 }
 
 fn entry_points(node: &Node, problems: &mut Problems) -> Vec<EntryPoint> {

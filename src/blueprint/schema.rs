@@ -23,6 +23,12 @@ pub struct Blueprint {
     inout: Option<BTreeMap<String, Value>>,
     /// Options of every node's private network, as in Compose.
     internal: Option<BTreeMap<String, Value>>,
+    /// Networks that any node may join, as in Compose; one with a `count` is several: `link1`, `link2`, …
+    #[serde(default)]
+    #[schemars(schema_with = "networks")]
+    networks: Option<Value>,
+    /// Named volumes that any node may mount, as in Compose.
+    volumes: Option<BTreeMap<String, Value>>,
     /// Where subnets are cut from; `engine` leaves them to the engine.
     addresses: Option<Addresses>,
     /// The roles, by name.
@@ -61,7 +67,7 @@ enum Engine {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
 struct Role {
-    /// How many nodes, 0 to 10000; absent for a single node that has the role's name.
+    /// How many nodes, 0 to 10000: a number, or a map of dimensions to numbers; absent for a single node that has the role's name.
     #[serde(default)]
     #[schemars(schema_with = "count")]
     count: Option<u32>,
@@ -132,7 +138,32 @@ struct Override {
 }
 
 fn count(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": ["integer", "string", "null"], "minimum": 0, "maximum": super::MAX_COUNT})
+    json_schema!({
+        "type": ["integer", "string", "object", "null"],
+        "minimum": 0,
+        "maximum": super::MAX_COUNT,
+        "minProperties": 1,
+        "maxProperties": super::count::MAX_DIMENSIONS,
+        "additionalProperties": {"type": ["integer", "string"], "minimum": 0, "maximum": super::MAX_COUNT},
+    })
+}
+
+/// Networks of the cluster; the values of Compose's keys are not described.
+fn networks(generator: &mut SchemaGenerator) -> Schema {
+    let mut properties: Map<String, Value> = table::keys("networks.*")
+        .into_iter()
+        .map(|key| (key.to_owned(), json!({})))
+        .collect();
+    properties.insert("count".to_owned(), count(generator).to_value());
+    json_schema!({
+        "type": ["object", "null"],
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": properties,
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": false,
+        },
+    })
 }
 
 fn one_or_many(_: &mut SchemaGenerator) -> Schema {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Blueprint;
+use super::Count;
 use super::INOUT;
 use super::INTERNAL;
 use super::MAX_COUNT;
@@ -23,6 +24,7 @@ pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
     order(&blueprint.roles, problems);
     for role in &blueprint.roles {
         let plain = Checked {
+            blueprint,
             role,
             services: &role.services,
         };
@@ -30,6 +32,7 @@ pub(super) fn blueprint(blueprint: &Blueprint, problems: &mut Problems) {
         for over in &role.overrides {
             node_can_be(role, &over.node, problems);
             let overridden = Checked {
+                blueprint,
                 role,
                 services: &over.services,
             };
@@ -80,18 +83,26 @@ fn order(roles: &[Role], problems: &mut Problems) {
 /// Checks that the role can have the node that an override names, whatever its current count.
 fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
     let name = role.name.value.as_str();
-    let expected = match role.count {
+    // As nodes are numbered, without zeros before: `slave01` would never be one.
+    let is_index = |text: &str| !text.starts_with('0') && decimal::<u32>(text).is_some_and(|n| n <= MAX_COUNT);
+    let expected = match &role.count {
         None => node.value == name,
-        Some(_) => {
-            // As nodes are numbered, without zeros before: `slave01` would never be one.
-            let index = node.value.strip_prefix(name).filter(|n| !n.starts_with('0'));
-            index.and_then(decimal::<u32>).is_some_and(|n| n <= MAX_COUNT)
-        }
+        Some(Count::Number(_)) => node.value.strip_prefix(name).is_some_and(is_index),
+        Some(Count::Dimensions(dimensions, _)) => node.value.strip_prefix(name).is_some_and(|rest| {
+            let mut indices = rest.split('-');
+            let follows = indices.next() == Some("");
+            let indices: Vec<&str> = indices.collect();
+            follows && indices.len() == dimensions.len() && indices.into_iter().all(is_index)
+        }),
     };
     if !expected && role.node.is_none() {
-        let hint = match role.count {
+        let hint = match &role.count {
             None => format!("its only node is called `{name}`"),
-            Some(_) => format!("its nodes are called `{name}1`, `{name}2`, …"),
+            Some(Count::Number(_)) => format!("its nodes are called `{name}1`, `{name}2`, …"),
+            Some(Count::Dimensions(dimensions, _)) => {
+                let (first, last) = ("-1".repeat(dimensions.len()), "-1".repeat(dimensions.len() - 1));
+                format!("its nodes are called `{name}{first}`, `{name}{last}-2`, …")
+            }
         };
         problems.push(Problem::at(node.span, format!("role `{name}` has no node `{}`", node.value)).hint(hint));
     }
@@ -99,6 +110,7 @@ fn node_can_be(role: &Role, node: &Spanned<String>, problems: &mut Problems) {
 
 /// The services of a role, either for all of its nodes or for one.
 struct Checked<'a> {
+    blueprint: &'a Blueprint,
     role: &'a Role,
     services: &'a [Service],
 }
@@ -174,14 +186,28 @@ impl Checked<'_> {
 
     fn networks_exist(&self, service: &Service, problems: &mut Problems) {
         let own = self.role.networks.iter().map(|n| n.key.value.as_str());
-        let known: Vec<&str> = [INTERNAL, INOUT].into_iter().chain(own).collect();
-        for network in service.networks.iter().flatten() {
-            let key = network.network.value.as_str();
-            if !known.contains(&key) {
-                let problem = Problem::at(network.network.span, format!("unknown network `{key}`"));
+        let cluster = &self.blueprint.networks;
+        let single = cluster
+            .iter()
+            .filter(|n| n.count.is_none())
+            .map(|n| n.key.value.as_str());
+        let known: Vec<&str> = [INTERNAL, INOUT].into_iter().chain(own).chain(single).collect();
+        for network in service.networks.iter().flatten().filter_map(|n| n.network.key()) {
+            let key = network.value.as_str();
+            if !known.contains(&key) && !cluster.iter().any(|n| n.may_be(key)) {
+                let problem = Problem::at(network.span, format!("unknown network `{key}`"));
+                if let Some(several) = cluster.iter().find(|n| n.key.value.as_str() == key) {
+                    let dash = if several.dimensions() == 0 { "" } else { "-" };
+                    problems.push(problem.label("several networks are counted by that name").hint(format!(
+                        "name one, `{key}{dash}1{}`, or let a template say which: \"{key}{dash}{{{{ node.index }}}}{}\"",
+                        "-1".repeat(several.dimensions().saturating_sub(1)),
+                        "-1".repeat(several.dimensions().saturating_sub(1)),
+                    )));
+                    continue;
+                }
                 // The reference stands in a Compose file, or in one that `extends` names, and its networks are defined
                 // there.
-                let elsewhere = network.network.span.file != self.role.name.span.file;
+                let elsewhere = network.span.file != self.role.name.span.file;
                 problems.push(match Instead::of(key, known.iter().copied()) {
                     Instead::OneOf(list) if elsewhere => problem.hint(format!(
                         "{list}; define it in the role, networks: {{{key}: {{}}}}, or leave it out: `networks: !reset` \
@@ -228,7 +254,8 @@ impl Checked<'_> {
         let Some(Yaml::List(list)) = service.keys.iter().find(|e| e.key == "volumes").map(|e| &e.node.value) else {
             return;
         };
-        let known = || self.role.volumes.iter().map(|v| v.key.as_str());
+        let own = || self.role.volumes.iter().map(|v| v.key.as_str());
+        let known = || own().chain(self.blueprint.volumes.iter().map(|v| v.key.as_str()));
         for item in list {
             let of_volume = item.get("type").and_then(Node::scalar).is_some_and(|t| t == "volume");
             let (name, place) = match &item.value {

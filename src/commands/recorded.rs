@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{load, work};
@@ -15,10 +17,10 @@ use crate::converge::Reporter;
 use crate::engine::connect::Engine;
 use crate::engine::observe;
 use crate::error::Error;
-use crate::name::ClusterName;
+use crate::name::{ClusterName, RoleName};
 use crate::terminal::Terminal;
 use crate::text::is_secret;
-use crate::topology::Topology;
+use crate::topology::{Node, Topology};
 
 /// The options of `up` that change what a blueprint says, as a label holds them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,10 +204,15 @@ impl Meant {
         let Some(up) = &self.nodes else { return Ok(()) };
         for role in &topology.roles {
             let nodes = topology.nodes.iter().filter(|n| n.role == *role);
-            let names: Vec<&str> = nodes.map(|n| n.name.as_str()).collect();
+            let nodes: Vec<&Node> = nodes.collect();
+            let names: Vec<&str> = nodes.iter().map(|n| n.name.as_str()).collect();
             let Some(observed) = up.get(role.as_str()) else {
                 continue;
             };
+            if nodes.iter().any(|n| !n.dimensions.is_empty()) {
+                self::check_dimensions(topology, role, &nodes, observed)?;
+                continue;
+            }
             let first = names.iter().take_while(|n| observed.contains(**n)).count();
             if first < names.len() && !names[first..].iter().any(|n| observed.contains(*n)) {
                 return Err(Error::InTheWay {
@@ -221,6 +228,43 @@ impl Meant {
         }
         Ok(())
     }
+}
+
+/// The same of a role whose count has dimensions: what is up may be all of a smaller count.
+fn check_dimensions(
+    topology: &Topology,
+    role: &RoleName,
+    nodes: &[&Node],
+    observed: &HashSet<String>,
+) -> Result<(), Error> {
+    let up: Vec<&&Node> = nodes.iter().filter(|n| observed.contains(n.name.as_str())).collect();
+    let sides = |nodes: &mut dyn Iterator<Item = &Node>| -> IndexMap<Arc<str>, u32> {
+        let mut sides: IndexMap<Arc<str>, u32> = IndexMap::new();
+        for (name, index) in nodes.flat_map(|n| &n.dimensions) {
+            let side = sides.entry(name.clone()).or_default();
+            *side = (*side).max(*index);
+        }
+        sides
+    };
+    let (all, here) = (sides(&mut nodes.iter().copied()), sides(&mut up.iter().map(|n| **n)));
+    let is_whole = here.values().map(|n| *n as usize).product::<usize>() == up.len();
+    if up.is_empty() || up.len() == nodes.len() || !is_whole {
+        return Ok(());
+    }
+    let scaled = |sides: &IndexMap<Arc<str>, u32>| -> String {
+        let differ = sides.iter().filter(|(name, _)| all.get(*name) != here.get(*name));
+        let options: Vec<String> = differ.map(|(name, n)| format!("--scale {role}.{name}={n}")).collect();
+        options.join(" ")
+    };
+    Err(Error::InTheWay {
+        messages: vec![format!(
+            "cluster `{}` was last created with {} of role `{role}`, and {} are up: no label says which is right",
+            topology.cluster,
+            nodes.len(),
+            up.len()
+        )],
+        hints: vec![format!("`{}` or `{}`", scaled(&here), scaled(&all))],
+    })
 }
 
 /// Refuses to act on a cluster that was not named and is not of the shipped lab.

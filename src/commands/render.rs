@@ -170,11 +170,13 @@ fn of_node(topology: &Topology, node: &Node, umask: u32) -> Result<Vec<File>, Er
     Ok(files)
 }
 
-/// The next commands for `docker compose`. Shared networks belong to no project and must be created first, and the fake
+/// The next commands for `docker compose`. Shared networks and volumes belong to no project and must be created first, and the fake
 /// image is in no registry and must be loaded.
 fn next(topology: &Topology, directory: &str) -> String {
     let made = [&topology.inout].into_iter().chain(&topology.shared);
     let mut lines: Vec<String> = made.filter(|n| !n.external).map(commands::create).collect();
+    let volumes = topology.volumes.iter().filter(|v| !v.external);
+    lines.extend(volumes.map(commands::create_volume));
     let mut services = topology.nodes.iter().flat_map(|n| &n.services);
     if services.any(fake::is_fake) {
         lines.push("topogen image -o fake.tar && docker load -i fake.tar".to_owned());

@@ -417,11 +417,20 @@ impl Translation<'_> {
         labels
     }
 
-    /// The aliases of the service on the network that all nodes share.
+    /// The aliases of the service on the network that all nodes share and on those of the cluster, each once.
     fn names(&self) -> Vec<&str> {
-        let attachments = self.service.attachments.iter();
-        let on_inout = attachments.filter(|a| a.network == self.topology.inout.key);
-        on_inout.flat_map(|a| &a.aliases).map(AsRef::as_ref).collect()
+        let of_cluster = |a: &&Attachment| {
+            let network = || self.topology.shared_network(self.node, &a.network);
+            a.network == self.topology.inout.key || a.shared && network().is_some_and(|n| n.link.is_some())
+        };
+        let attachments = self.service.attachments.iter().filter(of_cluster);
+        let mut names: Vec<&str> = Vec::new();
+        for alias in attachments.flat_map(|a| &a.aliases).map(AsRef::as_ref) {
+            if !names.contains(&alias) {
+                names.push(alias);
+            }
+        }
+        names
     }
 
     /// The arguments in `command` or `entrypoint`. A list is taken as it is, and a text is split as a shell would.

@@ -103,7 +103,7 @@ impl<'t> Asker<'t> {
             return None;
         }
         if asked.services.iter().any(|s| answers(s, name, |a| a.shared)) {
-            return Some((role, self.unreachable(name)));
+            return Some((role, self.unreachable(asked, name)));
         }
         let shared = asked.services.iter().flat_map(|s| &s.attachments).filter(|a| a.shared);
         let services: Vec<String> = asked.services.iter().map(|s| format!("`{}`", s.name)).collect();
@@ -117,8 +117,21 @@ impl<'t> Asker<'t> {
     }
 
     /// The problem that `name` resolves only on a network that this service does not join.
-    fn unreachable(&self, name: &str) -> Problem {
+    fn unreachable(&self, asked: &Node, name: &str) -> Problem {
         let (service, own) = (&self.service.name, &self.node.role);
+        let known = asked
+            .services
+            .iter()
+            .filter(|s| answers(s, name, |a| a.shared))
+            .flat_map(|s| &s.attachments);
+        let networks: Vec<String> = known.filter(|a| a.shared).map(|a| format!("`{}`", a.network)).collect();
+        if !networks.iter().any(|n| *n == format!("`{INOUT}`")) {
+            let problem = self.problem(name, "which it cannot reach: they are on no network together");
+            return problem.hint(format!(
+                "`{name}` is on {}: let `{service}` join it too",
+                networks.join(", ")
+            ));
+        }
         let problem = self.problem(name, &format!("which it cannot reach: it is not on `{INOUT}`"));
         problem.hint(format!(
             "a service that asks other nodes is an `exit` of its node: add `{service}` to `exit` of role `{own}`"
@@ -139,7 +152,7 @@ impl<'t> Asker<'t> {
             .find(|nodes| on_inout(&nodes))
             .and_then(|nodes| nodes.first())
         {
-            Some(asked) => Some((asked.role.as_str(), self.unreachable(name))),
+            Some(asked) => Some((asked.role.as_str(), self.unreachable(asked, name))),
             None => self.service_elsewhere(name).or_else(|| self.missing_node(name)),
         }?;
         let heard = self.subject.topology.nodes.iter().any(|n| self.shares_name(n, name));

@@ -1,7 +1,7 @@
 //! The commands that bring up what was rendered, as a shell takes them.
 
 use crate::text::shell_word;
-use crate::topology::Network;
+use crate::topology::{Network, Volume};
 use crate::value::{Map, Value};
 
 /// `docker network create`, for a network that no project owns: with all that the blueprint says of it, so that addresses and
@@ -34,6 +34,23 @@ pub fn create(network: &Network) -> String {
         words.push(format!("--label {}", shell_word(&format!("{key}={value}"))));
     }
     words.push(shell_word(network.name.as_str()).into_owned());
+    words.join(" ")
+}
+
+/// `docker volume create`, for a volume that no project owns: with all that the blueprint says of it.
+#[must_use]
+pub fn create_volume(volume: &Volume) -> String {
+    let mut words = vec!["docker volume create".to_owned()];
+    let options = &volume.options;
+    if let Some(driver) = text(options, "driver") {
+        words.push(format!("--driver {}", shell_word(&driver)));
+    }
+    for (key, flag) in [("driver_opts", "--opt"), ("labels", "--label")] {
+        for (key, value) in pairs(options.get(key)) {
+            words.push(format!("{flag} {}", shell_word(&format!("{key}={value}"))));
+        }
+    }
+    words.push(shell_word(&volume.name).into_owned());
     words.join(" ")
 }
 

@@ -4,12 +4,14 @@
 //! The file has no `name:`, which `docker-compose` 1 rejects. Its directory has the project's name instead, from which
 //! every version of Compose derives the project.
 
+use std::collections::HashSet;
+
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_saphyr::{SerializerOptions, ser_options};
 
-use crate::compose::ConfigKind;
+use crate::compose::{ConfigKind, volumes};
 use crate::name::NetworkKey;
-use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology};
+use crate::topology::{Attachment, ConfigSource, Network, Node, Service, Topology, Volume};
 use crate::value::{Map, Value};
 
 /// The name of the file in its project's directory.
@@ -48,8 +50,15 @@ impl Serialize for File<'_> {
         if self.node.services.iter().any(|s| !s.attachments.is_empty()) {
             map.serialize_entry("networks", &Networks(self))?;
         }
-        if !self.node.volumes.is_empty() {
-            map.serialize_entry("volumes", &Literal(&Value::Map(self.node.volumes.clone())))?;
+        let shared = shared_volumes(self.topology, self.node);
+        if !self.node.volumes.is_empty() || !shared.is_empty() {
+            map.serialize_entry(
+                "volumes",
+                &Volumes {
+                    node: self.node,
+                    shared,
+                },
+            )?;
         }
         for kind in [ConfigKind::Config, ConfigKind::Secret] {
             if self.node.configs.iter().any(|c| c.kind == kind) {
@@ -187,6 +196,48 @@ impl Serialize for Shared<'_> {
         map.serialize_entry("external", &true)?;
         map.end()
     }
+}
+
+/// The volumes of a node, and those of the cluster that it mounts.
+struct Volumes<'a> {
+    node: &'a Node,
+    shared: Vec<&'a Volume>,
+}
+
+impl Serialize for Volumes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.node.volumes.iter() {
+            map.serialize_entry(&**key, &Literal(value))?;
+        }
+        for volume in &self.shared {
+            map.serialize_entry(&*volume.key, &SharedVolume(volume))?;
+        }
+        map.end()
+    }
+}
+
+/// A volume that no project owns, so Compose neither creates nor removes it.
+struct SharedVolume<'a>(&'a Volume);
+
+impl Serialize for SharedVolume<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("name", &self.0.name)?;
+        map.serialize_entry("external", &true)?;
+        map.end()
+    }
+}
+
+/// The volumes of the cluster that services of `node` mount.
+fn shared_volumes<'t>(topology: &'t Topology, node: &Node) -> Vec<&'t Volume> {
+    let mounted: HashSet<String> = node
+        .services
+        .iter()
+        .flat_map(|s| volumes::named(&s.definition))
+        .collect();
+    let is_mounted = |v: &&Volume| mounted.contains(&*v.key) && !node.volumes.contains_key(&v.key);
+    topology.volumes.iter().filter(is_mounted).collect()
 }
 
 struct Configs<'a> {

@@ -9,6 +9,9 @@
 //! that can grow draws in every round, whether its role has that many nodes yet or not. So what a series gets depends on
 //! no count, and on no position; it depends on other series only where two draw the same block, and then the one that
 //! comes first keeps it.
+//!
+//! Where a count has dimensions, no order of all combinations stays as it is when any of them grows. There, each block
+//! belongs to a tile of neighbouring combinations (8 by 8 of 64 subnets), and is drawn by what the tile's place is.
 
 mod subnets;
 
@@ -39,35 +42,62 @@ pub enum AddressError {
         /// Containers that the largest subnet holds.
         room: usize,
     },
-    /// More nodes than subnets.
-    #[error("the pool is exhausted: it holds {room} nodes of this role")]
+    /// More networks than subnets.
+    #[error("the pool is exhausted: it holds {room} networks of this kind")]
     Exhausted {
-        /// Nodes of the role that fit.
+        /// Networks of that role or name that fit.
         room: u64,
     },
 }
 
-/// A private network that is to have a subnet.
+/// A network that is to have a subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The name of its node's role.
-    pub role: &'a str,
-    /// Whether the role has a count, which may be raised: then blocks are kept for more nodes.
-    pub counted: bool,
-    /// The network's key within the role.
+    /// Whose it is.
+    pub owner: Owner<'a>,
+    /// The network's key within the role, or that under which the cluster declares it.
     pub network: &'a str,
-    /// Which node of the role it is of, from 0.
-    pub ordinal: u32,
+    /// Which one it is, of those that are alike.
+    pub at: At<'a>,
     /// How many containers join it.
     pub containers: usize,
+}
+
+/// Whose a network is. Networks of roles draw their blocks before those of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner<'a> {
+    /// The nodes of the role with this name have one each.
+    Role(&'a str),
+    /// The cluster's nodes share it.
+    Cluster,
+}
+
+/// Which one of several networks of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At<'a> {
+    /// There is one, and no count.
+    Single,
+    /// The one with this ordinal, from 0. There may be more later: blocks are kept for them.
+    Counted(u32),
+    /// The one with these ordinals, from 0, in each dimension of its count.
+    Dimensions(&'a [u32]),
 }
 
 /// Subnets of one size, for one network of each node of a role. Their order is the order in which they draw blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Series<'a> {
-    role: &'a str,
+    owner: Owner<'a>,
     network: &'a str,
     prefix: u8,
+}
+
+/// A part of what has dimensions: subnets whose ordinals differ little share one block, whatever the counts are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Tile<'a> {
+    /// The largest of `at`. What a dimension grows by draws after most of what is there.
+    level: u32,
+    series: Series<'a>,
+    at: Vec<u32>,
 }
 
 /// The blocks of a [`Series`].
@@ -111,6 +141,12 @@ impl Layout {
         })
     }
 
+    /// The number of containers for which a network has a whole block.
+    #[must_use]
+    pub fn whole_block(&self) -> usize {
+        Self::room(self.block)
+    }
+
     /// Where all subnets lie.
     #[must_use]
     pub fn pool(&self) -> Ipv4Net {
@@ -125,33 +161,62 @@ impl Layout {
 
     /// A subnet for each of `requests`, in their order; all of one cluster have to be asked for at once.
     ///
-    /// No two overlap, provided that no two requests have the same role, network and ordinal. To raise the count of a
+    /// No two overlap, provided that no two requests have the same owner, network and place. To raise the count of a
     /// role, or to write roles and networks in another order, changes no subnet that is there. To add a role or a network
-    /// changes only those whose block the new one draws before them.
+    /// changes only those whose block the new one draws before them, and so does another count of a dimension.
     ///
     /// # Errors
     /// Each by itself: [`AddressError::NetworkTooLarge`] and [`AddressError::Exhausted`].
     pub fn private(&self, requests: &[Request<'_>]) -> Vec<Result<Ipv4Net, AddressError>> {
         let mut all: BTreeMap<Series<'_>, Blocks> = BTreeMap::new();
+        let mut tiles: BTreeMap<Tile<'_>, Option<u64>> = BTreeMap::new();
         for request in requests {
             let Ok(series) = self.series(request) else {
                 continue;
             };
+            let ordinal = match request.at {
+                At::Single => 0,
+                At::Counted(ordinal) => ordinal,
+                At::Dimensions(ordinals) => {
+                    tiles.insert(self.tile(series, ordinals).0, None);
+                    continue;
+                }
+            };
             let blocks = all.entry(series).or_default();
-            blocks.needed = blocks.needed.max(self.place(series, request.ordinal).0 + 1);
-            blocks.grows |= request.counted;
+            blocks.needed = blocks.needed.max(self.place(series, ordinal).0 + 1);
+            blocks.grows |= request.at != At::Single;
         }
-        self.draw(&mut all);
+        self.draw(&mut all, &mut tiles);
         let subnet = |request: &Request<'_>| {
             let series = self.series(request)?;
-            let (at, slot) = self.place(series, request.ordinal);
-            let drawn = all.get(&series).map_or(&[][..], |blocks| &blocks.drawn);
-            match usize::try_from(at).ok().and_then(|at| drawn.get(at)) {
-                Some(block) => Ok(self.subnet(*block, slot, series.prefix)),
-                None => Err(AddressError::Exhausted {
-                    room: drawn.len() as u64 * self.per_block(series),
-                }),
-            }
+            let of_series = || all.get(&series).map_or(&[][..], |blocks| &blocks.drawn);
+            let (block, slot) = match request.at {
+                At::Dimensions(ordinals) => {
+                    let (tile, slot) = self.tile(series, ordinals);
+                    (tiles.get(&tile).copied().flatten(), slot)
+                }
+                At::Single | At::Counted(_) => {
+                    let ordinal = if let At::Counted(ordinal) = request.at {
+                        ordinal
+                    } else {
+                        0
+                    };
+                    let (at, slot) = self.place(series, ordinal);
+                    let block = usize::try_from(at).ok().and_then(|at| of_series().get(at));
+                    (block.copied(), slot)
+                }
+            };
+            block
+                .map(|block| self.subnet(block, slot, series.prefix))
+                .ok_or_else(|| {
+                    let of_tiles = tiles
+                        .iter()
+                        .filter(|(tile, block)| tile.series == series && block.is_some());
+                    let drawn = of_series().len() + of_tiles.count();
+                    AddressError::Exhausted {
+                        room: drawn as u64 * self.per_block(series),
+                    }
+                })
         };
         requests.iter().map(subnet).collect()
     }
@@ -173,8 +238,9 @@ impl Layout {
         (1usize << (32 - prefix)) - 3
     }
 
-    /// Draw the blocks of all series, as many rounds as the largest needs; fewer where the pool ends before.
-    fn draw(&self, all: &mut BTreeMap<Series<'_>, Blocks>) {
+    /// Draw the blocks of all series, as many rounds as the largest needs, then those of tiles; fewer where the pool ends
+    /// before.
+    fn draw(&self, all: &mut BTreeMap<Series<'_>, Blocks>, tiles: &mut BTreeMap<Tile<'_>, Option<u64>>) {
         let mut taken: BTreeSet<u64> = self.of_cluster().take(1).collect();
         let rounds = all.values().map(|blocks| blocks.needed).max().unwrap_or_default();
         for round in 0..rounds {
@@ -188,6 +254,12 @@ impl Layout {
                 }
             }
         }
+        for (tile, drawn) in tiles {
+            if taken.len() as u64 == self.blocks {
+                return;
+            }
+            *drawn = self.of_tile(tile).find(|block| taken.insert(*block));
+        }
     }
 
     fn series<'a>(&self, request: &Request<'a>) -> Result<Series<'a>, AddressError> {
@@ -199,7 +271,7 @@ impl Layout {
                 room: Self::room(self.block),
             })?;
         Ok(Series {
-            role: request.role,
+            owner: request.owner,
             network: request.network,
             prefix,
         })
@@ -216,6 +288,21 @@ impl Layout {
         (u64::from(ordinal) / per_block, u64::from(ordinal) % per_block)
     }
 
+    /// In which tile the subnet with these ordinals lies, and which of its block it is. A block's subnets are dealt out to the
+    /// dimensions, the first ones having the most.
+    fn tile<'a>(&self, series: Series<'a>, ordinals: &[u32]) -> (Tile<'a>, u64) {
+        let bits = usize::from(series.prefix - self.block);
+        let mut at = Vec::with_capacity(ordinals.len());
+        let mut slot = 0;
+        for (dimension, ordinal) in ordinals.iter().enumerate() {
+            let own = bits / ordinals.len() + usize::from(dimension < bits % ordinals.len());
+            at.push(ordinal >> own);
+            slot = (slot << own) | u64::from(*ordinal) & ((1 << own) - 1);
+        }
+        let level = at.iter().copied().max().unwrap_or_default();
+        (Tile { level, series, at }, slot)
+    }
+
     /// All blocks: first that of the shared network, then those to try where one is held by something foreign.
     fn of_cluster(&self) -> impl Iterator<Item = u64> + use<> {
         self.permutation(self.cluster)
@@ -223,16 +310,35 @@ impl Layout {
 
     /// All blocks: first the one that `series` prefers in `round`, then those to try where it is held.
     fn of_series(&self, series: Series<'_>, round: u64) -> impl Iterator<Item = u64> + use<> {
+        let mut hash = self.begun(series);
+        hash.update(round.to_be_bytes());
+        self.permutation(hash.finalize().into())
+    }
+
+    /// The same for `tile`.
+    fn of_tile(&self, tile: &Tile<'_>) -> impl Iterator<Item = u64> + use<> {
+        let mut hash = self.begun(tile.series);
+        for ordinal in &tile.at {
+            hash.update(ordinal.to_be_bytes());
+        }
+        // No round is so long, whatever the dimensions.
+        hash.update([0; 5]);
+        self.permutation(hash.finalize().into())
+    }
+
+    /// A hash of what is the same for all blocks of `series`.
+    fn begun(&self, series: Series<'_>) -> Sha256 {
         let mut hash = Sha256::new();
         hash.update(self.cluster);
-        for name in [series.role, series.network] {
+        // No role has no name.
+        let owner = if let Owner::Role(role) = series.owner { role } else { "" };
+        for name in [owner, series.network] {
             // No name has a zero byte, so that no two series are written alike.
             hash.update(name.as_bytes());
             hash.update([0]);
         }
         hash.update([series.prefix]);
-        hash.update(round.to_be_bytes());
-        self.permutation(hash.finalize().into())
+        hash
     }
 
     /// All blocks in an order drawn from `hash`.
@@ -285,10 +391,9 @@ mod tests {
 
         fn requests(&self) -> impl Iterator<Item = Request<'_>> {
             (0..self.count.unwrap_or(1)).map(|ordinal| Request {
-                role: &self.role,
-                counted: self.count.is_some(),
+                owner: Owner::Role(&self.role),
                 network: &self.network,
-                ordinal,
+                at: self.count.map_or(At::Single, |_| At::Counted(ordinal)),
                 containers: self.containers,
             })
         }
@@ -302,7 +407,11 @@ mod tests {
         let found = layout.private(&requests);
         assert_eq!(found.len(), requests.len());
         let pairs = requests.iter().zip(found);
-        let key = |r: &Request<'_>| (r.role.to_owned(), r.network.to_owned(), r.ordinal);
+        let key = |r: &Request<'_>| {
+            let Owner::Role(role) = r.owner else { panic!("a role") };
+            let ordinal = if let At::Counted(ordinal) = r.at { ordinal } else { 0 };
+            (role.to_owned(), r.network.to_owned(), ordinal)
+        };
         pairs.filter_map(|(r, subnet)| Some((key(r), subnet.ok()?))).collect()
     }
 
@@ -359,7 +468,61 @@ mod tests {
         assert!((1..=6).contains(&moving), "{moving} of 2000");
     }
 
+    /// The subnets of a role of two dimensions, by their ordinals.
+    fn square(layout: Layout, sides: [u32; 2], containers: usize) -> BTreeMap<[u32; 2], Ipv4Net> {
+        let ordinals: Vec<[u32; 2]> = (0..sides[0]).flat_map(|a| (0..sides[1]).map(move |b| [a, b])).collect();
+        let request = |at| Request {
+            owner: Owner::Role("mongo"),
+            network: "internal",
+            at: At::Dimensions(at),
+            containers,
+        };
+        let requests: Vec<Request<'_>> = ordinals.iter().map(|o| request(&o[..])).collect();
+        let found = layout.private(&requests);
+        ordinals
+            .iter()
+            .copied()
+            .zip(found)
+            .filter_map(|(at, subnet)| Some((at, subnet.ok()?)))
+            .collect()
+    }
+
+    #[test]
+    fn ten_thousand_nodes_in_any_two_dimensions_fit_the_default_pool() {
+        let layout = Layout::new(pool("10.192.0.0/11"), "lab").expect("layout");
+        for sides in [[100, 100], [10_000, 1], [1, 10_000], [3_333, 3]] {
+            let found = square(layout, sides, 5);
+            assert_eq!(found.len(), (sides[0] * sides[1]) as usize, "{sides:?}");
+        }
+    }
+
+    #[test]
+    fn another_shard_or_replica_moves_nobody_but_by_chance() {
+        let mut moving = 0;
+        for cluster in 0..500 {
+            let layout = Layout::new(pool("10.192.0.0/11"), &format!("cluster-{cluster}")).expect("layout");
+            let before = square(layout, [3, 30], 5);
+            for sides in [[4, 30], [40, 30], [3, 31], [3, 90]] {
+                let after = square(layout, sides, 5);
+                moving += usize::from(before.iter().any(|(at, subnet)| after[at] != *subnet));
+            }
+        }
+        assert!(moving <= 5, "{moving} of 2000");
+    }
+
     proptest! {
+        #[test]
+        fn subnets_of_dimensions_are_disjoint(
+            cluster in "[a-z]{1,8}", prefix in 11u8..=20, sides in prop::array::uniform2(1u32..20), containers in 1usize..60,
+        ) {
+            let layout = Layout::new(pool_of(prefix), &cluster).expect("layout");
+            let found: Vec<Ipv4Net> = square(layout, sides, containers).into_values().chain([layout.shared()]).collect();
+            let mut sorted = found.clone();
+            sorted.sort();
+            prop_assert!(sorted.windows(2).all(|pair| !overlap(&pair[0], &pair[1])));
+            prop_assert!(found.iter().all(|subnet| pool_of(prefix).contains(subnet)));
+        }
+
         #[test]
         fn subnets_are_disjoint_and_in_the_pool(cluster in "[a-z]{1,8}", prefix in 11u8..=24, all in wanted()) {
             let layout = Layout::new(pool_of(prefix), &cluster).expect("layout");
@@ -376,7 +539,7 @@ mod tests {
         fn nodes_of_one_role_may_differ_in_size(cluster in "[a-z]{1,8}", sizes in prop::collection::vec(1usize..60, 1..40)) {
             let layout = Layout::new(pool_of(16), &cluster).expect("layout");
             let request = |(ordinal, containers): (u32, &usize)| Request {
-                role: "a", counted: true, network: "internal", ordinal, containers: *containers,
+                owner: Owner::Role("a"), network: "internal", at: At::Counted(ordinal), containers: *containers,
             };
             let requests: Vec<Request<'_>> = (0..).zip(&sizes).map(request).collect();
             let found: Vec<Ipv4Net> = layout.private(&requests).into_iter().map(|s| s.expect("room")).collect();

@@ -1,27 +1,32 @@
 //! Expands a [`Blueprint`] into a [`Topology`]: purely, deterministically, and as the only place that makes names.
 
+mod counts;
+mod links;
 mod pools;
 mod ports;
 mod promises;
 mod role;
 mod subnets;
+mod volumes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, Serde};
 use minijinja::{Value as Scope, context};
 use serde::Serialize;
 
 use super::address::{AddressError, Layout};
+use super::extent::Extent;
 use super::outside::Outside;
 use super::written::Written;
 use super::{Network, RoleOrder, Topology};
-use crate::blueprint::{self, Addresses, Blueprint, INOUT, Inputs, Lint, Role, interpolate};
+use crate::blueprint::{Addresses, Blueprint, INOUT, Inputs, Lint, Role, interpolate};
 use crate::diagnostic::{FileId, Problem, Problems, Sources, Span};
 use crate::name::{ClusterName, NameError, NetworkKey, NetworkName, NodeName, RoleName};
-use crate::template::{Pattern, Templates, Texts, Variables};
+use crate::template::{Pattern, RoleNodes, Templates, Texts, Variables};
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 
@@ -35,7 +40,7 @@ pub struct Overrides {
     pub name: Option<ClusterName>,
     /// `--slaves`: the count of the only role that has one; `None` leaves it to the blueprint.
     pub slaves: Option<u32>,
-    /// `--scale ROLE=N`: counts by the names of roles.
+    /// `--scale ROLE=N`, `--scale ROLE.DIMENSION=N`: counts by the names of roles, and of dimensions.
     pub scale: Vec<(String, u32)>,
     /// `--set KEY=VALUE`: variables that replace those of the blueprint.
     pub set: Vec<(String, String)>,
@@ -91,7 +96,7 @@ pub fn expand(
         .clone()
         .or_else(|| blueprint.name.as_ref().map(|n| n.value.clone()))
         .unwrap_or_default();
-    let counts = counts(blueprint, overrides, &mut problems);
+    let counts = counts::counts(blueprint, overrides, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -104,6 +109,7 @@ pub fn expand(
         layout: None,
         cluster,
         shared: Vec::new(),
+        links: links::Links::default(),
         joined: HashMap::new(),
         vars: Vec::new(),
         set: Vec::new(),
@@ -118,50 +124,6 @@ pub fn expand(
     }
 }
 
-/// The number of nodes of each role; `None` for a role without `count`, whose only node has the name of the role.
-fn counts(blueprint: &Blueprint, overrides: &Overrides, problems: &mut Problems) -> Vec<Option<u32>> {
-    let mut counts: Vec<Option<u32>> = blueprint
-        .roles
-        .iter()
-        .map(|r| r.count.as_ref().map(|c| c.value))
-        .collect();
-    let names = || blueprint.roles.iter().map(|r| r.name.value.as_str());
-    if let Some(slaves) = overrides.slaves {
-        match blueprint.counted_role() {
-            Some(role) => {
-                let at = names().position(|n| n == role.name.value.as_str());
-                counts[at.unwrap_or_default()] = Some(slaves);
-            }
-            None => {
-                let list: Vec<String> = names().map(|n| format!("`--scale {n}={slaves}`")).collect();
-                problems.push(
-                    Problem::usage(
-                        "`--slaves` counts the role `slave`, or the only role with a `count`: here is neither",
-                    )
-                    .hint(format!("name the role: {}", list.join(" or "))),
-                );
-            }
-        }
-    }
-    for (name, count) in &overrides.scale {
-        match names().position(|n| n == name) {
-            Some(at) => counts[at] = Some(*count),
-            None => problems.push(
-                Problem::usage(format!("`--scale {name}={count}`: unknown role `{name}`")).did_you_mean(name, names()),
-            ),
-        }
-    }
-    for count in counts.iter().flatten() {
-        if *count > blueprint::MAX_COUNT {
-            problems.push(Problem::usage(format!(
-                "{count} nodes of one role, where {} are the most",
-                blueprint::MAX_COUNT
-            )));
-        }
-    }
-    counts
-}
-
 /// A node as templates see it.
 #[derive(Serialize)]
 struct View<'a> {
@@ -174,9 +136,20 @@ struct View<'a> {
     services: Vec<&'a str>,
 }
 
+/// The same of a role whose count has dimensions.
+#[derive(Serialize)]
+struct ViewWithDimensions<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    #[serde(flatten)]
+    dimensions: IndexMap<&'a str, u32>,
+}
+
 /// What the nodes of a role are made from.
 struct RoleInput<'a> {
     role: &'a Role,
+    /// How many nodes it has.
+    extent: &'a Extent,
     /// The names of its nodes, in the order of their indices.
     names: &'a [NodeName],
     /// The same nodes as templates see them, in the same order.
@@ -196,7 +169,9 @@ struct Expansion<'a> {
     cluster: ClusterName,
     /// The networks that nodes share, without the one that all nodes share.
     shared: Vec<Network>,
-    /// How many nodes join each of them.
+    /// The networks that the blueprint declares for the whole cluster.
+    links: links::Links,
+    /// How many nodes join each shared network of a role.
     joined: HashMap<NetworkName, usize>,
     /// The top-level `vars:` of the blueprint.
     vars: Vec<(Arc<str>, Pattern)>,
@@ -205,7 +180,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn run(&mut self, counts: &[Option<u32>], overrides: &Overrides) -> Option<Topology> {
+    fn run(&mut self, counts: &[Extent], overrides: &Overrides) -> Option<Topology> {
         self.templates.set_global("cluster", Scope::from(self.cluster.as_str()));
         self.layout = self.layout();
         self.set_vars(overrides);
@@ -221,25 +196,30 @@ impl Expansion<'_> {
             .roles
             .iter()
             .zip(counts)
-            .map(|(role, count)| self.node_names(role, *count, &vars))
+            .map(|(role, extent)| self.node_names(role, extent, &vars))
             .collect();
         self.distinct_names(&names);
         if !self.problems.is_empty() {
             return None;
         }
-        let views = self.views(&names);
+        let views = self.views(&names, counts);
         let inout = self.inout();
+        self.declare_links();
         let mut shared = self.shared_by_role(&names).into_iter();
         let mut nodes = Vec::with_capacity(names.iter().map(Vec::len).sum());
-        for (role, (names, views)) in self.blueprint.roles.iter().zip(names.iter().zip(&views)) {
+        let of_roles = self.blueprint.roles.iter().zip(counts);
+        for ((role, extent), (names, views)) in of_roles.zip(names.iter().zip(&views)) {
             nodes.extend(self.role(&RoleInput {
                 role,
+                extent,
                 names,
                 views,
                 shared: shared.next().unwrap_or_default(),
                 vars: &vars,
             }));
         }
+        self.add_links(&mut nodes);
+        let volumes = self.volumes(&nodes);
         self.give_subnets(&mut nodes, counts);
         let topology = Topology {
             cluster: self.cluster.clone(),
@@ -247,6 +227,7 @@ impl Expansion<'_> {
             order: self.order(),
             inout: inout?,
             shared: std::mem::take(&mut self.shared),
+            volumes,
             nodes,
             layout: self.layout,
             allowed: self.allowed(),
@@ -341,33 +322,43 @@ impl Expansion<'_> {
         self.scope_vars(&vars, &own, &Scope::UNDEFINED)
     }
 
-    fn node_names(&mut self, role: &Role, count: Option<u32>, vars: &[(Arc<str>, Pattern)]) -> Vec<NodeName> {
+    fn node_names(&mut self, role: &Role, extent: &Extent, vars: &[(Arc<str>, Pattern)]) -> Vec<NodeName> {
         let name = role.name.value.as_str();
         let Some(template) = &role.node else {
-            return match count {
-                None => self.name(name, role.name.span).into_iter().collect(),
-                Some(count) => {
-                    let numbered = |n| self.name(&format!("{name}{n}"), role.name.span);
-                    (1..=count).map_while(numbered).collect()
-                }
-            };
+            let named = |at: Vec<u32>| self.name(&format!("{name}{}", extent.suffix(&at)), role.name.span);
+            return extent.positions().map_while(named).collect();
         };
         let pattern = self.templates.compile(template, self.sources, &mut self.problems);
-        let total = count.unwrap_or(1);
         let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
         let vars = self.constant_vars(&own, vars);
         let mut names = Vec::new();
-        for index in 1..=total {
-            let scope = context! { index, ordinal => index - 1, role => name, vars => vars.clone() };
+        for (index, position) in (1u32..).zip(extent.positions()) {
+            let dimensions = extent
+                .names()
+                .map(|n| n.to_string())
+                .zip(position.into_iter().map(Scope::from));
+            let own = [
+                ("index", Scope::from(index)),
+                ("ordinal", Scope::from(index - 1)),
+                ("role", Scope::from(name)),
+            ];
+            let own = own
+                .into_iter()
+                .chain([("vars", vars.clone())])
+                .map(|(key, value)| (key.to_owned(), value));
+            let scope = Scope::from_pairs(own.chain(dimensions));
             let Some(text) = self.evaluate(&pattern, &scope) else {
                 break;
             };
             let text = text.scalar().unwrap_or_default();
             match self.name::<NodeName>(&text, template.span) {
                 Some(name) if names.len() < 64 && names.contains(&name) => {
+                    let hint = match extent.names().map(|n| format!("-{{{{ {n} }}}}")).collect::<String>() {
+                        none if none.is_empty() => "let the name hold the index: node: \"w-{{ index }}\"".to_owned(),
+                        all => format!("let the name hold all of its indices: node: \"w{all}\""),
+                    };
                     self.problems.push(
-                        Problem::at(template.span, format!("`node` gives two nodes the name `{name}`"))
-                            .hint("let the name hold the index: node: \"w-{{ index }}\""),
+                        Problem::at(template.span, format!("`node` gives two nodes the name `{name}`")).hint(hint),
                     );
                     break;
                 }
@@ -410,16 +401,14 @@ impl Expansion<'_> {
     }
 
     /// The nodes as templates see them, by role. Templates get them as `nodes` and `role()` too.
-    fn views(&mut self, names: &[Vec<NodeName>]) -> Vec<Vec<Scope>> {
-        let views: Vec<Vec<Scope>> = self
-            .blueprint
-            .roles
-            .iter()
+    fn views(&mut self, names: &[Vec<NodeName>], extents: &[Extent]) -> Vec<Vec<Scope>> {
+        let roles = || self.blueprint.roles.iter().zip(extents);
+        let views: Vec<Vec<Scope>> = roles()
             .zip(names)
-            .map(|(role, names)| {
-                let view = |(ordinal, name): (usize, &NodeName)| {
+            .map(|((role, extent), names)| {
+                let view = |((ordinal, name), position): ((usize, &NodeName), Vec<u32>)| {
                     let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
-                    Scope::from(Serde(View {
+                    let view = View {
                         name: name.as_str(),
                         role: role.name.value.as_str(),
                         project: format!("{}{name}", self.cluster.prefix()),
@@ -427,14 +416,22 @@ impl Expansion<'_> {
                         ordinal,
                         entry: role.entry.first().map(|e| e.service.value.as_str()),
                         services: role.services.iter().map(|s| s.name.value.as_str()).collect(),
-                    }))
+                    };
+                    let dimensions: IndexMap<&str, u32> = extent.names().map(|n| &**n).zip(position).collect();
+                    match dimensions.is_empty() {
+                        true => Scope::from(Serde(view)),
+                        false => Scope::from(Serde(ViewWithDimensions { view, dimensions })),
+                    }
                 };
-                names.iter().enumerate().map(view).collect()
+                names.iter().enumerate().zip(extent.positions()).map(view).collect()
             })
             .collect();
-        let roles = self.blueprint.roles.iter().map(|r| r.name.value.to_string());
-        let of_role = views.iter().map(|v| Scope::from(v.clone()));
-        self.templates.set_roles(roles.zip(of_role).collect());
+        let of_role = roles().zip(&views).map(|((role, extent), views)| RoleNodes {
+            name: role.name.value.to_string(),
+            dimensions: extent.names().cloned().collect(),
+            nodes: views.clone(),
+        });
+        self.templates.set_roles(of_role.collect());
         let all: Vec<Scope> = views.iter().flatten().cloned().collect();
         self.templates.set_global("nodes", Scope::from(all));
         views
@@ -454,6 +451,7 @@ impl Expansion<'_> {
             name: self.name::<NetworkName>(&name, span)?,
             subnet,
             external,
+            link: None,
             options: without(&options, &["name", "external"]),
             written: self.blueprint.inout.as_ref().map(written_node).unwrap_or_default(),
         })
@@ -464,12 +462,17 @@ impl Expansion<'_> {
             return Arc::default();
         };
         let pattern = self.templates.compile(node, self.sources, &mut self.problems);
-        let vars = self.vars.clone();
-        let vars = self.constant_vars(&[], &vars);
+        let vars = self.cluster_vars();
         match self.evaluate(&pattern, &context! { vars }) {
             Some(Value::Map(map)) => map,
             _ => Arc::default(),
         }
+    }
+
+    /// The variables of the top level that hold no node's values, for what belongs to no node.
+    fn cluster_vars(&mut self) -> Scope {
+        let vars = self.vars.clone();
+        self.constant_vars(&[], &vars)
     }
 
     /// The values of `vars` for one node. Each variable may use those before it.

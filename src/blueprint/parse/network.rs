@@ -2,14 +2,14 @@
 
 use super::{is_empty, key_name, name};
 use crate::blueprint::shape::map;
-use crate::blueprint::{INOUT, INTERNAL, RoleNetwork};
+use crate::blueprint::{DEFAULT_NETWORK, INOUT, INTERNAL, RoleNetwork};
 use crate::diagnostic::{Problem, Problems};
 use crate::name::NetworkName;
 use crate::template::is_template;
 use crate::yaml::{Entry, Node, Yaml};
 
-/// The network that services of a Compose file join when they name none; in a blueprint it is the private one.
-pub(super) const DEFAULT_NETWORK: &str = "default";
+/// What a role may say of a network of the cluster without meaning anything by it: a Compose file written by hand has to.
+pub(super) const FOR_COMPOSE: [&str; 3] = ["name", "external", "driver"];
 
 pub(super) fn network_options(node: &Node, problems: &mut Problems) -> Option<Node> {
     if node.value == Yaml::Null {
@@ -149,7 +149,7 @@ fn rename_default(entries: &mut [Entry], key: &str) {
 /// Reports options that a role gives the shared network, which is one for all roles.
 fn own_inout(node: &Node, problems: &mut Problems) {
     let Yaml::Map(entries) = &node.value else { return };
-    let known = ["name", "external", "driver"];
+    let known = FOR_COMPOSE;
     for entry in entries
         .iter()
         .filter(|e| !known.contains(&e.key.as_str()) && !is_empty(&e.node))

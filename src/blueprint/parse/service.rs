@@ -1,12 +1,12 @@
 //! Parses services, and the networks that they join.
 
-use super::network::DEFAULT_NETWORK;
 use super::{alias_shape, is_empty, key_name, name};
 use crate::blueprint::merge::without_tags;
 use crate::blueprint::shape::map;
-use crate::blueprint::{INTERNAL, Service, ServiceNetwork};
+use crate::blueprint::{DEFAULT_NETWORK, INTERNAL, NetworkReference, Service, ServiceNetwork};
 use crate::diagnostic::{Problem, Problems, Spanned};
 use crate::name::{NetworkKey, ServiceName};
+use crate::template::is_template;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
 
 pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service> {
@@ -21,18 +21,12 @@ pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service>
     let said = |e: &&Entry| e.key == "network_mode" && e.node.value != Yaml::Null;
     let network_mode = entries.iter().find(said).map(|e| e.key_span);
     for (at, network) in networks.iter().flatten().enumerate() {
-        if networks
-            .iter()
-            .flatten()
-            .take(at)
-            .any(|n| n.network.value == network.network.value)
-        {
+        let Some(key) = network.network.key() else { continue };
+        let mut before = networks.iter().flatten().take(at).filter_map(|n| n.network.key());
+        if before.any(|other| other.value == key.value) {
             problems.push(
-                Problem::at(
-                    network.network.span,
-                    format!("network `{}` named twice", network.network.value),
-                )
-                .hint("a service joins a network once: keep one of the two"),
+                Problem::at(key.span, format!("network `{}` named twice", key.value))
+                    .hint("a service joins a network once: keep one of the two"),
             );
         }
     }
@@ -61,8 +55,12 @@ fn service_networks(node: &Node, problems: &mut Problems) -> Vec<ServiceNetwork>
         Yaml::List(list) => list
             .iter()
             .filter_map(|n| {
-                name(n, problems).map(|network| ServiceNetwork {
-                    network: known_as_internal(network),
+                let network = match n.scalar().is_some_and(|text| is_template(&text)) {
+                    true => NetworkReference::Template(n.clone()),
+                    false => NetworkReference::Key(known_as_internal(name(n, problems)?)),
+                };
+                Some(ServiceNetwork {
+                    network,
                     aliases: Vec::new(),
                     options: Vec::new(),
                 })
@@ -88,7 +86,15 @@ fn known_as_internal(network: Spanned<NetworkKey>) -> Spanned<NetworkKey> {
 }
 
 fn service_network(entry: &Entry, problems: &mut Problems) -> Option<ServiceNetwork> {
-    let network = known_as_internal(key_name(entry, problems)?);
+    // The one place where a key may be a template: what a service says of a network stands below the network's name.
+    let network = match is_template(&entry.key) {
+        true => NetworkReference::Template(Node {
+            value: Yaml::Text(entry.key.clone()),
+            span: entry.key_span,
+            tag: None,
+        }),
+        false => NetworkReference::Key(known_as_internal(key_name(entry, problems)?)),
+    };
     if entry.node.value == Yaml::Null {
         return Some(ServiceNetwork {
             network,

@@ -41,7 +41,10 @@ pub(super) fn network(
     let path = match (node, network.key.as_str()) {
         (_, key @ (INTERNAL | INOUT)) => key.to_owned(),
         (Some(node), key) => format!("roles.{}.networks.{key}", node.role),
-        (None, key) => format!("networks.{key}"),
+        (None, key) => format!(
+            "networks.{}",
+            network.link.as_ref().map_or(key, |declared| declared.as_str())
+        ),
     };
     let path = path.as_str();
     let faults = &mut Faults::new(path.to_owned(), &network.written, findings);

@@ -152,7 +152,8 @@ impl<'a> Up<'a> {
             return Some(subnet);
         }
         let nodes = self.desired.nodes.iter().flat_map(|n| &n.networks);
-        let reserved: Subnets = nodes.chain([&self.desired.inout]).filter_map(|n| n.subnet).collect();
+        let shared = self.desired.shared.iter().chain([&self.desired.inout]);
+        let reserved: Subnets = nodes.chain(shared).filter_map(|n| n.subnet).collect();
         self.desired
             .layout?
             .alternatives(subnet)

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::address::{AddressError, Layout, WIDEST, overlap};
-use super::super::{Attachment, Node, Service, Topology};
+use super::super::{Attachment, Network, Node, Service, Topology};
 use super::Expansion;
 use crate::blueprint::{self, Addresses, INOUT};
 use crate::diagnostic::{Problem, Span};
@@ -40,6 +40,16 @@ impl Expansion<'_> {
         Some(internal.map_or(role.name.span, |n| n.span))
     }
 
+    /// The place where a shared network other than `inout` was declared.
+    fn shared_place(&self, network: &Network) -> Option<Span> {
+        let of_cluster = self.blueprint.networks.iter().map(|n| &n.key);
+        let of_roles = self.blueprint.roles.iter().flat_map(|r| &r.networks).map(|n| &n.key);
+        match &network.link {
+            Some(key) => of_cluster.filter(|k| k.value == *key).map(|k| k.span).next(),
+            None => of_roles.filter(|k| k.value == network.key).map(|k| k.span).next(),
+        }
+    }
+
     /// Checks that each network has a name of its own in the engine.
     pub(super) fn networks_have_one_owner(&mut self, topology: &Topology) {
         let shared = topology.shared.iter().chain([&topology.inout]);
@@ -47,8 +57,7 @@ impl Expansion<'_> {
         // A role may share a network under the name of the one that all nodes share. It would be created twice.
         let mut found = Vec::new();
         if let Some(network) = topology.shared.iter().find(|n| n.name == topology.inout.name) {
-            let roles = self.blueprint.roles.iter().flat_map(|r| &r.networks);
-            let place = roles.filter(|n| n.key.value == network.key).map(|n| n.key.span).next();
+            let place = self.shared_place(network);
             found.push(
                 Problem::at(
                     place.unwrap_or_default(),
@@ -170,7 +179,7 @@ impl Expansion<'_> {
                 for name in names(service, attachment).filter(|n| !taken.contains(n)) {
                     let lower = name.to_lowercase();
                     if let Some(owner) = nodes.get(lower.as_str())
-                        && !(owner.name == node.name && self.is_entry(node, service))
+                        && !(owner.name == node.name && self.is_named_as_node(node, service))
                     {
                         found.push(
                             Problem::at(
@@ -306,9 +315,17 @@ impl Expansion<'_> {
         }
     }
 
-    fn is_entry(&self, node: &Node, service: &Service) -> bool {
-        let role = self.blueprint.role(node.role.as_str());
-        role.is_some_and(|r| r.entry.iter().any(|e| e.service.value == service.name))
+    /// Whether the name of `node` may resolve to `service`: an entry, or where there is none the node's only service on
+    /// networks of the cluster.
+    fn is_named_as_node(&self, node: &Node, service: &Service) -> bool {
+        let Some(role) = self.blueprint.role(node.role.as_str()) else {
+            return false;
+        };
+        let on_links = |s: &Service| s.attachments.iter().any(|a| self.is_link(role, &a.network));
+        match role.entry.is_empty() {
+            false => role.entry.iter().any(|e| e.service.value == service.name),
+            true => on_links(service) && node.services.iter().filter(|s| on_links(s)).count() == 1,
+        }
     }
 
     /// Promise 4: all subnets are disjoint, including those that the user wrote.
@@ -326,10 +343,7 @@ impl Expansion<'_> {
             let place = || match node {
                 Some(node) => self.network_place(node, &network.key),
                 None if network.name == topology.inout.name => inout,
-                None => {
-                    let roles = self.blueprint.roles.iter().flat_map(|r| &r.networks);
-                    roles.filter(|n| n.key.value == network.key).map(|n| n.key.span).next()
-                }
+                None => self.shared_place(network),
             };
             subnets.extend(network.subnet.map(|s| (s, network.name.as_str(), None)));
             let ipam = network.options.get("ipam").and_then(Value::as_map);
@@ -372,12 +386,8 @@ impl Expansion<'_> {
         let Some(prefix) = topology.inout.subnet.map(|s| s.prefix_len()) else {
             return;
         };
-        let joined = topology
-            .nodes
-            .iter()
-            .flat_map(|n| &n.services)
-            .filter(|s| s.shared())
-            .count();
+        let services = topology.nodes.iter().flat_map(|n| &n.services);
+        let joined = services.filter(|s| s.joins(&topology.inout.key)).count();
         let room = Layout::room(prefix);
         let pool = match self.blueprint.addresses {
             Addresses::Pool(_, span) => span,

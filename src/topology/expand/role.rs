@@ -1,6 +1,7 @@
 //! Creates the nodes of one role. Its templates are compiled once, and evaluated for each node.
 
 mod configs;
+mod joins;
 mod replicas;
 mod shared;
 
@@ -11,7 +12,7 @@ use minijinja::{Value as Scope, context};
 use super::super::written::Written;
 use super::super::{Attachment, Network, Node, Service};
 use super::{Expansion, RoleInput, compile_vars, own_name, without, written_node};
-use crate::blueprint::{self, INOUT, INTERNAL, Role};
+use crate::blueprint::{self, INTERNAL, Role};
 use crate::budget::Budget;
 use crate::compose::texts::as_texts;
 use crate::compose::{ports, references, table};
@@ -21,6 +22,7 @@ use crate::template::Pattern;
 use crate::value::{Map, Value};
 use crate::yaml::{Entry, Yaml};
 use configs::Content;
+use joins::{Join, Joining};
 
 /// What a node and each of its services take of the budget, beside what their templates make; bytes.
 const NODE: usize = 2 << 10;
@@ -34,25 +36,10 @@ struct Compiled<'a> {
     keys: Vec<(Arc<str>, Pattern)>,
     /// The evaluated keys, if no template or reference makes them differ between nodes.
     constant: Option<Arc<Map>>,
-    joins: Vec<Join>,
+    joining: Joining,
     /// The `container_name:` and its place; `None` if the service has none.
     container: Option<(Pattern, Span)>,
     written: Written,
-}
-
-/// A network that a service joins.
-struct Join {
-    network: NetworkKey,
-    shared: bool,
-    /// Whether the service's own name is a name there: not where two nodes would claim it.
-    own_name: bool,
-    /// The aliases on that network, each with its place.
-    aliases: Vec<(Pattern, Span)>,
-    /// The place that makes the node's name an alias there; `None` if it is none.
-    node_name: Option<Span>,
-    /// Whether the service is an entry of its node on that network.
-    entry: bool,
-    options: Pattern,
 }
 
 /// A private network of a role.
@@ -80,14 +67,15 @@ impl Expansion<'_> {
     /// Creates the nodes of a role, with private networks that have no subnets yet. After a problem, only the nodes
     /// before it are returned.
     pub(super) fn role(&mut self, input: &RoleInput<'_>) -> Vec<Node> {
-        let RoleInput { role, vars, .. } = *input;
+        let RoleInput { role, extent, vars, .. } = *input;
         let own = compile_vars(&role.vars, &mut self.templates, self.sources, &mut self.problems);
         let compiled = self.compile_role(role, &input.shared);
         let constant = vars.iter().chain(&own).all(|(_, p)| matches!(p, Pattern::Const(_)));
         let mut scope_vars = None;
         let mut nodes = Vec::with_capacity(input.names.len());
         let found = self.problems.len();
-        for (index, (name, view)) in (1..).zip(input.names.iter().zip(input.views)) {
+        let places = (1..).zip(extent.positions());
+        for ((index, position), (name, view)) in places.zip(input.names.iter().zip(input.views)) {
             let over = role.overrides.iter().find(|o| o.node.value == name.as_str());
             let vars = match (&scope_vars, over) {
                 (_, Some(over)) => {
@@ -101,8 +89,12 @@ impl Expansion<'_> {
             let scope = context! { node => view, vars };
             let services: Option<Vec<Compiled<'_>>> = over.map(|o| self.compile_services(&compiled, &o.services));
             let services = services.as_ref().unwrap_or(&compiled.services);
-            if let Some(node) = self.node(&compiled, services, index, name, &scope) {
-                nodes.push(node);
+            if let Some(node) = self.node(&compiled, services, name, &scope) {
+                nodes.push(Node {
+                    index,
+                    dimensions: extent.names().cloned().zip(position).collect(),
+                    ..node
+                });
             }
             let containers = services.len().saturating_mul(CONTAINER);
             let spent = self.sources.budget().spend(NODE.saturating_add(containers));
@@ -164,7 +156,15 @@ impl Expansion<'_> {
         role: &CompiledRole<'_>,
         services: &'s [blueprint::Service],
     ) -> Vec<Compiled<'s>> {
-        let homes = self.homes(role, services);
+        // A template says in each node which networks these are, and so who is at home.
+        let fixed = services
+            .iter()
+            .flat_map(|s| s.networks.iter().flatten())
+            .all(|n| n.network.key().is_some());
+        let homes = match fixed {
+            true => self.homes(role, &said(services)),
+            false => vec![false; services.len()],
+        };
         let each = services.iter().zip(homes);
         each.map(|(service, at_home)| self.compile(role, service, at_home))
             .collect()
@@ -214,77 +214,13 @@ impl Expansion<'_> {
             service,
             keys,
             constant: constant.map(Arc::new),
-            joins: self.joins(role, service, at_home),
+            joining: self.joining(role, service, at_home),
             container: service.keys.iter().find(|e| e.key == "container_name").map(|e| {
                 let pattern = self.templates.compile(&e.node, self.sources, &mut self.problems);
                 (pattern, e.node.span)
             }),
             written: written(service),
         }
-    }
-
-    /// The networks that `service` joins: those it names, else the private one. Entries and exits join the shared one
-    /// too. `at_home` is whether it joins the private network although it does not say so.
-    fn joins(&mut self, compiled: &CompiledRole<'_>, service: &blueprint::Service, at_home: bool) -> Vec<Join> {
-        let role = compiled.role;
-        let entry = role.entry.iter().find(|e| e.service.value == service.name.value);
-        let exit = role.exit.iter().any(|e| e.value == service.name.value);
-        if service.network_mode.is_some() {
-            return Vec::new();
-        }
-        let mut joins = Vec::new();
-        let bare = |expansion: &mut Self, key: &str, shared| {
-            expansion.name(key, service.name.span).map(|network| Join {
-                network,
-                shared,
-                own_name: !shared,
-                aliases: Vec::new(),
-                node_name: None,
-                entry: false,
-                options: Pattern::Const(Value::from(Map::new())),
-            })
-        };
-        match &service.networks {
-            None => joins.extend(bare(self, INTERNAL, false)),
-            Some(networks) => {
-                for network in networks {
-                    let key = &network.network.value;
-                    joins.push(Join {
-                        network: key.clone(),
-                        shared: is_shared(role, key),
-                        own_name: self.is_own(compiled, key),
-                        aliases: self.aliases(&network.aliases),
-                        node_name: None,
-                        entry: false,
-                        options: self.options(&network.options, network.network.span),
-                    });
-                }
-            }
-        }
-        if at_home {
-            joins.extend(bare(self, INTERNAL, false));
-        }
-        if entry.is_none() && !exit {
-            return joins;
-        }
-        if !joins.iter().any(|j| j.network.as_str() == INOUT) {
-            joins.extend(bare(self, INOUT, true));
-        }
-        if let (Some(entry), Some(join)) = (entry, joins.iter_mut().find(|j| j.network.as_str() == INOUT)) {
-            if entry.aliases.is_empty() {
-                join.node_name = Some(entry.service.span);
-            }
-            join.entry = true;
-            join.aliases.extend(self.aliases(&entry.aliases));
-        }
-        joins
-    }
-
-    fn aliases(&mut self, nodes: &[crate::yaml::Node]) -> Vec<(Pattern, Span)> {
-        nodes
-            .iter()
-            .map(|n| (self.templates.compile(n, self.sources, &mut self.problems), n.span))
-            .collect()
     }
 
     fn options(&mut self, entries: &[Entry], span: Span) -> Pattern {
@@ -300,18 +236,19 @@ impl Expansion<'_> {
         &mut self,
         compiled: &CompiledRole<'_>,
         services: &[Compiled<'_>],
-        index: u32,
         name: &NodeName,
         scope: &Scope,
     ) -> Option<Node> {
         let role = compiled.role;
         let project: ProjectName = self.name(&format!("{}{name}", self.cluster.prefix()), role.name.span)?;
+        let joined = self.joined(compiled, services, scope)?;
         // The keys are needed first, because a service may refer to a later one.
         let keys: Vec<(&str, ServiceKey)> = services
             .iter()
-            .map(|compiled| {
+            .zip(&joined)
+            .map(|(compiled, joins)| {
                 let service = compiled.service.name.value.as_str();
-                let key = if compiled.joins.iter().any(|j| j.shared) {
+                let key = if joins.iter().any(|j| j.shared) {
                     format!("{name}-{service}")
                 } else {
                     service.to_owned()
@@ -327,8 +264,8 @@ impl Expansion<'_> {
         let configs = self.configs(compiled, scope);
         let volumes = self.evaluate(&compiled.volumes, scope);
         let mut made = Vec::with_capacity(services.len());
-        for (compiled, (_, key)) in services.iter().zip(&keys) {
-            made.extend(self.service(compiled, key.clone(), name, &project, &rename, scope));
+        for ((compiled, joins), (_, key)) in services.iter().zip(&joined).zip(&keys) {
+            made.extend(self.service(compiled, joins, key.clone(), name, &project, &rename, scope));
         }
         if made.len() < services.len() {
             return None;
@@ -345,7 +282,8 @@ impl Expansion<'_> {
         Some(Node {
             name: name.clone(),
             role: role.name.value.clone(),
-            index,
+            index: 1,
+            dimensions: indexmap::IndexMap::new(),
             project,
             networks,
             shared: compiled.shared.clone(),
@@ -384,6 +322,7 @@ impl Expansion<'_> {
             name: self.name::<NetworkName>(&name, private.span)?,
             subnet: None,
             external: false,
+            link: None,
             options: without(&options, &["name", "external"]),
             written: private.written.clone(),
         }))
@@ -392,6 +331,7 @@ impl Expansion<'_> {
     fn service(
         &mut self,
         compiled: &Compiled<'_>,
+        joins: &[Join],
         key: ServiceKey,
         node: &NodeName,
         project: &ProjectName,
@@ -399,9 +339,9 @@ impl Expansion<'_> {
         scope: &Scope,
     ) -> Option<Service> {
         let name = &compiled.service.name;
-        let mut attachments = Vec::with_capacity(compiled.joins.len());
+        let mut attachments = Vec::with_capacity(joins.len());
         let qualified = key.as_str() != name.value.as_str();
-        for join in &compiled.joins {
+        for join in joins {
             attachments.push(self.attachment(join, name, qualified, node, scope)?);
         }
         let definition = match &compiled.constant {
@@ -517,15 +457,30 @@ fn ports_of(definition: &Map) -> usize {
     published.chain(exposed).map(|port| port.count()).sum()
 }
 
+/// What each of `services` says of its networks, which no template does; `None` of one that says nothing.
+fn said(services: &[blueprint::Service]) -> Vec<Option<Vec<NetworkKey>>> {
+    let each = services.iter().map(|service| {
+        let networks = service.networks.as_ref().filter(|_| service.network_mode.is_none())?;
+        Some(
+            networks
+                .iter()
+                .filter_map(|n| Some(n.network.key()?.value.clone()))
+                .collect(),
+        )
+    });
+    each.collect()
+}
+
 /// The places of all that `service` says, including its networks.
 fn written(service: &blueprint::Service) -> Written {
     let mut entries = service.keys.clone();
     let networks = service.networks.iter().flatten().map(|n| Entry {
-        key: n.network.value.to_string(),
-        key_span: n.network.span,
+        // A template is no place of its own: each node has other networks by it.
+        key: n.network.key().map(|k| k.value.to_string()).unwrap_or_default(),
+        key_span: n.network.span(),
         node: crate::yaml::Node {
             value: Yaml::Map(n.options.clone()),
-            span: n.network.span,
+            span: n.network.span(),
             tag: None,
         },
     });
@@ -539,9 +494,4 @@ fn written(service: &blueprint::Service) -> Written {
         },
     });
     Written::new(entries, service.name.span)
-}
-
-/// Whether the network that services of `role` know as `key` is shared with other nodes.
-fn is_shared(role: &Role, key: &NetworkKey) -> bool {
-    key.as_str() == INOUT || role.networks.iter().any(|n| n.shared && n.key.value == *key)
 }

@@ -58,7 +58,7 @@ impl Expansion<'_> {
             false => "deploy.replicas",
         };
         let counted = place(compiled.service, path);
-        if count == 0 && compiled.joins.iter().any(|join| join.entry) {
+        if count == 0 && compiled.joining.is_entry() {
             self.problems.push(
                 Problem::at(
                     counted,

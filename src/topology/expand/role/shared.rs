@@ -43,6 +43,7 @@ impl Expansion<'_> {
                 // The engine chooses: there are few of these, and none grows with the nodes.
                 subnet: None,
                 external: is_external(&options),
+                link: None,
                 options: without(&options, &["name", "external"]),
                 written: network.options.as_ref().map(written_node).unwrap_or_default(),
             });
@@ -53,7 +54,8 @@ impl Expansion<'_> {
     /// Whether the network that services of `role` know as `key` is joined by one node alone, so that their names are names
     /// there as in Compose.
     pub(super) fn is_own(&self, role: &CompiledRole<'_>, key: &NetworkKey) -> bool {
-        if key.as_str() == INOUT {
+        // Which nodes join a network of the cluster may change with a count; names there do not.
+        if key.as_str() == INOUT || self.is_link(role.role, key) {
             return false;
         }
         match role.shared.iter().find(|(shared, _)| shared == key) {
@@ -62,14 +64,9 @@ impl Expansion<'_> {
         }
     }
 
-    /// For each of `services` whether it must join the private network for a name to resolve: that of another one which it
-    /// meets only on networks that other nodes join too.
-    pub(super) fn homes(&self, role: &CompiledRole<'_>, services: &[blueprint::Service]) -> Vec<bool> {
-        let said = |service: &blueprint::Service| -> Option<Vec<NetworkKey>> {
-            let networks = service.networks.as_ref().filter(|_| service.network_mode.is_none())?;
-            Some(networks.iter().map(|n| n.network.value.clone()).collect())
-        };
-        let said: Vec<Option<Vec<NetworkKey>>> = services.iter().map(said).collect();
+    /// For each service whether it must join the private network for a name to resolve: that of another one which it meets
+    /// only on networks that other nodes join too. `said` are the networks that each of them names, if it names any.
+    pub(super) fn homes(&self, role: &CompiledRole<'_>, said: &[Option<Vec<NetworkKey>>]) -> Vec<bool> {
         let meet = |one: &[NetworkKey], other: &[NetworkKey], own: bool| {
             one.iter()
                 .any(|key| other.contains(key) && self.is_own(role, key) == own)
@@ -89,5 +86,6 @@ impl Expansion<'_> {
 fn joins_any(role: &Role, key: &NetworkKey) -> bool {
     let of_nodes = role.overrides.iter().flat_map(|o| &o.services);
     let mut networks = role.services.iter().chain(of_nodes).filter_map(|s| s.networks.as_ref());
-    networks.any(|networks| networks.iter().any(|n| n.network.value == *key))
+    // A template may mean any of them.
+    networks.any(|networks| networks.iter().any(|n| n.network.key().is_none_or(|k| k.value == *key)))
 }
