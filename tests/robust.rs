@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use topogen::blueprint::interpolate::Variables;
-use topogen::blueprint::{Blueprint, Inputs};
+use topogen::blueprint::{Blueprint, Count, Inputs, Role};
 use topogen::diagnostic::Sources;
 use topogen::render::compose;
 use topogen::topology::Topology;

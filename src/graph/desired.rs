@@ -1,6 +1,6 @@
 //! The graph of a blueprint alone, without the engine.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
 use crate::compose::ports::{self, Port, Protocol};
@@ -10,15 +10,59 @@ use crate::value::Value;
 
 /// The graph of `topology`, not compared with anything.
 pub(super) fn graph(topology: &Topology) -> Graph {
-    let networks: Vec<&topology::Network> = [&topology.inout].into_iter().chain(&topology.shared).collect();
+    let shared: Vec<&topology::Network> = [&topology.inout].into_iter().chain(&topology.shared).collect();
+    let members = members(topology);
+    let networks: Vec<Network> = shared
+        .iter()
+        .map(|n| {
+            let members = members.get(n.name.as_str()).map_or(&[][..], Vec::as_slice);
+            let link = is_link(n, members);
+            Network {
+                link,
+                members: members
+                    .iter()
+                    .filter(|_| link)
+                    .map(|(n, s)| format!("{}/{}", n.name, s.name))
+                    .collect(),
+                ..network(n)
+            }
+        })
+        .collect();
     Graph {
         cluster: topology.cluster.clone(),
         live: false,
         stale: None,
-        nodes: topology.nodes.iter().map(|n| node(topology, &networks, n)).collect(),
-        networks: networks.into_iter().map(network).collect(),
+        nodes: topology
+            .nodes
+            .iter()
+            .map(|n| node(topology, &shared, &networks, n))
+            .collect(),
+        networks,
         foreign: Vec::new(),
     }
+}
+
+/// Who is on each network of the cluster, by its name.
+fn members(topology: &Topology) -> HashMap<&str, Vec<(&topology::Node, &topology::Service)>> {
+    let mut members: HashMap<&str, Vec<_>> = HashMap::new();
+    for node in &topology.nodes {
+        for service in &node.services {
+            for attachment in service.attachments.iter().filter(|a| a.shared) {
+                let network = topology.shared_network(node, &attachment.network);
+                if let Some(network) = network.filter(|n| n.link.is_some()) {
+                    members.entry(network.name.as_str()).or_default().push((node, service));
+                }
+            }
+        }
+    }
+    members
+}
+
+/// Whether a network is drawn as a link: one of several, or one that joins two nodes. One that joins more is for all of them.
+fn is_link(network: &topology::Network, members: &[(&topology::Node, &topology::Service)]) -> bool {
+    let nodes: HashSet<&str> = members.iter().map(|(node, _)| node.name.as_str()).collect();
+    let several = network.link.as_ref().is_some_and(|declared| *declared != network.key);
+    several || network.link.is_some() && nodes.len() == 2
 }
 
 fn network(network: &topology::Network) -> Network {
@@ -27,11 +71,19 @@ fn network(network: &topology::Network) -> Network {
         name: network.name.to_string(),
         subnet: network.subnet.map(|s| s.to_string()),
         external: network.external,
+        declared: network.link.as_ref().map(ToString::to_string),
+        link: false,
+        members: Vec::new(),
         standing: Standing::Desired,
     }
 }
 
-fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Node) -> Node {
+fn node(topology: &Topology, shared: &[&topology::Network], networks: &[Network], node: &topology::Node) -> Node {
+    let joins = |s: &topology::Service, link: bool| -> Vec<Join> {
+        let all = s.attachments.iter().filter_map(|a| join(topology, shared, node, s, a));
+        let is_link = |j: &Join| matches!(j.place, Place::Shared(at) if networks[at].link);
+        all.filter(|j| is_link(j) == link).collect()
+    };
     Node {
         name: node.name.to_string(),
         role: node.role.to_string(),
@@ -49,11 +101,8 @@ fn node(topology: &Topology, shared: &[&topology::Network], node: &topology::Nod
                 network_mode: network_mode(node, s),
                 duty: node.duty(s),
                 standing: Standing::Desired,
-                joins: s
-                    .attachments
-                    .iter()
-                    .filter_map(|a| join(topology, shared, node, s, a))
-                    .collect(),
+                joins: joins(s, false),
+                links: joins(s, true),
             })
             .collect(),
         foreign: Vec::new(),

@@ -4,7 +4,7 @@ use crate::text::is_hidden;
 use std::fmt::Write;
 
 use super::model::{Look, Place};
-use super::panel::{Item, Panel, Scene, Tap};
+use super::panel::{Cable, Item, Panel, Scene, Tap};
 
 /// The DOT text of `scene`.
 #[must_use]
@@ -41,6 +41,9 @@ pub fn write(scene: &Scene) -> String {
     }
     for (at, panel) in scene.panels.iter().enumerate() {
         self::panel(&mut text, at, panel);
+    }
+    for (at, cable) in scene.cables.iter().enumerate() {
+        self::cable(&mut text, at, cable);
     }
     text.push_str("}\n");
     text
@@ -94,6 +97,30 @@ fn panel(text: &mut String, at: usize, panel: &Panel) {
         for tap in i.taps.iter().filter(|t| matches!(t.place, Place::Shared(_))) {
             let _ = writeln!(text, "  {}", edge(at, item, i, tap));
         }
+    }
+}
+
+/// A link: a line between two items, or a hub with a line to each of more.
+fn cable(text: &mut String, at: usize, cable: &Cable) {
+    let style = match cable.look {
+        Look::Missing => "style=dashed, color=\"#cf222e\"",
+        Look::Foreign => "style=dotted",
+        _ => "color=\"#8250df\"",
+    };
+    let (label, tooltip) = (quoted(&cable.label), quoted(&cable.details));
+    if let [(one, item), (other, its)] = cable.ends[..] {
+        let _ = writeln!(
+            text,
+            "  n{one}s{item} -- n{other}s{its} [label={label}, tooltip={tooltip}, {style}];"
+        );
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "  link{at} [label={label}, tooltip={tooltip}, shape=ellipse, {style}];"
+    );
+    for (panel, item) in &cable.ends {
+        let _ = writeln!(text, "  n{panel}s{item} -- link{at} [{style}];");
     }
 }
 

@@ -40,6 +40,8 @@ struct ServiceKind<'a> {
     containers: usize,
     words: Option<Vec<(Standing, &'static str)>>,
     joins: Vec<(Place, [usize; 2], Option<Standing>)>,
+    /// Whether all of its links are as they should be. Which they are is drawn elsewhere.
+    linked: Option<bool>,
 }
 
 /// The cards of `graph`, by role, ordered by the first node of each. `unfold`: one card for each node.
@@ -119,6 +121,11 @@ fn kind(node: &Node, with_states: bool) -> Kind<'_> {
                     .iter()
                     .map(|j| (j.place, [j.names.len(), j.lost.len()], state(j.standing)))
                     .collect(),
+                linked: with_states.then(|| {
+                    s.links
+                        .iter()
+                        .all(|j| matches!(j.standing, Standing::Desired | Standing::There))
+                }),
             })
             .collect(),
         foreign: &node.foreign,
@@ -335,7 +342,27 @@ impl<'a> Card<'a> {
             let network = self.several(self.each(service).map(|s| s.joins[at].network.as_str()));
             lines.push(self.joined(service, at, join, &network));
         }
+        lines.extend(self.linked(service));
         lines.join("\n")
+    }
+
+    /// The links of a service: each of a single node, how many of several nodes.
+    fn linked(&self, service: usize) -> Vec<String> {
+        if self.nodes.len() > 1 {
+            let counts: Vec<usize> = self.each(service).map(|s| s.links.len()).collect();
+            let (least, most) = (counts.iter().min().copied(), counts.iter().max().copied());
+            return match (least, most) {
+                (_, None | Some(0)) => Vec::new(),
+                (Some(least), Some(most)) if least < most => vec![format!("on {least} to {most} links")],
+                (_, Some(most)) => vec![format!("on {}", plural(most, "link"))],
+            };
+        }
+        let line = |join: &Join| match (join.standing, join.names.as_slice()) {
+            (Standing::Missing, _) => format!("not on {}", join.network),
+            (_, []) => format!("on {}", join.network),
+            (_, names) => format!("on {} as {}", join.network, names.join(", ")),
+        };
+        self.first().services[service].links.iter().map(line).collect()
     }
 
     fn joined(&self, service: usize, at: usize, join: &Join, network: &str) -> String {

@@ -9,6 +9,7 @@ mod metrics;
 mod node;
 mod page;
 mod row;
+mod shape;
 
 use super::model::Look;
 use super::panel::Scene;
@@ -92,6 +93,42 @@ pub struct Line {
     pub arrow: Option<Arrow>,
 }
 
+/// A link of the shape: a horizontal part, and vertical ones from it to boxes.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    /// The left end of the horizontal part, in pixels.
+    pub x1: i32,
+    /// Its right end, in pixels; the same as `x1` if the link runs straight down.
+    pub x2: i32,
+    /// Its top edge, in pixels.
+    pub y: i32,
+    /// The vertical parts.
+    pub ends: Vec<WireEnd>,
+    /// Whether it joins the sides of two boxes, so that it has no vertical part.
+    pub beside: bool,
+    /// The name of the link; none if there are too many links.
+    pub labels: Vec<Text>,
+    /// The colour.
+    pub hue: Hue,
+    /// The state that the link is drawn as.
+    pub look: Look,
+    /// The details that show on hovering.
+    pub details: String,
+}
+
+/// A vertical part of a [`Wire`], from a box above to the horizontal part, or from that to a box below.
+#[derive(Debug, Clone, Copy)]
+pub struct WireEnd {
+    /// The horizontal position, in pixels.
+    pub x: i32,
+    /// The upper end, in pixels.
+    pub y1: i32,
+    /// The lower end, in pixels.
+    pub y2: i32,
+    /// The state that this end is drawn as.
+    pub look: Look,
+}
+
 /// The direction of an exit's arrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrow {
@@ -156,8 +193,10 @@ pub struct Picture {
     pub trunks: Vec<Line>,
     /// The lines from items to shared networks.
     pub drops: Vec<Line>,
-    /// The nodes, in reading order.
+    /// The nodes, in reading order: those of the shape first, if there is one.
     pub frames: Vec<Frame>,
+    /// The links of the shape.
+    pub wires: Vec<Wire>,
     /// The metrics that it was laid out with.
     pub metrics: Metrics,
 }

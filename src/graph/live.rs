@@ -81,7 +81,7 @@ impl<'a> Live<'a> {
             found.extend(observed);
         }
         service.standing = there(found.len() == service.containers.len());
-        for join in &mut service.joins {
+        for join in service.joins.iter_mut().chain(&mut service.links) {
             let ends: Vec<&ObservedEndpoint> = found
                 .iter()
                 .filter_map(|c| c.endpoints.iter().find(|e| e.network == join.network))
@@ -126,6 +126,7 @@ impl<'a> Live<'a> {
                     duty: container.duty(),
                     standing: Standing::Unwanted,
                     joins: Vec::new(),
+                    links: Vec::new(),
                 });
                 node.services.len() - 1
             });
@@ -174,7 +175,7 @@ impl<'a> Live<'a> {
                 }
                 let found = here.containers.iter().filter_map(|c| observed.get(c.name.as_str()));
                 let ends = found.flat_map(|c| c.endpoints.iter().map(move |e| (*c, e)));
-                let known = |name: &str| here.joins.iter().any(|j| j.network == name);
+                let known = |name: &str| here.joins.iter().chain(&here.links).any(|j| j.network == name);
                 let others: Vec<(&ObservedContainer, &ObservedEndpoint)> =
                     ends.filter(|(_, e)| !known(&e.network)).collect();
                 for (container, end) in others {
@@ -188,13 +189,19 @@ impl<'a> Live<'a> {
                         }
                         None => Place::Shared(shared(&mut graph.networks, self.observed, name)),
                     };
+                    let is_link = matches!(place, Place::Shared(at) if graph.networks[at].link);
                     let service = &mut graph.nodes[at].services[service];
-                    if service.joins.iter().any(|j| j.place == place) {
+                    let joins = if is_link {
+                        &mut service.links
+                    } else {
+                        &mut service.joins
+                    };
+                    if joins.iter().any(|j| j.place == place) {
                         continue;
                     }
                     let names = container.chosen_aliases(end).unwrap_or_default().into_iter();
                     let names = names.filter(|n| *n != service.name).map(str::to_owned).collect();
-                    service.joins.push(Join {
+                    joins.push(Join {
                         place,
                         network: name.to_owned(),
                         shared: matches!(place, Place::Shared(_)),
@@ -256,6 +263,9 @@ fn unwanted(network: &ObservedNetwork) -> Network {
         name: network.name.clone(),
         subnet: network.subnets.first().map(ToString::to_string),
         external: false,
+        declared: None,
+        link: false,
+        members: Vec::new(),
         standing: Standing::Unwanted,
     }
 }
@@ -286,6 +296,9 @@ fn shared(networks: &mut Vec<Network>, observed: &Observed, name: &str) -> usize
             name: name.to_owned(),
             subnet: subnet.and_then(|n| n.subnets.first()).map(ToString::to_string),
             external: true,
+            declared: None,
+            link: false,
+            members: Vec::new(),
             standing: Standing::Unwanted,
         });
         networks.len() - 1

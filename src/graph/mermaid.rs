@@ -1,7 +1,7 @@
 //! Writes a picture as a Mermaid flowchart (mermaid.js.org, "Flowcharts - Basic Syntax").
 
 use super::model::{Look, Place};
-use super::panel::{Item, Panel, Scene, Strip, Tap};
+use super::panel::{Cable, Item, Panel, Scene, Strip, Tap};
 use crate::text::is_hidden;
 
 /// The most lines that Mermaid draws by default (`maxEdges`); forges do not let a page raise it.
@@ -41,6 +41,9 @@ pub fn write(scene: &Scene) -> String {
     }
     for (at, panel) in scene.panels.iter().enumerate() {
         chart.edges("  ", at, panel, |place| matches!(place, Place::Shared(_)));
+    }
+    for (at, cable) in scene.cables.iter().enumerate() {
+        chart.cable(at, cable);
     }
     chart.end()
 }
@@ -124,6 +127,33 @@ impl Chart {
                 }
                 self.lines += 1;
             }
+        }
+    }
+
+    /// Writes a link: a line between two items, or a hub with a line to each of more.
+    fn cable(&mut self, at: usize, cable: &Cable) {
+        let label = escaped(&cable.label);
+        let hub = cable.ends.len() != 2;
+        if hub {
+            self.line(&format!("  link{at}((\"{label}\")):::network"));
+        }
+        let arrow = if cable.look == Look::Missing { "-.-" } else { "---" };
+        let lines: Vec<String> = match cable.ends[..] {
+            [(one, item), (other, its)] => vec![format!("n{one}s{item} {arrow}|\"{label}\"| n{other}s{its}")],
+            _ => cable
+                .ends
+                .iter()
+                .map(|(panel, item)| format!("n{panel}s{item} {arrow} link{at}"))
+                .collect(),
+        };
+        for line in lines {
+            self.line(&format!("  {line}"));
+            match cable.look {
+                Look::Missing => self.missing.push(self.lines.to_string()),
+                Look::Foreign => self.foreign.push(self.lines.to_string()),
+                _ => {}
+            }
+            self.lines += 1;
         }
     }
 

@@ -64,6 +64,15 @@ pub struct Network {
     pub subnet: Option<String>,
     /// Whether somebody else creates and removes it.
     pub external: bool,
+    /// The key under which the blueprint declares it for the whole cluster; `None` for other networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// Whether it is a link between nodes, which is drawn as a line, not as a bar.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
+    /// The services on it, as `NODE/SERVICE`, if it is a link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
     /// Whether it is desired, and exists.
     #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
@@ -112,8 +121,11 @@ pub struct Service {
     /// Missing if any of its containers is missing.
     #[serde(skip_serializing_if = "Standing::is_desired")]
     pub standing: Standing,
-    /// The networks it is on.
+    /// The networks it is on, without links.
     pub joins: Vec<Join>,
+    /// The links it is on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Join>,
 }
 
 /// A container of a service.

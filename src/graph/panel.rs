@@ -1,7 +1,11 @@
 //! What a picture shows, before it is laid out: panels with items in them, and the lines to networks.
 
+use std::collections::HashMap;
+
 use super::fold::{self, Card};
 use super::model::{Foreign, Graph, Look, Network, Place, Standing};
+use super::shape::{Edge, Shape};
+use crate::text::plural;
 
 /// A picture without positions.
 #[derive(Debug)]
@@ -14,6 +18,23 @@ pub struct Scene {
     pub networks: Vec<Strip>,
     /// Cards of nodes, in the order of the graph.
     pub panels: Vec<Panel>,
+    /// How links join the nodes.
+    pub shape: Shape,
+    /// The links as ends at items, for formats that lay out themselves.
+    pub cables: Vec<Cable>,
+}
+
+/// A link between items.
+#[derive(Debug)]
+pub struct Cable {
+    /// The name of the link.
+    pub label: String,
+    /// The details, one line each, which show on hovering.
+    pub details: String,
+    /// The state that it is drawn as.
+    pub look: Look,
+    /// The items on it: the index of the panel, and that of the item in it.
+    pub ends: Vec<(usize, usize)>,
 }
 
 /// A network to draw.
@@ -98,7 +119,19 @@ impl Scene {
             summary.extend(tally.map(|(look, word, n)| (format!("{n} {word}"), look)));
         }
         summary.extend(graph.stale.iter().map(|stale| (stale.to_string(), Look::Stopped)));
-        let mut panels: Vec<Panel> = fold::cards(graph, unfold).iter().map(panel).collect();
+        if let Some(linked) = Shape::too_large(graph).filter(|_| !unfold) {
+            let links = graph.networks.iter().filter(|n| n.link).count();
+            let links = plural(links, "link");
+            summary.push((format!("{links} of {linked} nodes: `--unfold` draws them"), Look::Plain));
+        }
+        let shape = Shape::of(graph, unfold);
+        // The networks that are bars, by their indices in the graph.
+        let rails: Vec<usize> = (0..graph.networks.len())
+            .filter(|at| !graph.networks[*at].link)
+            .collect();
+        let cards = fold::cards(graph, unfold);
+        let cables = cables(graph, &cards, &shape);
+        let mut panels: Vec<Panel> = cards.iter().map(panel).collect();
         if !graph.foreign.is_empty() {
             panels.push(Panel {
                 title: "foreign".to_owned(),
@@ -112,13 +145,46 @@ impl Scene {
                 items: graph.foreign.iter().map(foreign).collect(),
             });
         }
+        for tap in panels.iter_mut().flat_map(|p| &mut p.items).flat_map(|i| &mut i.taps) {
+            if let Place::Shared(at) = &mut tap.place {
+                *at = rails.binary_search(at).unwrap_or_default();
+            }
+        }
         Self {
             title: graph.cluster.prefix().trim_end_matches('-').to_owned(),
             summary,
-            networks: graph.networks.iter().map(|n| strip(graph, n)).collect(),
+            networks: rails.iter().map(|at| strip(graph, &graph.networks[*at])).collect(),
             panels,
+            shape,
+            cables,
         }
     }
+}
+
+/// The links of `shape` as ends at items; those of nodes that share a card are left out.
+fn cables(graph: &Graph, cards: &[Card<'_>], shape: &Shape) -> Vec<Cable> {
+    let mut ends: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    for (at, card) in cards.iter().enumerate().filter(|(_, card)| card.nodes.len() == 1) {
+        for (item, service) in card.first().services.iter().enumerate() {
+            for join in &service.links {
+                if let Place::Shared(network) = join.place {
+                    ends.entry(network).or_default().push((at, item));
+                }
+            }
+        }
+    }
+    let cable = |link: &Edge| Cable {
+        label: graph.networks[link.network].key.clone(),
+        details: link.details.clone(),
+        look: link
+            .ends
+            .iter()
+            .map(|(_, look)| *look)
+            .find(|l| *l != Look::Plain)
+            .unwrap_or(link.look),
+        ends: ends.get(&link.network).cloned().unwrap_or_default(),
+    };
+    shape.links.iter().map(cable).filter(|c| !c.ends.is_empty()).collect()
 }
 
 fn strip(graph: &Graph, network: &Network) -> Strip {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{Anchor, Arrow, Bar, Cell, Frame, Hue, Line, Picture, Rect, Size, Text};
+use super::layout::{Anchor, Arrow, Bar, Cell, Frame, Hue, Line, Picture, Rect, Size, Text, Wire};
 use super::model::Look;
 use crate::text::xml;
 
@@ -48,6 +48,9 @@ pub fn write(picture: &Picture) -> String {
     }
     for rail in &picture.rails {
         svg.bar(rail);
+    }
+    for wire in &picture.wires {
+        svg.wire(wire);
     }
     for frame in &picture.frames {
         svg.frame(frame);
@@ -175,6 +178,41 @@ impl Svg {
                 }
             }
             for label in &line.labels {
+                svg.text(label);
+            }
+        });
+    }
+
+    /// Draws a link of the shape: what is of one look in one path, so that its corners are joined.
+    fn wire(&mut self, wire: &Wire) {
+        let Wire { x1, x2, y, .. } = *wire;
+        let class = |look| class(&format!("line {}", hue(wire.hue)), look);
+        self.group(&class(wire.look), &wire.details, |svg| {
+            let mut bar = format!("M{x1} {y}H{x2}");
+            let mut dots = Vec::new();
+            for end in &wire.ends {
+                let (from, to) = (end.y1, end.y2);
+                let path = match (end.x == x1 || end.x == x2, from == y) {
+                    // A corner: the path begins at the box.
+                    (true, below) => format!("M{} {}V{y}", end.x, if below { to } else { from }),
+                    (false, _) => {
+                        dots.push(end.x);
+                        format!("M{} {from}V{to}", end.x)
+                    }
+                };
+                match end.look == wire.look || end.look == Look::Plain {
+                    true => bar.push_str(&path),
+                    false => {
+                        let other = class(end.look);
+                        svg.group(&other, "", |svg| svg.line(&format!("<path d=\"{path}\"/>")));
+                    }
+                }
+            }
+            svg.line(&format!("<path d=\"{bar}\"/>"));
+            for x in dots {
+                svg.line(&format!("<circle class=\"end\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>"));
+            }
+            for label in &wire.labels {
                 svg.text(label);
             }
         });

@@ -1,6 +1,6 @@
 //! Writes a picture for the terminal, in box-drawing characters (Unicode, U+2500 to U+257F).
 
-use super::layout::{Arrow, Bar, Hue, Line, Picture, Rect, Size, Text};
+use super::layout::{Arrow, Bar, Hue, Line, Picture, Rect, Size, Text, Wire};
 use super::model::Look;
 use crate::text::is_hidden;
 
@@ -85,6 +85,8 @@ pub fn write(picture: &Picture, colour: bool) -> String {
     for rail in &picture.rails {
         canvas.bar(rail);
     }
+    picture.wires.iter().for_each(|wire| canvas.along(wire));
+    picture.wires.iter().for_each(|wire| canvas.across(wire));
     let inner = picture.frames.iter().flat_map(|f| &f.lines);
     for line in picture.trunks.iter().chain(inner).chain(&picture.drops) {
         canvas.line(line);
@@ -96,7 +98,8 @@ pub fn write(picture: &Picture, colour: bool) -> String {
     let texts = heads.chain(items.flat_map(|c| &c.texts));
     let texts = texts
         .chain(bars.flat_map(|b| &b.labels))
-        .chain(lines.flat_map(|l| &l.labels));
+        .chain(lines.flat_map(|l| &l.labels))
+        .chain(picture.wires.iter().flat_map(|w| &w.labels));
     for text in texts.chain(&picture.heading) {
         canvas.text(text);
     }
@@ -222,6 +225,56 @@ impl Canvas {
             Some(Arrow::Down) => self.put(line.x, top + 2, '▼', style),
             Some(Arrow::Up) => self.put(line.x, bottom - 2, '▲', style),
             None => {}
+        }
+    }
+
+    /// Draws the horizontal part of a link.
+    fn along(&mut self, wire: &Wire) {
+        let style = hue(wire.hue, wire.look);
+        let Wire { x1, x2, y, .. } = *wire;
+        if wire.beside {
+            for (x, arm) in [(x1 - 1, RIGHT), (x2, LEFT)] {
+                if let Some(place) = self.at(x, y) {
+                    place.arms[arm] = 1;
+                }
+            }
+            (x1..x2).for_each(|x| self.arms(x, y, &[LEFT, RIGHT], 1, wire.look, style));
+            return;
+        }
+        for x in x1..=x2 {
+            let arms: &[usize] = match (x == x1, x == x2) {
+                (true, true) => &[],
+                (true, false) => &[RIGHT],
+                (false, true) => &[LEFT],
+                (false, false) => &[LEFT, RIGHT],
+            };
+            self.arms(x, y, arms, 1, wire.look, style);
+            if let Some(place) = self.at(x, y) {
+                place.bar = true;
+            }
+        }
+    }
+
+    /// Draws the vertical parts of a link, over other links that they cross.
+    fn across(&mut self, wire: &Wire) {
+        for end in &wire.ends {
+            let look = if end.look == Look::Plain { wire.look } else { end.look };
+            let style = hue(wire.hue, look);
+            let from_box = end.y2 == wire.y;
+            // In the border of the box, which stays as it is but for this.
+            let border = if from_box { end.y1 - 1 } else { end.y2 };
+            if let Some(place) = self.at(end.x, border) {
+                place.arms[if from_box { DOWN } else { UP }] = 1;
+                place.dashed = false;
+            }
+            let between = if from_box { end.y1..wire.y } else { wire.y + 1..end.y2 };
+            for y in between {
+                if let Some(place) = self.at(end.x, y).filter(|p| p.bar) {
+                    place.arms = [0; 4];
+                }
+                self.arms(end.x, y, &[UP, DOWN], 1, look, style);
+            }
+            self.arms(end.x, wire.y, &[if from_box { UP } else { DOWN }], 1, wire.look, style);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::block::{Block, Drop};
 use super::metrics::{End, TooNarrow, free};
-use super::{Anchor, Arrow, Bar, Hue, Line, Metrics, Picture, Size, node, shortened};
+use super::{Anchor, Arrow, Bar, Hue, Line, Metrics, Picture, Size, node, shape, shortened};
 use crate::graph::model::Look;
 use crate::graph::panel::{Panel, Scene};
 
@@ -67,6 +67,7 @@ pub(super) fn picture(scene: &Scene, metrics: &Metrics) -> Picture {
             trunks: Vec::new(),
             drops: Vec::new(),
             frames: Vec::new(),
+            wires: Vec::new(),
             metrics: m.clone(),
         },
     };
@@ -208,6 +209,7 @@ impl Page<'_> {
     fn draw(&mut self, bundles: &[Bundle]) {
         let m = self.m;
         let mut y = self.heading();
+        y = self.shape(y);
         let mut rails = Vec::new();
         for (at, bundle) in bundles.iter().enumerate() {
             if at > 0 {
@@ -250,6 +252,19 @@ impl Page<'_> {
             x += w + 2 * m.tap;
         }
         y + m.height_of(Size::Title) + m.below_heading
+    }
+
+    /// Places the shape below the heading, which ends at `top`, and returns where the rest may begin.
+    fn shape(&mut self, top: i32) -> i32 {
+        let m = self.m;
+        if self.scene.shape.parts.is_empty() {
+            return top;
+        }
+        let laid = shape::shape(&self.scene.shape, m, (m.margin, top), m.width - 2 * m.margin);
+        self.picture.width = self.picture.width.max(laid.w + 2 * m.margin);
+        self.picture.frames.extend(laid.frames);
+        self.picture.wires = laid.wires;
+        top + laid.h + m.bundle_gap
     }
 
     /// Places two rows and the rails between them, from `top` on, and returns where they end. Rails are only `placed`:
