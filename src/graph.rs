@@ -16,6 +16,7 @@ mod live;
 pub mod mermaid;
 pub mod model;
 pub mod panel;
+pub mod shape;
 pub mod svg;
 pub mod text;
 
@@ -24,6 +25,7 @@ use crate::topology::Topology;
 use layout::Metrics;
 use model::Graph;
 use panel::Scene;
+use shape::Shape;
 
 /// The format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +68,12 @@ pub fn draw(
 ) -> Result<String, serde_json::Error> {
     let graph = graph(topology, observed);
     let scene = || Scene::of(&graph, unfold);
+    // Mermaid and Graphviz lay out themselves, so that each node of the shape must be there.
+    let apart = || Scene::of(&graph, unfold || !Shape::of(&graph, false).parts.is_empty());
     Ok(match format {
         Format::Json => serde_json::to_string_pretty(&graph)? + "\n",
-        Format::Mermaid => mermaid::write(&scene()),
-        Format::Dot => dot::write(&scene()),
+        Format::Mermaid => mermaid::write(&apart()),
+        Format::Dot => dot::write(&apart()),
         Format::Svg => svg::write(&layout::picture(&scene(), &Metrics::PIXELS)),
         Format::Text { columns, colour } => text::write(&layout::picture(&scene(), &Metrics::cells(columns)), colour),
     })

@@ -29,7 +29,7 @@ fn name(folder: &Path) -> String {
 }
 
 /// Those with a blueprint, each in a directory of its own, where nothing else lies.
-fn examples() -> Vec<(String, tempfile::TempDir)> {
+pub(crate) fn examples() -> Vec<(String, tempfile::TempDir)> {
     let folders = folders();
     let examples = folders.iter().filter(|f| name(f) != RECIPES);
     examples

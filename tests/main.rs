@@ -32,6 +32,7 @@ mod render;
 mod robust;
 mod roster;
 mod round_trip;
+mod shapes;
 mod support;
 mod take;
 mod terminal;

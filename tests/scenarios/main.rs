@@ -23,6 +23,7 @@ mod real;
 mod recipes;
 mod replace;
 mod restart;
+mod shapes;
 mod translate;
 mod verbs;
 mod verify;
@@ -372,6 +373,17 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::ComposeOne,
         compose::one_brings_up_render,
     ),
+    (
+        "shapes::a_ring_reaches_its_neighbours_alone",
+        Needs::Engine,
+        shapes::ring,
+    ),
+    (
+        "shapes::another_dimension_touches_nobody",
+        Needs::Engine,
+        shapes::dimensions,
+    ),
+    ("shapes::a_volume_is_the_clusters", Needs::Engine, shapes::volume),
     ("examples::article_with_fakes", Needs::Engine, || {
         examples::fakes("article")
     }),
@@ -390,6 +402,24 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     }),
     ("examples::nginx_balancer_with_fakes", Needs::Engine, || {
         examples::fakes("nginx-balancer")
+    }),
+    ("examples::leaf_spine_with_fakes", Needs::Engine, || {
+        examples::fakes("leaf-spine")
+    }),
+    ("examples::mongo_shards_with_fakes", Needs::Engine, || {
+        examples::fakes("mongo-shards")
+    }),
+    ("examples::router_line_with_fakes", Needs::Engine, || {
+        examples::fakes("router-line")
+    }),
+    ("examples::router_mesh_with_fakes", Needs::Engine, || {
+        examples::fakes("router-mesh")
+    }),
+    ("examples::router_ring_with_fakes", Needs::Engine, || {
+        examples::fakes("router-ring")
+    }),
+    ("examples::router_tree_with_fakes", Needs::Engine, || {
+        examples::fakes("router-tree")
     }),
     ("examples::postgres_replication_with_fakes", Needs::Engine, || {
         examples::fakes("postgres-replication")
