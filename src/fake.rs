@@ -34,7 +34,7 @@ pub mod variable {
     pub const NODE: &str = "TOPOGEN_NODE";
     /// The role of the node.
     pub const ROLE: &str = "TOPOGEN_ROLE";
-    /// The node's index within its role, from 1.
+    /// The node's index within its role, from 1; that in each dimension, `2-1`, if its count has some.
     pub const INDEX: &str = "TOPOGEN_INDEX";
     /// The name of the service inside its node.
     pub const SERVICE: &str = "TOPOGEN_SERVICE";
@@ -180,7 +180,7 @@ impl Identity {
             cluster: cluster.clone(),
             node: Value::from(node.name.as_str()),
             role: Value::from(node.role.as_str()),
-            index: Value::from(node.index.to_string()),
+            index: Value::from(index(node)),
         }
     }
 
@@ -193,6 +193,15 @@ impl Identity {
             (variable::SERVICE, Value::from(service)),
             (variable::PORTS, Value::from(ports(definition).join(" "))),
         ]
+    }
+}
+
+/// What a fake calls the index of its node. Of dimensions, it is what another count of one of them leaves as it is.
+fn index(node: &Node) -> String {
+    let indices: Vec<String> = node.dimensions.values().map(u32::to_string).collect();
+    match indices.is_empty() {
+        true => node.index.to_string(),
+        false => indices.join("-"),
     }
 }
 

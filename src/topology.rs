@@ -45,6 +45,9 @@ pub struct Topology {
     pub inout: Network,
     /// Other networks that several nodes share.
     pub shared: Vec<Network>,
+    /// The index in `shared` of each network there.
+    #[serde(skip)]
+    pub places: HashMap<NetworkName, usize>,
     /// The volumes of the cluster that nodes mount.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -310,7 +313,7 @@ impl Topology {
             return Some(&self.inout);
         }
         let name = node.shared.iter().find(|(k, _)| k == key).map(|(_, name)| name)?;
-        self.shared.iter().find(|n| n.name == *name)
+        self.shared.get(*self.places.get(name)?)
     }
 }
 

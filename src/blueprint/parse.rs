@@ -100,7 +100,10 @@ pub(super) fn blueprint(tree: &Node, reader: &mut Reader<'_, '_>, profiles: &[St
     let internal = internal.and_then(|n| private_options(&n, problems));
     let networks = cluster::networks(tree, reader.sources, problems);
     let volumes = cluster::volumes(tree, reader.sources, problems);
-    let shared = cluster::Shared::new(&networks, &volumes);
+    let shared = cluster::Shared {
+        networks: &networks,
+        volumes: &volumes,
+    };
     let allow = allow::allow(tree, false, problems);
     let Some(roles) = tree.get("roles") else {
         problems.push(

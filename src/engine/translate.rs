@@ -417,17 +417,25 @@ impl Translation<'_> {
         labels
     }
 
-    /// The aliases of the service on the network that all nodes share and on those of the cluster, each once.
+    /// The aliases of the service on the network that all nodes share; of one that has none there, those on networks of the
+    /// cluster, each once.
     fn names(&self) -> Vec<&str> {
-        let of_cluster = |a: &&Attachment| {
-            let network = || self.topology.shared_network(self.node, &a.network);
-            a.network == self.topology.inout.key || a.shared && network().is_some_and(|n| n.link.is_some())
+        let attachments = || self.service.attachments.iter().filter(|a| a.shared);
+        let is_link = |a: &&Attachment| {
+            let network = self.topology.shared_network(self.node, &a.network);
+            network.is_some_and(|n| n.link.is_some())
         };
-        let attachments = self.service.attachments.iter().filter(of_cluster);
-        let mut names: Vec<&str> = Vec::new();
-        for alias in attachments.flat_map(|a| &a.aliases).map(AsRef::as_ref) {
-            if !names.contains(&alias) {
-                names.push(alias);
+        let on_inout = attachments().filter(|a| a.network == self.topology.inout.key);
+        let mut names: Vec<&str> = on_inout.flat_map(|a| &a.aliases).map(AsRef::as_ref).collect();
+        if names.is_empty() {
+            for alias in attachments()
+                .filter(is_link)
+                .flat_map(|a| &a.aliases)
+                .map(AsRef::as_ref)
+            {
+                if !names.contains(&alias) {
+                    names.push(alias);
+                }
             }
         }
         names

@@ -34,8 +34,8 @@ pub struct Identity {
     pub node: String,
     /// The role of the node.
     pub role: String,
-    /// The node's index within its role, from 1.
-    pub index: u32,
+    /// The node's index within its role.
+    pub index: Index,
     /// The name of the service inside its node.
     pub service: String,
     /// The container's host name.
@@ -46,6 +46,26 @@ pub struct Identity {
     pub port: String,
 }
 
+/// A node's index within its role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Index {
+    /// Counted from 1; 0 if it is not known.
+    Number(u32),
+    /// The index in each dimension of the count, from 1: `2-1`.
+    Dimensions(String),
+}
+
+impl Index {
+    fn of(text: String) -> Self {
+        match text.parse() {
+            Ok(number) => Self::Number(number),
+            Err(_) if text.is_empty() => Self::Number(0),
+            Err(_) => Self::Dimensions(text),
+        }
+    }
+}
+
 impl Identity {
     fn of_this_process() -> Self {
         let text = |name| std::env::var(name).unwrap_or_default();
@@ -54,7 +74,7 @@ impl Identity {
             cluster: text(variable::CLUSTER),
             node: text(variable::NODE),
             role: text(variable::ROLE),
-            index: text(variable::INDEX).parse().unwrap_or(0),
+            index: Index::of(text(variable::INDEX)),
             service: text(variable::SERVICE),
             hostname: hostname.trim().to_owned(),
             addresses: Vec::new(),

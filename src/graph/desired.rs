@@ -10,10 +10,9 @@ use crate::value::Value;
 
 /// The graph of `topology`, not compared with anything.
 pub(super) fn graph(topology: &Topology) -> Graph {
-    let shared: Vec<&topology::Network> = [&topology.inout].into_iter().chain(&topology.shared).collect();
+    let shared = [&topology.inout].into_iter().chain(&topology.shared);
     let members = members(topology);
     let networks: Vec<Network> = shared
-        .iter()
         .map(|n| {
             let members = members.get(n.name.as_str()).map_or(&[][..], Vec::as_slice);
             let link = is_link(n, members);
@@ -32,11 +31,7 @@ pub(super) fn graph(topology: &Topology) -> Graph {
         cluster: topology.cluster.clone(),
         live: false,
         stale: None,
-        nodes: topology
-            .nodes
-            .iter()
-            .map(|n| node(topology, &shared, &networks, n))
-            .collect(),
+        nodes: topology.nodes.iter().map(|n| node(topology, &networks, n)).collect(),
         networks,
         foreign: Vec::new(),
     }
@@ -78,9 +73,9 @@ fn network(network: &topology::Network) -> Network {
     }
 }
 
-fn node(topology: &Topology, shared: &[&topology::Network], networks: &[Network], node: &topology::Node) -> Node {
+fn node(topology: &Topology, networks: &[Network], node: &topology::Node) -> Node {
     let joins = |s: &topology::Service, link: bool| -> Vec<Join> {
-        let all = s.attachments.iter().filter_map(|a| join(topology, shared, node, s, a));
+        let all = s.attachments.iter().filter_map(|a| join(topology, node, s, a));
         let is_link = |j: &Join| matches!(j.place, Place::Shared(at) if networks[at].link);
         all.filter(|j| is_link(j) == link).collect()
     };
@@ -111,14 +106,14 @@ fn node(topology: &Topology, shared: &[&topology::Network], networks: &[Network]
 
 fn join(
     topology: &Topology,
-    shared: &[&topology::Network],
     node: &topology::Node,
     service: &topology::Service,
     attachment: &topology::Attachment,
 ) -> Option<Join> {
     let (place, network) = if attachment.shared {
         let network = topology.shared_network(node, &attachment.network)?;
-        let at = shared.iter().position(|n| n.name == network.name)?;
+        // The network that joins all nodes comes before the others.
+        let at = topology.places.get(&network.name).map_or(0, |at| at + 1);
         (Place::Shared(at), &network.name)
     } else {
         let at = node.networks.iter().position(|n| n.key == attachment.network)?;

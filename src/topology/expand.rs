@@ -221,8 +221,15 @@ impl Expansion<'_> {
         self.add_links(&mut nodes);
         let volumes = self.volumes(&nodes);
         self.give_subnets(&mut nodes, counts);
+        let places = self
+            .shared
+            .iter()
+            .enumerate()
+            .map(|(at, n)| (n.name.clone(), at))
+            .collect();
         let topology = Topology {
             cluster: self.cluster.clone(),
+            places,
             roles: self.blueprint.roles.iter().map(|r| r.name.value.clone()).collect(),
             order: self.order(),
             inout: inout?,

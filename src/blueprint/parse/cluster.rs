@@ -1,7 +1,5 @@
 //! Parses what the whole cluster shares: the networks and volumes at the top level of a blueprint.
 
-use std::collections::HashSet;
-
 use super::network::{FOR_COMPOSE, network_options};
 use super::{is_empty, key_name};
 use crate::blueprint::count::is_network_count;
@@ -79,18 +77,19 @@ fn section<'t>(tree: &'t Node, key: &str, problems: &mut Problems) -> &'t [Entry
 }
 
 /// The keys that mean something of the whole cluster in every role.
-pub(super) struct Shared {
-    networks: HashSet<String>,
-    volumes: HashSet<String>,
+pub(super) struct Shared<'a> {
+    pub(super) networks: &'a [ClusterNetwork],
+    pub(super) volumes: &'a [Entry],
 }
 
-impl Shared {
-    pub(super) fn new(networks: &[ClusterNetwork], volumes: &[Entry]) -> Self {
-        let single = networks.iter().filter(|n| n.count.is_none());
-        Self {
-            networks: single.map(|n| n.key.value.to_string()).collect(),
-            volumes: volumes.iter().map(|v| v.key.clone()).collect(),
-        }
+impl Shared<'_> {
+    fn have_network(&self, key: &str) -> bool {
+        let is_it = |n: &ClusterNetwork| n.count.is_none() && n.key.value.as_str() == key || n.may_be(key);
+        self.networks.iter().any(is_it)
+    }
+
+    fn have_volume(&self, key: &str) -> bool {
+        self.volumes.iter().any(|v| v.key == key)
     }
 
     /// Takes what the cluster declares out of a role's `document`: a Compose file has to declare whatever it uses. Options
@@ -100,16 +99,16 @@ impl Shared {
             return;
         };
         for section in sections {
-            let (shared, what) = match section.key.as_str() {
-                "networks" => (&self.networks, "network"),
-                "volumes" => (&self.volumes, "volume"),
+            let (is_shared, what): (fn(&Self, &str) -> bool, &str) = match section.key.as_str() {
+                "networks" => (Self::have_network, "network"),
+                "volumes" => (Self::have_volume, "volume"),
                 _ => continue,
             };
             let Yaml::Map(entries) = &mut section.node.value else {
                 continue;
             };
             entries.retain(|entry| {
-                let of_cluster = shared.contains(&entry.key);
+                let of_cluster = is_shared(self, &entry.key);
                 if of_cluster && let Yaml::Map(options) = &entry.node.value {
                     let said = |o: &&Entry| !FOR_COMPOSE.contains(&o.key.as_str()) && !is_empty(&o.node);
                     for option in options.iter().filter(said) {

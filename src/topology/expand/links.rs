@@ -24,6 +24,8 @@ const LINK: usize = 256;
 pub(super) struct Links {
     /// All that there are, by key, whether anybody joins them or not.
     by_key: HashMap<NetworkKey, Link>,
+    /// Whether some are missing, because how many there are could not be told. Who names one of them is not to blame.
+    pub(super) incomplete: bool,
     /// Those that nodes join and that somebody must make.
     pub(super) made: Vec<Made>,
 }
@@ -66,7 +68,10 @@ impl Expansion<'_> {
         let blueprint = self.blueprint;
         let mut links: HashMap<NetworkKey, Link> = HashMap::new();
         for (declared, network) in blueprint.networks.iter().enumerate() {
-            let Some(extent) = self.extent(network) else { continue };
+            let Some(extent) = self.extent(network) else {
+                self.links.incomplete = true;
+                continue;
+            };
             let span = network.key.span;
             if self.sources.budget().spend(extent.len().saturating_mul(LINK)).is_err() {
                 let problem = self.sources.budget().problem(span);

@@ -279,8 +279,11 @@ impl Expansion<'_> {
         if [INTERNAL, INOUT].contains(&word) || own().any(|n| n == word) || self.links.have(key) {
             return true;
         }
-        let problem = Problem::at(span, format!("unknown network `{key}`"));
         let several = self.blueprint.networks.iter().find(|n| n.may_be(word));
+        if several.is_some() && self.links.incomplete {
+            return false;
+        }
+        let problem = Problem::at(span, format!("unknown network `{key}`"));
         self.problems.push(match several {
             Some(several) => {
                 let of_it = |name: &&str| several.may_be(name);
