@@ -30,8 +30,8 @@ use crate::text::decimal;
 use crate::yaml::{Entry, Node, Yaml};
 
 pub use allow::Lint;
-pub use document::{ReadFile, Taking};
 pub use count::{Count, Dimension};
+pub use document::{ReadFile, Taking};
 pub(crate) use document::{join, not_utf8};
 pub use parse::{OVERRIDE_KEYS, ROLE_KEYS, TOP_KEYS};
 
