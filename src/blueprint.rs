@@ -322,20 +322,7 @@ impl Blueprint {
             Err(problems) => return (None, problems),
         };
         interpolate::tree(&mut tree, variables, sources, &mut problems);
-        let mut reader = document::Reader {
-            sources,
-            variables,
-            read: inputs.read,
-            read_within: inputs.read_within,
-            base: inputs.base,
-            profiles: Vec::new(),
-            beside: HashMap::new(),
-            reset: Vec::new(),
-            whole: true,
-            notes: Vec::new(),
-            taking: Taking::default(),
-            problems: &mut problems,
-        };
+        let mut reader = document::Reader::new(sources, variables, inputs, &mut problems);
         let blueprint = parse::blueprint(&tree, &mut reader, inputs.profiles);
         if let Some(blueprint) = &blueprint {
             validate::blueprint(blueprint, &mut problems);
@@ -357,4 +344,41 @@ impl Blueprint {
             counted.next().filter(|_| counted.next().is_none())
         })
     }
+}
+
+/// Compose files merged as `compose:` of a role merges them, with variables and relative paths as they are written. `paths` are
+/// relative to the blueprint's directory.
+///
+/// # Errors
+/// All problems of the files: what cannot be read, and what is no Compose file.
+pub fn compose_files(paths: &[String], sources: &mut Sources, inputs: &Inputs<'_>) -> Result<Node, Problems> {
+    let mut problems = Problems::default();
+    let mut variables = interpolate::Variables::verbatim();
+    let asked = sources.add("--from", paths.join("\n"));
+    let nowhere = Span::new(asked, 0..0);
+    let files: Vec<(String, Span)> = paths.iter().map(|path| (path.clone(), nowhere)).collect();
+    let directory = paths
+        .first()
+        .and_then(|path| path.rsplit_once('/'))
+        .map_or("", |(directory, _)| directory);
+    let empty = Node {
+        value: crate::yaml::Yaml::Map(Vec::new()),
+        span: nowhere,
+        tag: None,
+    };
+    let mut reader = document::Reader::new(sources, &mut variables, inputs, &mut problems);
+    let (document, _) = reader.merged(empty, files, directory);
+    if problems.is_empty() {
+        return Ok(document);
+    }
+    // What is asked for stands in no file.
+    let mut found = Problems::default();
+    for problem in problems.sorted() {
+        let place = problem.place.filter(|place| place.file != asked);
+        found.push(Problem {
+            place,
+            ..problem.clone()
+        });
+    }
+    Err(found)
 }

@@ -398,12 +398,31 @@ pub struct Work {
     pub quiet: bool,
 }
 
+/// An explanation of `--from`, which follows the options of `init`.
+const FROM: &str = "\
+With `--from`, services that are alike but for a number (`kafka1` to `kafka3`, `worker-1`, `worker-2`) become one role with a \
+count, all others the role `master`; a file without such services becomes one role. What is guessed is said in comments, and \
+`topogen check` is run on the result.";
+
 /// The arguments of `topogen init`.
 #[derive(Debug, Args)]
+#[command(after_help = FROM)]
 pub struct Init {
     /// File to write the blueprint to
     #[arg(value_name = "FILE", default_value = "topogen.yaml")]
     pub file: PathBuf,
+    /// Compose file to write the blueprint for; may be given again, later ones go over earlier ones
+    #[arg(long, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// How many nodes: of each role that is made of numbered services, or of the file as one role
+    #[arg(long, value_name = "N", value_parser = count, requires = "from")]
+    pub count: Option<u32>,
+    /// The one role to make of numbered services; where none is called so, the name of one role for the whole file
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub role: Option<String>,
+    /// Service by which others reach what is not numbered
+    #[arg(long, value_name = "SERVICE", requires = "from")]
+    pub entry: Option<String>,
 }
 
 /// The arguments of `topogen check`.

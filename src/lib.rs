@@ -37,6 +37,7 @@ mod console;
 pub mod converge;
 pub mod diagnostic;
 mod digest;
+pub mod draft;
 pub mod engine;
 pub mod error;
 pub mod fake;

@@ -7,6 +7,7 @@ mod cli;
 mod compose_files;
 mod connect;
 mod documents;
+mod draft;
 mod engine;
 mod escapes;
 mod examples;

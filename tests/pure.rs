@@ -11,6 +11,7 @@ const PURE: &[&str] = &[
     "compose",
     "diagnostic",
     "digest",
+    "draft",
     "engine::connect::choose",
     "engine::connect::host",
     "graph",

@@ -9,6 +9,7 @@ use crate::compose::table;
 use crate::diagnostic::{FileId, Instead, Problem, Problems, Sources, Span};
 use crate::yaml::{self, Entry, MergeTag, Node, Yaml};
 
+use super::Inputs;
 use super::conform;
 use super::dotenv;
 use super::interpolate::{self, Variables};
@@ -57,6 +58,31 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) taking: Taking,
     /// The problems found so far.
     pub(super) problems: &'a mut Problems,
+}
+
+impl<'a, 'v> Reader<'a, 'v> {
+    /// One that has read nothing yet.
+    pub(super) fn new(
+        sources: &'a mut Sources,
+        variables: &'a mut Variables<'v>,
+        inputs: &Inputs<'a>,
+        problems: &'a mut Problems,
+    ) -> Self {
+        Self {
+            sources,
+            variables,
+            read: inputs.read,
+            read_within: inputs.read_within,
+            base: inputs.base,
+            profiles: Vec::new(),
+            beside: HashMap::new(),
+            reset: Vec::new(),
+            whole: true,
+            notes: Vec::new(),
+            taking: Taking::default(),
+            problems,
+        }
+    }
 }
 
 impl Reader<'_, '_> {
@@ -140,12 +166,7 @@ impl Reader<'_, '_> {
         if let Some((first, span)) = &project {
             let directory = parent(first);
             let before = self.known_beside(directory, *span);
-            for (path, span) in files {
-                match self.compose_file(&path, directory, span) {
-                    Some(file) => document = merge(document.clone(), file, Some(&table::FILE)).unwrap_or(document),
-                    None => all = false,
-                }
-            }
+            (document, all) = self.merged(document, files, directory);
             self.variables.beside(before);
             if all {
                 match self.taken(document.clone(), role) {
@@ -178,6 +199,18 @@ impl Reader<'_, '_> {
         let mut whole = with_contexts(whole, self.base);
         self.conform(&mut whole);
         whole
+    }
+
+    /// The Compose files `files` of the project in `directory` merged over `document`, and whether all could be read.
+    pub(super) fn merged(&mut self, mut document: Node, files: Vec<(String, Span)>, directory: &str) -> (Node, bool) {
+        let mut all = true;
+        for (path, span) in files {
+            match self.compose_file(&path, directory, span) {
+                Some(file) => document = merge(document.clone(), file, Some(&table::FILE)).unwrap_or(document),
+                None => all = false,
+            }
+        }
+        (document, all)
     }
 
     /// Checks and casts all that is Compose's in the document of a role. Whether there are services, and each is a map, is

@@ -17,6 +17,8 @@ pub struct Variables<'a> {
     beside: Option<HashMap<String, String>>,
     /// For a file that is no template: values are not escaped.
     plain: bool,
+    /// Texts stay as they are written.
+    verbatim: bool,
     /// What the values that are put into texts draw on; `None` if nothing bounds them.
     budget: Option<Arc<Budget>>,
 }
@@ -32,7 +34,16 @@ impl<'a> Variables<'a> {
             unset: Vec::new(),
             beside: None,
             plain: false,
+            verbatim: false,
             budget: None,
+        }
+    }
+
+    /// No variables: texts stay as they are written.
+    pub fn verbatim() -> Self {
+        Self {
+            verbatim: true,
+            ..Self::new(&|_| None)
         }
     }
 
@@ -111,6 +122,9 @@ impl InterpolationError {
 
 /// Replaces variables in every text below `node`, but not in keys. What is put in draws on the budget of `sources`.
 pub fn tree(node: &mut Node, variables: &mut Variables<'_>, sources: &Sources, problems: &mut Problems) {
+    if variables.verbatim {
+        return;
+    }
     variables.budget.get_or_insert_with(|| sources.budget().clone());
     match &mut node.value {
         Yaml::Text(text) if text.contains('$') => match interpolate(text, variables) {

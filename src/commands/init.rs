@@ -1,11 +1,13 @@
 //! `topogen init`
 
+mod from;
+
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cli::Init;
+use crate::cli::{Check, Format, Init, Source};
 use crate::commands::Session;
 use crate::error::Error;
 
@@ -15,6 +17,10 @@ const STARTER: &str = include_str!("../../blueprints/starter.yaml");
 pub(super) fn run(args: &Init, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
     let shown = args.file.display();
+    let text = match args.from.is_empty() {
+        true => STARTER.to_owned(),
+        false => from::text(args)?,
+    };
     let mut file = match std::fs::File::create_new(&args.file) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -35,8 +41,11 @@ pub(super) fn run(args: &Init, session: &Session) -> Result<(), Error> {
                 .into());
         }
     };
-    file.write_all(STARTER.as_bytes())
+    file.write_all(text.as_bytes())
         .with_context(|| format!("cannot write `{shown}`"))?;
+    if !args.from.is_empty() {
+        return checked(args, session);
+    }
     let file = match args.file == Path::new(super::load::HERE) {
         true => String::new(),
         false => format!(" -f {shown}"),
@@ -45,4 +54,24 @@ pub(super) fn run(args: &Init, session: &Session) -> Result<(), Error> {
         "wrote `{shown}`: change it, then `topogen check{file}` and `topogen up --fake{file}`"
     ));
     Ok(())
+}
+
+/// Says what was written for Compose files, and runs `topogen check` on it.
+fn checked(args: &Init, session: &Session) -> Result<(), Error> {
+    let terminal = &session.terminal;
+    let shown = args.file.display();
+    terminal.line(&format!("wrote `{shown}`: what was guessed stands in its comments"));
+    let check = Check {
+        source: Source {
+            file: Some(shown.to_string()),
+            ..Source::default()
+        },
+        format: Format::Table,
+        verbose: false,
+    };
+    let checked = super::check::run(&check, session);
+    if checked.is_err() {
+        terminal.line(&format!("`{shown}` is not right yet:"));
+    }
+    checked
 }

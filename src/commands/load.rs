@@ -289,7 +289,7 @@ fn text(file: Option<&str>) -> Result<(Sources, FileId, Origin), Error> {
 }
 
 /// The content that was read, or the reason why it could not be.
-fn in_words(read: Result<Vec<u8>, ReadError>) -> Result<Vec<u8>, String> {
+pub(super) fn in_words(read: Result<Vec<u8>, ReadError>) -> Result<Vec<u8>, String> {
     read.map_err(|error| error.to_string())
 }
 
