@@ -16,6 +16,8 @@ use topogen::cluster::ObservedContainer;
 use topogen::cluster::ObservedEndpoint;
 use topogen::cluster::ObservedNetwork;
 use topogen::cluster::State;
+use topogen::cluster::roster::Moment;
+use topogen::cluster::{ContainerEvent, Health};
 use topogen::diagnostic::Sources;
 use topogen::engine::translate::{Origin, translate};
 use topogen::fake;
@@ -23,6 +25,7 @@ use topogen::plan::reconcile::{self, Options};
 use topogen::render::compose;
 use topogen::topology::Topology;
 use topogen::topology::expand::{Overrides, expand};
+use topogen::watch::{Event, Identity, Input, Reducer};
 
 const LAB: &str = include_str!("../blueprints/master-slaves.yaml");
 /// Nodes, the master among them.
@@ -135,5 +138,46 @@ fn pure(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, pure);
+/// Events of containers, reduced to a roster of 53, which is the lab of ten slaves.
+fn events(criterion: &mut Criterion) {
+    const CONTAINERS: u64 = 53;
+    let event = |at: u64| {
+        let health = if at % 2 == 0 {
+            Health::Healthy
+        } else {
+            Health::Unhealthy
+        };
+        Input::Event(Event {
+            id: format!("{:064x}", at % CONTAINERS),
+            name: format!("lab-slave{}-app-1", at % CONTAINERS),
+            at: Moment(at),
+            what: ContainerEvent::Health(health),
+            identity: Some(Identity {
+                node: format!("slave{}", at % CONTAINERS),
+                role: "slave".to_owned(),
+                service: "app".to_owned(),
+                number: 1,
+            }),
+        })
+    };
+    let mut reducer = Reducer::new("lab", Moment(0));
+    for at in 0..CONTAINERS {
+        let Input::Event(started) = event(at) else { continue };
+        let what = ContainerEvent::Started;
+        reducer.on(Input::Event(Event { what, ..started }), Moment(at));
+    }
+    let mut group = criterion.benchmark_group("events");
+    group.throughput(Throughput::Elements(1));
+    let mut at = CONTAINERS;
+    group.bench_function("reduce", |b| {
+        b.iter(|| {
+            // Each of them is another result than the one before: in the first round even containers are healthy.
+            at += 1;
+            black_box(reducer.on(event(at + at / CONTAINERS), Moment(at)))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, pure, events);
 criterion_main!(benches);

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::blueprint::MAX_COUNT;
 use crate::budget;
 use crate::engine::logs::Moment;
+use crate::fake;
 use crate::name::ClusterName;
 use crate::select::Target;
 use crate::signal;
@@ -372,6 +373,12 @@ pub struct Events {
 
 /// The arguments of `topogen serve`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "It answers GET: / is a page; /v1/roster, /v1/nodes/NODE, /v1/roles/ROLE and /v1/services/SERVICE are JSON, with \
+`?ready` what can serve alone, with `?wait=30s&revision=N` the next that differs; /v1/events are events; /v1/prometheus are \
+targets for `http_sd`; /v1/hosts are lines for /etc/hosts; /v1/logs/NODE/SERVICE is what is printed; /docker/service/NAME/ip \
+and …/tasks/ip are addresses; /graph.svg, /metrics, /healthz. It ends with SIGTERM or SIGINT, with exit code 0."
+)]
 pub struct Serve {
     /// The cluster, by its name or by its blueprint.
     #[command(flatten)]
@@ -382,6 +389,15 @@ pub struct Serve {
     /// Name under which it may be asked, besides addresses and `localhost`; may be given again
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
+    /// Do not tell what containers print
+    #[arg(long)]
+    pub no_logs: bool,
+    /// Open the page in a browser
+    #[arg(long)]
+    pub open: bool,
+    /// The cluster whose container this is, where it is one.
+    #[arg(long, hide = true, env = fake::variable::CLUSTER)]
+    pub here: Option<ClusterName>,
 }
 
 /// How work on the engine is done and shown.

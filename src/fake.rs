@@ -98,6 +98,12 @@ pub fn is_fake(service: &Service) -> bool {
     is_image(image)
 }
 
+/// Whether `service` runs the fake service, and not another command of that image.
+#[must_use]
+pub fn answers(service: &Service) -> bool {
+    is_fake(service) && service.get("command").is_none() && service.get("entrypoint").is_none()
+}
+
 /// Whether `image` is the fake image, with any tag or none.
 #[must_use]
 pub fn is_image(image: &str) -> bool {

@@ -21,6 +21,7 @@ pub mod svg;
 pub mod text;
 
 use crate::cluster::Observed;
+use crate::name::ClusterName;
 use crate::topology::Topology;
 use layout::Metrics;
 use model::Graph;
@@ -66,12 +67,29 @@ pub fn draw(
     format: Format,
     unfold: bool,
 ) -> Result<String, serde_json::Error> {
-    let graph = graph(topology, observed);
-    let scene = || Scene::of(&graph, unfold);
+    written(&graph(topology, observed), format, unfold)
+}
+
+/// Draws what was observed of `cluster`, whose blueprint is not known: all of it is as it should be. `unfold`: equal nodes get
+/// a card each.
+///
+/// # Errors
+/// None in practice, since it serialises plain data.
+pub fn draw_observed(
+    cluster: &ClusterName,
+    observed: &Observed,
+    format: Format,
+    unfold: bool,
+) -> Result<String, serde_json::Error> {
+    written(&live::observed(cluster, observed), format, unfold)
+}
+
+fn written(graph: &Graph, format: Format, unfold: bool) -> Result<String, serde_json::Error> {
+    let scene = || Scene::of(graph, unfold);
     // Mermaid and Graphviz lay out themselves, so that each node of the shape must be there.
-    let apart = || Scene::of(&graph, unfold || !Shape::of(&graph, false).parts.is_empty());
+    let apart = || Scene::of(graph, unfold || !Shape::of(graph, false).parts.is_empty());
     Ok(match format {
-        Format::Json => serde_json::to_string_pretty(&graph)? + "\n",
+        Format::Json => serde_json::to_string_pretty(graph)? + "\n",
         Format::Mermaid => mermaid::write(&apart()),
         Format::Dot => dot::write(&apart()),
         Format::Svg => svg::write(&layout::picture(&scene(), &Metrics::PIXELS)),

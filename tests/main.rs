@@ -33,6 +33,7 @@ mod render;
 mod robust;
 mod roster;
 mod round_trip;
+mod serve;
 mod shapes;
 mod support;
 mod take;

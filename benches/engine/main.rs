@@ -7,6 +7,7 @@ mod children;
 mod clusters;
 mod files;
 mod floor;
+mod follow;
 mod lab;
 mod plot;
 mod report;
@@ -24,8 +25,8 @@ use lab::{Compose, Lab};
 use report::{Heading, Line, Report};
 
 /// What can be measured, in the order of the report.
-pub(crate) const SECTIONS: [&str; 11] = [
-    "floor", "compose", "down", "noop", "grow", "verify", "render", "check", "fakes", "sizes", "tune",
+pub(crate) const SECTIONS: [&str; 12] = [
+    "floor", "compose", "down", "noop", "grow", "verify", "render", "check", "fakes", "serve", "sizes", "tune",
 ];
 
 /// Measure topogen beside the floor, Compose, and other ways to write files.
@@ -125,7 +126,7 @@ fn measure(options: &Options) -> Result<()> {
 /// One section after the other; one that fails is told of in the report, and the next begins with a clean engine.
 fn sections(lab: &Lab, options: &Options, report: &mut Report) -> Result<()> {
     let on_engine = [
-        "floor", "compose", "down", "noop", "grow", "verify", "fakes", "sizes", "tune",
+        "floor", "compose", "down", "noop", "grow", "verify", "fakes", "serve", "sizes", "tune",
     ];
     if on_engine.iter().any(|s| options.has(s)) {
         say("warming up");
@@ -134,13 +135,14 @@ fn sections(lab: &Lab, options: &Options, report: &mut Report) -> Result<()> {
     report.lines.extend(clusters::cold(lab, options));
     children::interrupted()?;
     type Section = fn(&Lab, &Options) -> Result<Vec<Line>>;
-    let all: [(&str, Section); 6] = [
+    let all: [(&str, Section); 7] = [
         ("tune", clusters::tune),
         ("grow", clusters::grow),
         ("verify", clusters::verify),
         ("render", files::rendering),
         ("check", files::checking),
         ("fakes", clusters::fakes),
+        ("serve", follow::follow),
     ];
     for (name, section) in all.iter().filter(|(name, _)| options.has(name)) {
         let found = section(lab, options);

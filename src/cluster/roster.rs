@@ -210,6 +210,33 @@ impl Instance {
         self.state == State::Running && !self.leaving && matches!(self.health, None | Some(Health::Healthy))
     }
 
+    /// The names on the shared network of a container that is on it and runs; empty otherwise.
+    #[must_use]
+    pub fn shared_names(&self) -> &[String] {
+        let shared = |address: &IpAddr| self.addresses.iter().find(|a| a.address.as_ref() == Some(address));
+        self.address
+            .as_ref()
+            .and_then(shared)
+            .map_or(&[], |address| &address.names)
+    }
+
+    /// Whether others reach its node by it: on the shared network it has a name beside its own and its service's. One that does
+    /// not run has no address there, and is known by its node's name.
+    #[must_use]
+    pub fn is_entry(&self) -> bool {
+        let key = format!("{}-{}", self.node, self.service);
+        let is = |name: &String, other: &str| name.eq_ignore_ascii_case(other);
+        let is_chosen = |name: &String| is(name, &self.node) || !is(name, &key) && !is(name, &self.container);
+        match self.state {
+            State::Running | State::Paused => self.shared_names().iter().any(is_chosen),
+            _ => self
+                .addresses
+                .iter()
+                .flat_map(|a| &a.names)
+                .any(|name| is(name, &self.node)),
+        }
+    }
+
     /// The container as an observation of the engine would have it now.
     #[must_use]
     pub fn observed(&self) -> ObservedContainer {

@@ -147,7 +147,9 @@ fn config(architecture: &str, identity: &str, layer: &str) -> Vec<u8> {
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": {
-            "Entrypoint": [EXECUTABLE, "fake"],
+            // The executable is whole, so that a container may run another of its commands.
+            "Entrypoint": [EXECUTABLE],
+            "Cmd": ["fake"],
             "Env": ["PATH=/", "LD_LIBRARY_PATH=/lib"],
             "Labels": {super::EXECUTABLE_LABEL: identity},
             "StopSignal": "SIGTERM",

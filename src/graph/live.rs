@@ -10,6 +10,7 @@ use crate::cluster::ObservedEndpoint;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
 use crate::cluster::verdict;
+use crate::name::{ClusterName, RoleName};
 use crate::text::natural;
 use crate::topology::{Duty, Topology};
 
@@ -18,11 +19,7 @@ pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
     let mut graph = desired::graph(topology);
     graph.live = true;
     graph.stale.clone_from(&observed.stale);
-    let mut live = Live {
-        topology,
-        observed,
-        containers: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
-    };
+    let mut live = Live::new(&topology.cluster, &topology.roles, observed);
     live.networks(&mut graph.networks);
     live.nodes(&mut graph);
     live.unwanted(&mut graph);
@@ -31,16 +28,66 @@ pub(super) fn graph(topology: &Topology, observed: &Observed) -> Graph {
     graph
 }
 
+/// The graph of what was `observed` of `cluster`, whose blueprint is not known: everything is where it should be.
+pub(super) fn observed(cluster: &ClusterName, observed: &Observed) -> Graph {
+    let mut graph = Graph {
+        cluster: cluster.clone(),
+        live: true,
+        stale: observed.stale.clone(),
+        networks: Vec::new(),
+        nodes: Vec::new(),
+        foreign: Vec::new(),
+    };
+    let mut live = Live::new(cluster, &[], observed);
+    live.networks(&mut graph.networks);
+    live.unwanted(&mut graph);
+    live.astray(&mut graph);
+    live.guests(&mut graph);
+    graph
+        .networks
+        .iter_mut()
+        .for_each(|network| network.standing = Standing::There);
+    for node in &mut graph.nodes {
+        node.standing = Standing::There;
+        node.networks
+            .iter_mut()
+            .for_each(|network| network.standing = Standing::There);
+        for service in &mut node.services {
+            service.standing = Standing::There;
+            service
+                .containers
+                .iter_mut()
+                .for_each(|container| container.standing = Standing::There);
+            service
+                .joins
+                .iter_mut()
+                .for_each(|join| join.standing = Standing::There);
+        }
+    }
+    graph
+}
+
 struct Live<'a> {
-    topology: &'a Topology,
+    cluster: &'a ClusterName,
+    /// The roles in the order of the blueprint; empty if that is not known.
+    roles: &'a [RoleName],
     observed: &'a Observed,
     /// Containers that no service of the blueprint has claimed.
     containers: HashMap<&'a str, &'a ObservedContainer>,
 }
 
 impl<'a> Live<'a> {
+    fn new(cluster: &'a ClusterName, roles: &'a [RoleName], observed: &'a Observed) -> Self {
+        Self {
+            cluster,
+            roles,
+            observed,
+            containers: observed.containers.iter().map(|c| (c.name.as_str(), c)).collect(),
+        }
+    }
+
     fn own(&self) -> impl Iterator<Item = &'a ObservedNetwork> + use<'a> {
-        let cluster = &self.topology.cluster;
+        let cluster = self.cluster;
         self.observed.networks.iter().filter(move |n| n.is_of(cluster))
     }
 
@@ -149,7 +196,7 @@ impl<'a> Live<'a> {
             }
         }
         // A removed node is sorted among the others of its role.
-        let roles: Vec<String> = self.topology.roles.iter().map(ToString::to_string).collect();
+        let roles: Vec<String> = self.roles.iter().map(ToString::to_string).collect();
         let place = |role: &str| roles.iter().position(|r| r == role).unwrap_or(roles.len());
         graph.nodes.sort_by_key(|n| place(&n.role));
     }

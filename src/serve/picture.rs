@@ -2,59 +2,49 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
-use crate::engine::connect::Engine;
-use crate::engine::fault::Fault;
-use crate::engine::observe;
+use super::view::View;
 use crate::graph::{self, Format};
 use crate::name::ClusterName;
-use crate::topology::Topology;
 
 /// The newest picture.
 pub(super) struct Picture {
-    engine: Engine,
     cluster: ClusterName,
-    topology: watch::Receiver<Option<Arc<Topology>>>,
-    /// The revision and the text of what was drawn last. Whoever asks next waits until it is drawn.
+    /// The revision and the text of what was drawn last. Whoever asks meanwhile waits until it is drawn.
     drawn: Mutex<Option<(u64, Arc<str>)>>,
 }
 
 impl Picture {
-    pub(super) fn new(engine: Engine, cluster: ClusterName, topology: watch::Receiver<Option<Arc<Topology>>>) -> Self {
+    /// The pictures of `cluster`, none of which is drawn yet.
+    pub(super) fn new(cluster: ClusterName) -> Self {
         Self {
-            engine,
             cluster,
-            topology,
             drawn: Mutex::default(),
         }
     }
 
-    /// The picture as of `revision`, in SVG; why it could not be drawn otherwise.
-    pub(super) async fn at(&self, revision: u64) -> Result<Arc<str>, String> {
+    /// The picture of `view` in SVG, as `graph --live` draws it; why it could not be drawn otherwise.
+    pub(super) async fn of(&self, view: &View) -> Result<Arc<str>, String> {
         let mut drawn = self.drawn.lock().await;
-        if let Some((_, text)) = drawn.as_ref().filter(|(of, _)| *of == revision) {
+        if let Some((_, text)) = drawn.as_ref().filter(|(revision, _)| *revision == view.revision) {
             return Ok(text.clone());
         }
-        let text: Arc<str> = self.draw().await?.into();
-        *drawn = Some((revision, text.clone()));
-        Ok(text)
-    }
-
-    async fn draw(&self) -> Result<String, String> {
-        let observe = async {
-            let mut observed = observe::observe(&self.engine, &self.cluster, false).await?;
-            observe::inspect_all(&self.engine, &mut observed.containers).await?;
-            Ok::<_, Fault>(observed)
+        let (roster, topology) = view.scene();
+        let cluster = self.cluster.clone();
+        let draw = move || {
+            let observed = roster.observed();
+            match topology {
+                Some(topology) => graph::draw(&topology, Some(&observed), Format::Svg, false),
+                None => graph::draw_observed(&cluster, &observed, Format::Svg, false),
+            }
         };
-        let observed = observe.await.map_err(|fault| fault.to_string())?;
-        let topology = self.topology.borrow().clone();
-        let topology = topology.ok_or("no blueprint of the cluster is known, by which it could be drawn")?;
         // A large cluster takes a while, and nobody else is to wait for it.
-        let draw = move || graph::draw(&topology, Some(&observed), Format::Svg, false);
-        let drawn = tokio::task::spawn_blocking(draw)
+        let text = tokio::task::spawn_blocking(draw)
             .await
             .map_err(|error| error.to_string())?;
-        drawn.map_err(|error| error.to_string())
+        let text: Arc<str> = text.map_err(|error| error.to_string())?.into();
+        *drawn = Some((view.revision, text.clone()));
+        Ok(text)
     }
 }

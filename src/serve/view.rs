@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::cluster::roster::{Address, Change, Exposed, Instance, Moment, Published, Roster, Stale, diff};
-use crate::cluster::{Health, ObservedContainer, State, label, missing};
+use crate::cluster::{Health, ObservedContainer, missing};
 use crate::text::natural;
 use crate::topology::Topology;
 
@@ -151,6 +150,15 @@ impl View {
         roles
     }
 
+    /// The services of all nodes, each once, in natural order.
+    #[must_use]
+    pub fn services(&self) -> Vec<&str> {
+        let mut services: Vec<&str> = self.containers().map(|(_, member)| member.service()).collect();
+        services.sort_by_cached_key(|service| natural(service));
+        services.dedup();
+        services
+    }
+
     /// All containers, by node.
     pub fn containers(&self) -> impl Iterator<Item = (&Node, &Member)> {
         self.nodes
@@ -158,10 +166,16 @@ impl View {
             .flat_map(|node| node.containers.iter().map(move |member| (node, member)))
     }
 
-    /// Whether the engine has never been asked about everything.
+    /// Whether nothing is known yet.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.stale.is_some() && self.nodes.is_empty()
+    }
+
+    /// What there is to draw: the roster, and what should exist as far as that is known.
+    #[must_use]
+    pub fn scene(&self) -> (Arc<Roster>, Option<Arc<Topology>>) {
+        (self.roster.clone(), self.topology.clone())
     }
 }
 
@@ -195,7 +209,7 @@ fn lacking(roster: &Roster, topology: Option<&Topology>) -> BTreeSet<Place> {
         });
         return all.collect();
     }
-    let observed: Vec<ObservedContainer> = roster.instances().map(|i| observed(i)).collect();
+    let observed: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
     let missing = missing(&observed, topology).into_iter().map(|container| Place {
         node: container.node().to_owned(),
         role: container.role().to_owned(),
@@ -203,22 +217,6 @@ fn lacking(roster: &Roster, topology: Option<&Topology>) -> BTreeSet<Place> {
         number: container.number(),
     });
     missing.collect()
-}
-
-/// A container with as much as its roster says of where it belongs.
-fn observed(instance: &Instance) -> ObservedContainer {
-    let labels = [
-        (label::NODE, instance.node.clone()),
-        (label::ROLE, instance.role.clone()),
-        (label::SERVICE, instance.service.clone()),
-        (label::compose::CONTAINER_NUMBER, instance.number.to_string()),
-    ];
-    ObservedContainer {
-        id: instance.id.clone(),
-        name: instance.container.clone(),
-        labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
-        ..ObservedContainer::default()
-    }
 }
 
 /// The nodes of `roster`, and those of `lacking`, with all their containers.
@@ -249,10 +247,26 @@ fn by_service(a: &Member, b: &Member) -> Ordering {
     place(a).cmp(&place(b))
 }
 
+impl Node {
+    /// Whether its way in can serve; where none of its containers is reached by others, whether all of them can.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let entries = || {
+            self.containers
+                .iter()
+                .filter(|m| m.present().is_some_and(|i| i.is_entry()))
+        };
+        match entries().next() {
+            Some(_) => entries().any(Member::is_ready),
+            None => self.containers.iter().all(Member::is_ready),
+        }
+    }
+}
+
 impl Member {
     /// The container, if it exists.
     #[must_use]
-    pub fn present(&self) -> Option<&Instance> {
+    pub fn present(&self) -> Option<&Arc<Instance>> {
         match self {
             Self::Present(instance) => Some(instance),
             Self::Missing { .. } => None,
@@ -280,31 +294,68 @@ impl Member {
     /// Whether it can serve.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.present().is_some_and(Instance::is_ready)
+        self.present().is_some_and(|i| i.is_ready())
     }
 }
 
 impl Serialize for Member {
     /// A container that is missing has the same keys as one that exists.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let there = self.present();
-        let mut all = serializer.serialize_struct("Container", 17)?;
-        all.serialize_field("container", &there.map(|i| &i.container))?;
-        all.serialize_field("id", &there.map(|i| &i.id))?;
-        all.serialize_field("service", self.service())?;
-        all.serialize_field("number", &self.number())?;
-        all.serialize_field("image", &there.map(|i| &i.image))?;
-        all.serialize_field("state", there.map_or(MISSING, |i| State::word(i.state)))?;
-        all.serialize_field("health", &there.and_then(|i| i.health.map(Health::word)))?;
-        all.serialize_field("exit", &there.and_then(|i| i.exit))?;
-        all.serialize_field("leaving", &there.is_some_and(|i| i.leaving))?;
-        all.serialize_field("ready", &self.is_ready())?;
-        all.serialize_field("restarts", &there.map_or(0, |i| i.restarts))?;
-        all.serialize_field("since", &there.and_then(|i| i.since))?;
-        all.serialize_field("address", &there.and_then(|i| i.address) as &Option<IpAddr>)?;
-        all.serialize_field("addresses", &there.map_or(&[] as &[Address], |i| &i.addresses))?;
-        all.serialize_field("exposed", &there.map_or(&[] as &[Exposed], |i| &i.exposed))?;
-        all.serialize_field("published", &there.map_or(&[] as &[Published], |i| &i.published))?;
-        all.end()
+        #[derive(Serialize)]
+        struct Present<'i> {
+            #[serde(flatten)]
+            instance: &'i Instance,
+            ready: bool,
+        }
+        #[derive(Serialize)]
+        struct Missing<'i> {
+            container: Option<&'i str>,
+            id: Option<&'i str>,
+            service: &'i str,
+            number: u32,
+            image: Option<&'i str>,
+            state: &'static str,
+            health: Option<Health>,
+            exit: Option<i32>,
+            leaving: bool,
+            restarts: u32,
+            since: Option<Moment>,
+            address: Option<IpAddr>,
+            addresses: [Address; 0],
+            exposed: [Exposed; 0],
+            published: [Published; 0],
+            verdict: &'static str,
+            wrong: [&'static str; 1],
+            ready: bool,
+        }
+        match self {
+            Self::Present(instance) => {
+                let ready = instance.is_ready();
+                Present { instance, ready }.serialize(serializer)
+            }
+            Self::Missing { service, number } => {
+                let missing = Missing {
+                    container: None,
+                    id: None,
+                    service,
+                    number: *number,
+                    image: None,
+                    state: MISSING,
+                    health: None,
+                    exit: None,
+                    leaving: false,
+                    restarts: 0,
+                    since: None,
+                    address: None,
+                    addresses: [],
+                    exposed: [],
+                    published: [],
+                    verdict: MISSING,
+                    wrong: [MISSING],
+                    ready: false,
+                };
+                missing.serialize(serializer)
+            }
+        }
     }
 }

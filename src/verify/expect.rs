@@ -431,7 +431,7 @@ impl Model<'_> {
     #[must_use]
     pub fn is_fake(&self, member: usize) -> bool {
         let there = self.container(member).is_some_and(ObservedContainer::is_fake);
-        there && fake::is_fake(self.members[member].service)
+        there && fake::answers(self.members[member].service)
     }
 
     /// Whether the engine isolates the addresses of a family on a network from other networks, as it does those of its

@@ -181,6 +181,44 @@ pub(crate) fn nginx() {
     is_right(&cluster, &five);
 }
 
+/// What `web1` is answered by HTTP.
+fn asked(cluster: &Cluster, host: &str, port: u16, path: &str) -> Option<String> {
+    let ask = format!(
+        "exec 3<>/dev/tcp/{host}/{port}; printf 'GET {path} HTTP/1.0\\r\\nHost: {host}:{port}\\r\\n\\r\\n' >&3; cat <&3"
+    );
+    let said = exec(&cluster.container("web1", "nginx"), &["bash", "-c", &ask])?;
+    Some(said.split_once("\r\n\r\n")?.1.trim().to_owned())
+}
+
+/// A service inside the cluster tells where each nginx is, each nginx its own figures; those that came later too, and none
+/// that has ended.
+pub(crate) fn addresses() {
+    let cluster = example("addresses");
+    let image = format!("image={}", real::image("nginx-light"));
+    let are_asked = |nodes: &[u32]| {
+        let names: BTreeSet<String> = nodes.iter().map(|n| format!("web{n}")).collect();
+        wait("each nginx is asked for its figures", || {
+            let answer = asked(&cluster, "addresses", 5000, "/docker/service/web/tasks/ip")?;
+            let answer: serde_json::Value = serde_json::from_str(&answer).ok()?;
+            let addresses = answer["tasks"].as_array()?.iter().filter_map(|a| a.as_str());
+            let mut found = BTreeSet::new();
+            for address in addresses {
+                found.insert(asked(&cluster, address, 80, "/")?);
+                let figures = asked(&cluster, address, 80, "/figures")?;
+                assert!(figures.starts_with("Active connections"), "{figures}");
+            }
+            (found == names && answer["error"] == "").then_some(())
+        });
+    };
+    cluster.must("up", &["--wait", "--set", &image]);
+    are_asked(&[1, 2, 3]);
+    is_right(&cluster, &["--set", &image]);
+    cluster.must("up", &["--wait", "--slaves", "5", "--set", &image]);
+    are_asked(&[1, 2, 3, 4, 5]);
+    cluster.must("kill", &["web4"]);
+    are_asked(&[1, 2, 3, 5]);
+}
+
 /// What is written on the primary is read on each standby, also on one that came later, and is kept when the primary is
 /// recreated.
 pub(crate) fn postgres() {

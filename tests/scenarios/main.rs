@@ -23,6 +23,7 @@ mod real;
 mod recipes;
 mod replace;
 mod restart;
+mod serve;
 mod shapes;
 mod translate;
 mod verbs;
@@ -384,6 +385,25 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         shapes::dimensions,
     ),
     ("shapes::a_volume_is_the_clusters", Needs::Engine, shapes::volume),
+    (
+        "serve::tells_what_is_inspected",
+        Needs::Engine,
+        serve::tells_what_is_inspected,
+    ),
+    ("serve::tells_logs", Needs::Engine, serve::tells_logs),
+    (
+        "serve::survives_its_connection",
+        Needs::Engine,
+        serve::survives_its_connection,
+    ),
+    (
+        "serve::waits_for_its_cluster",
+        Needs::Engine,
+        serve::waits_for_its_cluster,
+    ),
+    ("examples::addresses_with_fakes", Needs::Engine, || {
+        examples::fakes("addresses")
+    }),
     ("examples::article_with_fakes", Needs::Engine, || {
         examples::fakes("article")
     }),
@@ -444,6 +464,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         "examples::prometheus_hears_of_each_node",
         Needs::Images,
         examples::prometheus,
+    ),
+    (
+        "examples::addresses_lead_to_each_nginx",
+        Needs::Images,
+        examples::addresses,
     ),
     ("examples::nginx_spreads_requests", Needs::Images, examples::nginx),
     (

@@ -1,0 +1,5 @@
+//! What `serve` answers: from a fixed roster, and over HTTP with the engine double behind it.
+
+mod answers;
+mod http;
+mod limits;
