@@ -62,7 +62,14 @@ pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
     let url = format!("http://{address}/");
     terminal.line(&format!("cluster `{cluster}` is served at {url}"));
     if !address.ip().is_loopback() {
-        terminal.line("warning: whoever reaches that address reads how the cluster is, and what its containers print");
+        let logs = if args.no_logs {
+            ""
+        } else {
+            ", and what its containers print"
+        };
+        terminal.line(&format!(
+            "warning: whoever reaches that address reads how the cluster is{logs}"
+        ));
     }
     if args.open {
         open(terminal, &url);
