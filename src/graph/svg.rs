@@ -9,6 +9,13 @@ use crate::text::xml;
 /// The styles. Plain colours are repeated for renderers that do not know CSS variables.
 const STYLE: &str = include_str!("svg.css");
 
+/// The text of the style element of every picture, by whose digest a policy can allow it.
+#[must_use]
+pub fn style() -> String {
+    let lines: String = STYLE.lines().map(|line| format!("  {line}\n")).collect();
+    format!("\n{lines}  ")
+}
+
 /// How far the sheets of a stack stick out, in pixels.
 const SHEET: i32 = 4;
 
@@ -23,11 +30,7 @@ pub fn write(picture: &Picture) -> String {
         xml(&spoken(picture))
     ));
     svg.depth += 1;
-    svg.line("<style>");
-    for line in STYLE.lines() {
-        svg.line(line);
-    }
-    svg.line("</style>");
+    svg.line(&format!("<style>{}</style>", style()));
     svg.line(&format!("<rect class=\"page\" width=\"{w}\" height=\"{h}\" rx=\"8\"/>"));
     for text in &picture.heading {
         if text.look != Look::Plain {

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::graph::svg;
+
 /// The page as one file: its styles, those of pictures, and its script are in it.
 pub(super) const PAGE: &str = concat!(
     include_str!("page/begin.html"),
@@ -19,18 +21,20 @@ pub(super) const PAGE: &str = concat!(
     include_str!("page/end.html"),
 );
 
-/// What a page may do (Content Security Policy Level 3): use the styles and run the script that are in it, each of which is
-/// known by its digest, ask this server, and nothing else. An answer of another kind may do no more.
+/// What a page may do (Content Security Policy Level 3): use the styles and run the script that are in it, and the styles of a
+/// picture, each of which is known by its digest, ask this server, and nothing else. An answer of another kind may do no
+/// more.
 pub(super) fn policy() -> HeaderValue {
     let digests = |tag: &str| {
         let texts = parts(PAGE, tag).map(|text| format!(" 'sha256-{}'", digest(text)));
         texts.collect::<String>()
     };
     let text = format!(
-        "default-src 'none'; script-src{}; style-src{}; img-src data:; connect-src 'self'; base-uri 'none'; \
+        "default-src 'none'; script-src{}; style-src{} 'sha256-{}'; img-src data:; connect-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'",
         digests("script"),
-        digests("style")
+        digests("style"),
+        digest(&svg::style())
     );
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
