@@ -254,7 +254,7 @@ impl Instance {
         observed
     }
 
-    /// Judges it at `now`: [`verdict`] says what is wrong.
+    /// Judges it at `now`: the function `verdict` says what is wrong.
     pub fn judge(&mut self, now: Moment) {
         let mut observed = self.observed();
         observed.uptime = self.since.map(|since| now.0.saturating_sub(since.0) / 1000);
