@@ -5,11 +5,9 @@ use super::REST;
 use super::family::Family;
 use super::numbered::Numbered;
 use super::out::Out;
-use super::pattern;
 use super::relations::Relations;
 use super::services::Service;
 use crate::name::RoleName;
-use crate::yaml::{Node, Yaml};
 
 /// Ports of a way in, the likelier first.
 const WAYS_IN: &[&str] = &["443", "80", "8443", "8080", "3000", "8000", "5000"];
