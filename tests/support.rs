@@ -19,11 +19,17 @@ use topogen::topology::expand::{self, Overrides};
 
 /// The program, in `directory`, in an environment that changes nothing.
 pub(crate) fn topogen(directory: &Path, arguments: &[&str]) -> Output {
+    topogen_with(directory, &[], arguments)
+}
+
+/// The same with more in its environment.
+pub(crate) fn topogen_with(directory: &Path, outside: &[(&str, &str)], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_topogen"))
         .args(arguments)
         .current_dir(directory)
         .env("NO_COLOR", "1")
         .env_remove("DOCKER_HOST")
+        .envs(outside.iter().copied())
         .output()
         .expect("topogen runs")
 }
@@ -103,8 +109,9 @@ fn read_from(
     files: &[(&str, &str)],
 ) -> (Result<Topology, Problems>, Sources) {
     let file = sources.add("topogen.yaml", text);
-    let none = |_: &str| None;
-    let mut variables = Variables::new(&none);
+    let outside = HashMap::from([("HOME", "/home"), ("OUT", "outer")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let lookup = |name: &str| outside.get(name).cloned();
+    let mut variables = Variables::new(&lookup);
     let read = |path: &str| {
         let found = files.iter().find(|(name, _)| *name == path);
         found
@@ -121,8 +128,7 @@ fn read_from(
     let topology = expand::read(file, &mut sources, &mut variables, &inputs, overrides, &none);
     let topology = topology.map(|mut topology| {
         fake::identify(&mut topology);
-        let variables = [("HOME", "/home"), ("OUT", "outer")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        topology.look_outside(&read, &Arc::new(HashMap::from(variables)));
+        topology.look_outside(&read, &Arc::new(outside.clone()));
         topology
     });
     (topology, sources)

@@ -4,6 +4,10 @@
 //! `tests/walk/verdicts.txt` is what Compose 2.40 said. Where Compose is there, some of it is asked again, all of it under
 //! `TOPOGEN_WALK=all`; `TOPOGEN_WALK=record` writes it again.
 
+mod dotenv;
+mod interpolation;
+mod record;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -54,7 +54,8 @@ pub fn parse(text: &str, found: &mut Pairs, lookup: &dyn Fn(&str) -> Option<Stri
         }
         let line = text[..text.len() - rest.len()].matches('\n').count() + 1;
         let statement = match rest.strip_prefix("export") {
-            Some(after) if after.starts_with(BLANKS) => after.trim_start_matches(BLANKS),
+            // Compose looks for the name on the next lines, too.
+            Some(after) if after.starts_with(BLANKS) => after.trim_start(),
             _ => rest,
         };
         let end = statement.find(['=', ':', '\n']).unwrap_or(statement.len());
@@ -150,7 +151,6 @@ fn unescaped(text: &str) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         let mut characters = rest.chars();
-        let octal = |text: &str| text.bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
         let meant = match characters.next() {
             Some('n') => '\n',
             Some('r') => '\r',
@@ -164,9 +164,15 @@ fn unescaped(text: &str) -> String {
                 out.push('$');
                 '$'
             }
-            // `\0101` is an `A`.
-            Some('0') if octal(&rest[1..]) == 3 => {
-                let code = u8::from_str_radix(&rest[1..4], 8).unwrap_or_default();
+            // `\0101` is an `A`; of what is no character, Compose takes away the zero.
+            Some('0') => {
+                let digits = rest[1..].bytes().take(3).take_while(u8::is_ascii_digit).count();
+                let code = u8::from_str_radix(&rest[1..=digits], 8).ok().filter(|_| digits == 3);
+                let Some(code) = code else {
+                    out.push('\\');
+                    rest = &rest[1..];
+                    continue;
+                };
                 rest = &rest[3..];
                 char::from(code)
             }
@@ -225,6 +231,8 @@ mod tests {
             ("SET=mine\nN=$SET", &[("SET", "mine"), ("N", "<SET>")]),
             ("1A=2\nA-B=1\nA.B[0]=é", &[("1A", "2"), ("A-B", "1"), ("A.B[0]", "é")]),
             (r#"O="\0101\\""#, &[("O", "A\\")]),
+            (r#"O="\0 \01 \0400 \089""#, &[("O", "\\ \\1 \\400 \\89")]),
+            ("export \nB=2", &[("B", "2")]),
             (
                 "P='x' # why\nQ='{{ no template }}'",
                 &[("P", "x"), ("Q", "{{ no template }}")],

@@ -205,7 +205,7 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(dollar) = text[at..].find('$').map(|n| at + n) {
-        out.push_str(&text[at..dollar]);
+        add(&mut out, &text[at..dollar], variables);
         let rest = &text[dollar + 1..];
         at = match rest.as_bytes().first() {
             Some(b'$') => {
@@ -216,14 +216,14 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
                 let end = dollar + length(&text[dollar..]).map_err(|fault| fault.after(dollar))?;
                 let value = braced(text, dollar + 2..end - 1, variables, depth)?;
                 variables.draw(&value, dollar..end)?;
-                out.push_str(&value);
+                add(&mut out, &value, variables);
                 end
             }
             Some(b) if name_start(*b) => {
                 let len = name_length(rest);
                 let value = value_or_blank(&rest[..len], variables);
                 variables.draw(&value, dollar..dollar + 1 + len)?;
-                out.push_str(&value);
+                add(&mut out, &value, variables);
                 dollar + 1 + len
             }
             _ => {
@@ -232,8 +232,17 @@ fn nested(text: &str, variables: &mut Variables<'_>, depth: usize) -> Result<Str
             }
         };
     }
-    out.push_str(&text[at..]);
+    add(&mut out, &text[at..], variables);
     Ok(out)
+}
+
+/// Adds `part` to `out`, so that a brace of the one and what begins the other are not read as the beginning of a template.
+fn add(out: &mut String, part: &str, variables: &Variables<'_>) {
+    if !variables.plain && part.starts_with(['{', '%', '#']) && out.ends_with('{') && !out.ends_with("{{") {
+        out.pop();
+        out.push_str(BRACE);
+    }
+    out.push_str(part);
 }
 
 fn name_start(b: u8) -> bool {
@@ -352,10 +361,13 @@ fn value_or_blank(name: &str, variables: &mut Variables<'_>) -> String {
     })
 }
 
+/// The template that is a brace.
+const BRACE: &str = "{{ '{' }}";
+
 /// Escapes a value from outside, which is never a template. The value that topogen sets itself is one.
 fn literal(value: &str) -> String {
     if value != PROJECT.1 && ["{{", "{%", "{#"].iter().any(|open| value.contains(open)) {
-        value.replace('{', "{{ '{' }}")
+        value.replace('{', BRACE)
     } else {
         value.to_owned()
     }
@@ -370,6 +382,7 @@ mod tests {
             "SET" => Some("v".to_owned()),
             "EMPTY" => Some(String::new()),
             "BRACES" => Some("a{{b".to_owned()),
+            "BRACE" => Some("{".to_owned()),
             _ => None,
         };
         interpolate(text, &mut Variables::new(&lookup)).map_err(|f| format!("{:?} {}", f.range, f.message))
@@ -391,6 +404,7 @@ mod tests {
             ("${NONE:-$$}", "$"),
             ("$BRACES", "a{{ '{' }}{{ '{' }}b"),
             ("{{ node.name }}", "{{ node.name }}"),
+            ("{$BRACE x $BRACE%", "{{ '{' }}{ x {{ '{' }}%"),
             ("$(date) $0 \"$@\" 5$ ^a$", "$(date) $0 \"$@\" 5$ ^a$"),
             ("${SET:-{}}|${NONE:-{}}", "v"),
             ("${NONE:-{}}", "{}"),

@@ -1,6 +1,8 @@
 //! Makes host paths absolute, because rendered files lie in another directory than the file that names them.
 
 use super::Reader;
+use crate::blueprint::merge;
+use crate::compose::table::Once;
 use crate::compose::{is_windows_path, seccomp_profile};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Yaml};
@@ -101,6 +103,10 @@ impl Reader<'_, '_> {
                     }
                 }
                 "env_file" | "label_file" => {
+                    // As they are written, the first place of a path counts.
+                    if let ("env_file", Yaml::List(items)) = (entry.key.as_str(), &mut entry.node.value) {
+                        merge::once(items, Once::Path);
+                    }
                     each_path(&mut entry.node, &mut |path| rebase(path));
                     last_of_each(&mut entry.node);
                 }
