@@ -17,14 +17,24 @@ use crate::support::{stderr, topogen};
 /// Each project, its Compose files, and the name of its first node.
 const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("airflow", &["compose.yaml"], "flow1"),
+    ("assistant", &["compose.yaml"], "helper1"),
+    ("clinic", &["compose.yaml"], "ward1"),
+    ("edge-gateway", &["compose.yaml"], "edge1"),
+    ("field-kit", &["compose.yaml"], "kit1"),
     ("kafka", &["compose.yaml"], "kafka1"),
+    ("kiosk", &["compose.yaml", "compose.override.yaml"], "kiosk1"),
+    ("ledger", &["compose.yaml"], "seat"),
     ("legacy-v2", &["docker-compose.yml"], "stack1"),
+    ("mailer", &["compose.yaml"], "post1"),
     // Written for its merge, not in anybody's style.
     ("merged", &["compose.yaml", "compose.override.yaml"], "m1"),
     ("metrics", &["compose.yaml"], "metrics1"),
     ("observability", &["compose.yaml"], "dev1"),
+    ("plant-bus", &["compose.yaml"], "line1"),
     ("queue-workers", &["compose.yaml"], "queue1"),
+    ("shell-jobs", &["compose.yaml"], "jobs1"),
     ("spark", &["compose.yaml"], "spark1"),
+    ("toolchain", &["compose.yaml", "over/dev.yaml"], "bench1"),
     ("voting", &["compose.yaml"], "poll1"),
     ("webshop", &["compose.yaml", "compose.override.yaml"], "shop1"),
     ("wordpress", &["docker-compose.yml"], "blog1"),
@@ -228,6 +238,10 @@ fn same(name: &str, node: &str, before: &Value, after: &Value, wrong: &mut Vec<S
             }
             wrong.push(format!("{name}/{service}: {key}: {} became {}", was[key], is[key]));
         }
+        // Compose makes no container of one that another program provides, and lists no network for it.
+        if was["provider"].is_object() {
+            continue;
+        }
         let is = &without_home(was, is);
         for (what, of) in [("ports", ports as fn(&Value) -> Value), ("networks", networks)] {
             if of(was) != of(is) {
@@ -325,7 +339,7 @@ fn known_as(config: &Value, key: String) -> String {
 }
 
 /// What a service's ports publish.
-fn ports(service: &Value) -> Value {
+pub(crate) fn ports(service: &Value) -> Value {
     let list = service["ports"].as_array().cloned().unwrap_or_default();
     let mut targets: Vec<String> = list
         .iter()
@@ -336,7 +350,7 @@ fn ports(service: &Value) -> Value {
 }
 
 /// The networks of a service with its names and addresses there, topogen's own left out.
-fn networks(service: &Value) -> Value {
+pub(crate) fn networks(service: &Value) -> Value {
     let Some(networks) = service["networks"].as_object() else {
         return Value::Null;
     };
@@ -355,7 +369,7 @@ fn networks(service: &Value) -> Value {
 }
 
 /// The names of a service on the networks of its own: those it was given, and its own.
-fn aliases(name: &str, service: &Value) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn aliases(name: &str, service: &Value) -> BTreeMap<String, Vec<String>> {
     let networks = service["networks"].as_object().into_iter().flatten();
     let of = |options: &Value| -> Vec<String> {
         let given = options["aliases"].as_array().into_iter().flatten();
