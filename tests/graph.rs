@@ -312,6 +312,35 @@ fn the_picture_of_the_readme_is_current() {
     );
 }
 
+/// On a terminal that may have no colours, or of which nothing is known, there are none (term(7)).
+#[test]
+fn a_terminal_that_is_dumb_gets_no_colours() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("topogen.yaml"), SHOP).expect("a blueprint");
+    // `script` of util-linux gives a program a terminal.
+    let drawn = |term: Option<&str>| {
+        let mut command = std::process::Command::new("script");
+        command.args(["-qefc", concat!(env!("CARGO_BIN_EXE_topogen"), " graph"), "/dev/null"]);
+        command
+            .current_dir(directory.path())
+            .env_remove("NO_COLOR")
+            .env_remove("TERM");
+        command.envs(term.map(|term| ("TERM", term)));
+        command.stdin(std::process::Stdio::null()).output()
+    };
+    let Ok(coloured) = drawn(Some("xterm-256color")) else {
+        // Nothing else gives it one.
+        return;
+    };
+    let has_colours = |output: &std::process::Output| output.stdout.contains(&0x1b);
+    assert!(has_colours(&coloured), "{}", String::from_utf8_lossy(&coloured.stdout));
+    for term in [Some("dumb"), Some(""), None] {
+        let output = drawn(term).expect("a terminal");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("inout") && !has_colours(&output), "{term:?}: {text}");
+    }
+}
+
 #[test]
 fn files_are_written_in_the_format_that_they_end_in() {
     let directory = tempfile::tempdir().expect("a directory");

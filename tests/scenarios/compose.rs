@@ -107,6 +107,109 @@ fn brings_up(command: &[&str], separator: char) {
     drop(guard);
 }
 
+/// A cluster whose networks have all that `docker network create` can say, and whose services have addresses there.
+const FIXED: &str = r#"
+inout:
+  name: NAME-inout
+  driver_opts: {com.docker.network.driver.mtu: "1400"}
+  internal: true
+  attachable: true
+  enable_ipv6: true
+  labels: {of: "the lab's", empty: ""}
+  ipam:
+    config:
+      - {subnet: SUBNET.0/24, ip_range: SUBNET.128/25, gateway: SUBNET.9, aux_addresses: {spare: SUBNET.200}}
+      - {subnet: "PREFIX::/64", gateway: "PREFIX::9"}
+roles:
+  node:
+    count: 2
+    entry: n
+    networks: {other: {name: NAME-other, ipam: {config: [{subnet: OTHER.0/24}]}}}
+    services:
+      n:
+        image: topogen/fake
+        expose: ["80"]
+        networks:
+          inout: {ipv4_address: "SUBNET.1{{ node.index }}", ipv6_address: "PREFIX::1{{ node.index }}"}
+          other: {ipv4_address: "OTHER.2{{ node.index }}"}
+"#;
+
+/// What `render` prints to be typed, typed: the networks are those that `up` would make, and each address is as written.
+pub(crate) fn types_what_render_prints() {
+    let mut cluster = Cluster::new();
+    let archive = cluster.path().join("fake.tar");
+    assert!(
+        topogen(&cluster.path(), &["image", "-o", archive.to_str().expect("UTF-8")])
+            .status
+            .success()
+    );
+    docker(&["load", "-q", "-i", archive.to_str().expect("UTF-8")]);
+    let process = std::process::id();
+    let subnet = format!("10.{}.{}", 100 + process % 30, process / 30 % 256);
+    let other = format!("10.{}.{}", 130 + process % 30, process / 30 % 256);
+    let prefix = format!("fd7e:{:x}", process % 0xffff);
+    let blueprint = FIXED
+        .replace("NAME", &cluster.name)
+        .replace("SUBNET", &subnet)
+        .replace("OTHER", &other);
+    let blueprint = blueprint.replace("PREFIX", &prefix);
+    std::fs::write(cluster.path().join("topogen.yaml"), blueprint).expect("a file");
+    let (inout, shared) = (format!("{}-inout", cluster.name), format!("{}-other", cluster.name));
+    cluster.finally(&["network", "rm", &inout]);
+    cluster.finally(&["network", "rm", &shared]);
+    let rendered = cluster.run("render", &["-o", "out of it"]);
+    let said = text(&rendered.stderr);
+    let (_, script) = said.split_once("next: ").expect("what to type");
+    let directories = ["node1", "node2"].map(|node| {
+        cluster
+            .path()
+            .join("out of it")
+            .join(format!("{}-{node}", cluster.name))
+    });
+    let guard = Downs {
+        command: &["docker", "compose"],
+        directories: directories.to_vec(),
+    };
+    compose(&["sh", "-ec"], &cluster.path(), &[script]);
+    let inspect = |network: &str| -> serde_json::Value {
+        let all: serde_json::Value = serde_json::from_str(&docker(&["network", "inspect", network])).expect("JSON");
+        all[0].clone()
+    };
+    let made = inspect(&inout);
+    let is =
+        |path: &str, expected: serde_json::Value| assert_eq!(made.pointer(path), Some(&expected), "{path}: {made}");
+    is("/Internal", true.into());
+    is("/Attachable", true.into());
+    is("/EnableIPv6", true.into());
+    is("/Options/com.docker.network.driver.mtu", "1400".into());
+    is("/Labels/of", "the lab's".into());
+    is("/Labels/empty", "".into());
+    let pools = made["IPAM"]["Config"].as_array().expect("pools");
+    let four = pools
+        .iter()
+        .find(|pool| pool["Subnet"] == format!("{subnet}.0/24"))
+        .expect("a pool");
+    assert_eq!(four["Gateway"], format!("{subnet}.9"));
+    assert_eq!(four["IPRange"], format!("{subnet}.128/25"));
+    assert_eq!(four["AuxiliaryAddresses"]["spare"], format!("{subnet}.200"));
+    let six = pools
+        .iter()
+        .find(|pool| pool["Subnet"] == format!("{prefix}::/64"))
+        .expect("a pool");
+    assert_eq!(six["Gateway"], format!("{prefix}::9"));
+    for index in 1..=2 {
+        let container = format!("{}-node{index}-n-1", cluster.name);
+        let of = |network: &str, what: &str| {
+            let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").{what}}}}}");
+            docker(&["inspect", "-f", &format, &container])
+        };
+        assert_eq!(of(&inout, "IPAddress"), format!("{subnet}.1{index}"));
+        assert_eq!(of(&inout, "GlobalIPv6Address"), format!("{prefix}::1{index}"));
+        assert_eq!(of(&shared, "IPAddress"), format!("{other}.2{index}"));
+    }
+    drop(guard);
+}
+
 /// `down` in each directory, however the scenario ends.
 pub(crate) struct Downs<'a> {
     pub(crate) command: &'a [&'a str],

@@ -370,6 +370,11 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         compose::brings_up_render,
     ),
     (
+        "compose::brings_up_what_render_prints",
+        Needs::Compose,
+        compose::types_what_render_prints,
+    ),
+    (
         "compose::one_brings_up_what_render_made",
         Needs::ComposeOne,
         compose::one_brings_up_render,
