@@ -1,10 +1,10 @@
 //! What topogen knows of the Compose language: its keys, ports, references and terms.
 
+pub mod kinds;
 pub mod ports;
 pub mod references;
 pub mod table;
 mod terms;
-pub mod texts;
 pub mod units;
 pub mod uses;
 pub mod volumes;

@@ -415,6 +415,148 @@ fn addresses_of_a_network_lie_in_it() {
     assert!(error.contains("the subnet is `10.9.1.0/24`"), "{error}");
 }
 
+/// Two subnets that share addresses are one network to an engine, whatever version of IP they are of.
+#[test]
+fn no_two_subnets_share_addresses() {
+    let of = |pools: &[&str]| {
+        let services = (0..pools.len()).map(|at| format!("s{at}: {{image: i, networks: [n{at}]}}"));
+        let networks = pools.iter().enumerate();
+        let networks = networks.map(|(at, pool)| format!("n{at}: {{enable_ipv6: true, ipam: {{config: [{pool}]}}}}"));
+        let (services, networks) = (services.collect::<Vec<_>>(), networks.collect::<Vec<_>>());
+        let text = format!(
+            "addresses: engine\nroles: {{r: {{services: {{{}}}, networks: {{{}}}}}}}",
+            services.join(", "),
+            networks.join(", ")
+        );
+        support::expanded(&text, &Overrides::default()).map(drop)
+    };
+    let subnet = |text: &str| format!("{{subnet: '{text}'}}");
+    for (pools, said) in [
+        (["fd00:1::/64", "fd00:1::/64"], "networks `r_n0` and `r_n1` overlap"),
+        (["fd00::/16", "fd00:1::/64"], "fd00::/16 and fd00:1::/64"),
+        (["fd00:1:0:1::/64", "fd00:1::/48"], "fd00:1::/48 and fd00:1:0:1::/64"),
+        (["10.9.1.0/24", "10.9.0.0/16"], "10.9.0.0/16 and 10.9.1.0/24"),
+    ] {
+        let pools = pools.map(subnet);
+        let error = of(&[&pools[0], &pools[1]]).expect_err(said);
+        assert!(error.contains(said) && error.contains("topogen.yaml:2:"), "{error}");
+    }
+    // Each that lies in a wider one is named, also where others lie between.
+    let pools = ["10.9.0.0/16", "10.9.1.0/24", "10.9.2.0/24", "10.10.0.0/16"].map(subnet);
+    let error = of(&[&pools[0], &pools[1], &pools[2], &pools[3]]).expect_err("two lie in the first");
+    assert!(
+        error.contains("`r_n0` and `r_n1`") && error.contains("`r_n0` and `r_n2`"),
+        "{error}"
+    );
+    assert!(error.contains("2 problems"), "{error}");
+    let error = of(&["{subnet: 'fd00:2::/64'}, {subnet: 'fd00:2::/80'}"]).expect_err("one network");
+    assert!(error.contains("two subnets of the network `r_n0` overlap"), "{error}");
+    let pools = ["fd00:1::/64", "fd00:1:0:1::/64"].map(subnet);
+    assert_eq!(of(&[&pools[0], &pools[1]]), Ok(()));
+}
+
+/// What a template makes is of the kind that its key wants, or an error where the template stands.
+#[test]
+fn what_a_template_makes_is_of_the_right_kind() {
+    let check = |blueprint: &str| {
+        let directory = directory(blueprint, &[]);
+        let output = topogen(directory.path(), &["check"]);
+        (output.status.code(), stderr(&output))
+    };
+    for (service, said) in [
+        (
+            "privileged: \"{{ node.name }}\"",
+            "`services.a.privileged` must be `true` or `false`",
+        ),
+        ("cpus: \"{{ 'many' }}\"", "`services.a.cpus` must be a number"),
+        ("cap_add: \"{{ 'NET_ADMIN' }}\"", "`services.a.cap_add` must be a list"),
+        (
+            "environment: \"{{ 'A=1' }}\"",
+            "`services.a.environment` must be a list or a map",
+        ),
+        (
+            "healthcheck: {interval: \"{{ 5 }}\"}",
+            "`services.a.healthcheck.interval` must be a duration",
+        ),
+        (
+            "deploy: {update_config: {parallelism: \"{{ 'x' }}\"}}",
+            "`services.a.deploy.update_config.parallelism` must be a whole number",
+        ),
+        (
+            "deploy: {update_config: {order: \"{{ 'x' }}\"}}",
+            "must be `start-first` or `stop-first`",
+        ),
+        (
+            "ports: [{target: \"{{ 'http' }}\"}]",
+            "`services.a.ports[0].target` must be a whole number",
+        ),
+        (
+            "networks: {internal: {priority: \"{{ 'first' }}\"}}",
+            "`services.a.networks.internal.priority` must be a number",
+        ),
+        (
+            "build: {no_cache: \"{{ 'maybe' }}\"}",
+            "`services.a.build.no_cache` must be `true` or `false`",
+        ),
+        (
+            "depends_on: {b: {condition: \"{{ 'up' }}\"}}",
+            "`services.a.depends_on.b.condition` must be",
+        ),
+        (
+            "oom_score_adj: \"{{ 2000 * node.index }}\"",
+            "must be a whole number from -1000 to 1000",
+        ),
+    ] {
+        let blueprint =
+            format!("roles:\n  r:\n    services:\n      a: {{image: i, {service}}}\n      b: {{image: i}}\n");
+        let (code, text) = check(&blueprint);
+        assert_eq!(code, Some(3), "{service}: {text}");
+        assert!(
+            text.contains(said) && text.contains("topogen.yaml:4:"),
+            "{service}: {text}"
+        );
+    }
+    for (sections, said) in [
+        (
+            "networks: {n: {attachable: \"{{ 'maybe' }}\"}}",
+            "`networks.n.attachable` must be `true` or `false`",
+        ),
+        (
+            "volumes: {v: {external: \"{{ 'maybe' }}\"}}",
+            "`volumes.v.external` must be",
+        ),
+    ] {
+        let blueprint = format!(
+            "roles:\n  r:\n    services: {{a: {{image: i, networks: [{}]}}}}\n    {sections}\n",
+            if sections.starts_with("networks") {
+                "n"
+            } else {
+                "internal"
+            }
+        );
+        let (code, text) = check(&blueprint);
+        assert_eq!(code, Some(3), "{sections}: {text}");
+        assert!(
+            text.contains(said) && text.contains("topogen.yaml:4:"),
+            "{sections}: {text}"
+        );
+    }
+    let (code, text) = check("inout: {internal: \"{{ 'maybe' }}\"}\nroles: {r: {services: {a: {image: i}}}}");
+    assert!(
+        code == Some(3) && text.contains("`true` or `false`") && text.contains("topogen.yaml:1:"),
+        "{text}"
+    );
+    // What Compose would cast, a template may make.
+    let fits = "roles: {r: {services: {a: {image: i, ulimits: {nofile: \"{{ 5 }}\"}, tty: \"{{ 'yes' }}\", user: \"{{ 5 }}\", blkio_config: {weight: \"{{ 300 }}\"}}}}}";
+    let directory = directory(fits, &[]);
+    let text = render(directory.path());
+    assert!(text.contains("tty: true") && text.contains("weight: 300"), "{text}");
+    if compose_is_here() {
+        let out = rendered(directory.path(), &[]);
+        config(&out.path().join("r"), &["compose.yaml"], &[]);
+    }
+}
+
 /// Engines make a host name a name on each network, so that two services of one are one name for two.
 #[test]
 fn a_hostname_has_one_owner_in_a_node() {

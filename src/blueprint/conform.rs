@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
+use crate::compose::kinds::{cast_to, expected};
 use crate::compose::table::{Kind, Merge, Row};
-use crate::compose::units;
 use crate::diagnostic::{Kind as DiagnosticKind, Problem, Problems, Sources, Span};
 use crate::template::is_template;
 use crate::value::Value;
@@ -154,94 +154,6 @@ impl Conforming<'_> {
         }
         stays
     }
-}
-
-/// The scalar `value` as what `row` has it stand for; `written` is how it is written. `None` if it is none of that.
-fn cast_to(value: &Yaml, row: &Row, written: &str) -> Option<Yaml> {
-    if row.kinds.iter().any(|kind| is_of(value, kind)) {
-        return Some(value.clone());
-    }
-    let is_text = |kind: &Kind| matches!(kind, Kind::Text(_) | Kind::Size | Kind::Pair | Kind::Duration);
-    let mut kinds = row.kinds.iter().filter(|kind| row.is_text_only() || !is_text(kind));
-    kinds.find_map(|kind| cast(value, kind, written))
-}
-
-/// Whether Compose takes `value` as this `kind`, as it is.
-fn is_of(value: &Yaml, kind: &Kind) -> bool {
-    match (kind, value) {
-        (Kind::Null | Kind::Scalar, Yaml::Null) => true,
-        (Kind::Scalar, _) => true,
-        (_, Yaml::Null) => false,
-        (Kind::Text(words), Yaml::Text(text)) => words.is_empty() || words.contains(&text.as_str()),
-        (Kind::Truth | Kind::Bool, Yaml::Bool(_)) => true,
-        (Kind::Whole | Kind::Count | Kind::Mode | Kind::Real | Kind::Number | Kind::Bytes, Yaml::Int(_)) => true,
-        (Kind::Real | Kind::Number | Kind::Bytes, Yaml::Float(_)) => true,
-        (Kind::Int(least, most), Yaml::Int(number)) => is_within(*number, *least, *most),
-        (Kind::Int(least, most), Yaml::Text(text)) => text.parse().is_ok_and(|number| is_within(number, *least, *most)),
-        (Kind::Whole, Yaml::Float(number)) => number.fract() == 0.0,
-        (Kind::Number, Yaml::Text(text)) => text.parse::<f64>().is_ok(),
-        (Kind::Bytes, Yaml::Text(text)) => units::bytes(text).is_some_and(|bytes| bytes >= 0),
-        (Kind::Size, Yaml::Text(text)) => units::bytes(text).is_some_and(|bytes| bytes >= 0),
-        (Kind::Pair, Yaml::Text(text)) => text.contains(['=', ':']),
-        (Kind::Duration, Yaml::Text(text)) => !text.is_empty() && units::duration(text).is_some(),
-        (Kind::Count, Yaml::Text(text)) => text == "all" || text.parse::<i64>().is_ok(),
-        (Kind::Mode, Yaml::Text(text)) => u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).is_ok(),
-        _ => false,
-    }
-}
-
-fn is_within(number: i64, least: Option<i64>, most: Option<i64>) -> bool {
-    least.is_none_or(|least| least <= number) && most.is_none_or(|most| number <= most)
-}
-
-/// What `value` becomes where a `kind` is wanted: Compose's casts of texts, and a number or truth where only a text can be
-/// meant, as it is `written`. Compose takes none there; templates make them as often as not.
-fn cast(value: &Yaml, kind: &Kind, written: &str) -> Option<Yaml> {
-    match (kind, value) {
-        (Kind::Bool, Yaml::Text(text)) => match text.to_lowercase().as_str() {
-            "true" | "y" | "yes" | "on" => Some(Yaml::Bool(true)),
-            "false" | "n" | "no" | "off" => Some(Yaml::Bool(false)),
-            _ => None,
-        },
-        (Kind::Text(_) | Kind::Size | Kind::Pair | Kind::Duration, Yaml::Int(_) | Yaml::Float(_) | Yaml::Bool(_)) => {
-            let text = Yaml::Text(written.to_owned());
-            is_of(&text, kind).then_some(text)
-        }
-        _ => None,
-    }
-}
-
-/// What is expected, in words.
-fn expected(row: &Row) -> String {
-    let kinds = row.kinds.iter().filter(|kind| **kind != Kind::Null);
-    let mut said: Vec<String> = Vec::new();
-    for kind in kinds {
-        let words = match kind {
-            Kind::Text(words) if words.is_empty() => "a text".to_owned(),
-            Kind::Text(words) => {
-                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                words.join(" or ")
-            }
-            Kind::Truth | Kind::Bool => "`true` or `false`".to_owned(),
-            Kind::Int(Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
-            Kind::Int(Some(least), None) => format!("a whole number from {least} on"),
-            Kind::Whole | Kind::Int(..) => "a whole number".to_owned(),
-            Kind::Real | Kind::Number => "a number".to_owned(),
-            Kind::Pair => "a text such as `KEY=VALUE`".to_owned(),
-            Kind::Bytes | Kind::Size => "a size such as `64m` or `1.5gb`".to_owned(),
-            Kind::Duration => "a duration such as `10s` or `1m30s`".to_owned(),
-            Kind::Count => "a whole number or `all`".to_owned(),
-            Kind::Mode => "a file mode such as `0440`".to_owned(),
-            Kind::Scalar => "a text, a number, `true` or `false`".to_owned(),
-            Kind::List | Kind::Set => "a list".to_owned(),
-            Kind::Map | Kind::Bare | Kind::Open => "a map".to_owned(),
-            Kind::Null => continue,
-        };
-        if !said.contains(&words) {
-            said.push(words);
-        }
-    }
-    said.join(" or ")
 }
 
 /// What the map at `path` is called: `a service`, or by its path.

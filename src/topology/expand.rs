@@ -1,6 +1,7 @@
 //! Expands a [`Blueprint`] into a [`Topology`]: purely, deterministically, and as the only place that makes names.
 
 mod counts;
+mod kinds;
 mod links;
 mod pools;
 mod ports;
@@ -471,8 +472,8 @@ impl Expansion<'_> {
         let pattern = self.templates.compile(node, self.sources, &mut self.problems);
         let vars = self.cluster_vars();
         match self.evaluate(&pattern, &context! { vars }) {
-            Some(Value::Map(map)) => map,
-            _ => Arc::default(),
+            Some(value) => self.conformed(value, "networks.*", "networks", Some(&written_node(node))),
+            None => Arc::default(),
         }
     }
 

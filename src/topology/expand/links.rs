@@ -231,10 +231,16 @@ impl Expansion<'_> {
             .map(|i| ("ordinal".to_owned(), Scope::from(i - 1)));
         let scope = Scope::from_pairs(own.chain(ordinal).chain([("vars".to_owned(), vars)]));
         let options = match options {
-            Some(pattern) => match self.evaluate(pattern, &scope)? {
-                Value::Map(map) => map,
-                _ => Map::new().into(),
-            },
+            Some(pattern) => {
+                let value = self.evaluate(pattern, &scope)?;
+                let written = declared.options.as_ref().map(written_node);
+                self.conformed(
+                    value,
+                    "networks.*",
+                    &format!("networks.{}", declared.key.value),
+                    written.as_ref(),
+                )
+            }
             None => Map::new().into(),
         };
         let span = declared.key.span;

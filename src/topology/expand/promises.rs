@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
-use super::super::address::{AddressError, Layout, WIDEST, overlap};
+use super::super::address::{AddressError, Layout, WIDEST};
 use super::super::{Attachment, Network, Node, Service, Topology};
 use super::Expansion;
 use crate::blueprint::{self, Addresses, INOUT};
@@ -330,7 +330,7 @@ impl Expansion<'_> {
 
     /// Promise 4: all subnets are disjoint, including those that the user wrote.
     pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
-        let mut subnets: Vec<(Ipv4Net, &str, Option<Span>)> = Vec::new();
+        let mut subnets: Vec<(IpNet, &str, Option<Span>)> = Vec::new();
         let inout = self.blueprint.inout.as_ref().map(|n| n.span);
         let of_nodes = topology
             .nodes
@@ -345,14 +345,13 @@ impl Expansion<'_> {
                 None if network.name == topology.inout.name => inout,
                 None => self.shared_place(network),
             };
-            subnets.extend(network.subnet.map(|s| (s, network.name.as_str(), None)));
+            subnets.extend(network.subnet.map(|s| (IpNet::V4(s), network.name.as_str(), None)));
             let ipam = network.options.get("ipam").and_then(Value::as_map);
             let pools = ipam.and_then(|m| m.get("config")).and_then(Value::as_list);
             let written = pools.unwrap_or_default().iter();
             for text in written.filter_map(|pool| pool.as_map()?.get("subnet")?.scalar()) {
                 match text.parse::<IpNet>() {
-                    Ok(IpNet::V4(subnet)) => subnets.push((subnet.trunc(), network.name.as_str(), place())),
-                    Ok(IpNet::V6(_)) => {}
+                    Ok(subnet) => subnets.push((subnet.trunc(), network.name.as_str(), place())),
                     Err(_) => {
                         let mut problem = Problem::general(format!("`{text}` is not a subnet"))
                             .label("expected one such as 10.9.1.0/24");
@@ -365,18 +364,30 @@ impl Expansion<'_> {
             }
         }
         wrong.into_iter().for_each(|problem| self.problems.push(problem));
+        // Of two that share addresses the one lies in the other, and follows it in this order.
         subnets.sort();
-        for pair in subnets.windows(2) {
-            let ((a, first, said), (b, second, also)) = (&pair[0], &pair[1]);
-            if overlap(a, b) {
-                let mut problem = Problem::general(format!("networks `{first}` and `{second}` overlap"))
-                    .label(format!("{a} and {b}"))
-                    .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}")
-                    .by_itself();
-                problem.place = (*also).or(*said);
-                self.problems.push(problem);
-                return;
+        let mut reported = HashSet::new();
+        let mut outer: Option<&(IpNet, &str, Option<Span>)> = None;
+        for subnet in &subnets {
+            let Some((a, first, said)) = outer.filter(|(outer, ..)| outer.contains(&subnet.0)) else {
+                outer = Some(subnet);
+                continue;
+            };
+            let (b, second, also) = subnet;
+            let place = (*also).or(*said);
+            if !reported.insert(place) {
+                continue;
             }
+            let message = match first == second {
+                true => format!("two subnets of the network `{first}` overlap"),
+                false => format!("networks `{first}` and `{second}` overlap"),
+            };
+            let mut problem = Problem::general(message)
+                .label(format!("{a} and {b}"))
+                .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}")
+                .by_itself();
+            problem.place = place;
+            self.problems.push(problem);
         }
     }
 

@@ -14,7 +14,6 @@ use super::super::{Attachment, Network, Node, Service};
 use super::{Expansion, RoleInput, compile_vars, own_name, without, written_node};
 use crate::blueprint::{self, INTERNAL, Role};
 use crate::budget::Budget;
-use crate::compose::texts::as_texts;
 use crate::compose::{ports, references, table};
 use crate::diagnostic::{Span, Spanned};
 use crate::name::{Alias, ContainerName, NetworkKey, NetworkName, NodeName, ProjectName, ServiceKey, ServiceName};
@@ -274,10 +273,7 @@ impl Expansion<'_> {
         for private in &compiled.networks {
             networks.extend(self.private(private, &project, &made, scope)?);
         }
-        let volumes = match as_texts(volumes?, table::at("volumes")) {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        };
+        let volumes = self.conformed(volumes?, "volumes", "volumes", Some(&compiled.volumes_written));
         let extensions = self.map(&compiled.extensions, scope)?;
         Some(Node {
             name: name.clone(),
@@ -298,10 +294,7 @@ impl Expansion<'_> {
     }
 
     fn map(&mut self, pattern: &Pattern, scope: &Scope) -> Option<Arc<Map>> {
-        Some(match self.evaluate(pattern, scope)? {
-            Value::Map(map) => map,
-            _ => Arc::default(),
-        })
+        Some(map_of(self.evaluate(pattern, scope)?))
     }
 
     /// A private network of a node without its subnet; `None` if no service of the node joins it.
@@ -315,7 +308,9 @@ impl Expansion<'_> {
         if !services.iter().any(|s| s.joins(&private.key)) {
             return Some(None);
         }
-        let options = self.map(&private.options, scope)?;
+        let options = self.evaluate(&private.options, scope)?;
+        let path = format!("networks.{}", private.key);
+        let options = self.conformed(options, "networks.*", &path, Some(&private.written));
         let name = own_name(&options).unwrap_or_else(|| format!("{project}_{}", private.key));
         Some(Some(Network {
             key: private.key.clone(),
@@ -390,7 +385,10 @@ impl Expansion<'_> {
                 value = references::renamed(key, &value, rename);
             }
             if !matches!(pattern, Pattern::Const(_)) {
-                value = as_texts(value, row.and_then(|row| row.key(key)));
+                let service = format!("services.{}.", compiled.service.name.value);
+                let place = |path: &str| compiled.written.place(&path[service.len()..]);
+                let path = format!("{service}{key}");
+                value = self.cast(value, row.and_then(|row| row.key(key)), &path, &place);
             }
             map.insert(key.clone(), without_repetition(key, value, self.sources.budget()));
         }
@@ -420,13 +418,25 @@ impl Expansion<'_> {
                 aliases.push(alias);
             }
         }
-        let options = self.map(&join.options, scope)?;
+        let options = self.evaluate(&join.options, scope)?;
+        let path = format!("services.{}.networks.{}", service.value, join.network);
+        let place = |_: &str| Some(join.span);
+        let options = self.cast(options, table::at("services.*.networks.*"), &path, &place);
+        let options = map_of(options);
         Some(Attachment {
             network: join.network.clone(),
             shared: join.shared,
             aliases,
             options,
         })
+    }
+}
+
+/// The map that `value` is; none where it is something else.
+pub(super) fn map_of(value: Value) -> Arc<Map> {
+    match value {
+        Value::Map(map) => map,
+        _ => Arc::default(),
     }
 }
 

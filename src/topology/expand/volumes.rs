@@ -5,11 +5,9 @@ use std::collections::HashSet;
 use minijinja::context;
 
 use super::{Expansion, is_external, own_name, without, written_node};
-use crate::compose::table;
-use crate::compose::texts::as_texts;
 use crate::compose::volumes::named;
 use crate::topology::{Node, Volume};
-use crate::value::{Map, Value};
+use crate::value::Map;
 
 impl Expansion<'_> {
     /// Those that a service of `nodes` mounts. One that a role declares by the same key is another.
@@ -28,12 +26,10 @@ impl Expansion<'_> {
         for entry in blueprint.volumes.iter().filter(|e| mounted.contains(&e.key)) {
             let pattern = self.templates.compile(&entry.node, self.sources, &mut self.problems);
             let scope = context! { vars => vars.clone() };
-            let options = self
-                .evaluate(&pattern, &scope)
-                .map(|value| as_texts(value, table::at("volumes.*")));
-            let options = match options {
-                Some(Value::Map(map)) => map,
-                _ => Map::new().into(),
+            let written = written_node(&entry.node);
+            let options = match self.evaluate(&pattern, &scope) {
+                Some(value) => self.conformed(value, "volumes.*", &format!("volumes.{}", entry.key), Some(&written)),
+                None => Map::new().into(),
             };
             let external = is_external(&options);
             let name = own_name(&options).unwrap_or_else(|| match external {
@@ -45,7 +41,7 @@ impl Expansion<'_> {
                 name,
                 external,
                 options: without(&options, &["name", "external"]),
-                written: written_node(&entry.node),
+                written,
             });
         }
         found

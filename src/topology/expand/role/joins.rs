@@ -27,6 +27,8 @@ pub(super) struct Join {
     /// Whether the service is an entry of its node on that network.
     pub(super) entry: bool,
     pub(super) options: Pattern,
+    /// Where they are written.
+    pub(super) span: Span,
 }
 
 /// What a service says of the networks that it joins.
@@ -203,6 +205,7 @@ impl Expansion<'_> {
                             node_name: None,
                             entry: false,
                             options: item.options.clone(),
+                            span: item.span,
                         });
                     }
                 }
@@ -238,6 +241,7 @@ impl Expansion<'_> {
             node_name: None,
             entry: false,
             options: Pattern::Const(Value::from(Map::new())),
+            span,
         })
     }
 
