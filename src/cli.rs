@@ -1,9 +1,13 @@
 //! The command line, as structs for clap. Their comments are the help texts.
 
+mod day;
+mod neighbours;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::blueprint::MAX_COUNT;
 use crate::budget;
@@ -14,6 +18,7 @@ use crate::select::Target;
 use crate::signal;
 use crate::text::decimal;
 use crate::text::{is_secret, shell_word};
+pub use day::{ContainerPort, Cp, End, Images, Ls, Port, Pull, Until, Wait};
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -26,6 +31,46 @@ pub struct Cli {
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The command line of this process; a message and the end of the process where it is none.
+pub(crate) fn parse() -> Cli {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match hint(&error, &words) {
+        Some(hint) => {
+            use clap::error::ErrorKind::{InvalidSubcommand, UnknownArgument};
+            let said = |kind| match error.get(kind) {
+                Some(ContextValue::String(word)) => word.clone(),
+                _ => String::new(),
+            };
+            let what = match error.kind() {
+                InvalidSubcommand => format!("there is no command `{}`", said(ContextKind::InvalidSubcommand)),
+                UnknownArgument => format!("there is no option `{}` here", said(ContextKind::InvalidArg)),
+                _ => String::new(),
+            };
+            Cli::command()
+                .error(error.kind(), format!("{what}\n\n  hint: {hint}"))
+                .exit()
+        }
+        None => error.exit(),
+    }
+}
+
+/// What to type where the words are those of a neighbouring tool.
+fn hint(error: &clap::Error, words: &[String]) -> Option<String> {
+    let said = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    if let Some(command) = said(ContextKind::InvalidSubcommand) {
+        return neighbours::of_command(command).map(|instead| format!("`{instead}`"));
+    }
+    let option = said(ContextKind::InvalidArg)?;
+    neighbours::of_option(words.first()?, option).map(str::to_owned)
 }
 
 /// The commands of topogen.
@@ -45,6 +90,12 @@ pub enum Command {
     Down(Down),
     /// List the cluster's nodes: services, states, addresses, names, ports
     Ps(Ps),
+    /// List all clusters on the engine
+    Ls(Ls),
+    /// List where the engine's host leads to the cluster: published ports
+    Port(Port),
+    /// Wait until containers are healthy, running or ended
+    Wait(Wait),
     /// Show what containers print, of all nodes in the order of time
     Logs(Logs),
     /// Tell what happens to the cluster's containers, as it happens
@@ -53,6 +104,12 @@ pub enum Command {
     Serve(Serve),
     /// Run a command in containers
     Exec(Exec),
+    /// Copy files between here and containers
+    Cp(Cp),
+    /// List the images that the blueprint needs, and whether the engine has them
+    Images(Images),
+    /// Pull the images that the blueprint needs
+    Pull(Pull),
     /// Stop containers, each within its own grace period
     Stop(Stop),
     /// Start containers that were stopped

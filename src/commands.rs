@@ -2,16 +2,20 @@
 
 mod check;
 mod completions;
+mod cp;
 mod down;
 mod events;
 mod exec;
 mod follow;
 mod graph;
 mod image;
+mod images;
 mod init;
 mod load;
 mod logs;
+mod ls;
 mod man;
+mod port;
 mod probe;
 mod ps;
 mod reach;
@@ -22,6 +26,7 @@ mod serve;
 mod up;
 mod verbs;
 mod verify;
+mod wait;
 mod work;
 
 use anyhow::Context;
@@ -65,6 +70,12 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Up(args) => block_on(up::run(&args, session)),
         Command::Down(args) => block_on(down::run(&args, session)),
         Command::Ps(args) => block_on(ps::run(&args, session)),
+        Command::Ls(args) => block_on(ls::run(&args, session)),
+        Command::Port(args) => block_on(port::run(&args, session)),
+        Command::Wait(args) => block_on(wait::run(&args, session)),
+        Command::Cp(args) => block_on(cp::run(&args, session)),
+        Command::Images(args) => block_on(images::list(&args, session)),
+        Command::Pull(args) => block_on(images::pull(&args, session)),
         Command::Logs(args) => block_on(logs::run(&args, session)),
         Command::Events(args) => block_on(events::run(&args, session)),
         Command::Serve(args) => block_on(serve::run(&args, session)),

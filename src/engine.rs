@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod changes;
 pub mod connect;
+pub mod copy;
 pub mod disturbance;
 pub mod exec;
 pub mod fault;

@@ -66,7 +66,6 @@ pub mod yaml;
 
 use std::io::IsTerminal;
 
-use clap::Parser;
 use commands::Session;
 use error::{Error, Exit};
 use terminal::{Terminal, interrupt};
@@ -83,7 +82,7 @@ pub fn main() -> Exit {
             fake::serve::run().map_err(anyhow::Error::from).map_err(Error::from),
         );
     }
-    let command = cli::Cli::parse().command;
+    let command = cli::parse().command;
     let session = terminal.clone();
     interrupt::guard(&terminal, move |stop| {
         let session = Session {

@@ -193,7 +193,8 @@ fn by_node(nodes: &[&NodeRow]) -> String {
     laid_out(["NODE", "RUNNING", "NOT WELL"], rows)
 }
 
-fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+/// A table of `rows` below a `header`, as all commands print them.
+pub(crate) fn laid_out<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);

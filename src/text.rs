@@ -19,6 +19,16 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
+/// A number of bytes as people write it, in the units of storage: `512 bytes`, `1.2 MB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match units.into_iter().find(|(unit, _)| count >= *unit) {
+        Some((unit, word)) => format!("{:.1} {word}", count as f64 / unit as f64),
+        None => plural(usize::try_from(count).unwrap_or(usize::MAX), "byte"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 #[must_use]
 pub fn listed(items: &[String]) -> String {

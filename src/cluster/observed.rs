@@ -181,6 +181,8 @@ pub struct ObservedContainer {
     pub exit: Option<i32>,
     /// The seconds that it has been up, by the engine's clock; `None` if that is a minute or more, or if it does not run.
     pub uptime: Option<u64>,
+    /// When it was created, in seconds since 1970 by the engine's clock; 0 if that is not known.
+    pub created: i64,
     /// The container whose network namespace it has, by ID or name; `None` if that is its own, or no container's.
     pub network_host: Option<String>,
     /// The name of its image when it was created. If the name means another image now, a list gives the ID instead.

@@ -24,6 +24,7 @@ use crate::error::{Error, Exit};
 use crate::lines::{Prefixes, whose};
 use crate::select::{self, Target};
 use crate::terminal::{self, Terminal};
+use crate::text::decimal;
 
 /// The number of lines that may wait to be printed.
 const ON_THE_WAY: usize = 1024;
@@ -31,6 +32,11 @@ const ON_THE_WAY: usize = 1024;
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// The number of checks in a row that must find nothing. `up` may remove a whole cluster before it creates it again.
 const REMOVAL_CHECKS: u32 = 4;
+
+/// The name of the cluster if it is a number, as `-n` has it elsewhere for the last lines.
+fn lines_meant(args: &Logs) -> Option<u32> {
+    args.name.as_ref().and_then(|name| decimal(name.as_str()))
+}
 
 pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
@@ -42,6 +48,12 @@ pub(super) async fn run(args: &Logs, session: &Session) -> Result<(), Error> {
         },
     )
     .await?;
+    if let (true, Some(lines)) = (found.containers.is_empty(), lines_meant(args)) {
+        return Err(Error::Usage {
+            message: format!("no container of cluster `{lines}` is on the engine"),
+            hint: format!("`--tail {lines}` shows the last lines; `-n` is the cluster's name"),
+        });
+    }
     let changes = match args.follow {
         true => Some(found.subscribe(Topic::ContainersOf(&found.cluster.clone())).await?),
         false => None,

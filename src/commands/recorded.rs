@@ -190,6 +190,29 @@ pub(super) fn topology(terminal: &Terminal, containers: &[ObservedContainer]) ->
     load::topology(terminal, &source).ok().map(|loaded| loaded.topology)
 }
 
+/// The options of the command that created `container`, as a shell takes them; empty if there were none.
+pub(super) fn typed(container: &ObservedContainer) -> String {
+    let Options {
+        slaves,
+        scale,
+        set,
+        env_file,
+        profile,
+        fake,
+    } = options(container);
+    let hidden = |(key, value): (String, Option<String>)| (key, value.unwrap_or_else(|| "…".to_owned()));
+    let source = Source {
+        slaves,
+        scale,
+        set: set.into_iter().map(hidden).collect(),
+        env_file,
+        profile,
+        fake,
+        ..Source::default()
+    };
+    source.typed()
+}
+
 fn options(container: &ObservedContainer) -> Options {
     serde_json::from_str(container.label(label::OPTIONS)).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ mod cluster;
 mod compose;
 mod connect;
 mod converge;
+mod copy;
 mod documents;
 mod double;
 mod examples;
@@ -257,6 +258,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         connect::interrupt,
     ),
+    ("copy::there_and_back", Needs::Engine, copy::there_and_back),
     (
         "verbs::what_is_stopped_starts_again_as_it_was",
         Needs::Engine,

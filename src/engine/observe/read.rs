@@ -38,6 +38,7 @@ pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContain
         health: health(&text).filter(|_| state == State::Running),
         exit: exit(&text),
         uptime: uptime(&text).filter(|_| state == State::Running),
+        created: summary.created.unwrap_or_default(),
         network_host: mode.as_deref().and_then(other_container),
         state,
         image: summary.image.unwrap_or_default(),

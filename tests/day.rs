@@ -1,0 +1,157 @@
+//! The commands of a day: what is there, where it answers, what it needs; and the words of neighbouring tools.
+
+use crate::engine::EngineDouble;
+use crate::support::{self, stderr, stdout};
+use crate::whole::{directory_of, topogen};
+
+const BLUEPRINT: &str = r#"
+name: lab
+roles:
+  lb: {entry: front, services: {front: {image: "redis:7", ports: ["127.0.0.1:8080:80", "5300:53/udp"]}}}
+  w: {count: 2, entry: a, services: {a: {image: "redis:7"}, b: {image: "nginx:1", platform: linux/amd64}}}
+"#;
+
+/// What the commands print, after the commands themselves, with the directory's path left out.
+fn told(directory: &tempfile::TempDir, socket: &crate::engine::Socket, commands: &[&str]) -> String {
+    let mut text = String::new();
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let output = topogen(directory, socket, &words);
+        let code = output.status.code().expect("an exit code");
+        text += &format!("$ topogen {command}\n{}{}", stdout(&output), stderr(&output));
+        if code != 0 {
+            text += &format!("exit code {code}\n");
+        }
+        text.push('\n');
+    }
+    text.replace(&directory.path().display().to_string(), "HERE")
+}
+
+#[test]
+fn what_is_there_is_listed() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let mut text = told(
+        &directory,
+        &socket,
+        &["ls", "up -q --scale w=1", "up -q -n other --scale lb=0 --scale w=1"],
+    );
+    double.state().exit("lab-w1-b-1", 1);
+    // Ages and times differ.
+    let listed = told(&directory, &socket, &["ls", "ls --format json"]);
+    let words = |line: &str| match line.trim().starts_with("\"created\"") {
+        true => "    \"created\": …".to_owned(),
+        false => line.split_whitespace().collect::<Vec<&str>>().join(" "),
+    };
+    let ages = [" 0 s ", " 1 s ", " 2 s ", " 3 s "];
+    let listed: Vec<String> = listed
+        .lines()
+        .map(|line| ages.iter().fold(words(line), |line, age| line.replace(age, " AGE ")))
+        .collect();
+    text += &listed.join("\n");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn published_ports_are_listed_and_asked_for() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let commands = [
+        "up -q",
+        "port",
+        "port --format json",
+        "port lb/front 80",
+        "port lb 53/udp",
+        "port lb/front 81",
+        "port w1/a 80",
+        "port w 80",
+        "port w",
+        "port nobody",
+        "port lb/front http",
+    ];
+    insta::assert_snapshot!(told(&directory, &socket, &commands));
+}
+
+#[test]
+fn images_are_listed_and_pulled() {
+    let double = EngineDouble::v28().with_image("redis:7").with_registry("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let commands = [
+        "images",
+        "images --fake",
+        "pull --missing",
+        "images --format json",
+        "pull --missing",
+        "pull",
+    ];
+    insta::assert_snapshot!(told(&directory, &socket, &commands));
+}
+
+#[test]
+fn containers_are_waited_for() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let commands = [
+        "up -q",
+        "wait",
+        "wait w --for running",
+        "wait w1 --for exited --timeout 1",
+        "wait nobody",
+    ];
+    let mut text = told(&directory, &socket, &commands);
+    double.state().set_health("lab-w1-a-1", "unhealthy", "no disk");
+    double.state().exit("lab-w1-b-1", 3);
+    text += &told(
+        &directory,
+        &socket,
+        &["wait w1/b --for exited", "wait w --timeout 1", "wait -q w2"],
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn words_of_neighbours_are_answered() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut text = String::new();
+    for words in [
+        &["destroy"][..],
+        &["plan"],
+        &["apply", "-d"],
+        &["status"],
+        &["convert"],
+        &["validate"],
+        &["scale", "slave=3"],
+        &["up", "-d"],
+        &["ps", "-a"],
+        &["pss"],
+        &["up", "--slavs", "3"],
+    ] {
+        let output = support::topogen(directory.path(), words);
+        assert_eq!(output.status.code(), Some(2));
+        text += &format!("$ topogen {}\n{}\n", words.join(" "), stderr(&output));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn logs_of_a_cluster_with_a_number_for_a_name_are_probably_last_lines() {
+    let double = EngineDouble::v28();
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    insta::assert_snapshot!(told(&directory, &socket, &["logs -n 50"]));
+}
+
+#[test]
+fn a_copy_has_one_end_in_containers() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let commands = [
+        "cp a b",
+        "cp w1/a:/a w2/a:/b",
+        "cp nothing w1/a:/",
+        "cp w1/a: .",
+        "up -q",
+        "cp w:/etc/hosts .",
+        "cp w1:/etc/hosts .",
+    ];
+    insta::assert_snapshot!(told(&directory, &socket, &commands));
+}
