@@ -15,6 +15,10 @@ const RIGHT: usize = 3;
 /// Every character that can occur, by its arms.
 const CHARACTERS: &[(Arms, char)] = &[
     ([0, 0, 1, 1], '─'),
+    ([1, 0, 0, 0], '╵'),
+    ([0, 1, 0, 0], '╷'),
+    ([0, 0, 1, 0], '╴'),
+    ([0, 0, 0, 1], '╶'),
     ([1, 1, 0, 0], '│'),
     ([0, 1, 0, 1], '┌'),
     ([0, 1, 1, 0], '┐'),

@@ -446,7 +446,11 @@ impl<'a> Part<'a> {
             made.push((
                 run,
                 (x1, x2),
-                first + track_step * i32::try_from(track).unwrap_or_default(),
+                match straight {
+                    // It needs no track: below its box it runs down to the next one.
+                    true => top,
+                    false => first + track_step * i32::try_from(track).unwrap_or_default(),
+                },
             ));
         }
         let count = i32::try_from(tracks.len()).unwrap_or_default();

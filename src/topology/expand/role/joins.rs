@@ -249,9 +249,12 @@ impl Expansion<'_> {
     fn keys(&mut self, role: &CompiledRole<'_>, item: &Said, scope: Option<&Scope>) -> Option<Vec<NetworkKey>> {
         let pattern = match (&item.network, scope) {
             (Place::Key(key), _) => {
-                // Of several networks of the cluster, how many there are is known only now.
+                // How many there are of several networks of the cluster is known only now; of others it was checked before.
                 let key = key.clone();
-                return self.is_known(role, &key, item.span).then(|| vec![key]);
+                if self.blueprint.networks.iter().any(|n| n.may_be(key.as_str())) {
+                    self.is_known(role, &key, item.span);
+                }
+                return Some(vec![key]);
             }
             (Place::Template(_), None) => return Some(Vec::new()),
             (Place::Template(pattern), Some(scope)) => (pattern, scope),
