@@ -10,6 +10,7 @@ pub mod count;
 mod document;
 pub mod dotenv;
 pub mod interpolate;
+pub mod isolate;
 mod merge;
 mod parse;
 pub mod schema;
@@ -126,6 +127,8 @@ pub struct Role {
     pub overrides: Vec<Override>,
     /// `x-topogen: {allow: […]}` of the role: the lints that it silences for itself.
     pub allow: Vec<Lint>,
+    /// What `isolate:` took out of the role's document; `None` for a role that is not isolated.
+    pub isolated: Option<isolate::Isolated>,
 }
 
 /// A network of the cluster, or several that are alike.

@@ -507,7 +507,7 @@ pub struct Check {
     /// How to print the problems
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Say also what is changed of Compose files in silence, such as a dependency on a service that is not taken
+    /// Say also what is changed of Compose files in silence: dependencies on services that are not taken, what `isolate` says
     #[arg(short, long)]
     pub verbose: bool,
 }

@@ -18,6 +18,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::blueprint::Lint;
+use crate::blueprint::isolate::Change;
 use crate::compose::Condition;
 use crate::compose::ConfigKind;
 use crate::diagnostic::{Problem, Problems};
@@ -171,6 +172,9 @@ pub struct Node {
     /// `x-…` keys of the Compose file, for other tools.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub extensions: Arc<Map>,
+    /// What the role's `isolate:` changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// A config or secret of a node.

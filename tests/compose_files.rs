@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{stderr, topogen};
 
 /// Each project, its Compose files, and the name of its first node.
-const PROJECTS: &[(&str, &[&str], &str)] = &[
+pub(crate) const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("airflow", &["compose.yaml"], "flow1"),
     ("assistant", &["compose.yaml"], "helper1"),
     ("clinic", &["compose.yaml"], "ward1"),
@@ -214,7 +214,7 @@ fn what_is_rendered_means_what_was_written() {
 }
 
 /// Compare two answers of `docker compose config`.
-fn same(name: &str, node: &str, before: &Value, after: &Value, wrong: &mut Vec<String>) {
+pub(crate) fn same(name: &str, node: &str, before: &Value, after: &Value, wrong: &mut Vec<String>) {
     let after_services = services(after, node);
     let before_services = services(before, "");
     let keys = |map: &BTreeMap<String, Value>| map.keys().cloned().collect::<Vec<_>>();

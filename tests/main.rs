@@ -16,6 +16,7 @@ mod fuzz;
 mod gate;
 mod graph;
 mod invalid;
+mod isolate;
 mod keys;
 mod lacking;
 mod limits;

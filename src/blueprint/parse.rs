@@ -24,6 +24,7 @@ use super::conform;
 use super::count::count;
 use super::document::Reader;
 use super::interpolate;
+use super::isolate;
 use super::merge::merge;
 use super::shape::{known_keys, map};
 use crate::compose::{Condition, table};
@@ -32,6 +33,7 @@ use crate::name::{ClusterName, NameError, RoleName, ServiceName};
 use crate::template::is_template;
 use crate::yaml::{Entry, Node, Yaml};
 use config::configs;
+pub(super) use network::is_external;
 use network::{network_options, networks, private_options, with_shared_default};
 use service::service;
 
@@ -66,6 +68,7 @@ pub const ROLE_KEYS: &[&str] = &[
     "networks",
     "models",
     "overrides",
+    isolate::KEY,
     allow::KEY,
 ];
 /// The keys of one item of a role's `overrides`.
@@ -215,7 +218,10 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String], shared:
     let node = &entry.node;
     known_keys(map(node, &what, reader.problems)?, ROLE_KEYS, "a role", reader.problems);
     let found = reader.problems.len();
-    let mut document = with_shared_default(reader.role(node));
+    let mut document = reader.role(node);
+    let asked = isolate::asked(node, reader.problems);
+    let isolated = asked.map(|asked| isolate::document(&mut document, asked));
+    let mut document = with_shared_default(document);
     shared.leave_out(&mut document, reader.problems);
     let compose_is_right = reader.problems.len() == found;
     let dotenv = std::mem::take(&mut reader.beside);
@@ -282,6 +288,7 @@ fn role(entry: &Entry, reader: &mut Reader<'_, '_>, profiles: &[String], shared:
         networks,
         internal,
         configs,
+        isolated,
         name: name?,
     })
 }

@@ -118,6 +118,10 @@ struct Role {
     models: Option<BTreeMap<String, Value>>,
     /// What differs for single nodes, by node name.
     overrides: Option<BTreeMap<String, Override>>,
+    /// Each node's copy of the Compose files is its own: `true`, or part by part.
+    #[serde(default)]
+    #[schemars(schema_with = "isolate")]
+    isolate: Option<Value>,
     /// What is said to topogen alone, of this role.
     #[serde(rename = "x-topogen", default)]
     #[schemars(schema_with = "topogen_of_a_role")]
@@ -189,6 +193,26 @@ fn after(_: &mut SchemaGenerator) -> Schema {
         "type": ["string", "array", "object", "null"],
         "items": {"type": "string"},
         "additionalProperties": {"enum": ["started", "healthy"]},
+    })
+}
+
+fn isolate(_: &mut SchemaGenerator) -> Schema {
+    let reach = |of: &str| json!({"enum": [true, false, "keep", "all"], "description": of});
+    json_schema!({
+        "type": ["boolean", "object", "null"],
+        "properties": {
+            "names": {"enum": [true, false, "keep"], "description": "Names of containers and hosts."},
+            "networks": reach("Names and subnets of networks; `all`: external ones become the node's own too."),
+            "volumes": reach("Names of volumes; `all`: external ones become the node's own too."),
+            "ports": {
+                "description": "Ports of the host: chosen by the engine, kept, dropped, or so many apart per node.",
+                "anyOf": [
+                    {"enum": [true, false, "keep", "drop"]},
+                    {"type": ["integer", "string"], "minimum": 1, "maximum": 65535},
+                ],
+            },
+        },
+        "additionalProperties": false,
     })
 }
 

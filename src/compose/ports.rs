@@ -214,6 +214,33 @@ pub fn each_once(items: &[Value]) -> Option<Vec<Value>> {
     Some(found.into_values().collect())
 }
 
+/// An `item` of `ports` with other ports of the host, first and last; `None` leaves them to the engine. All else of it stays as
+/// it was written.
+#[must_use]
+pub fn republished(item: &Value, published: Option<(u16, u16)>) -> Value {
+    let said = published.map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    if let Value::Map(map) = item {
+        let mut map = (**map).clone();
+        match said {
+            Some(said) => map.insert("published".into(), Value::from(said)),
+            None => map.shift_remove("published"),
+        };
+        return map.into();
+    }
+    let text = item.scalar().unwrap_or_default();
+    let (rest, target) = text.rsplit_once(':').unwrap_or(("", &text));
+    let address = rest.rsplit_once(':').map(|(address, _)| format!("{address}:"));
+    let colon = if said.is_some() || address.is_some() { ":" } else { "" };
+    Value::from(format!(
+        "{}{}{colon}{target}",
+        address.unwrap_or_default(),
+        said.unwrap_or_default()
+    ))
+}
+
 fn short(text: &str) -> Result<Port, String> {
     let (rest, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let (rest, target) = match rest.rsplit_once(':') {
@@ -316,6 +343,23 @@ mod tests {
             let expected = expected.map(|e| e.iter().map(|i| Value::from(*i)).collect::<Vec<_>>());
             assert_eq!(each_once(&values), expected, "{items:?}");
         }
+    }
+
+    #[test]
+    fn ports_of_the_host_change_and_nothing_else() {
+        for (item, chosen, moved) in [
+            ("8080:80", "80", "9000:80"),
+            ("8080:80/udp", "80/udp", "9000:80/udp"),
+            ("127.0.0.1:8080:80", "127.0.0.1::80", "127.0.0.1:9000:80"),
+            ("[::1]:8080:80", "[::1]::80", "[::1]:9000:80"),
+        ] {
+            let item = Value::from(item);
+            assert_eq!(republished(&item, None), Value::from(chosen));
+            assert_eq!(republished(&item, Some((9000, 9000))), Value::from(moved));
+            assert_eq!(read(&republished(&item, None)).map(|p| p.published), Ok(None));
+        }
+        let range = republished(&Value::from("8000-8002:80-82"), Some((9000, 9002)));
+        assert_eq!(range, Value::from("9000-9002:80-82"));
     }
 
     #[test]

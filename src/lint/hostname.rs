@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Finding, Subject};
+use crate::blueprint::isolate::HINT;
 use crate::diagnostic::Problem;
 use crate::topology::{Node, Service};
 
@@ -43,7 +44,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
                 ))
                 .hint(format!(
                     "engines make it a name there: let it be each node's own, hostname: \"{{{{ node.name }}}}-{0}\", or leave it out, \
-                     `hostname: !reset`",
+                     `hostname: !reset`, {HINT}",
                     service.name
                 ));
                 problem.place = service.written.place("hostname");

@@ -207,7 +207,9 @@ impl Conflict {
                 "free it, or publish another: a port with `{{ node.index }}` in it is each node's own".to_owned()
             }
             Self::SubnetTaken { .. } => {
-                "name another subnet, or leave it out: topogen then takes a free one".to_owned()
+                "name another subnet, or leave it out: topogen then takes a free one; where `isolate` chose it, give another \
+                 pool: addresses: {pool: …}"
+                    .to_owned()
             }
             Self::OtherBlueprint { .. } => {
                 "name this cluster otherwise: `-n NAME`; or let it take the other's place: `--take-over`".to_owned()

@@ -26,6 +26,9 @@ const HEADER: &str = "# Rendered by topogen: change the blueprint, not this file
 pub fn file(topology: &Topology, node: &Node) -> Result<String, serde_saphyr::SerializeError> {
     let mut text = String::with_capacity(2048);
     text.push_str(HEADER);
+    for change in &node.changes {
+        text.push_str(&format!("# isolate: {change}\n"));
+    }
     serde_saphyr::to_fmt_writer_with_options(&mut text, &File { topology, node }, options())?;
     Ok(text)
 }

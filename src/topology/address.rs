@@ -238,6 +238,12 @@ impl Layout {
         (1usize << (32 - prefix)) - 3
     }
 
+    /// Containers that the largest subnet holds.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        Self::room(self.block)
+    }
+
     /// Draw the blocks of all series, as many rounds as the largest needs, then those of tiles; fewer where the pool ends
     /// before.
     fn draw(&self, all: &mut BTreeMap<Series<'_>, Blocks>, tiles: &mut BTreeMap<Tile<'_>, Option<u64>>) {

@@ -1,6 +1,7 @@
 //! Expands a [`Blueprint`] into a [`Topology`]: purely, deterministically, and as the only place that makes names.
 
 mod counts;
+mod isolate;
 mod kinds;
 mod links;
 mod pools;
@@ -221,7 +222,11 @@ impl Expansion<'_> {
         }
         self.add_links(&mut nodes);
         let volumes = self.volumes(&nodes);
+        self.isolate(&mut nodes);
         self.give_subnets(&mut nodes, counts);
+        self.move_addresses(&mut nodes);
+        let mut notes = self.blueprint.notes.clone();
+        notes.extend(isolate::notes(&self.blueprint.roles, &nodes));
         let places = self
             .shared
             .iter()
@@ -239,7 +244,7 @@ impl Expansion<'_> {
             nodes,
             layout: self.layout,
             allowed: self.allowed(),
-            notes: self.blueprint.notes.clone(),
+            notes,
             outside: Outside::default(),
             mistakes: Problems::default(),
         };

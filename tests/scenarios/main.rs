@@ -16,6 +16,7 @@ mod double;
 mod examples;
 mod faults;
 mod graph;
+mod isolate;
 mod killed;
 mod lab;
 mod ownership;
@@ -410,6 +411,21 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ),
     ("examples::addresses_with_fakes", Needs::Engine, || {
         examples::fakes("addresses")
+    }),
+    ("isolate::moosefs_three_times", Needs::Engine, || {
+        isolate::three_times("moosefs", true)
+    }),
+    ("isolate::mailcow_three_times", Needs::Engine, || {
+        isolate::three_times("mailcow", true)
+    }),
+    ("isolate::tidb_three_times", Needs::Engine, || {
+        isolate::three_times("tidb", true)
+    }),
+    ("isolate::fabric_three_times", Needs::Engine, || {
+        isolate::three_times("fabric", false)
+    }),
+    ("isolate::galera_three_times", Needs::Engine, || {
+        isolate::three_times("galera", true)
     }),
     ("examples::article_with_fakes", Needs::Engine, || {
         examples::fakes("article")

@@ -38,7 +38,10 @@ pub(super) fn private_options(node: &Node, problems: &mut Problems) -> Option<No
                     entry.key_span,
                     format!("the private network cannot have `{}`", entry.key),
                 )
-                .hint("every node has its own; to share one, declare another under the role's `networks`"),
+                .hint(format!(
+                    "every node has its own; to share one, declare another under the role's `networks`, {}",
+                    crate::blueprint::isolate::HINT
+                )),
             );
         }
     }
@@ -168,7 +171,7 @@ fn own_inout(node: &Node, problems: &mut Problems) {
 }
 
 /// `external: true`, or the older `external: {name: …}`.
-pub(super) fn is_external(options: &Node) -> bool {
+pub(in crate::blueprint) fn is_external(options: &Node) -> bool {
     match options.get("external").map(|n| &n.value) {
         Some(Yaml::Bool(external)) => *external,
         Some(Yaml::Map(_)) => true,

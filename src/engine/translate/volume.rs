@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::faults::Faults;
 use super::{Translation, read, user_labels, version};
+use crate::blueprint::isolate::HINT;
 use crate::cluster::{VolumeSpec, label};
 use crate::diagnostic::Problem;
 use crate::template::is_template;
@@ -31,7 +32,7 @@ impl Volumes {
             }
             Some(other) if other.hash != spec.hash || other.external != spec.external => {
                 let message = format!("`{path}`: two volumes are called `{}` and are not alike", spec.name);
-                let hint = "say the same of both, or give one of them another `name`";
+                let hint = format!("say the same of both, or give one of them another `name`, {HINT}");
                 faults.push(path, Problem::general(message).hint(hint));
             }
             // A name template may yield the same name for several nodes, which then share the volume.

@@ -67,7 +67,9 @@ impl Expansion<'_> {
                 if service.replicas > 1 {
                     let span = self.port_place(node, service, item);
                     if wrong.insert(span) {
-                        self.problems.push(several(span, service, &port, first));
+                        let mut problem = several(span, service, &port, first);
+                        problem.hint = problem.hint.map(|hint| self.or_isolated(node, &hint));
+                        self.problems.push(problem);
                     }
                     continue;
                 }
@@ -139,17 +141,19 @@ impl Expansion<'_> {
         .label(format!("{} and {}", of(one), of(two)))
         .by_itself();
         self.problems.push(if first == second {
-            problem.hint(format!(
+            let hint = format!(
                 "give each node one of its own: {}; over a Compose file that is `ports: !override […]` in the role",
                 mended(two)
-            ))
+            );
+            problem.hint(self.or_isolated(two.node, &hint))
         } else {
-            problem.hint("give one of them another port of the host; over a Compose file, `ports: !override […]` replaces its ports")
+            let hint = "give one of them another port of the host; over a Compose file, `ports: !override […]` replaces its ports";
+            problem.hint(self.or_isolated(two.node, hint))
         });
     }
 
     /// The place where the entry of `ports` was written; that of all of `ports` if the entry has none of its own.
-    fn port_place(&self, node: &Node, service: &Service, item: usize) -> Span {
+    pub(super) fn port_place(&self, node: &Node, service: &Service, item: usize) -> Span {
         let written = self.written(node, service);
         let ports = written.and_then(|s| s.keys.iter().find(|e| e.key == "ports"));
         let Some(ports) = ports else {

@@ -31,7 +31,7 @@ impl Expansion<'_> {
     }
 
     /// The place where the options of one of a node's networks were written.
-    fn network_place(&self, node: &Node, key: &NetworkKey) -> Option<Span> {
+    pub(super) fn network_place(&self, node: &Node, key: &NetworkKey) -> Option<Span> {
         let role = self.blueprint.role(node.role.as_str())?;
         if let Some(network) = role.networks.iter().find(|n| n.key.value == *key) {
             return Some(network.key.span);
@@ -89,7 +89,7 @@ impl Expansion<'_> {
                 found.push(
                     Problem::at(place, format!("two networks are called `{}`", network.name))
                         .label(label)
-                        .hint(hint)
+                        .hint(self.or_isolated(node, hint))
                         .by_itself(),
                 );
             }
@@ -143,12 +143,13 @@ impl Expansion<'_> {
                     of.name, other.name, service.name, node.name
                 ))
                 .hint(if other.name == node.name {
-                    "call one of them otherwise"
+                    "call one of them otherwise".to_owned()
                 } else if self.is_elsewhere(node, place) {
-                    "leave it out in the role's service, `container_name: !reset`, or let it hold the node's name there: \
-                     container_name: \"{{ node.name }}-…\""
+                    let hint = "leave it out in the role's service, `container_name: !reset`, or let it hold the node's name there: \
+                                container_name: \"{{ node.name }}-…\"";
+                    self.or_isolated(node, hint)
                 } else {
-                    "let the name hold the node's: container_name: \"{{ node.name }}-…\""
+                    self.or_isolated(node, "let the name hold the node's: container_name: \"{{ node.name }}-…\"")
                 })
                 .by_itself(),
             );
@@ -207,9 +208,13 @@ impl Expansion<'_> {
                                 "`{}` of `{}` and `{}` of `{}`",
                                 s.name, n.name, service.name, node.name
                             ))
-                            .hint(
-                                "a name on a shared network has one owner: let it hold the node's, \"{{ node.name }}-…\"",
-                            ),
+                            .hint({
+                                let hint = "a name on a shared network has one owner: let it hold the node's, \"{{ node.name }}-…\"";
+                                match attachment.network.as_str() {
+                                    INOUT => hint.to_owned(),
+                                    _ => self.or_isolated(node, hint),
+                                }
+                            }),
                         ),
                         _ => {}
                     }
@@ -310,7 +315,10 @@ impl Expansion<'_> {
                     "`{}` and `{}`: engines make a host name a name",
                     other.name, service.name
                 ))
-                .hint("give each a `hostname` of its own, or leave it out: `hostname: !reset`"),
+                .hint(self.or_isolated(
+                    node,
+                    "give each a `hostname` of its own, or leave it out: `hostname: !reset`",
+                )),
             );
         }
     }
@@ -330,7 +338,7 @@ impl Expansion<'_> {
 
     /// Promise 4: all subnets are disjoint, including those that the user wrote.
     pub(super) fn subnets_are_disjoint(&mut self, topology: &Topology) {
-        let mut subnets: Vec<(IpNet, &str, Option<Span>)> = Vec::new();
+        let mut subnets: Vec<(IpNet, &str, Option<Span>, Option<&Node>)> = Vec::new();
         let inout = self.blueprint.inout.as_ref().map(|n| n.span);
         let of_nodes = topology
             .nodes
@@ -345,13 +353,13 @@ impl Expansion<'_> {
                 None if network.name == topology.inout.name => inout,
                 None => self.shared_place(network),
             };
-            subnets.extend(network.subnet.map(|s| (IpNet::V4(s), network.name.as_str(), None)));
+            subnets.extend(network.subnet.map(|s| (IpNet::V4(s), network.name.as_str(), None, node)));
             let ipam = network.options.get("ipam").and_then(Value::as_map);
             let pools = ipam.and_then(|m| m.get("config")).and_then(Value::as_list);
             let written = pools.unwrap_or_default().iter();
             for text in written.filter_map(|pool| pool.as_map()?.get("subnet")?.scalar()) {
                 match text.parse::<IpNet>() {
-                    Ok(subnet) => subnets.push((subnet.trunc(), network.name.as_str(), place())),
+                    Ok(subnet) => subnets.push((subnet.trunc(), network.name.as_str(), place(), node)),
                     Err(_) => {
                         let mut problem = Problem::general(format!("`{text}` is not a subnet"))
                             .label("expected one such as 10.9.1.0/24");
@@ -365,26 +373,27 @@ impl Expansion<'_> {
         }
         wrong.into_iter().for_each(|problem| self.problems.push(problem));
         // Of two that share addresses the one lies in the other, and follows it in this order.
-        subnets.sort();
+        subnets.sort_by_key(|(subnet, name, place, _)| (*subnet, *name, *place));
         let mut reported = HashSet::new();
-        let mut outer: Option<&(IpNet, &str, Option<Span>)> = None;
+        let mut outer: Option<&(IpNet, &str, Option<Span>, Option<&Node>)> = None;
         for subnet in &subnets {
-            let Some((a, first, said)) = outer.filter(|(outer, ..)| outer.contains(&subnet.0)) else {
+            let Some((a, first, said, one)) = outer.filter(|(outer, ..)| outer.contains(&subnet.0)) else {
                 outer = Some(subnet);
                 continue;
             };
-            let (b, second, also) = subnet;
+            let (b, second, also, other) = subnet;
             let place = (*also).or(*said);
             if !reported.insert(place) {
                 continue;
             }
+            let hint = "each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}";
             let message = match first == second {
                 true => format!("two subnets of the network `{first}` overlap"),
                 false => format!("networks `{first}` and `{second}` overlap"),
             };
             let mut problem = Problem::general(message)
                 .label(format!("{a} and {b}"))
-                .hint("each needs a subnet of its own: leave `ipam` out (over a Compose file: `ipam: !reset null`), or let it hold {{ node.index }}")
+                .hint(other.or(*one).map_or_else(|| hint.to_owned(), |node| self.or_isolated(node, hint)))
                 .by_itself();
             problem.place = place;
             self.problems.push(problem);
@@ -428,7 +437,7 @@ fn containers_of(service: &Service) -> impl Iterator<Item = Cow<'_, str>> {
 
 /// All names of `service` on the network of `attachment`: its key, its aliases, and the names of its containers. The
 /// engine adds `hostname` as well; a conflict about that is only a lint, because Compose files often have one.
-fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = Cow<'a, str>> {
+pub(super) fn names<'a>(service: &'a Service, attachment: &'a Attachment) -> impl Iterator<Item = Cow<'a, str>> {
     let aliases = attachment.aliases.iter().map(Alias::as_str);
     let own = [service.key.as_str()].into_iter().chain(aliases).map(Cow::Borrowed);
     own.chain(containers_of(service))

@@ -1,6 +1,7 @@
 //! Creates the nodes of one role. Its templates are compiled once, and evaluated for each node.
 
 mod configs;
+mod isolated;
 mod joins;
 mod replicas;
 mod shared;
@@ -289,6 +290,7 @@ impl Expansion<'_> {
             volumes_written: compiled.volumes_written.clone(),
             beside: compiled.role.beside.clone(),
             left_out: compiled.role.left_out.clone(),
+            changes: Vec::new(),
             extensions,
         })
     }
@@ -481,6 +483,20 @@ fn said(services: &[blueprint::Service]) -> Vec<Option<Vec<NetworkKey>>> {
     each.collect()
 }
 
+/// The `aliases` of a service on a network, where it has any.
+fn aliases(network: &blueprint::ServiceNetwork) -> Vec<Entry> {
+    let list = network.aliases.first().map(|first| Entry {
+        key: "aliases".to_owned(),
+        key_span: first.span,
+        node: crate::yaml::Node {
+            value: Yaml::List(network.aliases.clone()),
+            span: first.span,
+            tag: None,
+        },
+    });
+    list.into_iter().collect()
+}
+
 /// The places of all that `service` says, including its networks.
 fn written(service: &blueprint::Service) -> Written {
     let mut entries = service.keys.clone();
@@ -489,7 +505,7 @@ fn written(service: &blueprint::Service) -> Written {
         key: n.network.key().map(|k| k.value.to_string()).unwrap_or_default(),
         key_span: n.network.span(),
         node: crate::yaml::Node {
-            value: Yaml::Map(n.options.clone()),
+            value: Yaml::Map([n.options.clone(), aliases(n)].concat()),
             span: n.network.span(),
             tag: None,
         },

@@ -20,15 +20,20 @@ impl Expansion<'_> {
         let counted: HashMap<&str, bool> = roles
             .map(|(r, c)| (r.name.value.as_str(), *c != Extent::Single))
             .collect();
+        let rooms = self.rooms(nodes);
         let ordinals: Vec<Vec<u32>> = nodes
             .iter()
             .map(|n| n.dimensions.values().map(|i| i - 1).collect())
             .collect();
-        let private = nodes.iter().zip(&ordinals).flat_map(|(node, ordinals)| {
-            let networks = node.networks.iter().filter(|n| asks(n));
-            networks.map(move |network| (node, ordinals, network))
-        });
-        let of_nodes = private.map(|(node, ordinals, network)| {
+        let private = nodes
+            .iter()
+            .zip(&ordinals)
+            .zip(&rooms)
+            .flat_map(|((node, ordinals), rooms)| {
+                let networks = node.networks.iter().filter(|n| asks(n));
+                networks.map(move |network| (node, ordinals, network, rooms.get(&network.key).copied()))
+            });
+        let of_nodes = private.map(|(node, ordinals, network, room)| {
             let joining = node.services.iter().filter(|s| s.joins(&network.key));
             Request {
                 owner: Owner::Role(node.role.as_str()),
@@ -38,7 +43,10 @@ impl Expansion<'_> {
                     Some(true) => At::Dimensions(ordinals),
                     _ => At::Single,
                 },
-                containers: joining.map(|s| s.replicas as usize).sum(),
+                containers: joining
+                    .map(|s| s.replicas as usize)
+                    .sum::<usize>()
+                    .max(room.unwrap_or_default()),
             }
         });
         let of_cluster = self.links.made.iter().map(|made| self.link_request(made, layout));

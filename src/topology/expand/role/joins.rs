@@ -103,6 +103,9 @@ impl Expansion<'_> {
         joining.templated = said.into_iter().any(|s| matches!(s.network, Place::Template(_)));
         if !joining.templated {
             joining.fixed = self.joins(role, &joining, None, joining.at_home);
+            if let Some(joins) = &mut joining.fixed {
+                Self::named_inside(role, service, joins);
+            }
         }
         joining
     }
@@ -135,7 +138,9 @@ impl Expansion<'_> {
         let homes = self.homes(role, &keys);
         let mut joined = Vec::with_capacity(services.len());
         for (service, at_home) in services.iter().zip(homes) {
-            joined.push(Cow::Owned(self.joins(role, &service.joining, Some(scope), at_home)?));
+            let mut joins = self.joins(role, &service.joining, Some(scope), at_home)?;
+            Self::named_inside(role, service.service, &mut joins);
+            joined.push(Cow::Owned(joins));
         }
         self.named_on_links(role, services, joined)
     }

@@ -2,6 +2,7 @@
 
 use super::super::Expansion;
 use super::Compiled;
+use crate::blueprint::isolate::HINT;
 use crate::blueprint::{self, MAX_COUNT};
 use crate::diagnostic::{Problem, Span};
 use crate::name::ContainerName;
@@ -80,7 +81,7 @@ impl Expansion<'_> {
                         service.container
                     ),
                 )
-                .hint("leave `container_name` out: they are numbered then"),
+                .hint(format!("leave `container_name` out: they are numbered then, {HINT}")),
             );
         } else if service.shared() {
             self.problems.push(
