@@ -18,7 +18,14 @@ fn told(directory: &tempfile::TempDir, socket: &crate::engine::Socket, commands:
         let words: Vec<&str> = command.split(' ').collect();
         let output = topogen(directory, socket, &words);
         let code = output.status.code().expect("an exit code");
-        text += &format!("$ topogen {command}\n{}{}", stdout(&output), stderr(&output));
+        let messages = stderr(&output);
+        // How long it took differs.
+        let messages: Vec<&str> = messages
+            .lines()
+            .map(|line| line.split(", in ").next().unwrap_or(line))
+            .collect();
+        text += &format!("$ topogen {command}\n{}{}", stdout(&output), messages.join("\n"));
+        text.push_str(if messages.is_empty() { "" } else { "\n" });
         if code != 0 {
             text += &format!("exit code {code}\n");
         }

@@ -289,9 +289,25 @@ fn undone(before: &Value, after: &mut Value, notes: &[(String, String, String)])
     }
 }
 
+/// Takes away that services on networks of others, which several nodes share, meet their own on `internal` too: names lead home
+/// there, isolated or not.
+fn at_home_on_shared_networks(before: &Value, after: &mut Value) {
+    let services = after["services"].as_object_mut().into_iter().flatten();
+    for (key, service) in services {
+        let key = key.strip_prefix("n1-").unwrap_or(key);
+        let networks = before["services"][key]["networks"].as_object();
+        let is_external = |key: &String| before["networks"][key]["external"] == true;
+        let shares = networks.is_some_and(|all| all.keys().any(is_external) && !all.contains_key("internal"));
+        if let (true, Some(networks)) = (shares, service["networks"].as_object_mut()) {
+            networks.remove("internal");
+        }
+    }
+}
+
 /// `after` is `before`, but for what the notes say; networks too, which `same` does not compare.
 fn compared(name: &str, before: &Value, mut after: Value, notes: &[(String, String, String)], wrong: &mut Vec<String>) {
     undone(before, &mut after, notes);
+    at_home_on_shared_networks(before, &mut after);
     for config in after["configs"]
         .as_object_mut()
         .into_iter()

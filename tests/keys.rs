@@ -524,7 +524,14 @@ const LANGUAGE: &[(&str, &str, &str, Fate)] = &[
         "name: another",
         Silent("another cluster, beside the one that runs"),
     ),
+    (
+        "networks",
+        "networks: {n: {}}",
+        "networks: {n: {internal: true}}",
+        Asked,
+    ),
     ("vars", "vars: {v: 1}", "vars: {v: 2}", Asked),
+    ("volumes", "volumes: {n: {}}", "volumes: {n: {name: another}}", Asked),
     ("x-topogen", "", "x-topogen: {allow: [T003]}", Silent("silences lints")),
 ];
 
@@ -637,7 +644,13 @@ fn whatever_a_blueprint_says_is_compared() {
             }
             let of = |text: &str| {
                 if is_top {
-                    in_language(text, "")
+                    // What nobody uses is not made.
+                    let user = match *key {
+                        "networks" => "services: {y: {image: i, networks: [n]}}",
+                        "volumes" => "services: {y: {image: i, volumes: ['n:/n']}}",
+                        _ => "",
+                    };
+                    in_language(text, user)
                 } else {
                     in_language("", text)
                 }

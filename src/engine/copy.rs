@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
@@ -18,6 +18,8 @@ use crate::text::reason;
 
 /// The bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
+/// The name of the root of an archive until it is known where that goes.
+const ROOT: &str = "root";
 /// The bit of a directory in the engine's file modes (Go, `io/fs.ModeDir`).
 const DIRECTORY: u32 = 1 << 31;
 
@@ -50,7 +52,7 @@ impl CopyError {
     }
 }
 
-/// Files to copy into containers, as an archive whose only root has the name `.`.
+/// Files to copy into containers, as an archive with one root, [`ROOT`].
 #[derive(Debug)]
 pub struct Packed {
     archive: File,
@@ -81,7 +83,7 @@ pub fn pack(path: &Path) -> Result<Packed, CopyError> {
     while let Some((path, inside)) = left.pop() {
         let failed = || CopyError::here(&path);
         let found = fs::symlink_metadata(&path).map_err(failed())?;
-        let shown = Path::new(".").join(&inside);
+        let shown = Path::new(ROOT).join(&inside);
         let mut header = tar::Header::new_gnu();
         header.set_metadata(&found);
         header.set_uid(0);
@@ -220,13 +222,21 @@ fn unpack(archive: File, directory: &Path) -> io::Result<u64> {
 
 /// The same archive with `root` in place of the first part of each path.
 fn rerooted(archive: File, root: &Path) -> io::Result<File> {
-    let moved = |path: &Path| -> PathBuf { root.join(path.components().skip(1).collect::<PathBuf>()) };
+    let named = |part: &Component<'_>| !matches!(part, Component::CurDir);
+    let moved = |path: &Path| -> PathBuf {
+        let inside: PathBuf = path.components().filter(named).skip(1).collect();
+        root.components().filter(named).collect::<PathBuf>().join(inside)
+    };
     let mut renamed = tar::Builder::new(tempfile::tempfile()?);
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let mut header = entry.header().clone();
         let path = moved(&entry.path()?);
+        if path.as_os_str().is_empty() {
+            // The directory that all of it goes into.
+            continue;
+        }
         let link = entry.link_name()?.map(std::borrow::Cow::into_owned);
         match link {
             // The path of another entry.

@@ -235,14 +235,17 @@ roles:
     let inspect = docker(&[
         "inspect",
         "-f",
-        "{{json .Config.Env}} {{.Config.StopSignal}} {{.Config.StopTimeout}} {{index .Config.Labels \"shop.tier\"}} {{json .Config.Entrypoint}}",
+        "{{json .Config.Env}} {{.Config.StopSignal}} {{.Config.StopTimeout}} {{index .Config.Labels \"shop.tier\"}} {{json .Config.Entrypoint}} {{json .Args}}",
         &web,
     ]);
     assert!(
         inspect.contains("\"MASTER=api\"") && inspect.contains("\"PRICE=5$\""),
         "{inspect}"
     );
-    assert!(inspect.ends_with("SIGINT 3 front [\"/topogen\",\"fake\"]"), "{inspect}");
+    assert!(
+        inspect.ends_with("SIGINT 3 front [\"/topogen\"] [\"fake\"]"),
+        "{inspect}"
+    );
 }
 
 /// Compose files as people have them: with Compose, `service_entry` would resolve to every node's.

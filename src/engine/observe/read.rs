@@ -126,6 +126,11 @@ pub(super) fn from_inspection(mut inspect: ContainerInspectResponse) -> Observed
             .trim_start_matches('/')
             .to_owned(),
         labels: labels.unwrap_or_default().into_iter().collect(),
+        created: inspect
+            .created
+            .as_deref()
+            .and_then(since_epoch)
+            .map_or(0, |created| i64::try_from(created.as_secs()).unwrap_or_default()),
         network_host: mode.and_then(other_container),
         image_id: inspect.image.clone().unwrap_or_default(),
         ports,

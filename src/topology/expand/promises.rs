@@ -353,7 +353,11 @@ impl Expansion<'_> {
                 None if network.name == topology.inout.name => inout,
                 None => self.shared_place(network),
             };
-            subnets.extend(network.subnet.map(|s| (IpNet::V4(s), network.name.as_str(), None, node)));
+            subnets.extend(
+                network
+                    .subnet
+                    .map(|s| (IpNet::V4(s), network.name.as_str(), None, node)),
+            );
             let ipam = network.options.get("ipam").and_then(Value::as_map);
             let pools = ipam.and_then(|m| m.get("config")).and_then(Value::as_list);
             let written = pools.unwrap_or_default().iter();
@@ -393,7 +397,11 @@ impl Expansion<'_> {
             };
             let mut problem = Problem::general(message)
                 .label(format!("{a} and {b}"))
-                .hint(other.or(*one).map_or_else(|| hint.to_owned(), |node| self.or_isolated(node, hint)))
+                .hint(
+                    other
+                        .or(*one)
+                        .map_or_else(|| hint.to_owned(), |node| self.or_isolated(node, hint)),
+                )
                 .by_itself();
             problem.place = place;
             self.problems.push(problem);
