@@ -142,7 +142,7 @@ fn pure(criterion: &mut Criterion) {
 fn events(criterion: &mut Criterion) {
     const CONTAINERS: u64 = 53;
     let event = |at: u64| {
-        let health = if at % 2 == 0 {
+        let health = if at.is_multiple_of(2) {
             Health::Healthy
         } else {
             Health::Unhealthy

@@ -54,7 +54,7 @@ pub(super) async fn pull(args: &Pull, session: &Session) -> Result<(), Error> {
     let _shown = terminal.begin(&args.work);
     let (engine, desired, rows) = needed(terminal, &args.source).await?;
     let mut plan = Plan::default();
-    for row in rows.iter().filter(|row| !row.stays && !(args.missing && row.present)) {
+    for row in rows.iter().filter(|row| !(row.stays || args.missing && row.present)) {
         let action = Action::PullImage {
             platform: row.platform.clone(),
             again: row.present,

@@ -52,7 +52,7 @@ impl CopyError {
     }
 }
 
-/// Files to copy into containers, as an archive with one root, [`ROOT`].
+/// Files to copy into containers, as an archive with one root.
 #[derive(Debug)]
 pub struct Packed {
     archive: File,

@@ -56,6 +56,9 @@ pub fn of(view: &View, name: &str) -> Addresses {
     }
 }
 
+/// Whether a container of a node is what a name means.
+type Meaning<'m> = &'m dyn Fn(&Node, &Member) -> bool;
+
 /// The containers that `name` means; empty if it means none.
 fn members<'v>(view: &'v View, name: &str) -> Vec<&'v Member> {
     let of = |is_meant: &dyn Fn(&Node, &Member) -> bool| -> Vec<&'v Member> {
@@ -72,7 +75,7 @@ fn members<'v>(view: &'v View, name: &str) -> Vec<&'v Member> {
         let of_node = owned(true);
         return if of_node.is_empty() { owned(false) } else { of_node };
     }
-    let meanings: [&dyn Fn(&Node, &Member) -> bool; 5] = [
+    let meanings: [Meaning<'_>; 5] = [
         &|node, _| node.name == name,
         &|node, _| node.role == name,
         &|_, member| member.present().is_some_and(|i| i.container == name),

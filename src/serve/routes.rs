@@ -84,8 +84,8 @@ async fn guarded(State(app): Asks, request: Request, next: Next) -> Response {
     app.requests.fetch_add(1, Ordering::Relaxed);
     let is_head = request.method() == Method::HEAD;
     let mut response = match refusal(&app, &request) {
-        Err(response) => response,
-        Ok(()) => next.run(request).await,
+        Some(response) => response,
+        None => next.run(request).await,
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, app.policy.clone());
@@ -103,19 +103,19 @@ async fn guarded(State(app): Asks, request: Request, next: Next) -> Response {
     response
 }
 
-/// What is not asked as it should be gets an answer that says so.
-fn refusal(app: &App, request: &Request) -> Result<(), Response> {
+/// The answer to what is not asked as it should be; `None` to what is.
+fn refusal(app: &App, request: &Request) -> Option<Response> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let error = format!("`{}` is not allowed: everything here is read only", request.method());
         let mut response = Refusal::new(405, error, "ask with GET or HEAD").into_response();
         response
             .headers_mut()
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Err(response);
+        return Some(response);
     }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Refusal::new(400, "expected one `Host` header", "").into_response());
+        return Some(Refusal::new(400, "expected one `Host` header", "").into_response());
     };
     let host = host.to_str().unwrap_or_default();
     // A request in the form for a proxy names its host in its first line, too.
@@ -124,10 +124,10 @@ fn refusal(app: &App, request: &Request) -> Result<(), Response> {
         if !host::is_allowed(host, &app.settings.allow_hosts) {
             let error = format!("the request is addressed to `{host}`, which is not known as a name of this server");
             let hint = "ask by address or `localhost`, or start `topogen serve` with `--allow-host NAME`";
-            return Err(Refusal::new(403, error, hint).into_response());
+            return Some(Refusal::new(403, error, hint).into_response());
         }
     }
-    Ok(())
+    None
 }
 
 impl IntoResponse for Refusal {

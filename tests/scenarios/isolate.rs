@@ -34,7 +34,7 @@ pub(crate) fn three_times(name: &str, publishes: bool) {
     }
     cluster.must("up", &["--fake"]);
     let all = cluster.containers(None);
-    assert!(all.len() >= 12 && all.len() % 3 == 0, "{all:?}");
+    assert!(all.len() >= 12 && all.len().is_multiple_of(3), "{all:?}");
     assert_eq!(cluster.containers(Some("running")), all);
     assert_eq!(published(&cluster) > 0, publishes);
     let output = cluster.run("verify", &["--fake", "--patience", "20"]);

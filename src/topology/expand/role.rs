@@ -63,6 +63,13 @@ struct CompiledRole<'a> {
     extensions: Pattern,
 }
 
+/// The names of the node that a service belongs to.
+#[derive(Clone, Copy)]
+struct Home<'a> {
+    node: &'a NodeName,
+    project: &'a ProjectName,
+}
+
 impl Expansion<'_> {
     /// Creates the nodes of a role, with private networks that have no subnets yet. After a problem, only the nodes
     /// before it are returned.
@@ -264,8 +271,12 @@ impl Expansion<'_> {
         let configs = self.configs(compiled, scope);
         let volumes = self.evaluate(&compiled.volumes, scope);
         let mut made = Vec::with_capacity(services.len());
+        let home = Home {
+            node: name,
+            project: &project,
+        };
         for ((compiled, joins), (_, key)) in services.iter().zip(&joined).zip(&keys) {
-            made.extend(self.service(compiled, joins, key.clone(), name, &project, &rename, scope));
+            made.extend(self.service(compiled, joins, key.clone(), home, &rename, scope));
         }
         if made.len() < services.len() {
             return None;
@@ -330,8 +341,7 @@ impl Expansion<'_> {
         compiled: &Compiled<'_>,
         joins: &[Join],
         key: ServiceKey,
-        node: &NodeName,
-        project: &ProjectName,
+        Home { node, project }: Home<'_>,
         rename: &dyn Fn(&str) -> Option<Arc<str>>,
         scope: &Scope,
     ) -> Option<Service> {

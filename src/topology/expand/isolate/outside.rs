@@ -46,7 +46,7 @@ fn hostname(node: &mut Node, at: usize) {
         service.key.as_str().to_owned()
     };
     match (is_shared, is_taken) {
-        (false, false) => return,
+        (false, false) => {}
         (false, true) => {
             Arc::make_mut(&mut node.services[at].definition).shift_remove("hostname");
             change(node, path, host, "left out: another service of the node has that name");

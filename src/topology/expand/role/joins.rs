@@ -316,7 +316,7 @@ impl Expansion<'_> {
                     .collect();
                 let mut known: Vec<&str> = known.into_iter().collect();
                 known.sort_unstable();
-                problem.did_you_mean(word, known.into_iter())
+                problem.did_you_mean(word, known)
             }
         });
         false
