@@ -34,6 +34,7 @@ pub(crate) const PROJECTS: &[(&str, &[&str], &str)] = &[
     ("queue-workers", &["compose.yaml"], "queue1"),
     ("shell-jobs", &["compose.yaml"], "jobs1"),
     ("spark", &["compose.yaml"], "spark1"),
+    ("suite", &["compose.yaml"], "suite1"),
     ("toolchain", &["compose.yaml", "over/dev.yaml"], "bench1"),
     ("voting", &["compose.yaml"], "poll1"),
     ("webshop", &["compose.yaml", "compose.override.yaml"], "shop1"),

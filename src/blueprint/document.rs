@@ -1,5 +1,6 @@
 //! Reads the files that a blueprint names: real-world Compose files, merged into one document for each role.
 
+mod include;
 mod paths;
 mod take;
 
@@ -21,7 +22,7 @@ pub use take::Taking;
 
 /// The keys of a Compose file (Compose specification).
 const FILE_KEYS: &[&str] = &[
-    "version", "name", "services", "networks", "volumes", "configs", "secrets", "models",
+    "version", "name", "include", "services", "networks", "volumes", "configs", "secrets", "models",
 ];
 /// What to do about a file that lies elsewhere.
 const ONE_DIRECTORY: &str = "a blueprint and what it gives to containers live in one directory: copy the file there";
@@ -48,6 +49,8 @@ pub(super) struct Reader<'a, 'v> {
     pub(super) profiles: Vec<String>,
     /// All variables of the `.env` files beside the Compose files of the current role.
     pub(super) beside: HashMap<String, String>,
+    /// The Compose files that are being read, each included by the one before.
+    pub(super) including: Vec<String>,
     /// Services that the current role resets in its Compose files.
     pub(super) reset: Vec<String>,
     /// Whether all Compose files of the last role could be read.
@@ -76,6 +79,7 @@ impl<'a, 'v> Reader<'a, 'v> {
             base: inputs.base,
             profiles: Vec::new(),
             beside: HashMap::new(),
+            including: Vec::new(),
             reset: Vec::new(),
             whole: true,
             notes: Vec::new(),
@@ -287,11 +291,21 @@ impl Reader<'_, '_> {
         !is_new && self.taking.why_not(key, &self.reset).is_some()
     }
 
-    /// Reads a Compose file of the project in `directory`: interpolates it and resolves `extends`.
+    /// Reads a Compose file of the project in `directory`: interpolates it, resolves `extends` and `include`.
     fn compose_file(&mut self, path: &str, directory: &str, span: Span) -> Option<Node> {
-        let (_, mut tree) = self.tree("", path, span)?;
+        let (whole, mut tree) = self.tree("", path, span)?;
+        if self.including.contains(&whole) {
+            let message = format!("`include` goes in a circle: `{whole}` includes itself");
+            let label = self.including.join(", ");
+            self.problems.push(Problem::at(span, message).label(label));
+            return None;
+        }
         self.environments(&mut tree);
-        Some(self.extended(tree, directory, 0))
+        let tree = self.extended(tree, directory, 0);
+        self.including.push(whole);
+        let tree = self.with_included(tree, directory);
+        self.including.pop();
+        tree
     }
 
     /// Reads the `.env` beside a Compose file. The blueprint's own `.env` is known already and is skipped.
@@ -301,13 +315,8 @@ impl Reader<'_, '_> {
             "" => Ok(Vec::new()),
             _ => (self.read)(&path),
         };
-        let text = match read.map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            Ok(Err(_)) => {
-                let message = format!("cannot read `{path}`: not UTF-8 text");
-                self.problems.push(Problem::at(span, message));
-                return HashMap::new();
-            }
+        let bytes = match read {
+            Ok(bytes) => bytes,
             // Compose too passes over a directory of that name.
             Err(reason) if [NO_FILE, IS_DIRECTORY].contains(&reason.as_str()) => return HashMap::new(),
             Err(reason) => {
@@ -316,9 +325,25 @@ impl Reader<'_, '_> {
                 return HashMap::new();
             }
         };
+        self.variables_in(&path, bytes, span)
+    }
+
+    /// The variables in a file of them, which messages call `path`.
+    fn variables_in(&mut self, path: &str, bytes: Vec<u8>, span: Span) -> HashMap<String, String> {
+        match String::from_utf8(bytes) {
+            Ok(text) => self.variables_of_text(path, &text, span),
+            Err(_) => {
+                let message = format!("cannot read `{path}`: not UTF-8 text");
+                self.problems.push(Problem::at(span, message));
+                HashMap::new()
+            }
+        }
+    }
+
+    fn variables_of_text(&mut self, path: &str, text: &str, span: Span) -> HashMap<String, String> {
         let mut found = dotenv::Pairs::new();
         let outside = |name: &str| self.variables.get(name);
-        if let Err(fault) = dotenv::parse(&text, &mut found, &outside) {
+        if let Err(fault) = dotenv::parse(text, &mut found, &outside) {
             self.problems.push(
                 Problem::at(span, format!("`{path}`: {fault}"))
                     .hint("a comment begins with `#`, a value with blanks at its ends needs quotes"),
@@ -368,7 +393,6 @@ impl Reader<'_, '_> {
             }
             let problem = Problem::at(entry.key_span, format!("unknown key `{key}` in a Compose file"));
             self.problems.push(match key {
-                "include" => problem.hint("name all files in the blueprint: compose: [one.yaml, two.yaml]"),
                 _ if of_service.contains(&key) || of_service.iter().any(|k| entry.node.get(k).is_some()) => {
                     problem.hint("services stand below `services:` since version 2 of the format")
                 }

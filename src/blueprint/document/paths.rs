@@ -9,7 +9,12 @@ use crate::yaml::{Node, Yaml};
 
 impl Reader<'_, '_> {
     /// Makes the host paths of services absolute.
-    pub(super) fn rebased(&self, mut tree: Node, directory: &str) -> Node {
+    pub(super) fn rebased(&self, tree: Node, directory: &str) -> Node {
+        self.rebased_as(tree, directory, directory)
+    }
+
+    /// The same, with `files` before the paths of configs and secrets, which stay relative.
+    pub(super) fn rebased_as(&self, mut tree: Node, directory: &str, files: &str) -> Node {
         let Yaml::Map(entries) = &mut tree.value else {
             return tree;
         };
@@ -30,10 +35,10 @@ impl Reader<'_, '_> {
                     // These files are read later, by paths relative to the blueprint.
                     for file in definitions.iter_mut().filter_map(|d| field(&mut d.node, "file")) {
                         if let Yaml::Text(path) = &mut file.value
-                            && !directory.is_empty()
+                            && !files.is_empty()
                             && !path.starts_with('/')
                         {
-                            *path = format!("{directory}/{path}");
+                            *path = format!("{files}/{path}");
                         }
                     }
                 }
