@@ -32,7 +32,11 @@ const SERVICE: &[(&str, &str, Fate)] = &[
         Silent("of what `docker compose up` prints in the foreground"),
     ),
     ("blkio_config", "{weight: 300}", Asked),
-    ("build", ".", Refused),
+    (
+        "build",
+        ".",
+        Silent("`up` takes the image that is there under its name, and builds none"),
+    ),
     ("cap_add", "[NET_ADMIN]", Asked),
     ("cap_drop", "[MKNOD]", Asked),
     ("cgroup", "host", Asked),
@@ -553,6 +557,12 @@ const ROLE: &[(&str, &str, &str, Fate)] = &[
     ("count", "count: 1", "count: 2", Asked),
     ("entry", "", "entry: x", Asked),
     ("exit", "", "exit: x", Asked),
+    (
+        "isolate",
+        "",
+        "isolate: true",
+        Silent("changes what collides, of which there is nothing here: tests/isolate.rs"),
+    ),
     (
         "models",
         "",

@@ -160,6 +160,22 @@ fn an_image_that_is_fetched_is_asked_for_its_healthcheck_before_anything_is_chan
     assert_eq!(double.changes(), ["PullImage "], "nothing else");
 }
 
+/// As Compose, which builds what is missing; nothing is fetched in its place.
+#[test]
+fn what_is_built_is_there_under_its_name() {
+    let roles = "name: lab\nroles: {node: {services: {a: {image: \"shop/a:1\", build: ./a}}}}\n";
+    let double = EngineDouble::v28().with_registry("shop/a:1");
+    let (directory, socket) = (directory_of(roles), double.listen());
+    let output = topogen(&directory, &socket, &["up"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(stderr(&output));
+    assert_eq!(double.changes(), [""; 0]);
+    double.state().add_image("shop/a:1");
+    let output = topogen(&directory, &socket, &["up"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(double.state().container("lab-node-a-1").status(), "running");
+}
+
 /// The engine would take it for missing when the container is created, when others have made place for it already.
 #[test]
 fn an_image_for_another_platform_is_fetched_or_named_before_anything_is_changed() {

@@ -284,6 +284,8 @@ pub enum Pull {
     Always,
     /// Never; it must be on the engine.
     Never,
+    /// Never: it is built, and then on the engine under its name.
+    Built,
     /// If it is not on the engine.
     #[default]
     Missing,

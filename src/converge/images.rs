@@ -19,7 +19,7 @@ pub(super) async fn refresh(worker: &Worker<'_>, desired: &Desired) -> Result<()
     for spec in desired.containers() {
         let asked = |o: &Operation| o.subject == spec.image();
         let is_needed = match spec.pull {
-            Pull::Never => false,
+            Pull::Never | Pull::Built => false,
             Pull::Missing => waited_for.contains(spec.image()),
             _ => true,
         };

@@ -192,6 +192,12 @@ impl Translation<'_> {
         for (key, value) in definition.iter() {
             self.key(key, value, &mut draft);
         }
+        // An image with a name of its own may have been built already, by Compose or by hand.
+        match definition.get("build") {
+            Some(_) if draft.config.image.is_empty() => self.faults.refuse(&self.path("build")),
+            Some(_) if !definition.contains_key("pull_policy") => draft.pull = Pull::Built,
+            _ => {}
+        }
         if draft.config.image.is_empty() {
             let path = format!("roles.{}.services.{}", self.node.role, self.service.name);
             let mut problem = Problem::general(format!("`{path}` has no `image`"))
@@ -267,13 +273,15 @@ impl Translation<'_> {
             "scale" => {}
             // It selects whose output `docker compose up` prints; `up` prints no output.
             "attach" => {}
+            // What it says is looked at together with `image`.
+            "build" => {}
             "security_opt" => self.security(value, &mut config.security),
             key if key.starts_with("x-") => {}
             key => {
                 let faults = &mut self.faults;
                 let known =
                     host::set(key, value, config, &path, faults) || resources::set(key, value, config, &path, faults);
-                // Keys such as `build`, `provider` and `models` are carried out by Compose itself or by programs that
+                // Keys such as `provider` and `models` are carried out by Compose itself or by programs that
                 // it calls.
                 if !known {
                     faults.refuse(&path);

@@ -50,6 +50,12 @@ pub enum Conflict {
         /// The name of the image.
         name: String,
     },
+    /// An image is not on the engine, and its service says how it is built.
+    #[error("image `{name}` is not on the engine, and `up` builds none")]
+    NotBuilt {
+        /// The name of the image.
+        name: String,
+    },
     /// An image on the engine is for another platform, and its pull policy is `never`.
     #[error(
         "image `{name}` is there for `{present}`, `platform: {asked}` is asked for, and `pull_policy: never` forbids \
@@ -143,7 +149,7 @@ impl Conflict {
                     .written
                     .place(&at.map_or("ports".to_owned(), |at| format!("ports[{at}]")))
             }
-            Self::MissingImage { name } => {
+            Self::MissingImage { name } | Self::NotBuilt { name } => {
                 let is_it = |s: &&Service| s.get("image").and_then(Value::scalar).as_ref() == Some(name);
                 services.find(is_it)?.written.place("image")
             }
@@ -190,6 +196,9 @@ impl Conflict {
             }
             Self::NoSubnet { .. } => "give a larger pool, addresses: {pool: …}, or `addresses: engine`".to_owned(),
             Self::MissingImage { .. } => "see the cluster with fakes in place of all images: `--fake`".to_owned(),
+            Self::NotBuilt { name } => format!(
+                "`docker build -t {name} CONTEXT` makes it, with the context of `build`; or see the cluster with fakes: `--fake`"
+            ),
             Self::OtherPlatform { .. } => "leave out `platform` to use the image as it is".to_owned(),
             Self::MissingVolume { name } => format!("make it: `docker volume create {name}`"),
             Self::ForeignContainer {

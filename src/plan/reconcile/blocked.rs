@@ -69,18 +69,19 @@ impl Up<'_> {
         };
         let (image, asked) = (spec.image(), spec.platform.as_deref());
         if made
-            && spec.pull == Pull::Never
+            && matches!(spec.pull, Pull::Never | Pull::Built)
             && image != fake::image_name()
             && self.observed.image_for(image, asked).is_none()
         {
             let name = image.to_owned();
             let present = self.observed.image(image).and_then(|i| i.platform.clone());
-            return Some(match asked.zip(present) {
+            return Some(match asked.zip(present).filter(|_| spec.pull == Pull::Never) {
                 Some((asked, present)) => Conflict::OtherPlatform {
                     name,
                     asked: asked.to_owned(),
                     present,
                 },
+                None if spec.pull == Pull::Built => Conflict::NotBuilt { name },
                 None => Conflict::MissingImage { name },
             });
         }

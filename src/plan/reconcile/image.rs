@@ -24,7 +24,7 @@ impl<'a> Up<'a> {
                 continue;
             }
             let platform = spec.platform.as_deref();
-            if spec.pull == Pull::Never
+            if matches!(spec.pull, Pull::Never | Pull::Built)
                 || self.observed.image_for(image, platform).is_some()
                 || self.pulls.contains_key(&(image, platform))
             {
