@@ -18,7 +18,7 @@ use crate::select::Target;
 use crate::signal;
 use crate::text::decimal;
 use crate::text::{is_secret, shell_word};
-pub use day::{ContainerPort, Cp, End, Images, Ls, Port, Pull, Until, Wait};
+pub use day::{Config, ContainerPort, Cp, End, Hosts, Images, Ls, Port, Pull, Until, Wait};
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -82,6 +82,8 @@ pub enum Command {
     Check(Check),
     /// Write one Compose project per node, ready for `docker compose up -d`
     Render(Render),
+    /// Print one node as Compose has it, or what of it differs in what runs
+    Config(Config),
     /// Draw the cluster: nodes, services, networks and names
     Graph(Graph),
     /// Bring the cluster up, or up to date with the blueprint
@@ -94,6 +96,8 @@ pub enum Command {
     Ls(Ls),
     /// List where the engine's host leads to the cluster: published ports
     Port(Port),
+    /// List the addresses of nodes, as lines for /etc/hosts
+    Hosts(Hosts),
     /// Wait until containers are healthy, running or ended
     Wait(Wait),
     /// Show what containers print, of all nodes in the order of time

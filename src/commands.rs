@@ -2,12 +2,14 @@
 
 mod check;
 mod completions;
+mod config;
 mod cp;
 mod down;
 mod events;
 mod exec;
 mod follow;
 mod graph;
+mod hosts;
 mod image;
 mod images;
 mod init;
@@ -66,12 +68,14 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Completions(args) => completions::run(&args, session),
         Command::Man => man::run(session),
         Command::Render(args) => render::run(&args, session),
+        Command::Config(args) => block_on(config::run(&args, session)),
         Command::Graph(args) => block_on(graph::run(&args, session)),
         Command::Up(args) => block_on(up::run(&args, session)),
         Command::Down(args) => block_on(down::run(&args, session)),
         Command::Ps(args) => block_on(ps::run(&args, session)),
         Command::Ls(args) => block_on(ls::run(&args, session)),
         Command::Port(args) => block_on(port::run(&args, session)),
+        Command::Hosts(args) => block_on(hosts::run(&args, session)),
         Command::Wait(args) => block_on(wait::run(&args, session)),
         Command::Cp(args) => block_on(cp::run(&args, session)),
         Command::Images(args) => block_on(images::list(&args, session)),

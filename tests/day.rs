@@ -80,6 +80,63 @@ fn published_ports_are_listed_and_asked_for() {
 }
 
 #[test]
+fn a_node_is_printed_and_compared() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let mut text = told(
+        &directory,
+        &socket,
+        &[
+            "config w2/a",
+            "config lb",
+            "config w3",
+            "config w1/c",
+            "up -q",
+            "config w1 --live",
+        ],
+    );
+    std::fs::write(
+        directory.path().join("topogen.yaml"),
+        BLUEPRINT.replace("a: {image: \"redis:7\"}", "a: {image: \"redis:7\", tty: true}"),
+    )
+    .expect("a file");
+    text += &told(
+        &directory,
+        &socket,
+        &[
+            "config w1 --live",
+            "config w1/b --live",
+            "config w1/a --live --format json",
+        ],
+    );
+    insta::assert_snapshot!(text);
+}
+
+/// The double gives addresses in the order in which containers start, which differs.
+#[test]
+fn nodes_are_listed_as_hosts() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let commands = [
+        "up -q",
+        "hosts",
+        "hosts w --env",
+        "hosts lb --format json",
+        "hosts nobody",
+    ];
+    let told = told(&directory, &socket, &commands);
+    let told = told.split_inclusive(['\n', '"', '=', '\t']).map(|part| {
+        let end = part.len() - part.chars().next_back().map_or(0, char::len_utf8);
+        let (word, end) = part.split_at(end);
+        match word.parse::<std::net::IpAddr>() {
+            Ok(_) => format!("ADDRESS{end}"),
+            Err(_) => part.to_owned(),
+        }
+    });
+    insta::assert_snapshot!(told.collect::<String>());
+}
+
+#[test]
 fn images_are_listed_and_pulled() {
     let double = EngineDouble::v28().with_image("redis:7").with_registry("nginx:1");
     let (directory, socket) = (directory_of(BLUEPRINT), double.listen());

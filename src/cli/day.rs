@@ -54,6 +54,43 @@ fn port(text: &str) -> Result<ContainerPort, String> {
     port.ok_or_else(|| "expected a port such as `80` or `53/udp`".to_owned())
 }
 
+/// The arguments of `topogen config`.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// A node, or a service of one: `slave3`, `slave3/db`
+    #[arg(value_name = "NODE[/SERVICE]")]
+    pub target: String,
+    /// The blueprint that the command reads.
+    #[command(flatten)]
+    pub source: Source,
+    /// Print what of it differs in what runs, and why
+    #[arg(long)]
+    pub live: bool,
+    /// How to print what differs
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", requires = "live")]
+    pub format: Format,
+}
+
+/// The arguments of `topogen hosts`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{TARGETS}\n\n\
+So that programs of the engine's host reach nodes by name: `topogen hosts | sudo tee -a /etc/hosts`, or \
+`eval $(topogen hosts --env)`."))]
+pub struct Hosts {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// Print variables of a shell instead: `SLAVE1_ADDR=10.206.240.4`
+    #[arg(long, conflicts_with = "format")]
+    pub env: bool,
+    /// The cluster, by its name or by its blueprint.
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print the addresses
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
 /// The arguments of `topogen images`.
 #[derive(Debug, Args)]
 pub struct Images {

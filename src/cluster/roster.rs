@@ -254,6 +254,17 @@ impl Instance {
         observed
     }
 
+    /// Its names on shared networks, as names of a host (hosts(5)): the node's first. One that anybody gave by hand may be none,
+    /// and must not make another line of a file.
+    #[must_use]
+    pub fn host_names(&self) -> Vec<&str> {
+        let is_name =
+            |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let mut names: Vec<&str> = self.shared_names().iter().map(String::as_str).filter(is_name).collect();
+        names.sort_by_key(|name| *name != self.node);
+        names
+    }
+
     /// Judges it at `now`: the function `verdict` says what is wrong.
     pub fn judge(&mut self, now: Moment) {
         let mut observed = self.observed();

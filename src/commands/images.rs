@@ -33,7 +33,7 @@ struct Row {
     containers: usize,
     /// Whether the engine has it, for that platform.
     present: bool,
-    /// Whether it is never pulled: a fake, or `pull_policy: never`.
+    /// Whether it is never pulled: a fake, one that is built, or `pull_policy: never`.
     #[serde(skip)]
     stays: bool,
 }
@@ -114,7 +114,7 @@ async fn needed(terminal: &Terminal, source: &Source) -> Result<(Engine, Desired
         });
         row.services.insert(format!("{}/{}", node.role, container.service));
         row.containers += 1;
-        row.stays |= container.pull == cluster::Pull::Never;
+        row.stays |= matches!(container.pull, cluster::Pull::Never | cluster::Pull::Built);
     }
     let mut rows: Vec<Row> = rows.into_values().collect();
     for row in &mut rows {

@@ -191,13 +191,9 @@ pub fn hosts(view: &View) -> Result<String, Refusal> {
         }
         None => {}
     }
-    // A name that anybody gave by hand may be no name of a host, and must not make another line.
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     for instance in view.containers().filter_map(|(_, member)| member.present()) {
         let Some(address) = instance.address else { continue };
-        let mut names: Vec<&str> = instance.shared_names().iter().map(String::as_str).collect();
-        names.retain(|name| is_name(name));
-        names.sort_by_key(|name| *name != instance.node);
+        let names = instance.host_names();
         if !names.is_empty() {
             let _ = writeln!(text, "{address}\t{}", names.join(" "));
         }
