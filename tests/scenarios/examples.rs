@@ -195,6 +195,10 @@ fn asked(cluster: &Cluster, host: &str, port: u16, path: &str) -> Option<String>
 pub(crate) fn addresses() {
     let cluster = example("addresses");
     let image = format!("image={}", real::image("nginx-light"));
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
+    let socket = format!("socket={socket}");
+    let real = ["--set", &image, "--set", &socket];
     let are_asked = |nodes: &[u32]| {
         let names: BTreeSet<String> = nodes.iter().map(|n| format!("web{n}")).collect();
         wait("each nginx is asked for its figures", || {
@@ -210,10 +214,10 @@ pub(crate) fn addresses() {
             (found == names && answer["error"] == "").then_some(())
         });
     };
-    cluster.must("up", &["--wait", "--set", &image]);
+    cluster.must("up", &[&["--wait"], &real[..]].concat());
     are_asked(&[1, 2, 3]);
-    is_right(&cluster, &["--set", &image]);
-    cluster.must("up", &["--wait", "--slaves", "5", "--set", &image]);
+    is_right(&cluster, &real);
+    cluster.must("up", &[&["--wait", "--slaves", "5"], &real[..]].concat());
     are_asked(&[1, 2, 3, 4, 5]);
     cluster.must("kill", &["web4"]);
     are_asked(&[1, 2, 3, 5]);
