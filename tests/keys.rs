@@ -32,11 +32,7 @@ const SERVICE: &[(&str, &str, Fate)] = &[
         Silent("of what `docker compose up` prints in the foreground"),
     ),
     ("blkio_config", "{weight: 300}", Asked),
-    (
-        "build",
-        ".",
-        Silent("`up` takes the image that is there under its name, and builds none"),
-    ),
+    ("build", ".", Asked),
     ("cap_add", "[NET_ADMIN]", Asked),
     ("cap_drop", "[MKNOD]", Asked),
     ("cgroup", "host", Asked),
@@ -678,8 +674,8 @@ fn whatever_a_blueprint_says_is_compared() {
         crate::support::desired(&text, &Overrides::default(), &files)
     };
     for (key, value, fate) in SERVICE {
-        // It is pulled before anything is observed.
-        if !matches!(fate, Asked) || *key == "pull_policy" || *key == "isolation" {
+        // What is pulled or built is there before anything is observed.
+        if !matches!(fate, Asked) || ["build", "pull_policy", "isolation"].contains(key) {
             continue;
         }
         let image = if *key == "image" { "" } else { ", image: i" };
