@@ -1,7 +1,6 @@
 //! Files of variables: quotes, escapes, comments, values of several lines, `export`, expansions, and what is malformed.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Map, Value, json};
 use topogen::blueprint::dotenv;
@@ -330,16 +329,7 @@ fn environments(services: &[Value], files: &[(String, &str)]) -> Option<Vec<Valu
         &json!({"services": named.collect::<Map<_, _>>()}).to_string(),
     );
     files.iter().for_each(|(name, text)| write(name, text));
-    let output = Command::new("docker")
-        .args(["compose", "config", "--format", "json"])
-        .current_dir(directory.path())
-        .envs(OUTSIDE.iter().copied())
-        .env_remove("COMPOSE_PROFILES")
-        .output()
-        .expect("Compose runs");
-    let config: Value = serde_json::from_slice(&output.stdout)
-        .ok()
-        .filter(|_| output.status.success())?;
+    let config = record::compose(directory.path(), OUTSIDE)?;
     let environment = |at: usize| {
         let all = config["services"][format!("s{at}")]["environment"]
             .as_object()

@@ -2,7 +2,6 @@
 //! values from the environment, from `.env`, and from both.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use topogen::blueprint::interpolate::{Variables, interpolate};
@@ -248,16 +247,7 @@ fn the_record_of_interpolation_is_what_compose_says() {
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file");
         write("compose.yaml", &file(texts.iter().map(|text| text.as_str())));
         write(".env", DOTENV);
-        let output = Command::new("docker")
-            .args(["compose", "config", "--format", "json"])
-            .current_dir(directory.path())
-            .envs(OUTSIDE.iter().copied())
-            .env_remove("COMPOSE_PROFILES")
-            .output()
-            .expect("Compose runs");
-        let config: Value = serde_json::from_slice(&output.stdout)
-            .ok()
-            .filter(|_| output.status.success())?;
+        let config = record::compose(directory.path(), OUTSIDE)?;
         // `config` prints what it would read again.
         let value = |at: usize| {
             config["services"][format!("s{at}")]["environment"]["V"]

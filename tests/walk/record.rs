@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -94,4 +95,17 @@ fn answers<C>(cases: &[&C], ask: &dyn Fn(&[&C]) -> Option<Vec<Value>>) -> Vec<Va
             [answers(first, ask), answers(second, ask)].concat()
         }
     }
+}
+
+/// What Compose makes of the project in `directory`, with these variables of the environment; `None` where it refuses it.
+pub(super) fn compose(directory: &Path, outside: &[(&str, &str)]) -> Option<Value> {
+    let output = Command::new("docker")
+        .args(["compose", "config", "--format", "json"])
+        .current_dir(directory)
+        .envs(outside.iter().copied())
+        .env_remove("COMPOSE_PROFILES")
+        .output()
+        .expect("Compose runs");
+    let config = serde_json::from_slice(&output.stdout).ok();
+    config.filter(|_| output.status.success())
 }
