@@ -3,7 +3,6 @@
 use super::Draft;
 use super::out::Out;
 use super::rest::listed;
-use crate::blueprint::ROLE_KEYS;
 use crate::yaml::{Entry, Node, Yaml};
 
 impl Draft<'_, '_> {
@@ -15,9 +14,7 @@ impl Draft<'_, '_> {
         }
         let fixed = listed(&fixed);
         self.comment(format!("isolate: the file fixes what an engine has but once: {fixed}."));
-        if ROLE_KEYS.contains(&"isolate") {
-            self.key("isolate", Out::Bare("true".to_owned()));
-        }
+        self.key("isolate", Out::Bare("true".to_owned()));
     }
 
     /// The paths of what collides between copies.
