@@ -97,6 +97,17 @@ impl Node {
         }
     }
 
+    /// Whether it says nothing: null, or a list or map without anything in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.value {
+            Yaml::Null => true,
+            Yaml::List(list) => list.is_empty(),
+            Yaml::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The value under `key`; `None` if this is no map, or has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {

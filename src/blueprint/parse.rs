@@ -460,12 +460,3 @@ fn alias_shape(node: &Node, problems: &mut Problems) {
         )),
     }
 }
-
-fn is_empty(node: &Node) -> bool {
-    match &node.value {
-        Yaml::Null => true,
-        Yaml::List(list) => list.is_empty(),
-        Yaml::Map(entries) => entries.is_empty(),
-        _ => false,
-    }
-}

@@ -154,20 +154,9 @@ fn count(_: &mut SchemaGenerator) -> Schema {
 
 /// Networks of the cluster; the values of Compose's keys are not described.
 fn networks(generator: &mut SchemaGenerator) -> Schema {
-    let mut properties: Map<String, Value> = table::keys("networks.*")
-        .into_iter()
-        .map(|key| (key.to_owned(), json!({})))
-        .collect();
+    let mut properties = undescribed("networks.*");
     properties.insert("count".to_owned(), count(generator).to_value());
-    json_schema!({
-        "type": ["object", "null"],
-        "additionalProperties": {
-            "type": ["object", "null"],
-            "properties": properties,
-            "patternProperties": {"^x-": {}},
-            "additionalProperties": false,
-        },
-    })
+    named(properties)
 }
 
 fn one_or_many(_: &mut SchemaGenerator) -> Schema {
@@ -241,10 +230,17 @@ fn allow(which: impl Fn(Lint) -> bool) -> Schema {
 
 /// An object with every service key of the Compose specification; the values are not described.
 fn services(_: &mut SchemaGenerator) -> Schema {
-    let properties: Map<String, Value> = table::keys("services.*")
-        .into_iter()
-        .map(|key| (key.to_owned(), json!({})))
-        .collect();
+    named(undescribed("services.*"))
+}
+
+/// Compose's keys below `path`, whose values are not described.
+fn undescribed(path: &str) -> Map<String, Value> {
+    let keys = table::keys(path).into_iter();
+    keys.map(|key| (key.to_owned(), json!({}))).collect()
+}
+
+/// An object of objects by name, each with these `properties` and no others.
+fn named(properties: Map<String, Value>) -> Schema {
     json_schema!({
         "type": ["object", "null"],
         "additionalProperties": {

@@ -18,7 +18,7 @@ pub fn of(service: &Node) -> Vec<(&'static str, String)> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    let is_said = |key: &str| entries.iter().any(|e| e.key == key && !is_empty(&e.node));
+    let is_said = |key: &str| entries.iter().any(|e| e.key == key && !e.node.is_empty());
     if !is_said("networks") && !is_said("network_mode") {
         found.push(("networks", DEFAULT.to_owned()));
     }
@@ -89,15 +89,6 @@ fn items(node: &Node) -> &[Node] {
     match &node.value {
         Yaml::List(list) => list,
         _ => &[],
-    }
-}
-
-fn is_empty(node: &Node) -> bool {
-    match &node.value {
-        Yaml::Null => true,
-        Yaml::List(list) => list.is_empty(),
-        Yaml::Map(entries) => entries.is_empty(),
-        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parses what the whole cluster shares: the networks and volumes at the top level of a blueprint.
 
+use super::key_name;
 use super::network::{FOR_COMPOSE, network_options};
-use super::{is_empty, key_name};
 use crate::blueprint::count::is_network_count;
 use crate::blueprint::shape::map;
 use crate::blueprint::{ClusterNetwork, DEFAULT_NETWORK, INOUT, INTERNAL, conform};
@@ -110,7 +110,7 @@ impl Shared<'_> {
             entries.retain(|entry| {
                 let of_cluster = is_shared(self, &entry.key);
                 if of_cluster && let Yaml::Map(options) = &entry.node.value {
-                    let said = |o: &&Entry| !FOR_COMPOSE.contains(&o.key.as_str()) && !is_empty(&o.node);
+                    let said = |o: &&Entry| !FOR_COMPOSE.contains(&o.key.as_str()) && !o.node.is_empty();
                     for option in options.iter().filter(said) {
                         let message = format!("`{}` of the shared {what} `{}` in a role", option.key, entry.key);
                         problems.push(Problem::at(option.key_span, message).hint(format!(

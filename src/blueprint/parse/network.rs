@@ -1,6 +1,6 @@
 //! Parses networks: their options, and those that a role declares.
 
-use super::{is_empty, key_name, name};
+use super::{key_name, name};
 use crate::blueprint::shape::map;
 use crate::blueprint::{DEFAULT_NETWORK, INOUT, INTERNAL, RoleNetwork};
 use crate::diagnostic::{Problem, Problems};
@@ -106,7 +106,7 @@ pub(super) fn with_shared_default(mut document: Node) -> Node {
                     let Yaml::Map(keys) = &mut service.node.value else {
                         continue;
                     };
-                    let said = |k: &str| keys.iter().any(|e| e.key == k && !is_empty(&e.node));
+                    let said = |k: &str| keys.iter().any(|e| e.key == k && !e.node.is_empty());
                     if !said("networks") && !said("network_mode") {
                         keys.retain(|e| e.key != "networks");
                         keys.push(Entry {
@@ -155,7 +155,7 @@ fn own_inout(node: &Node, problems: &mut Problems) {
     let known = FOR_COMPOSE;
     for entry in entries
         .iter()
-        .filter(|e| !known.contains(&e.key.as_str()) && !is_empty(&e.node))
+        .filter(|e| !known.contains(&e.key.as_str()) && !e.node.is_empty())
     {
         problems.push(
             Problem::at(

@@ -1,6 +1,6 @@
 //! Parses services, and the networks that they join.
 
-use super::{alias_shape, is_empty, key_name, name};
+use super::{alias_shape, key_name, name};
 use crate::blueprint::merge::without_tags;
 use crate::blueprint::shape::map;
 use crate::blueprint::{DEFAULT_NETWORK, INTERNAL, NetworkReference, Service, ServiceNetwork};
@@ -16,7 +16,7 @@ pub(super) fn service(entry: &Entry, problems: &mut Problems) -> Option<Service>
         .node
         .get("networks")
         // As in Compose, an empty `networks` means the default network.
-        .filter(|n| !is_empty(n))
+        .filter(|n| !n.is_empty())
         .map(|n| service_networks(n, problems));
     let said = |e: &&Entry| e.key == "network_mode" && e.node.value != Yaml::Null;
     let network_mode = entries.iter().find(said).map(|e| e.key_span);
