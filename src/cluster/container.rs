@@ -292,3 +292,11 @@ pub enum Pull {
     /// At an `up`, if it was last pulled more than this many seconds ago.
     Every(u64),
 }
+
+impl Pull {
+    /// Whether it is never pulled, and must be on the engine.
+    #[must_use]
+    pub fn is_never(self) -> bool {
+        matches!(self, Self::Never | Self::Built)
+    }
+}

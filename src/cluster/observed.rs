@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
-use super::is_platform;
+use super::is_for;
 use super::label::{self, DependsOn};
 use super::roster::Stale;
 use crate::fake;
@@ -87,11 +87,8 @@ impl Observed {
     /// The image that `name` refers to, unless it is known to be for another platform than the one `asked` for, if any.
     #[must_use]
     pub fn image_for(&self, name: &str, asked: Option<&str>) -> Option<&ObservedImage> {
-        let image = self.image(name)?;
-        let is_other = asked
-            .zip(image.platform.as_deref())
-            .is_some_and(|(a, p)| !is_platform(a, p));
-        (!is_other).then_some(image)
+        self.image(name)
+            .filter(|image| is_for(asked, image.platform.as_deref()))
     }
 }
 

@@ -1,9 +1,16 @@
 //! Platforms of images, as `linux/arm64/v8`.
 
+/// Whether an image can stand for one of the platform `asked` for: nothing is, or it is not known to be for another one.
+#[must_use]
+pub fn is_for(asked: Option<&str>, present: Option<&str>) -> bool {
+    asked
+        .zip(present)
+        .is_none_or(|(asked, present)| is_platform(asked, present))
+}
+
 /// Whether an image for the platform `present` is what is meant by `asked`: the parts that both say are equal. Architectures
 /// have several names (containerd `platforms/database.go`), and arm64 has version 8 where nothing else is said.
-#[must_use]
-pub fn is_platform(asked: &str, present: &str) -> bool {
+fn is_platform(asked: &str, present: &str) -> bool {
     let (asked, present) = (parts(asked), parts(present));
     let agree = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
     asked.iter().zip(&present).all(|(a, b)| agree(a, b))

@@ -9,7 +9,6 @@ use crate::commands::Session;
 use crate::commands::recorded::Absent;
 use crate::converge::{self, ConvergeError, Options};
 use crate::diagnostic::nearest;
-use crate::engine::translate;
 use crate::error::Error;
 use crate::plan::Operation;
 use crate::render::compose;
@@ -29,15 +28,7 @@ pub(super) async fn run(args: &Config, session: &Session) -> Result<(), Error> {
         let text = compose::file(&loaded.topology, &node).context("cannot write it as YAML")?;
         return Ok(terminal.data(&text).map_err(anyhow::Error::from)?);
     }
-    let desired = match translate::translate(&loaded.topology, &loaded.origin) {
-        Ok(desired) => desired,
-        Err(problems) => {
-            return Err(Error::Blueprint {
-                problems,
-                sources: loaded.sources,
-            });
-        }
-    };
+    let (loaded, desired) = load::desired(loaded)?;
     let engine = work::connect(terminal).await?;
     let plan = converge::plan_up(
         &engine,

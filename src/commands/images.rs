@@ -12,7 +12,7 @@ use crate::cluster::{self, Desired};
 use crate::commands::Session;
 use crate::converge::{self, Reporter};
 use crate::engine::connect::Engine;
-use crate::engine::{observe, translate};
+use crate::engine::observe;
 use crate::error::Error;
 use crate::fake;
 use crate::plan::{Action, Plan};
@@ -86,15 +86,7 @@ pub(super) async fn pull(args: &Pull, session: &Session) -> Result<(), Error> {
 async fn needed(terminal: &Terminal, source: &Source) -> Result<(Engine, Desired, Vec<Row>), Error> {
     let meant = recorded::meant(terminal, source, Absent::UseLab, None).await?;
     let loaded = load::topology(terminal, &meant.source)?;
-    let desired = match translate::translate(&loaded.topology, &loaded.origin) {
-        Ok(desired) => desired,
-        Err(problems) => {
-            return Err(Error::Blueprint {
-                problems,
-                sources: loaded.sources,
-            });
-        }
-    };
+    let (_, desired) = load::desired(loaded)?;
     let engine = work::connect(terminal).await?;
     terminal.doing("looking at the images");
     let mut rows: BTreeMap<(&str, Option<&str>), Row> = BTreeMap::new();
@@ -114,18 +106,14 @@ async fn needed(terminal: &Terminal, source: &Source) -> Result<(Engine, Desired
         });
         row.services.insert(format!("{}/{}", node.role, container.service));
         row.containers += 1;
-        row.stays |= matches!(container.pull, cluster::Pull::Never | cluster::Pull::Built);
+        row.stays |= container.pull.is_never();
     }
     let mut rows: Vec<Row> = rows.into_values().collect();
     for row in &mut rows {
         let present = observe::image(&engine, &row.image).await;
         let present = present.map_err(Error::engine("look at the images"))?;
-        let is_other = |asked: &str, image: &observe::PresentImage| {
-            let platform = image.platform.as_deref();
-            platform.is_some_and(|platform| !cluster::is_platform(asked, platform))
-        };
         let asked = row.platform.as_deref();
-        row.present = present.is_some_and(|image| !asked.is_some_and(|asked| is_other(asked, &image)));
+        row.present = present.is_some_and(|image| cluster::is_for(asked, image.platform.as_deref()));
     }
     Ok((engine, desired, rows))
 }

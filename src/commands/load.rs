@@ -11,6 +11,7 @@ use crate::blueprint::interpolate::{self, Variables};
 use crate::blueprint::{Inputs, dotenv, not_utf8};
 use crate::budget::Budget;
 use crate::cli::{Source, Which};
+use crate::cluster::Desired;
 use crate::converge::Reporter;
 use crate::diagnostic::{FileId, Kind, Problem, Problems, Sources, nearest};
 use crate::engine::translate::{self, Origin};
@@ -74,6 +75,20 @@ pub(super) fn topology(terminal: &Terminal, source: &Source) -> Result<Loaded, E
             })
         }
         Err(problems) => Err(Error::Blueprint { problems, sources }),
+    }
+}
+
+/// What the engine is to be asked for, beside the topology that it is made of.
+///
+/// # Errors
+/// What `up` refuses, each with its place.
+pub(super) fn desired(loaded: Loaded) -> Result<(Loaded, Desired), Error> {
+    match translate::translate(&loaded.topology, &loaded.origin) {
+        Ok(desired) => Ok((loaded, desired)),
+        Err(problems) => Err(Error::Blueprint {
+            problems,
+            sources: loaded.sources,
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `topogen port`
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -28,10 +28,7 @@ struct Row {
 impl Row {
     /// Where it answers, as `docker port` writes it: `0.0.0.0:8080`.
     fn at(&self) -> String {
-        match self.address {
-            IpAddr::V4(address) => format!("{address}:{}", self.published),
-            IpAddr::V6(address) => format!("[{address}]:{}", self.published),
-        }
+        SocketAddr::new(self.address, self.published).to_string()
     }
 }
 

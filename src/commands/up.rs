@@ -6,7 +6,6 @@ use super::recorded::{self, Absent};
 use super::{Session, load, reach, work};
 use crate::cli::Up;
 use crate::converge::{self, ConvergeError, Options, Reporter};
-use crate::engine::translate;
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
 use crate::terminal::words::span;
@@ -20,15 +19,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     let meant = recorded::meant(terminal, &args.source, Absent::UseLab, args.timeout).await?;
     let loaded = load::topology(terminal, &meant.source)?;
     meant.check(&loaded.topology)?;
-    let desired = match translate::translate(&loaded.topology, &loaded.origin) {
-        Ok(desired) => desired,
-        Err(problems) => {
-            return Err(Error::Blueprint {
-                problems,
-                sources: loaded.sources,
-            });
-        }
-    };
+    let (loaded, desired) = load::desired(loaded)?;
     load::warn_of_doubts(terminal, &loaded);
     let engine = work::connect_within(terminal, args.timeout).await?;
     let beyond = desired.beyond(engine.api);

@@ -69,7 +69,7 @@ impl Up<'_> {
         };
         let (image, asked) = (spec.image(), spec.platform.as_deref());
         if made
-            && matches!(spec.pull, Pull::Never | Pull::Built)
+            && spec.pull.is_never()
             && image != fake::image_name()
             && self.observed.image_for(image, asked).is_none()
         {

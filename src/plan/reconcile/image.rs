@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{Decision, Up};
 use crate::cluster::ContainerSpec;
-use crate::cluster::Pull;
 use crate::fake;
 use crate::plan::Action;
 
@@ -24,7 +23,7 @@ impl<'a> Up<'a> {
                 continue;
             }
             let platform = spec.platform.as_deref();
-            if matches!(spec.pull, Pull::Never | Pull::Built)
+            if spec.pull.is_never()
                 || self.observed.image_for(image, platform).is_some()
                 || self.pulls.contains_key(&(image, platform))
             {
