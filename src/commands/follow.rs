@@ -1,18 +1,19 @@
 //! Following a cluster, for the commands that show it as it is now.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::cluster::roster::{Moment, Roster};
+use crate::cluster::roster::{Instance, Moment, Roster};
 use crate::cluster::{ObservedContainer, missing};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
 use crate::engine::observe::instance;
 use crate::error::Error;
 use crate::name::ClusterName;
+use crate::select::{self, Target};
 use crate::topology::Topology;
 
 /// The least time between two pictures, so that what happens at once is shown together.
@@ -39,8 +40,22 @@ pub(super) async fn first(rosters: &mut watch::Receiver<Arc<Roster>>) -> Arc<Ros
 /// # Errors
 /// The engine does not answer, or refuses to.
 pub(super) async fn now(engine: &Engine, cluster: &ClusterName) -> Result<Arc<Roster>, Error> {
-    let roster = first(&mut follow(engine, cluster)).await;
-    let Some(stale) = &roster.stale else { return Ok(roster) };
+    Ok(from_now(engine, cluster).await?.0)
+}
+
+/// The cluster as it is now, and as it is from now on, as long as the receiver is kept.
+///
+/// # Errors
+/// As for [`now`].
+pub(super) async fn from_now(
+    engine: &Engine,
+    cluster: &ClusterName,
+) -> Result<(Arc<Roster>, watch::Receiver<Arc<Roster>>), Error> {
+    let mut rosters = follow(engine, cluster);
+    let roster = first(&mut rosters).await;
+    let Some(stale) = &roster.stale else {
+        return Ok((roster, rosters));
+    };
     let fault = match engine.ping().await {
         Ok(()) => Fault::Refused(stale.reason.clone()),
         Err(fault) => fault,
@@ -53,6 +68,16 @@ pub(super) fn with_missing(roster: &Roster, topology: Option<&Topology>) -> Vec<
     let mut all: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
     all.extend(missing(&all, topology));
     all
+}
+
+/// The containers of `roster` that `targets` mean now: all without a target, none where nothing of them is there.
+pub(super) fn chosen(roster: &Roster, targets: &[Target]) -> Vec<Arc<Instance>> {
+    let by_id: HashMap<&str, &Arc<Instance>> = roster.instances().map(|i| (i.id.as_str(), i)).collect();
+    let all = with_missing(roster, None);
+    let chosen = select::present(targets, &all).into_iter();
+    chosen
+        .filter_map(|c| by_id.get(c.id.as_str()).map(|i| Arc::clone(i)))
+        .collect()
 }
 
 /// The names of the nodes' own networks.

@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::watch::Receiver;
 
 use super::recorded::{self, Absent};
 use super::{follow, load, ps, work};
@@ -12,7 +14,6 @@ use crate::cli::{Graph, GraphFormat};
 use crate::cluster::roster::Roster;
 use crate::commands::Session;
 use crate::console;
-use crate::engine::connect::Engine;
 use crate::error::{Error, Exit};
 use crate::graph::{self, Format, mermaid};
 use crate::terminal::Terminal;
@@ -56,14 +57,14 @@ pub(super) async fn run(args: &Graph, session: &Session) -> Result<(), Error> {
         return once(terminal, args, &topology, None, format, file);
     }
     let engine = work::connect(terminal).await?;
-    let roster = follow::now(&engine, &topology.cluster).await?;
+    let (roster, rosters) = follow::from_now(&engine, &topology.cluster).await?;
     if roster.nodes.is_empty() {
         let cluster = &topology.cluster;
         terminal.line(&format!("no container of cluster `{cluster}` is on the engine"));
         work::other_clusters(terminal, &engine, cluster, "graph --live").await?;
     }
     match args.watch {
-        true => watch(session, args, &topology, &engine, file).await,
+        true => watch(session, args, &topology, roster, rosters, file).await,
         false => once(terminal, args, &topology, Some(&roster), format, file),
     }
 }
@@ -94,22 +95,18 @@ fn write(file: &Path, text: &str) -> Result<(), Error> {
     Ok(atomic::write(file, text.as_bytes(), 0o644).with_context(|| format!("cannot write `{}`", file.display()))?)
 }
 
-/// Draws the cluster, and again whenever the picture has changed, until interrupted. While the engine is lost, the last
+/// Draws the cluster as `roster` has it, and again whenever the picture has changed, until interrupted. While the engine is lost, the last
 /// picture stays and says so.
 async fn watch(
     session: &Session,
     args: &Graph,
     topology: &Topology,
-    engine: &Engine,
+    mut roster: Arc<Roster>,
+    mut rosters: Receiver<Arc<Roster>>,
     file: Option<&Path>,
 ) -> Result<(), Error> {
     let terminal = &session.terminal;
     let mut end = Box::pin(session.asked_to_end());
-    let mut rosters = follow::follow(engine, &topology.cluster);
-    let mut roster = tokio::select! {
-        roster = follow::first(&mut rosters) => roster,
-        () = &mut end => return Err(Error::Shown(Exit::Interrupted)),
-    };
     let is_text = matches!(format(args.format, file)?, Format::Text { .. });
     let on_terminal = is_text && file.is_none() && std::io::stdout().is_terminal() && console::is_obeying();
     let screen = on_terminal.then(console::Screen::new);

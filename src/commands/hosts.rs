@@ -1,13 +1,14 @@
 //! `topogen hosts`
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::follow;
 use super::verbs::ObservedCluster;
 use crate::cli::{Format, Hosts};
-use crate::cluster::ObservedContainer;
+use crate::cluster::roster::Instance;
 use crate::commands::Session;
 use crate::error::Error;
 use crate::select;
@@ -27,10 +28,7 @@ pub(super) async fn run(args: &Hosts, session: &Session) -> Result<(), Error> {
     let found = ObservedCluster::look(terminal, &args.which).await?;
     found.select(|all| select::select(&args.targets, all)).await?;
     let roster = follow::now(&found.engine, &found.cluster).await?;
-    let all: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
-    let chosen = select::present(&args.targets, &all);
-    let row = |container: &&ObservedContainer| {
-        let instance = roster.instances().find(|i| i.id == container.id)?;
+    let row = |instance: &Arc<Instance>| {
         let names: Vec<String> = instance.host_names().into_iter().map(str::to_owned).collect();
         let address = instance.address.filter(|_| !names.is_empty())?;
         Some(Row {
@@ -40,7 +38,7 @@ pub(super) async fn run(args: &Hosts, session: &Session) -> Result<(), Error> {
             service: instance.service.clone(),
         })
     };
-    let rows: Vec<Row> = chosen.iter().filter_map(row).collect();
+    let rows: Vec<Row> = follow::chosen(&roster, &args.targets).iter().filter_map(row).collect();
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&rows).map_err(anyhow::Error::from)? + "\n",
         Format::Table if args.env => rows.iter().flat_map(variables).collect(),

@@ -1,6 +1,5 @@
 //! `topogen wait`
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,8 +7,8 @@ use tokio::time::Instant;
 use super::follow;
 use super::verbs::ObservedCluster;
 use crate::cli::{Until, Wait};
-use crate::cluster::roster::{Instance, Roster};
-use crate::cluster::{Health, ObservedContainer, State};
+use crate::cluster::roster::Instance;
+use crate::cluster::{Health, State};
 use crate::commands::Session;
 use crate::converge::Reporter;
 use crate::error::{Error, Exit};
@@ -33,7 +32,7 @@ pub(super) async fn run(args: &Wait, session: &Session) -> Result<(), Error> {
     let mut reminder = Instant::now() + SILENCE;
     loop {
         let roster = rosters.borrow_and_update().clone();
-        let chosen = chosen(args, &roster);
+        let chosen = follow::chosen(&roster, &args.targets);
         let waiting: Vec<String> = chosen.iter().filter_map(|i| lacking(i, args.until)).collect();
         if roster.stale.is_none() && waiting.is_empty() && !chosen.is_empty() {
             if !args.quiet {
@@ -70,14 +69,6 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// The containers that the targets mean now.
-fn chosen(args: &Wait, roster: &Roster) -> Vec<Arc<Instance>> {
-    let all: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
-    let chosen = select::present(&args.targets, &all);
-    let is_chosen = |instance: &&Arc<Instance>| chosen.iter().any(|c| c.id == instance.id);
-    roster.instances().filter(is_chosen).cloned().collect()
 }
 
 /// Why `instance` is not yet what is waited for, such as `slave3/db is starting`; `None` if it is.
