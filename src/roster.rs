@@ -12,6 +12,7 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedEndpoint;
 use crate::cluster::State;
 use crate::cluster::{Verdict, Wrong, verdict};
+use crate::compose::ports::range_text;
 use crate::text::plural;
 
 /// The observed state of a node.
@@ -234,17 +235,14 @@ fn ports(ports: &[PortRow]) -> String {
             None => ranges.push((port, port)),
         }
     }
-    let span = |first: u16, last: u16| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
     let shown = ranges.iter().map(|(first, last)| {
         let address = match first.address {
             any if any.is_unspecified() => String::new(),
             IpAddr::V4(v4) => format!("{v4}:"),
             IpAddr::V6(v6) => format!("[{v6}]:"),
         };
-        let (published, target) = (span(first.published, last.published), span(first.target, last.target));
+        let published = range_text((first.published, last.published));
+        let target = range_text((first.target, last.target));
         format!("{address}{published}->{target}/{}", first.protocol)
     });
     shown.collect::<Vec<String>>().join(", ")

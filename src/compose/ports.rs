@@ -72,6 +72,15 @@ impl Port {
         })
     }
 
+    /// The ports of the container as `expose` says them: `53/udp`, `8000-8002`.
+    #[must_use]
+    pub fn exposed(&self) -> String {
+        match self.protocol {
+            Protocol::Tcp => range_text(self.target),
+            other => format!("{}/{other}", range_text(self.target)),
+        }
+    }
+
     /// Whatever makes it another port to Compose, to which no address is that of all.
     fn key(&self) -> Key {
         let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -81,8 +90,7 @@ impl Port {
     /// This port, one of those that `item` says, in the same syntax.
     fn written(&self, item: &Value) -> Value {
         let published = match self.published {
-            Some((first, last)) if first != last => format!("{first}-{last}"),
-            Some((first, _)) => first.to_string(),
+            Some(range) => range_text(range),
             None => String::new(),
         };
         if let Value::Map(map) = item {
@@ -218,10 +226,7 @@ pub fn each_once(items: &[Value]) -> Option<Vec<Value>> {
 /// it was written.
 #[must_use]
 pub fn republished(item: &Value, published: Option<(u16, u16)>) -> Value {
-    let said = published.map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    });
+    let said = published.map(range_text);
     if let Value::Map(map) = item {
         let mut map = (**map).clone();
         match said {
@@ -307,6 +312,15 @@ fn port(target: &str, published: &str, address: &str, protocol: &str) -> Result<
         address,
         protocol,
     })
+}
+
+/// A port, or a range of ports from the first to the last, as it is written: `80` or `80-90`.
+#[must_use]
+pub fn range_text((first, last): (u16, u16)) -> String {
+    match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    }
 }
 
 /// Reads `80` or `80-90`.

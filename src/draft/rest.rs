@@ -8,6 +8,7 @@ use super::out::Out;
 use super::relations::Relations;
 use super::services::Service;
 use crate::name::RoleName;
+use crate::text;
 
 /// Ports of a way in, the likelier first.
 const WAYS_IN: &[&str] = &["443", "80", "8443", "8080", "3000", "8000", "5000"];
@@ -84,11 +85,9 @@ pub(super) fn guessed(services: &[Service<'_>], all: &[Service<'_>], asked: Opti
 /// Names in backticks: `a`, `b` and `c`; the first few of many.
 pub(super) fn listed(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().take(6).map(|n| format!("`{n}`")).collect();
-    match quoted.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        many if names.len() > many.len() => format!("{}, …", many.join(", ")),
-        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    match names.len() > quoted.len() {
+        true => format!("{}, …", quoted.join(", ")),
+        false => text::listed(&quoted),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::model::{self, Graph, Join, Network, Node, Place, Service, Standing};
-use crate::compose::ports::{self, Port, Protocol};
+use crate::compose::ports::{self, Port};
 use crate::fake;
 use crate::topology::{self, Topology};
 use crate::value::Value;
@@ -155,17 +155,9 @@ fn ports(service: &topology::Service) -> Vec<String> {
             found.push(port);
         }
     }
-    let range = |(first, last): (u16, u16)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
     let shown = |port: Port| {
-        let offered = port.published.map_or_else(String::new, |p| range(p) + ":");
-        let protocol = match port.protocol {
-            Protocol::Tcp => String::new(),
-            other => format!("/{other}"),
-        };
-        format!("{offered}{}{protocol}", range(port.target))
+        let offered = port.published.map_or_else(String::new, |p| ports::range_text(p) + ":");
+        offered + &port.exposed()
     };
     let mut shown: Vec<String> = found.into_iter().map(shown).collect();
     shown.dedup();

@@ -38,7 +38,7 @@ impl Expansion<'_> {
                     continue;
                 };
                 if asked == HostPorts::Dropped {
-                    let target = target(&port);
+                    let target = port.exposed();
                     change(node, path.clone(), shown(&item), format!("expose: {target}"));
                     exposed.push(target);
                     changed = true;
@@ -143,27 +143,9 @@ fn shifted(was: (u16, u16), step: u16, ordinal: u32) -> Result<(u16, u16), u64> 
     }
 }
 
-/// The ports of the container as `expose` says them: `53/udp`, `8000-8002`.
-fn target(port: &Port) -> String {
-    let (first, last) = port.target;
-    let range = if first == last {
-        first.to_string()
-    } else {
-        format!("{first}-{last}")
-    };
-    match port.protocol {
-        ports::Protocol::Tcp => range,
-        other => format!("{range}/{other}"),
-    }
-}
-
 /// An item of `ports` in its short form, with the ports `host` of the host.
 fn items_text(port: &Port, host: (u16, u16)) -> String {
-    let host = match host {
-        (first, last) if first == last => first.to_string(),
-        (first, last) => format!("{first}-{last}"),
-    };
-    format!("{host}:{}", target(port))
+    format!("{}:{}", ports::range_text(host), port.exposed())
 }
 
 /// An item of `ports` in its short form, without the address of the host.
@@ -171,7 +153,7 @@ fn shown(item: &Value) -> String {
     match ports::read(item) {
         Ok(port) => match port.published {
             Some(host) => items_text(&port, host),
-            None => target(&port),
+            None => port.exposed(),
         },
         Err(_) => item.scalar().unwrap_or_default(),
     }
