@@ -1,5 +1,6 @@
 //! The command line, as structs for clap. Their comments are the help texts.
 
+mod before;
 mod day;
 mod neighbours;
 
@@ -28,18 +29,49 @@ pub use day::{Config, ContainerPort, Cp, End, Hosts, Images, Ls, Port, Pull, Unt
 3 blueprint invalid, 4 difference found, 5 engine unreachable, 6 applied in part, 130 interrupted."
 )]
 pub struct Cli {
+    /// The options that stand before the command.
+    #[command(flatten)]
+    pub before: Before,
+    /// The engine that the command asks.
+    #[command(flatten)]
+    pub engine: EngineOptions,
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// The engine, where it is not the one that `docker` would ask.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineOptions {
+    /// Engine to ask, as in DOCKER_HOST: `ssh://me@build-7`
+    #[arg(short = 'H', long, global = true, value_name = "ADDRESS", conflicts_with = "context")]
+    pub host: Option<String>,
+    /// Docker context whose engine to ask, as in DOCKER_CONTEXT
+    #[arg(long, global = true, value_name = "CONTEXT")]
+    pub context: Option<String>,
+}
+
+/// Options that may stand before the command, too. They are moved behind it before they are read, so that nothing is ever
+/// here if there is a command.
+#[derive(Debug, Args)]
+pub struct Before {
+    /// Name of the cluster, before the command or after it
+    #[arg(id = "name before", short = 'n', long = "name", value_name = "NAME")]
+    name: Option<ClusterName>,
+    /// Blueprint, before the command or after it
+    #[arg(id = "file before", short = 'f', long = "file", value_name = "FILE|NAME")]
+    file: Option<String>,
+}
+
 /// The command line of this process; a message and the end of the process where it is none.
 pub(crate) fn parse() -> Cli {
-    let error = match Cli::try_parse() {
+    let words = before::moved(std::env::args_os());
+    let error = match Cli::try_parse_from(&words) {
         Ok(cli) => return cli,
         Err(error) => error,
     };
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = words.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
     match hint(&error, &words) {
         Some(hint) => {
             use clap::error::ErrorKind::{InvalidSubcommand, UnknownArgument};
@@ -569,7 +601,12 @@ pub struct Graph {
 
 /// The arguments of `topogen up`.
 #[derive(Debug, Args)]
+#[command(after_help = format!("{TARGETS} With targets, what they depend on comes up too, and all else of the cluster stays as \
+it is."))]
 pub struct Up {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
     /// The blueprint that the command reads.
     #[command(flatten)]
     pub source: Source,
@@ -583,8 +620,14 @@ pub struct Up {
     /// that does not answer [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
-    /// Remove containers of roles that left the blueprint
+    /// Recreate containers even where they are as the blueprint says
     #[arg(long)]
+    pub force_recreate: bool,
+    /// Leave alone what the targets depend on
+    #[arg(long, requires = "targets")]
+    pub no_deps: bool,
+    /// Remove containers of roles that left the blueprint
+    #[arg(long, conflicts_with = "targets")]
     pub remove_orphans: bool,
     /// Change a cluster that was brought up from another blueprint
     #[arg(long)]
@@ -596,7 +639,11 @@ pub struct Up {
 
 /// The arguments of `topogen down`.
 #[derive(Debug, Args)]
+#[command(after_help = format!("{TARGETS} Of a node that is removed whole, its networks are removed too."))]
 pub struct Down {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
     /// The cluster that the command acts on.
     #[command(flatten)]
     pub which: Which,

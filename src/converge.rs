@@ -31,6 +31,7 @@ use crate::plan::conflict::Conflict;
 use crate::plan::event::Event;
 use crate::plan::schedule::Outcome;
 use crate::plan::{self, Action, Operation, Plan, reconcile};
+use crate::select::{Target, part};
 use crate::topology::address::Layout;
 use arrivals::Arrivals;
 
@@ -74,6 +75,20 @@ pub struct Options {
     pub wait: bool,
     /// Whether to take over a cluster that was brought up from another blueprint.
     pub take_over: bool,
+    /// Whether to recreate the containers that are there, even if they are as the blueprint says.
+    pub force_recreate: bool,
+}
+
+impl Options {
+    /// These options as a plan takes them, with the containers to `recreate` by ID.
+    fn reconcile(self, fake_ready: bool, recreate: HashSet<String>) -> reconcile::Options {
+        reconcile::Options {
+            fake_ready,
+            remove_orphans: self.remove_orphans,
+            wait: self.wait,
+            recreate,
+        }
+    }
 }
 
 /// Why a cluster did not reach its desired state.
@@ -159,7 +174,8 @@ pub async fn plan_up(
     let window = disturbance::window(desired);
     let (observed, fake_ready) = look(engine, desired, window, reporter).await?;
     health::check(engine, desired).await?;
-    plan(desired, &observed, fake_ready, blueprint, options, false)
+    let reconcile = options.reconcile(fake_ready, to_recreate(options, &observed));
+    plan(desired, &observed, &reconcile, blueprint, options, false)
 }
 
 /// Brings the cluster to the `desired` state. `blueprint` is the path or name of its source.
@@ -181,10 +197,14 @@ pub async fn up(
     health::check(engine, desired).await?;
     let window = disturbance::window(desired);
     let mut summary = Summary::default();
+    let mut recreate = None;
     for round in 1.. {
         let begun = SystemTime::now();
         let (observed, fake_ready) = look(engine, desired, window, reporter).await?;
-        let plan = plan(desired, &observed, fake_ready, blueprint, options, !summary.is_empty())?;
+        // What this `up` has created is not recreated in a later round.
+        let recreate = recreate.get_or_insert_with(|| to_recreate(options, &observed));
+        let reconcile = options.reconcile(fake_ready, recreate.clone());
+        let plan = plan(desired, &observed, &reconcile, blueprint, options, !summary.is_empty())?;
         if round == 1 {
             plan.notes
                 .iter()
@@ -202,7 +222,8 @@ pub async fn up(
         }
         let undisturbed = engine::disturbance::is_ruled_out(&plan, &desired.cluster, engine, begun).await;
         if !undisturbed {
-            let now = look_again(engine, &desired.cluster).await?;
+            let mut now = look_again(engine, &desired.cluster).await?;
+            part::set_aside(&mut now, desired);
             disturbance::still_up(&plan, desired, &now.containers)?;
             let ended = disturbance::ended_unasked(&plan, desired, &observed, &now);
             let removed = disturbance::removed(desired, &now);
@@ -221,7 +242,7 @@ pub async fn up(
     Ok(summary)
 }
 
-/// The plan that removes the cluster, which is not carried out.
+/// The plan that removes the cluster, or what `targets` name of it if there are any; it is not carried out.
 ///
 /// # Errors
 /// A call of the engine failed.
@@ -229,14 +250,17 @@ pub async fn plan_down(
     engine: &Engine,
     cluster: &ClusterName,
     volumes: bool,
+    targets: &[Target],
     reporter: &dyn Reporter,
 ) -> Result<Plan, Error> {
     reporter.doing("looking at the engine");
-    let observed = observe::observe(engine, cluster, false).await.map_err(looking())?;
+    let mut observed = observe::observe(engine, cluster, false).await.map_err(looking())?;
+    part::keep_only(&mut observed, cluster, targets);
     Ok(reconcile::down(cluster, &observed, volumes))
 }
 
-/// Removes everything that belongs to `cluster`; its named volumes only with `volumes`.
+/// Removes everything that belongs to `cluster`, or to what `targets` name of it if there are any; named volumes only with
+/// `volumes`.
 ///
 /// # Errors
 /// A failed call of the engine, or an operation that failed or was stopped. The same call again continues the work.
@@ -244,6 +268,7 @@ pub async fn down(
     engine: &Engine,
     cluster: &ClusterName,
     volumes: bool,
+    targets: &[Target],
     control: &Control,
     reporter: &dyn Reporter,
 ) -> Result<Summary, Error> {
@@ -253,7 +278,8 @@ pub async fn down(
     let mut stop = control.stop.clone();
     for round in 1.. {
         reporter.doing("looking at the engine");
-        let observed = observe::observe(engine, cluster, false).await.map_err(looking())?;
+        let mut observed = observe::observe(engine, cluster, false).await.map_err(looking())?;
+        part::keep_only(&mut observed, cluster, targets);
         arrivals.know(&observed);
         let plan = reconcile::down(cluster, &observed, volumes);
         if round == 1 {
@@ -267,7 +293,8 @@ pub async fn down(
             if carried.vanished {
                 continue;
             }
-            let now = look_again(engine, cluster).await?;
+            let mut now = look_again(engine, cluster).await?;
+            part::keep_only(&mut now, cluster, targets);
             if round < ROUNDS && now.came_since(&observed).next().is_some() {
                 continue;
             }
@@ -423,6 +450,7 @@ async fn look(
     );
     inspected.map_err(looking())?;
     let ready = ready?;
+    part::set_aside(&mut observed, desired);
     let of_a_platform = desired
         .containers()
         .filter(|c| c.platform.is_some() && !fake::is_image(c.image()));
@@ -431,6 +459,12 @@ async fn look(
         .await
         .map_err(looking())?;
     Ok((observed, ready))
+}
+
+/// The IDs of the observed containers that are to be recreated whether they differ or not.
+fn to_recreate(options: Options, observed: &Observed) -> HashSet<String> {
+    let all = observed.containers.iter().filter(|_| options.force_recreate);
+    all.map(|c| c.id.clone()).collect()
 }
 
 /// The containers and networks of `cluster` after a plan was carried out.
@@ -448,17 +482,12 @@ async fn look_again(engine: &Engine, cluster: &ClusterName) -> Result<Observed, 
 fn plan(
     desired: &Desired,
     observed: &Observed,
-    fake_ready: bool,
+    reconcile: &reconcile::Options,
     blueprint: &str,
     options: Options,
     begun: bool,
 ) -> Result<Plan, ConvergeError> {
-    let reconcile = reconcile::Options {
-        fake_ready,
-        remove_orphans: options.remove_orphans,
-        wait: options.wait,
-    };
-    let plan = reconcile::up(desired, observed, &reconcile);
+    let plan = reconcile::up(desired, observed, reconcile);
     let plan = plan.map_err(|conflicts| ConvergeError::Conflicts { conflicts, begun })?;
     match other_blueprint(&plan, desired, observed, blueprint) {
         Some(conflict) if !options.take_over => Err(ConvergeError::Conflicts {
@@ -475,7 +504,10 @@ fn other_blueprint(plan: &Plan, desired: &Desired, observed: &Observed, ours: &s
     if plan.is_empty() {
         return None;
     }
-    let blueprints: BTreeSet<&str> = observed.containers.iter().map(|c| c.label(label::BLUEPRINT)).collect();
+    // Of a part, the rest of the cluster counts as foreign.
+    let all = observed.containers.iter().chain(&observed.foreign);
+    let own = all.filter(|c| c.cluster() == desired.cluster.as_str());
+    let blueprints: BTreeSet<&str> = own.map(|c| c.label(label::BLUEPRINT)).collect();
     let is_ours = |theirs: &str| {
         let real = |path: &str| std::fs::canonicalize(path).ok();
         theirs == ours || real(theirs).is_some_and(|t| Some(t) == real(ours))

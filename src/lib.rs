@@ -67,6 +67,7 @@ pub mod yaml;
 use std::io::IsTerminal;
 
 use commands::Session;
+use engine::connect::{self, choose::Given};
 use error::{Error, Exit};
 use terminal::{Terminal, interrupt};
 
@@ -82,7 +83,11 @@ pub fn main() -> Exit {
             fake::serve::run().map_err(anyhow::Error::from).map_err(Error::from),
         );
     }
-    let command = cli::parse().command;
+    let cli::Cli { command, engine, .. } = cli::parse();
+    connect::give(Given {
+        host: engine.host,
+        context: engine.context,
+    });
     let session = terminal.clone();
     interrupt::guard(&terminal, move |stop| {
         let session = Session {

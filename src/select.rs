@@ -2,6 +2,7 @@
 //!
 //! It reads only the labels of observed containers, so it works without the blueprint.
 
+pub mod part;
 mod pattern;
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, channel};
 
 use proptest::prelude::*;
-use topogen::engine::connect::choose::{Choice, Machine, choose};
+use topogen::engine::connect::choose::{Choice, Given, Machine, choose};
 use topogen::engine::connect::host::Host;
 use topogen::engine::connect::{ConnectError, no_answer};
 use topogen::engine::fault::{Fault, Loss};
@@ -275,7 +275,38 @@ fn the_engine_that_docker_would_take() {
     ];
     let text: Vec<String> = cases
         .iter()
-        .map(|(what, machine)| format!("# {what}\n{}\n", shown(&choose(machine))))
+        .map(|(what, machine)| format!("# {what}\n{}\n", shown(&choose(machine, &Given::default()))))
+        .collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+/// The options go before the environment, with its TLS settings for an address.
+#[test]
+fn what_the_command_line_says_of_the_engine_counts_first() {
+    let machine = Pretended::new()
+        .context("lab", "tcp://lab")
+        .context("build", "tcp://b")
+        .with("DOCKER_HOST", "unix:///variable")
+        .with("DOCKER_CONTEXT", "build");
+    let host = |host: &str| Given {
+        host: Some(host.to_owned()),
+        ..Given::default()
+    };
+    let context = |context: &str| Given {
+        context: Some(context.to_owned()),
+        ..Given::default()
+    };
+    let given = [
+        host("unix:///option"),
+        host("tcp://build-7"),
+        host("build"),
+        context("lab"),
+        context("default"),
+        context("bulid"),
+    ];
+    let text: Vec<String> = given
+        .iter()
+        .map(|given| format!("# {given:?}\n{}\n", shown(&choose(&machine, given))))
         .collect();
     insta::assert_snapshot!(text.join("\n"));
 }
@@ -419,7 +450,7 @@ fn what_does_not_answer_is_named_with_who_says_so() {
     let text: Vec<String> = cases
         .iter()
         .map(|(machine, fault)| {
-            let choice = choose(*machine).expect("a choice");
+            let choice = choose(*machine, &Given::default()).expect("a choice");
             told(&no_answer(&choice, fault)) + "\n"
         })
         .collect();

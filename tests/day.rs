@@ -112,6 +112,90 @@ fn a_node_is_printed_and_compared() {
     insta::assert_snapshot!(text);
 }
 
+/// What is outside of the targets stays as it is, though it differs from the blueprint; what they depend on comes with them.
+#[test]
+fn a_part_comes_up_and_goes_down() {
+    let blueprint = r#"
+name: lab
+roles:
+  lb: {entry: front, services: {front: {image: "redis:7"}}}
+  w:
+    count: 2
+    after: lb
+    entry: a
+    services: {a: {image: "redis:7", depends_on: [b]}, b: {image: "redis:7", volumes: [data:/data]}, c: {image: "redis:7"}}
+    volumes: {data: {}}
+"#;
+    let double = EngineDouble::v28().with_image("redis:7");
+    let (directory, socket) = (directory_of(blueprint), double.listen());
+    let mut text = told(
+        &directory,
+        &socket,
+        &[
+            "up w2/a --dry-run",
+            "up w2/a -q",
+            "up --no-deps w1/c -q",
+            "up w3",
+            "up w1/d",
+            "up --no-deps",
+            "up w --remove-orphans",
+            "up --dry-run",
+        ],
+    );
+    text += &format!("{:#?}\n", double.state().container_names());
+    let changed = blueprint.replace("c: {image: \"redis:7\"}", "c: {image: \"redis:7\", tty: true}");
+    std::fs::write(directory.path().join("topogen.yaml"), changed).expect("a file");
+    text += &told(
+        &directory,
+        &socket,
+        &[
+            "up -q",
+            "up w1/a --dry-run --detailed-exitcode",
+            "up lb --force-recreate --dry-run",
+            "up lb --force-recreate",
+            "down w1/c --dry-run",
+            "down w1/d",
+            "down w1 w2/c --volumes --dry-run",
+            "down w1 w2/c --volumes -q",
+            "down w1",
+            "down lb w -v --dry-run",
+            "down lb w -v -q",
+        ],
+    );
+    assert_eq!(double.state().left(), [""; 0]);
+    insta::assert_snapshot!(text);
+}
+
+/// Options before the command are as those after it; a command that takes none says so in its own words.
+#[test]
+fn options_stand_before_the_command_too() {
+    let double = EngineDouble::v28().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let host = socket.host();
+    let text = told(
+        &directory,
+        &socket,
+        &[
+            "-n other up -q --scale lb=0 --scale w=1",
+            "-f topogen.yaml --name=other port w1",
+            "-n other ls",
+            "-n other ps -n lab",
+            "-n Other! ps",
+            "--context nowhere ls",
+            &format!("-H {host} --context nowhere ls"),
+            "-n lab",
+        ],
+    );
+    insta::assert_snapshot!(text.replace(&host, "ENGINE"));
+    let elsewhere = topogen(&directory, &socket, &["-H", "unix:///nowhere/docker.sock", "ls"]);
+    assert_eq!(elsewhere.status.code(), Some(5), "{}", stderr(&elsewhere));
+    assert!(
+        stderr(&elsewhere).contains("/nowhere/docker.sock"),
+        "{}",
+        stderr(&elsewhere)
+    );
+}
+
 /// The double gives addresses in the order in which containers start, which differs.
 #[test]
 fn nodes_are_listed_as_hosts() {

@@ -29,6 +29,8 @@ pub struct Desired {
     pub layout: Option<Layout>,
     /// Features that need a minimum version of the engine's API.
     pub needs: Vec<Need>,
+    /// Whether it is only a part of the cluster, so that whatever else there is of the cluster stays as it is.
+    pub is_part: bool,
 }
 
 impl Desired {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::verbs::nothing_meant;
 use super::{Session, load, recorded, work};
 use crate::cli::Down;
 use crate::converge::{self};
@@ -10,6 +11,7 @@ use crate::engine::observe;
 use crate::error::Error;
 use crate::name::ClusterName;
 use crate::plan::Action;
+use crate::select;
 use crate::terminal::Terminal;
 use crate::terminal::words::span;
 use crate::text::{listed, plural};
@@ -23,12 +25,13 @@ pub(super) async fn run(args: &Down, session: &Session) -> Result<(), Error> {
         let containers = observe::containers(&engine, Some(&cluster)).await;
         recorded::check_is_lab(&cluster, &containers.map_err(Error::engine("look at the engine"))?)?;
     }
+    check_targets(args, &engine, &cluster).await?;
     if args.dry.dry_run {
-        let plan = converge::plan_down(&engine, &cluster, args.volumes, terminal).await?;
+        let plan = converge::plan_down(&engine, &cluster, args.volumes, &args.targets, terminal).await?;
         return work::show(terminal, &plan, &args.dry);
     }
     let control = work::control(session, &args.work, None);
-    let summary = converge::down(&engine, &cluster, args.volumes, &control, terminal).await?;
+    let summary = converge::down(&engine, &cluster, args.volumes, &args.targets, &control, terminal).await?;
     if summary.is_empty() {
         return nothing(terminal, &engine, &cluster).await;
     }
@@ -44,6 +47,19 @@ pub(super) async fn run(args: &Down, session: &Session) -> Result<(), Error> {
         json!({"containers": containers, "networks": networks, "volumes": volumes}),
     );
     Ok(())
+}
+
+/// Refuses targets that match nothing of the cluster.
+async fn check_targets(args: &Down, engine: &Engine, cluster: &ClusterName) -> Result<(), Error> {
+    if args.targets.is_empty() {
+        return Ok(());
+    }
+    let containers = observe::containers(engine, Some(cluster)).await;
+    let containers = containers.map_err(Error::engine("look at the engine"))?;
+    match select::select(&args.targets, &containers) {
+        Err(faults) if !containers.is_empty() => Err(nothing_meant(&faults)),
+        _ => Ok(()),
+    }
 }
 
 /// Reports that there is nothing to remove, and names similar clusters.

@@ -3,11 +3,13 @@
 use serde_json::json;
 
 use super::recorded::{self, Absent};
+use super::verbs::nothing_meant;
 use super::{Session, load, reach, work};
 use crate::cli::Up;
 use crate::converge::{self, ConvergeError, Options, Reporter};
 use crate::error::Error;
 use crate::plan::conflict::Conflict;
+use crate::select::part;
 use crate::terminal::words::span;
 use crate::text::plural;
 use load::Loaded;
@@ -19,7 +21,8 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
     let meant = recorded::meant(terminal, &args.source, Absent::UseLab, args.timeout).await?;
     let loaded = load::topology(terminal, &meant.source)?;
     meant.check(&loaded.topology)?;
-    let (loaded, desired) = load::desired(loaded)?;
+    let (loaded, mut desired) = load::desired(loaded)?;
+    part::narrow(&mut desired, &args.targets, !args.no_deps).map_err(|faults| nothing_meant(&faults))?;
     load::warn_of_doubts(terminal, &loaded);
     let engine = work::connect_within(terminal, args.timeout).await?;
     let beyond = desired.beyond(engine.api);
@@ -33,6 +36,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
         remove_orphans: args.remove_orphans,
         wait: args.wait,
         take_over: args.take_over,
+        force_recreate: args.force_recreate,
     };
     let blueprint = &loaded.origin.blueprint;
     if args.dry.dry_run {

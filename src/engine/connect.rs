@@ -14,14 +14,14 @@ mod unanswered;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 
 use super::fault::{Fault, TIMEOUT};
 use crate::read::{self, ReadError};
 use crate::yaml::MAX_BYTES;
-use choose::{By, Choice, Machine};
+use choose::{By, Choice, Given, Machine};
 use host::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
 use transport::{Dial, Stream, Transport};
@@ -147,12 +147,20 @@ impl Engine {
     }
 }
 
-/// The engine that the environment and configuration choose.
+/// What the command line says of the engine, which counts for the whole process, as the environment does.
+static GIVEN: OnceLock<Given> = OnceLock::new();
+
+/// Prefers the engine that is `given` to that of environment and configuration, from now on. The first call counts.
+pub fn give(given: Given) {
+    let _ = GIVEN.set(given);
+}
+
+/// The engine that the command line, the environment and the configuration choose.
 ///
 /// # Errors
 /// The configuration is malformed or refers to a missing context.
 pub fn chosen() -> Result<Choice, ConnectError> {
-    choose::choose(&Here)
+    choose::choose(&Here, GIVEN.get().unwrap_or(&Given::default()))
 }
 
 /// This machine's environment and files.

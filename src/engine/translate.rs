@@ -103,6 +103,7 @@ pub fn translate(topology: &Topology, origin: &Origin) -> Result<Desired, Proble
         volumes: volumes.into_specs(),
         layout: topology.layout,
         needs: Vec::new(),
+        is_part: false,
     };
     network::bridges_have_room(&desired, &mut findings.problems);
     desired.needs = findings.needs;

@@ -53,6 +53,8 @@ pub struct Options {
     pub remove_orphans: bool,
     /// Whether to wait until all containers run and are healthy.
     pub wait: bool,
+    /// The IDs of containers that are recreated whether they differ or not.
+    pub recreate: HashSet<String>,
 }
 
 /// The plan that leads from `observed` to `desired`.

@@ -118,7 +118,7 @@ impl Cluster {
             timeout: None,
             stop: self.stop.subscribe(),
         };
-        let down = converge::down(&self.engine, &self.desired.cluster, true, &control, &Silent);
+        let down = converge::down(&self.engine, &self.desired.cluster, true, &[], &control, &Silent);
         down.await.unwrap_or_else(|error| panic!("{error}"));
     }
 

@@ -21,6 +21,7 @@ mod killed;
 mod lab;
 mod ownership;
 mod page;
+mod part;
 mod real;
 mod recipes;
 mod replace;
@@ -260,6 +261,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         connect::interrupt,
     ),
     ("copy::there_and_back", Needs::Engine, copy::there_and_back),
+    ("part::comes_up_and_goes_down_alone", Needs::Engine, part::alone),
     (
         "verbs::what_is_stopped_starts_again_as_it_was",
         Needs::Engine,

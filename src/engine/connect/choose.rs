@@ -1,4 +1,4 @@
-//! Chooses the engine as `docker` does: `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` names, else the current
+//! Chooses the engine as `docker` does: `--host` or `--context`, else `DOCKER_HOST`, else the context that `DOCKER_CONTEXT` names, else the current
 //! context of the configuration, else the first socket that exists (docker/cli `cli/command/cli.go`,
 //! "resolveContextName").
 
@@ -70,6 +70,8 @@ impl Choice {
 pub enum By {
     /// Not configured. These sockets were tried in order; if none exists, the first is reported.
     Nobody(Vec<PathBuf>),
+    /// The option `--host`.
+    Option,
     /// The environment variable `DOCKER_HOST`.
     Host,
     /// A context of this name, and the setting that names it.
@@ -79,6 +81,8 @@ pub enum By {
 /// The setting that names a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
+    /// The option `--context`.
+    Option,
     /// The environment variable `DOCKER_CONTEXT`.
     Variable,
     /// The `currentContext` of this configuration file.
@@ -104,7 +108,9 @@ impl By {
     pub fn label(&self) -> String {
         match self {
             Self::Nobody(_) => String::new(),
+            Self::Option => "--host".to_owned(),
             Self::Host => DOCKER_HOST.to_owned(),
+            Self::Context(name, Named::Option) => format!("context `{name}`"),
             Self::Context(name, Named::Variable) => format!("context `{name}`, which {DOCKER_CONTEXT} names"),
             Self::Context(name, Named::Current(file)) => format!("context `{name}`, current in {}", file.display()),
         }
@@ -120,25 +126,41 @@ impl fmt::Display for By {
     }
 }
 
-/// The engine that the settings of this `machine` choose.
+/// What the command line says of the engine: at most one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The address, as in `DOCKER_HOST`.
+    pub host: Option<String>,
+    /// The name of a context.
+    pub context: Option<String>,
+}
+
+/// The engine that is `given`, or else that the settings of this `machine` choose.
 ///
 /// # Errors
 /// A setting is malformed, or its file cannot be read.
-pub fn choose(machine: &dyn Machine) -> Result<Choice, ConnectError> {
+pub fn choose(machine: &dyn Machine, given: &Given) -> Result<Choice, ConnectError> {
     let home = machine
         .variable("HOME")
         .map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let directory = machine
         .variable("DOCKER_CONFIG")
         .map_or_else(|| home.join(".docker"), PathBuf::from);
-    if let Some(text) = machine.variable(DOCKER_HOST) {
-        let host = parse(&text, &By::Host)?;
-        let tls = tls_of_environment(machine, &directory, &host, &By::Host)?;
-        return Ok(Choice::new(host, By::Host, tls));
+    let variable = || machine.variable(DOCKER_HOST).map(|text| (text, By::Host));
+    let host = match given {
+        Given { host: Some(text), .. } => Some((text.clone(), By::Option)),
+        Given { context: Some(_), .. } => None,
+        _ => variable(),
+    };
+    if let Some((text, by)) = host {
+        let host = parse(&text, &by)?;
+        let tls = tls_of_environment(machine, &directory, &host, &by)?;
+        return Ok(Choice::new(host, by, tls));
     }
-    let (name, named) = match machine.variable(DOCKER_CONTEXT) {
-        Some(name) => (name, Named::Variable),
-        None => {
+    let (name, named) = match (&given.context, machine.variable(DOCKER_CONTEXT)) {
+        (Some(name), _) => (name.clone(), Named::Option),
+        (None, Some(name)) => (name, Named::Variable),
+        (None, None) => {
             let file = directory.join("config.json");
             (current(machine, &file)?, Named::Current(file))
         }

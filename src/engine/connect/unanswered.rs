@@ -108,7 +108,7 @@ fn of_tls(tls: &Tls, loss: Loss) -> Option<String> {
 fn way_back(by: &By, unexplained: bool) -> Option<String> {
     let hint = match by {
         By::Host if unexplained => "`unset DOCKER_HOST` goes back to this machine's engine, or the current context's",
-        By::Nobody(_) | By::Host => return None,
+        By::Nobody(_) | By::Host | By::Option | By::Context(_, Named::Option) => return None,
         By::Context(_, Named::Variable) => "`unset DOCKER_CONTEXT` goes back to the current context",
         By::Context(_, Named::Current(_)) => "`docker context use default` goes back to this machine's engine",
     };

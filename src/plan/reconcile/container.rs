@@ -67,8 +67,10 @@ impl<'a> Up<'a> {
             return Some(lost.to_string());
         }
         let is_recreated = |n: &&str| matches!(self.decisions.get(n), Some(Decision::Create | Decision::Recreate(_)));
-        let shared = spec.joined.iter().map(|n| n.as_str()).find(is_recreated)?;
-        Some(format!("`{shared}`, of which it shares something, is recreated"))
+        let shared = spec.joined.iter().map(|n| n.as_str()).find(is_recreated);
+        let shared = shared.map(|shared| format!("`{shared}`, of which it shares something, is recreated"));
+        let is_asked = self.options.recreate.contains(&observed.id);
+        shared.or_else(|| is_asked.then(|| "`--force-recreate` asks for it".to_owned()))
     }
 
     /// Whether its image's name means another image now. All fakes count as equal.
