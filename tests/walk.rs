@@ -6,6 +6,7 @@
 
 mod dotenv;
 mod interpolation;
+mod merges;
 mod record;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::compose::ConfigKind;
 use crate::compose::mounts_of_windows;
-use crate::compose::table::{Kind, Merge, Once, Row};
+use crate::compose::table::{Merge, Once, Row};
 use crate::diagnostic::Span;
 use crate::value::Value;
 use crate::yaml::{Entry, MergeTag, Node, Yaml};
@@ -218,8 +218,8 @@ fn appended(mut base: Vec<Node>, over: Vec<Node>, row: Option<&Row>) -> Vec<Node
     base.extend(over);
     match row.and_then(|row| row.once) {
         Some(of) => once(&mut base, of),
-        None if row.is_none_or(|row| row.kinds.contains(&Kind::Set)) => {
-            // They are looked up by what they say, since there may be as many as there are ports.
+        None if row.is_none_or(|row| row.merge == Merge::Hosts) => {
+            // They are looked up by what they say, since there may be thousands.
             let mut found: HashSet<String> = HashSet::new();
             base.retain(|item| found.insert(format!("{:?}", Value::from(item))));
         }
@@ -254,8 +254,8 @@ fn identity(item: &Node, of: Once) -> Option<String> {
         Once::Device => target(item, "devices"),
         Once::Config => mounted(item, ConfigKind::Config),
         Once::Secret => mounted(item, ConfigKind::Secret),
-        // The long form of a port has more than its text by which it differs from others.
-        Once::Port => item.scalar(),
+        // What names the same port in another spelling is found when its templates are known.
+        Once::Port => item.scalar().or_else(|| Some(format!("{:?}", Value::from(item)))),
     }
 }
 

@@ -137,6 +137,8 @@ impl Checked<'_> {
             self.references_exist(service, problems);
             self.volumes_exist(service, problems);
             self.models_exist(service, problems);
+            one_dockerfile(service, problems);
+            tmpfs_mounted_once(service, problems);
             for kind in [ConfigKind::Config, ConfigKind::Secret] {
                 self.configs_exist(service, kind, problems);
             }
@@ -388,6 +390,45 @@ impl Checked<'_> {
             }
             targets.push(target);
         }
+    }
+}
+
+/// Reports a `tmpfs` where another one or a volume is mounted, which no engine takes.
+fn tmpfs_mounted_once(service: &Service, problems: &mut Problems) {
+    let items = |key: &str| -> Vec<&Node> {
+        match service.keys.iter().find(|e| e.key == key).map(|e| &e.node) {
+            Some(node) => match &node.value {
+                Yaml::List(list) => list.iter().collect(),
+                _ => vec![node],
+            },
+            None => Vec::new(),
+        }
+    };
+    let volumes = items("volumes").into_iter().filter_map(|v| merge::target(v, "volumes"));
+    let mut mounted: Vec<String> = volumes.collect();
+    for item in items("tmpfs") {
+        let Some(text) = item.scalar() else { continue };
+        let target = text.split(':').next().unwrap_or_default();
+        if mounted.iter().any(|m| same_path(m, target)) {
+            problems.push(
+                Problem::at(item.span, format!("`{target}` is mounted twice"))
+                    .hint("keep one of the two; over a Compose file, `!override` in place of what it lists"),
+            );
+        }
+        mounted.push(target.to_owned());
+    }
+}
+
+/// Reports a `build` that says both where its Dockerfile is and what is in it.
+fn one_dockerfile(service: &Service, problems: &mut Problems) {
+    let Some(build) = service.keys.iter().find(|e| e.key == "build").map(|e| &e.node) else {
+        return;
+    };
+    if let (Some(_), Some(inline)) = (build.get("dockerfile"), build.get("dockerfile_inline")) {
+        problems.push(
+            Problem::at(inline.span, "`build` has a `dockerfile` and a `dockerfile_inline`")
+                .hint("keep one of the two; over a Compose file, `dockerfile: !reset` takes the other away"),
+        );
     }
 }
 

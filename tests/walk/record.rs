@@ -102,8 +102,8 @@ pub(super) fn compose(directory: &Path, outside: &[(&str, &str)]) -> Option<Valu
     let output = Command::new("docker")
         .args(["compose", "config", "--format", "json"])
         .current_dir(directory)
-        .envs(outside.iter().copied())
         .env_remove("COMPOSE_PROFILES")
+        .envs(outside.iter().copied())
         .output()
         .expect("Compose runs");
     let config = serde_json::from_slice(&output.stdout).ok();
