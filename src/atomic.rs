@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 /// Write `content` to the file that a user named `path`, as [`replace`] does, with `mode` less the umask. A symbolic link is followed and stays one; what
@@ -16,6 +16,31 @@ pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         Ok(_) => replace(&fs::canonicalize(path)?, content, mode),
         Err(_) => replace(path, content, mode),
     }
+}
+
+/// Gives the file at `path` another `content`, as [`write`] does, and leaves it its owner and its mode. One that is not there
+/// has the mode 644 less the umask.
+///
+/// # Errors
+/// The system's, also where its owner cannot be kept.
+pub(crate) fn rewrite(path: &Path, content: &[u8]) -> io::Result<()> {
+    let there = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return write(path, content, 0o644),
+        other => other?,
+    };
+    if !there.is_file() {
+        return write(path, content, 0o644);
+    }
+    let path = fs::canonicalize(path)?;
+    let mut file = new_file(path.parent().unwrap_or(Path::new(".")), 0o600)?;
+    let new = file.as_file().metadata()?;
+    if (new.uid(), new.gid()) != (there.uid(), there.gid()) {
+        fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
+    }
+    file.as_file().set_permissions(there.permissions())?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// Put a file with `content` at `path`, by way of one beside it, so that nobody ever sees half of it, and what was there
@@ -77,6 +102,17 @@ mod tests {
         assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
         assert_eq!(fs::read_to_string(&target).expect("text"), "two");
         assert!(write(directory.path(), b"three", 0o644).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_mode() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("hosts");
+        rewrite(&path, b"one").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("it is ours");
+        rewrite(&path, b"two").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "two");
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o666);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::blueprint::MAX_COUNT;
 use crate::budget;
@@ -16,6 +16,7 @@ use crate::engine::logs::Moment;
 use crate::fake;
 use crate::name::ClusterName;
 use crate::select::Target;
+use crate::serve::dns::zone::Domain;
 use crate::signal;
 use crate::text::decimal;
 use crate::text::{is_secret, shell_word};
@@ -136,7 +137,7 @@ pub enum Command {
     Logs(Logs),
     /// Tell what happens to the cluster's containers, as it happens
     Events(Events),
-    /// Serve how the cluster is, now and as it changes, over HTTP: a page, JSON, events
+    /// Serve how the cluster is, now and as it changes: a page, JSON, events, names over DNS
     Serve(Serve),
     /// Run a command in containers
     Exec(Exec),
@@ -470,7 +471,8 @@ pub struct Events {
     after_help = "It answers GET: / is a page; /v1/roster, /v1/nodes/NODE, /v1/roles/ROLE and /v1/services/SERVICE are JSON, with \
 `?ready` what can serve alone, with `?wait=30s&revision=N` the next that differs; /v1/events are events; /v1/prometheus are \
 targets for `http_sd`; /v1/hosts are lines for /etc/hosts; /v1/logs/NODE/SERVICE is what is printed; /docker/service/NAME/ip \
-and …/tasks/ip are addresses; /graph.svg, /metrics, /healthz. It ends with SIGTERM or SIGINT, with exit code 0."
+and …/tasks/ip are addresses; /graph.svg, /metrics, /healthz. It ends with SIGTERM or SIGINT, with exit code 0.",
+    group = ArgGroup::new("names").args(["dns", "hosts"]).multiple(true)
 )]
 pub struct Serve {
     /// The cluster, by its name or by its blueprint.
@@ -488,6 +490,15 @@ pub struct Serve {
     /// Open the page in a browser
     #[arg(long)]
     pub open: bool,
+    /// Address to answer DNS at, over UDP and TCP, such as `127.0.0.1:5353`
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub dns: Option<SocketAddr>,
+    /// Domain that the names are in [default: the cluster's name]
+    #[arg(long, value_name = "DOMAIN", requires = "names")]
+    pub domain: Option<Domain>,
+    /// File in which to keep the names, such as /etc/hosts, until the end
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
     /// The cluster whose container this is, where it is one.
     #[arg(long, hide = true, env = fake::variable::CLUSTER)]
     pub here: Option<ClusterName>,

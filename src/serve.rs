@@ -1,8 +1,9 @@
-//! Tells over HTTP how a cluster is, now and as it changes.
+//! Tells how a cluster is, now and as it changes: over HTTP, and as names.
 //!
 //! ```text
 //! watch ──Roster──▶ view ──▶ answer, addresses, metrics      (pure)
-//!                    └─────▶ routes, streams, logs ──▶ connections ──▶ readers
+//!                    ├─────▶ routes, streams, logs ──▶ connections ──▶ readers
+//!                    └─────▶ dns, hosts ──▶ resolvers
 //! ```
 //!
 //! [`view`] and what is answered about it are pure. Readers take the newest view: one that is slow misses revisions and holds
@@ -14,7 +15,9 @@
 pub mod addresses;
 pub mod answer;
 mod connections;
+pub mod dns;
 pub mod host;
+pub mod hosts;
 mod logs;
 pub mod metrics;
 mod page;
@@ -27,15 +30,14 @@ pub mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::cluster::roster::{Moment, Roster};
+use crate::cluster::roster::Roster;
 use crate::engine::connect::Engine;
-use crate::engine::observe::instance;
 use crate::name::ClusterName;
 use crate::topology::Topology;
 use crate::watch::follow;
@@ -105,6 +107,8 @@ pub struct Subject {
     pub topology: watch::Receiver<Option<Arc<Topology>>>,
     /// Where the server puts what it learns of the cluster.
     pub rosters: watch::Sender<Arc<Roster>>,
+    /// Where the server puts what it shows of that, at first a view that knows nothing.
+    pub views: watch::Sender<Arc<View>>,
 }
 
 /// Follows a cluster and serves it at `listener`, until `stop` completes; then says so to those who listen, and ends.
@@ -114,9 +118,8 @@ pub async fn serve(listener: TcpListener, subject: Subject, settings: Settings, 
         cluster,
         topology,
         rosters,
+        views: sender,
     } = subject;
-    let now = instance::at(SystemTime::now()).unwrap_or(Moment(0));
-    let (sender, views) = watch::channel(Arc::new(View::unknown(cluster.as_str(), now)));
     let (end, ending) = watch::channel(false);
     let limits = settings.limits;
     let refused = Arc::<AtomicU64>::default();
@@ -124,7 +127,7 @@ pub async fn serve(listener: TcpListener, subject: Subject, settings: Settings, 
         settings,
         engine: engine.clone(),
         policy: page::policy(),
-        views,
+        views: sender.subscribe(),
         picture: Picture::new(cluster.clone()),
         streams: Arc::new(Semaphore::new(limits.streams)),
         requests: AtomicU64::new(0),

@@ -1,11 +1,12 @@
-//! The fuzz target where there is no `cargo fuzz`: what it is called with is known inputs, changed at random, without an eye
-//! for what they cover.
+//! The fuzz targets where there is no `cargo fuzz`: what they are called with is known inputs, changed at random, without an
+//! eye for what they cover.
 //!
 //! A few hundred inputs of one seed are tried each time. `TOPOGEN_FUZZ_SECONDS=60` continues for a minute, with a seed of its
-//! own unless `TOPOGEN_SEED` says one. An input that fails is kept in `fuzz/artifacts/blueprint`, as `cargo fuzz` does; once
-//! that is mended, it belongs in `fuzz/corpus/blueprint`, which is tried first.
+//! own unless `TOPOGEN_SEED` says one. An input that fails is kept in `fuzz/artifacts/TARGET`, as `cargo fuzz` does; once
+//! that is mended, it belongs in `fuzz/corpus/TARGET`, which is tried first.
 
 mod blueprint;
+mod dns;
 
 use std::collections::hash_map::RandomState;
 use std::fs;
@@ -22,23 +23,48 @@ const INPUTS: u64 = 300;
 /// Bytes of an input: longer ones find nothing that shorter ones do not.
 const LENGTH: usize = 4096;
 
+/// What is called with inputs, and the name of the directories that have some.
+#[derive(Clone, Copy)]
+struct Fuzzed {
+    name: &'static str,
+    survive: fn(&[u8]),
+}
+
 #[test]
-#[expect(clippy::print_stdout, reason = "how much was tried is worth a line of the gate's")]
 fn changed_blueprints_are_survived() {
+    let target = Fuzzed {
+        name: "blueprint",
+        survive: blueprint::survive,
+    };
+    // What the other tests of robustness begin with, too.
+    let more = robust::corpus().into_iter().map(String::into_bytes);
+    survive(target, kept(target).into_iter().chain(more).collect());
+}
+
+#[test]
+fn changed_questions_are_survived() {
+    let target = Fuzzed {
+        name: "dns",
+        survive: dns::survive,
+    };
+    survive(target, kept(target));
+}
+
+#[expect(clippy::print_stdout, reason = "how much was tried is worth a line of the gate's")]
+fn survive(target: Fuzzed, corpus: Vec<Vec<u8>>) {
     let seconds: Option<u64> = variable("TOPOGEN_FUZZ_SECONDS");
     let seed = variable("TOPOGEN_SEED").unwrap_or_else(|| seconds.map_or(1, |_| RandomState::new().hash_one(seconds)));
-    let corpus = corpus();
     for input in &corpus {
-        check(input, seed);
+        check(target, input, seed);
     }
     let mut random = Random(seed);
     let end = seconds.map(|s| Instant::now() + Duration::from_secs(s));
     let mut tried = 0;
     while end.map_or(tried < INPUTS, |end| Instant::now() < end) {
-        check(&changed(&corpus, &mut random), seed);
+        check(target, &changed(&corpus, &mut random), seed);
         tried += 1;
     }
-    println!("{tried} inputs of seed {seed}");
+    println!("{tried} inputs of seed {seed} for {}", target.name);
 }
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {
@@ -46,23 +72,25 @@ fn variable<T: FromStr>(name: &str) -> Option<T> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// What is kept of earlier runs, and what the other tests of robustness begin with.
-fn corpus() -> Vec<Vec<u8>> {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/blueprint");
+/// What is kept of earlier runs.
+fn kept(target: Fuzzed) -> Vec<Vec<u8>> {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target.name);
     let entries = fs::read_dir(kept)
         .expect("a corpus")
         .map(|e| e.expect("an entry").path());
     let mut paths: Vec<_> = entries.collect();
     paths.sort();
-    let kept = paths.iter().map(|p| fs::read(p).expect("an input"));
-    kept.chain(robust::corpus().into_iter().map(String::into_bytes))
-        .collect()
+    paths.iter().map(|p| fs::read(p).expect("an input")).collect()
 }
 
 /// Calls the target, and keeps an input that it does not survive.
-fn check(input: &[u8], seed: u64) {
-    if catch_unwind(|| blueprint::survive(input)).is_err() {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/artifacts/blueprint");
+fn check(target: Fuzzed, input: &[u8], seed: u64) {
+    if catch_unwind(|| (target.survive)(input)).is_err() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/artifacts")
+            .join(target.name);
         fs::create_dir_all(&directory).expect("a directory");
         let path = directory.join(format!("crash-{seed}"));
         fs::write(&path, input).expect("a file");

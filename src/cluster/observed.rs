@@ -726,6 +726,12 @@ impl ObservedNetwork {
     pub fn is_of(&self, cluster: &ClusterName) -> bool {
         self.cluster() == cluster.as_str()
     }
+
+    /// Whether it is the network that all nodes of its cluster share.
+    #[must_use]
+    pub fn is_inout(&self) -> bool {
+        self.node().is_empty() && self.label(label::compose::NETWORK) == "inout"
+    }
 }
 
 #[cfg(test)]

@@ -336,14 +336,18 @@ impl Roster {
         }
     }
 
-    /// The names of the nodes' own networks.
-    pub fn private_networks(&self) -> impl Iterator<Item = &str> {
-        let ours = self
-            .surroundings
+    /// The networks of the cluster.
+    pub fn networks(&self) -> impl Iterator<Item = &ObservedNetwork> {
+        self.surroundings
             .networks
             .iter()
-            .filter(|n| n.cluster() == self.cluster);
-        ours.filter(|n| n.labels.contains_key(label::NODE))
+            .filter(|n| n.cluster() == self.cluster)
+    }
+
+    /// The names of the nodes' own networks.
+    pub fn private_networks(&self) -> impl Iterator<Item = &str> {
+        self.networks()
+            .filter(|n| n.labels.contains_key(label::NODE))
             .map(|n| n.name.as_str())
     }
 

@@ -1,6 +1,7 @@
 //! `topogen serve`
 
 mod holder;
+mod names;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -24,9 +25,11 @@ use crate::engine::connect::Engine;
 use crate::engine::observe::{self, instance};
 use crate::error::Error;
 use crate::name::ClusterName;
+use crate::serve::view::View;
 use crate::serve::{self, Limits, Settings, Subject};
 use crate::terminal::Terminal;
 use crate::topology::Topology;
+use names::Names;
 
 /// The wait after containers came or went before the blueprint is read that they are of: `up` creates many at once.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -46,11 +49,13 @@ pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
     let engine = work::connect(terminal).await?;
     let listener = TcpListener::bind(args.listen)
         .await
-        .map_err(|error| taken(&error, args.listen))?;
+        .map_err(|error| taken(&error, args.listen, "--listen"))?;
     let address = listener.local_addr().context("cannot listen")?;
+    let mut names = Names::open(terminal, args, &cluster).await?;
     console::many_files();
     let now = instance::at(SystemTime::now()).unwrap_or(Moment(0));
     let (rosters, seen) = watch::channel(Arc::new(Roster::unknown(cluster.as_str(), now)));
+    let (views, shown) = watch::channel(Arc::new(View::unknown(cluster.as_str(), now)));
     let mut blueprint = Blueprint {
         terminal: terminal.clone(),
         engine: engine.clone(),
@@ -84,18 +89,26 @@ pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
         cluster,
         topology,
         rosters,
+        views,
     };
     let settings = Settings {
         allow_hosts: args.allow_host.clone(),
         logs: !args.no_logs,
         limits: Limits::default(),
     };
+    let tell_names = async {
+        match &mut names {
+            Some(names) => names.follow(shown).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = serve::serve(listener, subject, settings, session.asked_to_end()) => {}
         () = blueprint.follow(seen.clone(), &expected) => {}
         () = report_losses(terminal, seen.clone()) => {}
+        () = tell_names => {}
     }
-    Ok(())
+    names.map_or(Ok(()), |names| names.end())
 }
 
 /// Says when the engine is lost, and when it is back.
@@ -170,28 +183,28 @@ impl Blueprint {
 }
 
 /// Why `address` cannot be listened at.
-fn taken(error: &std::io::Error, address: SocketAddr) -> Error {
+fn taken(error: &std::io::Error, address: SocketAddr, option: &str) -> Error {
     let (why, hint) = match error.kind() {
         ErrorKind::AddrInUse => {
             let by = holder::of(address).map_or_else(String::new, |holder| format!(" by {holder}"));
             (
                 format!("it is taken{by}"),
-                "`--listen 127.0.0.1:0` takes any port that is free",
+                format!("`{option} 127.0.0.1:0` takes any port that is free"),
             )
         }
         ErrorKind::AddrNotAvailable => (
             "this machine has no such address".to_owned(),
-            "`--listen 0.0.0.0:PORT` listens at all addresses",
+            format!("`{option} 0.0.0.0:PORT` listens at all addresses"),
         ),
         ErrorKind::PermissionDenied => (
             "it needs more rights".to_owned(),
-            "ports from 1024 on are for everybody",
+            "ports from 1024 on are for everybody".to_owned(),
         ),
-        _ => (error.to_string(), "choose another: `--listen ADDRESS:PORT`"),
+        _ => (error.to_string(), format!("choose another: `{option} ADDRESS:PORT`")),
     };
     Error::InTheWay {
         messages: vec![format!("cannot listen at {address}: {why}")],
-        hints: vec![hint.to_owned()],
+        hints: vec![hint],
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use crate::cluster::roster::{Address, Change, Exposed, Instance, Moment, Published, Roster, Stale, diff};
@@ -170,6 +171,28 @@ impl View {
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.stale.is_some() && self.nodes.is_empty()
+    }
+
+    /// The names of the nodes' own networks.
+    pub fn private_networks(&self) -> impl Iterator<Item = &str> {
+        self.roster.private_networks()
+    }
+
+    /// The subnets of the cluster's networks.
+    #[must_use]
+    pub fn subnets(&self) -> Vec<IpNet> {
+        let networks = || self.roster.networks();
+        let four = networks().flat_map(|n| n.subnets.iter().copied().map(IpNet::V4));
+        let six = networks().flat_map(|n| n.subnets6.iter().copied().map(IpNet::V6));
+        four.chain(six).collect()
+    }
+
+    /// The interface of the engine's host on the shared network, as its bridge is called where nobody names it.
+    #[must_use]
+    pub fn bridge(&self) -> Option<String> {
+        let mut networks = self.roster.networks();
+        let shared = networks.find(|n| n.is_inout() && n.driver == "bridge")?;
+        Some(format!("br-{}", shared.id.get(..12)?))
     }
 
     /// What there is to draw: the roster, and what should exist as far as that is known.

@@ -19,6 +19,7 @@ mod graph;
 mod isolate;
 mod killed;
 mod lab;
+mod names;
 mod ownership;
 mod page;
 mod part;
@@ -58,10 +59,12 @@ enum Needs {
     OwnEngine,
     /// Chromium too.
     Browser,
+    /// `dig`, and the right to tell glibc of another resolver.
+    Dig,
 }
 
 impl Needs {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
@@ -70,6 +73,7 @@ impl Needs {
         Self::OpenSsl,
         Self::OwnEngine,
         Self::Browser,
+        Self::Dig,
     ];
 
     /// Why it is not to be had, where it is not.
@@ -84,6 +88,7 @@ impl Needs {
             Self::Packages => engine().or_else(real::lacks_packages),
             Self::OwnEngine => engine().or_else(restart::lacks),
             Self::Browser => engine().or_else(page::lacks),
+            Self::Dig => engine().or_else(names::lacks),
         }
     }
 }
@@ -411,6 +416,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         Needs::Engine,
         serve::waits_for_its_cluster,
     ),
+    ("names::are_found", Needs::Dig, names::are_found),
     ("examples::addresses_with_fakes", Needs::Engine, || {
         examples::fakes("addresses")
     }),

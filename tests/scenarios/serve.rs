@@ -30,7 +30,7 @@ roles:
 ";
 
 /// A cluster of [`BLUEPRINT`] that is up.
-fn cluster() -> Cluster {
+pub(crate) fn cluster() -> Cluster {
     let cluster = Cluster::new();
     std::fs::write(cluster.path().join("topogen.yaml"), BLUEPRINT).expect("a file");
     cluster.must("up", &["--wait"]);
@@ -38,14 +38,14 @@ fn cluster() -> Cluster {
 }
 
 /// A server of its own, ended when the scenario ends.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     stderr: BufReader<std::process::ChildStderr>,
     address: String,
 }
 
 impl Server {
-    fn of(cluster: &Cluster, arguments: &[&str], host: Option<&Path>) -> Self {
+    pub(crate) fn of(cluster: &Cluster, arguments: &[&str], host: Option<&Path>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_topogen"));
         command
             .args(["serve", "-n", &cluster.name, "--listen", "127.0.0.1:0"])
@@ -88,7 +88,7 @@ impl Server {
     }
 
     /// Its exit status after this signal, and what else it said.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (Option<i32>, String) {
         let id = i32::try_from(self.process.id())
             .ok()
             .and_then(Pid::from_raw)

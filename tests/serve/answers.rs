@@ -16,10 +16,10 @@ use topogen::topology::expand::Overrides;
 
 use crate::support::expanded;
 
-const START: Moment = Moment(1_790_000_000_000);
+pub(super) const START: Moment = Moment(1_790_000_000_000);
 
 /// A container that is on the shared network with these names, or on its node's alone if it has none.
-fn instance(node: &str, service: &str, last: u8, names: &[&str]) -> Instance {
+pub(super) fn instance(node: &str, service: &str, last: u8, names: &[&str]) -> Instance {
     let role = node.trim_end_matches(|c: char| c.is_ascii_digit());
     let container = format!("lab-{node}-{service}-1");
     let own = Address {
@@ -76,14 +76,14 @@ fn instance(node: &str, service: &str, last: u8, names: &[&str]) -> Instance {
 }
 
 /// As it is when its process has ended with that status.
-fn ended(mut instance: Instance, exit: i32) -> Instance {
+pub(super) fn ended(mut instance: Instance, exit: i32) -> Instance {
     (instance.state, instance.exit, instance.address) = (State::Exited, Some(exit), None);
     instance.addresses.iter_mut().for_each(|a| a.address = None);
     instance.judge(START);
     instance
 }
 
-fn roster(revision: u64, instances: Vec<Instance>) -> Arc<Roster> {
+pub(super) fn roster(revision: u64, instances: Vec<Instance>) -> Arc<Roster> {
     let mut nodes: Vec<Node> = Vec::new();
     for instance in instances {
         let instance = Arc::new(instance);
@@ -101,7 +101,7 @@ fn roster(revision: u64, instances: Vec<Instance>) -> Arc<Roster> {
     Arc::new(roster)
 }
 
-fn instances() -> Vec<Instance> {
+pub(super) fn instances() -> Vec<Instance> {
     let mut master = instance("master", "app", 2, &["master", "boss"]);
     master.published = vec![Published {
         host: HostPort {
@@ -127,14 +127,14 @@ fn instances() -> Vec<Instance> {
     ]
 }
 
-fn topology() -> Arc<Topology> {
+pub(super) fn topology() -> Arc<Topology> {
     let blueprint = "name: lab\nroles:\n  master: {entry: app, services: {app: {image: shop/app}}}\n  \
         slave: {count: 4, entry: app, services: {app: {image: shop/app}, db: {image: shop/db}, cron: {image: shop/cron}}}\n";
     Arc::new(expanded(blueprint, &Overrides::default()).expect("a blueprint"))
 }
 
 /// Three slaves of four, each of which lacks its `cron`.
-fn view() -> View {
+pub(super) fn view() -> View {
     let unknown = View::unknown("lab", START);
     unknown
         .next(&roster(1, instances()), Some(&topology()))

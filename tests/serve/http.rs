@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use topogen::cluster::roster::{Moment, Roster};
+use topogen::serve::view::View;
 use topogen::serve::{Settings, Subject, serve};
 
 use crate::engine::cluster::Cluster;
@@ -65,6 +66,7 @@ impl Server {
             cluster: cluster.desired.cluster.clone(),
             topology,
             rosters,
+            views: watch::channel(Arc::new(View::unknown("lab", Moment(1)))).0,
         };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {

@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 /// in another namespace, or of another user.
 pub(super) fn of(address: SocketAddr) -> Option<String> {
     let read = |file: &str| fs::read_to_string(format!("/proc/net/{file}")).unwrap_or_default();
-    let inodes = [listening(&read("tcp"), address), listening(&read("tcp6"), address)].concat();
+    let inodes = ["tcp", "tcp6", "udp", "udp6"]
+        .map(|file| listening(&read(file), address))
+        .concat();
     let is_holder = |process: &fs::DirEntry| {
         let files = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
         let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
@@ -24,7 +26,7 @@ pub(super) fn of(address: SocketAddr) -> Option<String> {
     Some(format!("`{}` (process {})", name.trim(), holder.file_name().display()))
 }
 
-/// The inodes of the sockets in `text`, which is `/proc/net/tcp` or `tcp6`, that listen at the port of `address`, at that
+/// The inodes of the sockets in `text`, which is one of `/proc/net/tcp`, `tcp6`, `udp` and `udp6`, that listen at the port of `address`, at that
 /// address or at any.
 fn listening(text: &str, address: SocketAddr) -> Vec<u64> {
     let socket = |line: &str| {
@@ -33,8 +35,8 @@ fn listening(text: &str, address: SocketAddr) -> Vec<u64> {
         let is_any = host.bytes().all(|b| b == b'0') || address.ip().is_unspecified();
         let is_it = is_any || matches!(address.ip(), IpAddr::V4(own) if host == hex(own.octets()));
         let is_asked = u16::from_str_radix(port, 16).ok()? == address.port() && is_it;
-        // 0A is the state of a socket that listens (include/net/tcp_states.h).
-        (is_asked && fields.get(3) == Some(&"0A"))
+        // 0A is the state of a socket that listens, 07 of one of UDP without a peer (include/net/tcp_states.h).
+        (is_asked && matches!(fields.get(3), Some(&"0A" | &"07")))
             .then(|| fields.get(9)?.parse().ok())
             .flatten()
     };

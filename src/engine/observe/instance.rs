@@ -34,10 +34,9 @@ impl Networks {
     pub fn of(cluster: &ClusterName, all: &[ObservedNetwork]) -> Self {
         let ours = || all.iter().filter(|n| n.is_of(cluster));
         let is_private = |n: &&ObservedNetwork| n.labels.get(label::NODE).is_some_and(|node| !node.is_empty());
-        let is_inout = |n: &&ObservedNetwork| n.labels.get(label::compose::NETWORK).is_some_and(|key| key == "inout");
         Self {
             private: ours().filter(is_private).map(|n| n.name.clone()).collect(),
-            inout: ours().find(|n| !is_private(n) && is_inout(n)).map(|n| n.name.clone()),
+            inout: ours().find(|n| n.is_inout()).map(|n| n.name.clone()),
         }
     }
 
