@@ -34,6 +34,9 @@ pub use wait::SharedObservation;
 
 /// How often an operation is tried if the engine reports an obstacle that passes.
 const TRIES: u32 = 40;
+/// How often the removal of a network is tried that nobody is on, for half a minute: thirty clusters that go down at once
+/// keep an engine busy for longer than [`TRIES`].
+const TRIES_OF_RELEASE: u32 = 300;
 /// How often to check a container that another client created before it counts as complete: for two seconds.
 const STABLE_CHECKS: u32 = 20;
 /// The pause before an operation is tried again.

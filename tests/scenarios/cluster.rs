@@ -1,6 +1,7 @@
 //! A cluster of a scenario's own, removed when the scenario ends, however it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,15 +134,31 @@ impl Cluster {
         text(&output.stdout)
     }
 
+    /// Starts topogen and does not wait for its end; what it says goes where [`Cluster::ends_well`] looks for it.
     pub(crate) fn spawn(&self, command: &str, arguments: &[&str]) -> Child {
+        let said = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.said(command));
         Command::new(env!("CARGO_BIN_EXE_topogen"))
             .args([command, "-n", &self.name])
             .args(arguments)
             .current_dir(self.directory.path())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(said.expect("a file"))
             .spawn()
             .expect("topogen runs")
+    }
+
+    fn said(&self, command: &str) -> PathBuf {
+        self.directory.path().join(format!("{command}.said"))
+    }
+
+    /// Waits for what [`Cluster::spawn`] started, and fails with what it said where it does.
+    pub(crate) fn ends_well(&self, command: &str, child: &mut Child) {
+        let status = child.wait().expect("it ends");
+        let said = fs::read_to_string(self.said(command)).unwrap_or_default();
+        assert!(status.success(), "{} {command}: {status}: {said}", self.name);
     }
 
     /// Names and ids of the containers that carry the cluster's label, with those in `state` only.

@@ -288,7 +288,7 @@ pub(crate) fn thirty_clusters() {
         })
         .collect();
     for (child, cluster) in children.iter_mut().zip(&clusters) {
-        assert!(child.wait().expect("it ends").success(), "{}", cluster.name);
+        cluster.ends_well("up", child);
     }
     for cluster in &clusters {
         assert_eq!(cluster.containers(Some("running")).len(), 2, "{}", cluster.name);
@@ -302,8 +302,8 @@ pub(crate) fn thirty_clusters() {
         );
     }
     let mut children: Vec<_> = clusters.iter().map(|c| c.spawn("down", &["--parallel", "2"])).collect();
-    for child in &mut children {
-        assert!(child.wait().expect("it ends").success());
+    for (child, cluster) in children.iter_mut().zip(&clusters) {
+        cluster.ends_well("down", child);
     }
 }
 

@@ -3,7 +3,7 @@
 use bollard::Docker;
 use bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 
-use super::{ApplyContext, PAUSE, TRIES, inspect};
+use super::{ApplyContext, PAUSE, TRIES, TRIES_OF_RELEASE, inspect};
 use crate::cluster::ContainerSpec;
 use crate::cluster::NetworkSpec;
 use crate::cluster::label;
@@ -131,7 +131,8 @@ pub(super) async fn one_network_each(spec: &ContainerSpec, context: &ApplyContex
     Ok(())
 }
 
-/// `DELETE /networks/{id}`, repeated while the engine still releases endpoints.
+/// `DELETE /networks/{id}`, repeated while the engine still releases endpoints: a busy one takes seconds for what it has no
+/// container for any more, which is waited for longer than for a container that may stay.
 pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Fault> {
     for tries in 0.. {
         match docker.remove_network(id).await.map_err(Fault::from) {
@@ -144,6 +145,10 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Faul
                 tokio::time::sleep(PAUSE).await;
             }
             Err(Fault::InUse(words)) if nobody_on(id, docker).await? => {
+                if tries < TRIES_OF_RELEASE {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
                 return Err(Fault::Own(format!(
                     "{words}, though nobody is on it: the engine has lost count, which restarting it mends"
                 )));
@@ -154,10 +159,13 @@ pub(super) async fn remove_network(id: &str, docker: &Docker) -> Result<(), Faul
     Ok(())
 }
 
-/// Whether the engine lists no container on the network.
+/// Whether the engine lists no container on the network, or no such network any more.
 async fn nobody_on(id: &str, docker: &Docker) -> Result<bool, Fault> {
-    let inspect = docker.inspect_network(id, None).await?;
-    Ok(inspect.containers.unwrap_or_default().is_empty())
+    match docker.inspect_network(id, None).await.map_err(Fault::from) {
+        Ok(inspect) => Ok(inspect.containers.unwrap_or_default().is_empty()),
+        Err(fault) if fault.is_not_found() => Ok(true),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Removes endpoints of containers that no longer exist from a network.
