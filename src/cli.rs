@@ -2,13 +2,14 @@
 
 mod before;
 mod day;
+mod help;
 mod neighbours;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::blueprint::MAX_COUNT;
 use crate::budget;
@@ -20,7 +21,8 @@ use crate::serve::dns::zone::Domain;
 use crate::signal;
 use crate::text::decimal;
 use crate::text::{is_secret, shell_word};
-pub use day::{Config, ContainerPort, Cp, End, Hosts, Images, Ls, Port, Pull, Until, Wait};
+pub use day::{Config, ContainerPort, Cp, End, Hosts, Images, Level, Ls, Order, Port, Pull, Run, Stats, Until, Wait};
+pub(crate) use help::command;
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
 #[derive(Debug, Parser)]
@@ -68,7 +70,8 @@ pub struct Before {
 /// The command line of this process; a message and the end of the process where it is none.
 pub(crate) fn parse() -> Cli {
     let words = before::moved(std::env::args_os());
-    let error = match Cli::try_parse_from(&words) {
+    let parsed = command().try_get_matches_from(&words);
+    let error = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return cli,
         Err(error) => error,
     };
@@ -85,7 +88,7 @@ pub(crate) fn parse() -> Cli {
                 UnknownArgument => format!("there is no option `{}` here", said(ContextKind::InvalidArg)),
                 _ => String::new(),
             };
-            Cli::command()
+            command()
                 .error(error.kind(), format!("{what}\n\n  hint: {hint}"))
                 .exit()
         }
@@ -125,6 +128,9 @@ pub enum Command {
     Down(Down),
     /// List the cluster's nodes: services, states, addresses, names, ports
     Ps(Ps),
+    /// Show what containers use: processors, memory, network; by container, node and role
+    #[command(visible_alias = "top")]
+    Stats(Stats),
     /// List all clusters on the engine
     Ls(Ls),
     /// List where the engine's host leads to the cluster: published ports
@@ -141,6 +147,8 @@ pub enum Command {
     Serve(Serve),
     /// Run a command in containers
     Exec(Exec),
+    /// Run a command in a container of its own on a node's networks, removed after
+    Run(Run),
     /// Copy files between here and containers
     Cp(Cp),
     /// List the images that the blueprint needs, and whether the engine has them
@@ -528,9 +536,18 @@ count, all others the role `master`; a file without such services becomes one ro
 #[derive(Debug, Args)]
 #[command(after_help = FROM)]
 pub struct Init {
-    /// File to write the blueprint to
-    #[arg(value_name = "FILE", default_value = "topogen.yaml")]
-    pub file: PathBuf,
+    /// File to write the blueprint to [default: topogen.yaml], or directory to write the example to [default: its name]
+    #[arg(value_name = "FILE|DIR")]
+    pub file: Option<PathBuf>,
+    /// Write an example with all of its files
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub example: Option<String>,
+    /// List the examples
+    #[arg(long, conflicts_with_all = ["file", "from", "example"])]
+    pub list: bool,
+    /// How to print the list
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", requires = "list")]
+    pub format: Format,
     /// Compose file to write the blueprint for; may be given again, later ones go over earlier ones
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,

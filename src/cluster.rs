@@ -15,6 +15,7 @@ mod missing;
 mod mount;
 mod network;
 mod observed;
+mod one_off;
 mod platform;
 mod port;
 mod resources;

@@ -23,8 +23,10 @@ mod ps;
 mod reach;
 mod recorded;
 mod render;
+mod run;
 mod schema;
 mod serve;
+mod stats;
 mod up;
 mod verbs;
 mod verify;
@@ -84,6 +86,8 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Events(args) => block_on(events::run(&args, session)),
         Command::Serve(args) => block_on(serve::run(&args, session)),
         Command::Exec(args) => block_on(exec::run(&args, session)),
+        Command::Stats(args) => block_on(stats::run(&args, session)),
+        Command::Run(args) => block_on(run::run(&args, session)),
         Command::Stop(args) => block_on(verbs::run(&NodeVerb::Stop(args.timeout), &args.act, session)),
         Command::Start(args) => block_on(verbs::run(&NodeVerb::Start, &args, session)),
         Command::Restart(args) => {

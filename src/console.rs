@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
-use rustix::termios::{self, OptionalActions, Termios};
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -33,6 +33,48 @@ impl Drop for Raw {
     fn drop(&mut self) {
         // A terminal that has gone away needs nothing.
         let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// The keys that are typed, one by one and unseen, until this is dropped. What interrupts still does.
+pub(crate) struct Keys {
+    before: Option<Termios>,
+    typed: Option<mpsc::Receiver<Vec<u8>>>,
+}
+
+impl Keys {
+    /// From now on; none where stdin is no terminal.
+    pub(crate) fn new() -> Self {
+        let stdin = io::stdin();
+        let before = stdin.is_terminal().then(|| termios::tcgetattr(&stdin).ok()).flatten();
+        if let Some(before) = &before {
+            let mut one_by_one = before.clone();
+            one_by_one.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+            // Where that is refused, a key counts once the line has ended.
+            let _ = termios::tcsetattr(&stdin, OptionalActions::Now, &one_by_one);
+        }
+        let typed = before.is_some().then(typed);
+        Self { before, typed }
+    }
+
+    /// Completes when `q` is typed.
+    pub(crate) async fn quit(&mut self) {
+        if let Some(typed) = &mut self.typed {
+            while let Some(keys) = typed.recv().await {
+                if keys.contains(&b'q') {
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
     }
 }
 
@@ -129,6 +171,11 @@ pub(crate) fn typed() -> mpsc::Receiver<Vec<u8>> {
         }
     });
     receiver
+}
+
+/// What is read where nothing is: its end.
+pub(crate) fn nothing() -> mpsc::Receiver<Vec<u8>> {
+    mpsc::channel(1).1
 }
 
 /// How many files this process may have open.

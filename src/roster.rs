@@ -219,12 +219,24 @@ fn ports_of(container: &ObservedContainer) -> Vec<PortRow> {
     rows
 }
 
-/// Ports as `docker ps` writes them, without unspecified addresses: `127.0.0.1:8080->80/tcp, 53->53/udp`. Consecutive
+/// Ports as `docker ps` writes them, without `0.0.0.0`: `127.0.0.1:8080->80/tcp, 53->53/udp, [::]:49153->80/tcp`. Consecutive
 /// ports are joined: `8000-8002->80-82/tcp`.
 fn ports(ports: &[PortRow]) -> String {
+    // One port of both families is one port, and needs no address.
+    let is_any = |port: &PortRow| port.address.is_unspecified();
+    let is_same =
+        |a: &PortRow, b: &PortRow| (a.published, a.target, &a.protocol) == (b.published, b.target, &b.protocol);
+    let has_twin = |port: &PortRow| {
+        ports
+            .iter()
+            .any(|other| other.address.is_ipv4() && is_any(other) && is_same(other, port))
+    };
+    let shown = ports
+        .iter()
+        .filter(|port| !(port.address.is_ipv6() && is_any(port) && has_twin(port)));
     // The first and last port of each range.
     let mut ranges: Vec<(&PortRow, &PortRow)> = Vec::new();
-    for port in ports {
+    for port in shown {
         let next = |last: &PortRow| {
             (last.address, &last.protocol) == (port.address, &port.protocol)
                 && last.target.checked_add(1) == Some(port.target)
@@ -237,7 +249,7 @@ fn ports(ports: &[PortRow]) -> String {
     }
     let shown = ranges.iter().map(|(first, last)| {
         let address = match first.address {
-            any if any.is_unspecified() => String::new(),
+            IpAddr::V4(any) if any.is_unspecified() => String::new(),
             IpAddr::V4(v4) => format!("{v4}:"),
             IpAddr::V6(v6) => format!("[{v6}]:"),
         };
@@ -313,4 +325,27 @@ pub fn screen(cluster: &str, nodes: &[NodeRow], rows: u16, columns: u16) -> Vec<
             .to_owned()
     };
     all.map(cut).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Engine 20.10 chooses one port for IPv4 and another for IPv6; others choose one for both.
+    #[test]
+    fn a_port_of_both_families_is_told_once() {
+        let port = |address: &str, published: u16| PortRow {
+            address: address.parse().expect("an address"),
+            published,
+            target: 80,
+            protocol: "tcp".to_owned(),
+        };
+        assert_eq!(ports(&[port("0.0.0.0", 8080), port("::", 8080)]), "8080->80/tcp");
+        assert_eq!(
+            ports(&[port("0.0.0.0", 49153), port("::", 49154)]),
+            "49153->80/tcp, [::]:49154->80/tcp"
+        );
+        assert_eq!(ports(&[port("::", 8080)]), "[::]:8080->80/tcp");
+        assert_eq!(ports(&[port("::1", 8080)]), "[::1]:8080->80/tcp");
+    }
 }

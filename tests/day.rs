@@ -1,6 +1,6 @@
 //! The commands of a day: what is there, where it answers, what it needs; and the words of neighbouring tools.
 
-use crate::engine::EngineDouble;
+use crate::engine::{Call, EngineDouble};
 use crate::support::{self, stderr, stdout};
 use crate::whole::{directory_of, topogen};
 
@@ -166,6 +166,125 @@ roles:
     insta::assert_snapshot!(text);
 }
 
+/// Two samples of the double are equal, so that nothing is used between them.
+#[test]
+fn what_containers_use_is_printed_once() {
+    let double = EngineDouble::v20().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let mut text = told(&directory, &socket, &["stats", "up -q --parallel 1"]);
+    double.state().exit("lab-w1-b-1", 1);
+    text += &told(
+        &directory,
+        &socket,
+        &[
+            "stats",
+            "top w --by node --sort memory",
+            "stats w2 --by role --once",
+            "stats w2/b --format json",
+            "stats w3",
+            "stats --sort size",
+        ],
+    );
+    double
+        .on(Call::Stats)
+        .of("lab-w2-a-1")
+        .always()
+        .refuse(500, "cannot read its control group");
+    text += &told(&directory, &socket, &["stats"]);
+    insta::assert_snapshot!(text);
+}
+
+/// The greatest is first: of roles, of nodes, and of containers within each.
+#[test]
+fn what_uses_the_most_comes_first() {
+    use topogen::usage::{ContainerUsage, Level, Order, Sample, Usage, screen, table};
+    let sample = |seconds: u64, cpu: u64, memory: u64, received: u64| Sample {
+        at: std::time::Duration::from_secs(seconds),
+        cpu,
+        memory,
+        received,
+        sent: received / 2,
+        processes: 3,
+    };
+    let one = |node: &str, role: &str, service: &str, cpu: u64, memory: u64, received: u64| {
+        let before = sample(10, 1_000_000_000, 0, 1_000_000);
+        let now = sample(12, 1_000_000_000 + cpu, memory, 1_000_000 + received);
+        ContainerUsage {
+            node: node.to_owned(),
+            role: role.to_owned(),
+            service: service.to_owned(),
+            container: format!("{node}-{service}"),
+            usage: Usage::between(Some(&before), &now),
+        }
+    };
+    let mut all = vec![
+        one("master", "master", "front", 20_000_000, 40_000_000, 4_000),
+        one("slave1", "slave", "app", 1_200_000_000, 50_000_000, 100),
+        one("slave1", "slave", "db", 30_000_000, 900_000_000, 2_000_000),
+        one("slave2", "slave", "app", 0, 50_000_000, 0),
+        one("slave2", "slave", "db", 2_500_000_000, 80_000_000, 0),
+    ];
+    // Started just now: there is one sample, or it counts from nothing again.
+    let young = |before: Option<&Sample>| Usage::between(before, &sample(12, 5, 70_000_000, 9));
+    assert_eq!(young(None), young(Some(&sample(10, 1_000_000_000, 0, 0))));
+    all.push(ContainerUsage {
+        usage: young(None),
+        ..one("slave10", "slave", "db", 0, 0, 0)
+    });
+    let mut text = String::new();
+    for (level, order) in [
+        (Level::Container, Order::Cpu),
+        (Level::Node, Order::Memory),
+        (Level::Node, Order::Network),
+        (Level::Container, Order::Name),
+        (Level::Role, Order::Name),
+    ] {
+        text += &format!("# {level:?}, {order:?}\n{}\n", table(&all, level, order));
+    }
+    let whole = table(&all, Level::Container, Order::Cpu);
+    for (rows, columns) in [(40, 80), (10, 30)] {
+        text += &format!(
+            "# {rows} rows of {columns}\n{}\n",
+            screen("lab", &whole, rows, columns).join("\n")
+        );
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Whatever the engine refuses of a one-off, nothing is left of it.
+#[test]
+fn a_one_off_that_cannot_run_leaves_nothing() {
+    let double = EngineDouble::v20().with_image("redis:7").with_image("nginx:1");
+    let (directory, socket) = (directory_of(BLUEPRINT), double.listen());
+    let mut text = told(
+        &directory,
+        &socket,
+        &[
+            "run w1 a true",
+            "run w a true",
+            "run w1/a true",
+            "run w3 a true",
+            "run w1 busybox:nowhere true",
+            "up -q",
+        ],
+    );
+    let left = names_of(&double);
+    double.on(Call::CreateContainer).refuse(500, "no space left on device");
+    text += &told(&directory, &socket, &["run w1 a true"]);
+    // It has three networks to join, one by one.
+    double.on(Call::Connect).refuse(500, "no address left");
+    text += &told(&directory, &socket, &["run w1 redis:7 true"]);
+    // The double attaches to nothing.
+    text += &told(&directory, &socket, &["run w1 b true"]);
+    assert_eq!(names_of(&double), left);
+    let number = |text: &str| {
+        let mut words = text.split("-run-");
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |text, rest| format!("{text}-run-NUMBER{}", &rest[8..]))
+    };
+    insta::assert_snapshot!(number(&text));
+}
+
 /// Options before the command are as those after it; a command that takes none says so in its own words.
 #[test]
 fn options_stand_before_the_command_too() {
@@ -302,4 +421,9 @@ fn a_copy_has_one_end_in_containers() {
         "cp w1:/etc/hosts .",
     ];
     insta::assert_snapshot!(told(&directory, &socket, &commands));
+}
+
+fn names_of(double: &EngineDouble) -> Vec<String> {
+    let state = double.state();
+    state.container_names().into_iter().map(str::to_owned).collect()
 }

@@ -38,6 +38,8 @@ fn init_writes_a_starter_that_is_right_and_never_writes_over_a_file() {
     assert!(first.status.success());
     let starter = fs::read_to_string(here.join("topogen.yaml")).expect("a starter");
     assert_eq!(starter, include_str!("../blueprints/starter.yaml"));
+    let schema = fs::read_to_string(here.join("topogen.schema.json")).expect("a schema");
+    assert_eq!(schema, topogen::blueprint::schema::text());
     let mut text = format!("$ topogen init\n{}", stderr(&first));
     for arguments in [
         &["check"][..],
@@ -61,6 +63,59 @@ fn init_writes_a_starter_that_is_right_and_never_writes_over_a_file() {
     assert_eq!(fs::read_to_string(here.join("other.yaml")).expect("a file"), starter);
     let peers = fs::read_to_string(here.join("topogen-out/demo-worker2/configs/peers")).expect("a config");
     assert_eq!(peers, "# peers of worker2\nworker1:9000\nworker3:9000\n");
+}
+
+/// All files of an example come, with the schema where its blueprint says that it is; nothing is written over.
+#[test]
+fn init_writes_examples_with_all_their_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = directory.path();
+    let mut text = String::new();
+    for arguments in [
+        &["init", "--list"][..],
+        &["init", "--example", "redis-replication"],
+        &["check", "-f", "redis-replication/topogen.yaml"],
+        &["init", "--example", "redis-replication"],
+        &["init", "--example", "article", "below/here"],
+        &["init", "--example", "ci"],
+        &["init", "--example", "redis"],
+        &["init", "--list", "topogen.yaml"],
+        &["init", "--format", "json"],
+    ] {
+        let output = topogen(here, arguments);
+        text += &format!(
+            "$ topogen {}\n{}{}exit {}\n",
+            arguments.join(" "),
+            stdout(&output),
+            stderr(&output),
+            output.status.code().unwrap_or(-1)
+        );
+    }
+    insta::assert_snapshot!(text);
+    let blueprint = fs::read_to_string(here.join("redis-replication/topogen.yaml")).expect("a blueprint");
+    assert!(
+        blueprint.starts_with("# yaml-language-server: $schema=./topogen.schema.json\n"),
+        "{blueprint}"
+    );
+    let schema = fs::read_to_string(here.join("redis-replication/topogen.schema.json")).expect("a schema");
+    assert_eq!(schema, topogen::blueprint::schema::text());
+    assert!(here.join("below/here/docker-compose-slave.yml").exists());
+    let list = topogen(here, &["init", "--list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    assert!(
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .any(|e| e["name"] == "article" && e["files"][1] == "docker-compose-master.yml"),
+        "{list}"
+    );
+    // A schema that is there may be of the user's own.
+    fs::write(here.join("topogen.schema.json"), "{}").expect("a file");
+    assert!(topogen(here, &["init"]).status.success());
+    assert_eq!(
+        fs::read_to_string(here.join("topogen.schema.json")).expect("a file"),
+        "{}"
+    );
 }
 
 #[test]

@@ -29,7 +29,9 @@ pub(super) fn moved(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
             None => {
                 let takes_next = OTHERS.contains(&text);
                 before.push(word);
-                before.extend(words.next().filter(|_| takes_next));
+                if takes_next {
+                    before.extend(words.next());
+                }
             }
         }
     }

@@ -195,3 +195,100 @@ fn end(text: &str) -> Result<End, String> {
         _ => Ok(End::Here(PathBuf::from(text))),
     }
 }
+
+/// The arguments of `topogen run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Of a service the container has image, environment, mounts, configs and networks as the blueprint says; of an \
+image, all networks of the node. It answers to no name and publishes no port. Nothing else is started for it.\n\n\
+The exit code is the command's; 125 where its container could not be made, 126 and 127 where it is no command."
+)]
+pub struct Run {
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub node: Target,
+    /// A service of the node, or else an image
+    #[arg(value_name = "SERVICE|IMAGE")]
+    pub what: String,
+    /// The command and its arguments [default: that of the service or the image]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+    /// The blueprint that the command reads.
+    #[command(flatten)]
+    pub source: Source,
+    /// Give the command a terminal [default: where this is one]
+    #[arg(short, long, conflicts_with_all = ["no_tty", "format"])]
+    pub tty: bool,
+    /// Give the command no terminal
+    #[arg(short = 'T', long)]
+    pub no_tty: bool,
+    /// Let the command read what is typed [default: unless its output is JSON]
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Program in place of the image's entrypoint
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+    /// User, and group: `NAME|UID[:GROUP|GID]`
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Working directory of the command
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Variable of the environment, with this one's value where it has none; may be given again
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub env: Vec<String>,
+    /// How to print it: as it comes, or at the end exit code and output as JSON
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// The arguments of `topogen stats`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{TARGETS}\n\n\
+100 % of CPU is one processor. Memory is without what could be dropped at once, as `docker stats` has it."))]
+pub struct Stats {
+    /// Nodes, roles or services [default: the whole cluster]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<Target>,
+    /// The cluster, by its name or by its blueprint.
+    #[command(flatten)]
+    pub which: Which,
+    /// Print it once and end [default: where stdout is no terminal]
+    #[arg(long)]
+    pub once: bool,
+    /// What is a line of the table
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub by: Level,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t, value_name = "ORDER")]
+    pub sort: Order,
+    /// How to print it; JSON is printed once, with all levels
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// What is a line of the table of `topogen stats`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Each container, below the sum of its node
+    #[default]
+    Container,
+    /// The sum of each node
+    Node,
+    /// The sum of each role
+    Role,
+}
+
+/// What comes first in the table of `topogen stats`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// What uses the most time of processors
+    #[default]
+    Cpu,
+    /// What uses the most memory
+    Memory,
+    /// What sends and receives the most
+    Network,
+    /// By name
+    Name,
+}

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::compose::Condition;
+use crate::name::ClusterName;
 
 /// The prefix of all of topogen's own labels.
 pub const PREFIX: &str = "io.topogen.";
@@ -102,6 +103,31 @@ pub fn is_owned_container(labels: &BTreeMap<String, String>, name: &str, image: 
     let defined = !said(CONFIG_HASH).is_empty() && !said(NODE).is_empty();
     let is_renamed = said(NAME) != name;
     !said(CLUSTER).is_empty() && drawn && (is_helper || defined && (!is_renamed || is_known))
+}
+
+/// The labels of a container of topogen's own for this `purpose`, which belongs to no topology. All of topogen's are among
+/// them, so that none of an image's can stand for one.
+pub fn of_helper(cluster: &ClusterName, purpose: &str) -> impl Iterator<Item = (String, String)> + use<> {
+    let said = [(CLUSTER, cluster.to_string()), (HELPER, purpose.to_owned())];
+    let blank = [
+        ROLE,
+        NODE,
+        SERVICE,
+        NAMES,
+        CONFIG_HASH,
+        DEFINITION,
+        NAME,
+        VOLUMES,
+        AFTER,
+        CARRIED,
+        DUTY,
+        BLUEPRINT,
+        OPTIONS,
+    ];
+    let blank = blank.into_iter().map(|key| (key, String::new()));
+    said.into_iter()
+        .chain(blank)
+        .map(|(key, value)| (key.to_owned(), value))
 }
 
 /// Takes topogen's own labels away from what is not topogen's. That its executable is in an image is nobody's claim.

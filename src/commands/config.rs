@@ -3,16 +3,16 @@
 use anyhow::Context;
 use serde_json::json;
 
+use super::up::failed;
 use super::{load, recorded, work};
 use crate::cli::{Config, Format};
 use crate::commands::Session;
 use crate::commands::recorded::Absent;
-use crate::converge::{self, ConvergeError, Options};
-use crate::diagnostic::nearest;
+use crate::converge::{self, Options};
+use crate::diagnostic::Instead;
 use crate::error::Error;
 use crate::plan::Operation;
 use crate::render::compose;
-use crate::text::listed;
 use crate::topology::{Node, Topology};
 
 pub(super) async fn run(args: &Config, session: &Session) -> Result<(), Error> {
@@ -37,13 +37,7 @@ pub(super) async fn run(args: &Config, session: &Session) -> Result<(), Error> {
         Options::default(),
         terminal,
     );
-    let plan = plan.await.map_err(|error| match error {
-        ConvergeError::Failed(error) => error,
-        ConvergeError::Conflicts { conflicts, .. } => Error::InTheWay {
-            messages: conflicts.iter().map(ToString::to_string).collect(),
-            hints: conflicts.iter().map(|conflict| conflict.hint()).collect(),
-        },
-    })?;
+    let plan = plan.await.map_err(|error| failed(error, &loaded))?;
     let containers: Vec<&str> = desired
         .containers()
         .filter(|c| c.node == node.name && service.is_none_or(|service| c.service.as_str() == service))
@@ -92,13 +86,9 @@ fn one(topology: &Topology, name: &str, service: Option<&str>) -> Result<Node, E
 }
 
 fn unknown(message: &str, found: &str, known: &[&str]) -> Error {
-    let hint = match nearest(found, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let few: Vec<String> = known.iter().take(12).map(|name| format!("`{name}`")).collect();
-            let more = if known.len() > few.len() { ", …" } else { "" };
-            format!("there are {}{more}", listed(&few))
-        }
+    let hint = match Instead::of(found, known.iter().copied()) {
+        Instead::Near(hint) | Instead::OneOf(hint) => hint,
+        Instead::Unknown => "`topogen graph` shows all of them".to_owned(),
     };
     Error::Usage {
         message: message.to_owned(),

@@ -61,7 +61,7 @@ pub(super) async fn run(args: &Exec, session: &Session) -> Result<(), Error> {
 }
 
 /// `KEY=VALUE` as it is; for `KEY` alone the value of that variable here, or `None` if it has none.
-fn variable(text: &str) -> Option<String> {
+pub(super) fn variable(text: &str) -> Option<String> {
     match text.contains('=') {
         true => Some(text.to_owned()),
         false => std::env::var(text).ok().map(|value| format!("{text}={value}")),
@@ -208,7 +208,7 @@ async fn in_lines(
 }
 
 /// Writes output to the stream that it came from.
-fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     match stream {
         Stream::Stdout => {
             let mut stdout = io::stdout().lock();
@@ -220,12 +220,12 @@ fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Whether the reader of our output has exited, so that the rest is dropped.
-fn nobody_reads(error: &RunError) -> bool {
+pub(super) fn nobody_reads(error: &RunError) -> bool {
     matches!(error, RunError::Output(err) if err.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// An exit code as a process can return it, from 0 to 255.
-fn code(exit: i64) -> u8 {
+pub(super) fn code(exit: i64) -> u8 {
     u8::try_from(exit).unwrap_or(u8::MAX)
 }
 

@@ -1,16 +1,15 @@
 //! `topogen man`
 
 use anyhow::Context;
-use clap::CommandFactory;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::commands::Session;
 use crate::error::Error;
 
 /// Prints one page for everything: the commands have their own sections after the overview.
 pub(super) fn run(session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
-    let mut command = Cli::command();
+    let mut command = cli::command();
     command.build();
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone())

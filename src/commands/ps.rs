@@ -81,10 +81,11 @@ async fn watch(
     };
     let screen = on_terminal.then(console::Screen::new);
     let mut sizes = if on_terminal { console::sizes() } else { None };
+    let mut keys = on_terminal.then(console::Keys::new);
     let terminal = &session.terminal;
     let mut shown: Option<Vec<NodeRow>> = None;
     let mut was_lost = false;
-    loop {
+    let is_quit = loop {
         let nodes = nodes(args, &roster, topology);
         if let Some(screen) = &screen {
             let size = sizes.as_mut().map(|s| *s.borrow_and_update());
@@ -101,16 +102,29 @@ async fn watch(
         tokio::select! {
             () = follow::next(&mut rosters) => {}
             () = resized(&mut sizes) => {}
-            () = &mut end => break,
+            () = quit(&mut keys) => break true,
+            () = &mut end => break false,
         }
         roster = rosters.borrow_and_update().clone();
-    }
+    };
+    drop(keys);
     let stays = screen.is_some();
     drop(screen);
     if let (true, Some(last)) = (stays, &shown) {
         show(terminal, args, last, false)?;
     }
-    Err(Error::Shown(Exit::Interrupted))
+    match is_quit {
+        true => Ok(()),
+        false => Err(Error::Shown(Exit::Interrupted)),
+    }
+}
+
+/// Completes when `q` is typed, where keys are read.
+async fn quit(keys: &mut Option<console::Keys>) {
+    match keys {
+        Some(keys) => keys.quit().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Says once that the engine is lost, and once that it is back.

@@ -80,7 +80,7 @@ pub(super) async fn run(args: &Up, session: &Session) -> Result<(), Error> {
 }
 
 /// The error to report, with the places of conflicts in the blueprint.
-fn failed(error: ConvergeError, loaded: &Loaded) -> Error {
+pub(super) fn failed(error: ConvergeError, loaded: &Loaded) -> Error {
     match error {
         ConvergeError::Conflicts { conflicts, begun } => in_the_way(&conflicts, loaded, begun),
         ConvergeError::Failed(error) => error,

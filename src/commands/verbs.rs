@@ -100,9 +100,7 @@ impl ObservedCluster {
         let cluster = load::cluster(which)?;
         terminal.doing("looking at the engine");
         let engine = work::connect(terminal).await?;
-        let containers = observe::containers(&engine, Some(&cluster))
-            .await
-            .map_err(Error::engine("look at the engine"))?;
+        let containers = containers(&engine, &cluster).await?;
         Ok(Self {
             cluster,
             engine,
@@ -115,9 +113,7 @@ impl ObservedCluster {
     pub(super) async fn subscribe(&mut self, topic: Topic<'_>) -> Result<Subscription, Error> {
         let subscription = Subscription::open(&self.engine, topic).await;
         let subscription = subscription.map_err(Error::engine("look at the engine"))?;
-        self.containers = observe::containers(&self.engine, Some(&self.cluster))
-            .await
-            .map_err(Error::engine("look at the engine"))?;
+        self.containers = containers(&self.engine, &self.cluster).await?;
         Ok(subscription)
     }
 
@@ -151,6 +147,14 @@ impl ObservedCluster {
             hint,
         })
     }
+}
+
+/// The containers of the nodes of `cluster`.
+async fn containers(engine: &Engine, cluster: &ClusterName) -> Result<Vec<ObservedContainer>, Error> {
+    let containers = observe::containers(engine, Some(cluster)).await;
+    let mut containers = containers.map_err(Error::engine("look at the engine"))?;
+    containers.retain(|c| !c.is_helper());
+    Ok(containers)
 }
 
 /// The error for targets that match nothing, with each hint once.

@@ -2,7 +2,7 @@
 //! after a stop.
 
 mod container;
-mod files;
+pub(super) mod files;
 mod handles;
 mod image;
 mod network;

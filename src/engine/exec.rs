@@ -97,24 +97,33 @@ pub async fn run(
         StartExecResults::Attached { output, input } => (output, input),
         StartExecResults::Detached => return Ok(exit_code(docker, &exec).await?),
     };
-    let reading = async {
-        while let Some(piece) = output.next().await {
-            match piece? {
-                LogOutput::StdErr { message } => sink(Stream::Stderr, &message).map_err(RunError::Output)?,
-                LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                    sink(Stream::Stdout, &message).map_err(RunError::Output)?;
-                }
-                LogOutput::StdIn { .. } => {}
-            }
-        }
-        Ok::<(), RunError>(())
+    let to_size = async |height, width| {
+        let options = ResizeExecOptions { height, width };
+        docker.resize_exec(&exec, options).await.is_ok()
     };
     tokio::select! {
-        result = reading => result?,
+        result = pass_on(&mut output, sink) => result?,
         never = forward(input, writer, order.tty) => match never {},
-        never = resize(docker, &exec, size) => match never {},
+        never = resize(to_size, size) => match never {},
     }
     Ok(exit_code(docker, &exec).await?)
+}
+
+/// Passes the `output` of a command to `sink` until it ends.
+pub(super) async fn pass_on(
+    output: &mut (impl futures_util::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin),
+    sink: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>,
+) -> Result<(), RunError> {
+    while let Some(piece) = output.next().await {
+        match piece? {
+            LogOutput::StdErr { message } => sink(Stream::Stderr, &message).map_err(RunError::Output)?,
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                sink(Stream::Stdout, &message).map_err(RunError::Output)?;
+            }
+            LogOutput::StdIn { .. } => {}
+        }
+    }
+    Ok(())
 }
 
 /// Starts `order` in a container without waiting for it.
@@ -160,10 +169,10 @@ async fn create(
 /// The character that a terminal takes for the end of input, ^D (termios(3), `VEOF`).
 const EOT: u8 = 4;
 
-enum Never {}
+pub(super) enum Never {}
 
 /// Passes the input to the command, and its end too. A command that does not read its input is no error.
-async fn forward(
+pub(super) async fn forward(
     input: Option<mpsc::Receiver<Vec<u8>>>,
     mut writer: impl tokio::io::AsyncWrite + Unpin,
     tty: bool,
@@ -190,15 +199,18 @@ async fn forward(
     std::future::pending().await
 }
 
-/// Keeps the size of the command's terminal equal to the one that shows it (`POST /exec/{id}/resize`).
-async fn resize(docker: &Docker, exec: &str, size: Option<watch::Receiver<(u16, u16)>>) -> Never {
+/// Keeps the size of the command's terminal equal to the one that shows it. `to_size` tells the engine rows and columns, and
+/// returns whether it did that (`POST /exec/{id}/resize`, `POST /containers/{id}/resize`).
+pub(super) async fn resize(
+    to_size: impl AsyncFn(u16, u16) -> bool,
+    size: Option<watch::Receiver<(u16, u16)>>,
+) -> Never {
     if let Some(mut size) = size {
         loop {
             let (height, width) = *size.borrow_and_update();
             for _ in 0..TRIES {
-                let options = ResizeExecOptions { height, width };
                 // The engine refuses to resize before the command has started and after it has ended.
-                if docker.resize_exec(exec, options).await.is_ok() {
+                if to_size(height, width).await {
                     break;
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -45,6 +45,9 @@ pub enum Fault {
     /// The container is on the network already, or another one of its name is.
     #[error("{0}")]
     EndpointExists(String),
+    /// A port of the host, fixed or of the engine's choice, is taken.
+    #[error("{0}")]
+    PortTaken(String),
     /// The state of the resource forbids it for now, for a reason without a variant of its own, such as its removal
     /// (409).
     #[error("{0}")]
@@ -82,6 +85,8 @@ impl Fault {
             Self::Ambiguous(words)
         } else if says("already exists in network") {
             Self::EndpointExists(words)
+        } else if says("port is already allocated") || says("bind: address already in use") {
+            Self::PortTaken(words)
         } else if says("is not running") {
             Self::NotRunning(words)
         } else if says("is already paused") {
@@ -231,7 +236,13 @@ mod tests {
                 500,
                 "driver failed programming external connectivity on endpoint lab-a-1 (0123): Bind for 0.0.0.0:80 failed: port \
                  is already allocated",
-                Fault::Refused,
+                Fault::PortTaken,
+            ),
+            (
+                500,
+                "driver failed programming external connectivity on endpoint lab-a-1 (0123): Error starting userland proxy: \
+                 listen tcp4 127.0.0.1:49153: bind: address already in use",
+                Fault::PortTaken,
             ),
             (403, "Address already in use", Fault::Refused),
             (500, "no space left on device", Fault::Refused),

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{NoMatch, Target, present, select};
-use crate::cluster::{ContainerSpec, Desired, Observed, ObservedContainer, label};
+use crate::cluster::{ContainerSpec, Desired, DesiredNode, Observed, ObservedContainer, label};
 use crate::name::ClusterName;
 
 /// Leaves of `desired` the containers that `targets` name, with everything that they depend on if `dependencies` says so,
@@ -43,6 +43,18 @@ pub fn narrow(desired: &mut Desired, targets: &[Target], dependencies: bool) -> 
     desired.volumes.retain(|volume| mounted.contains(volume.name.as_str()));
     desired.is_part = true;
     Ok(())
+}
+
+/// The nodes of `desired` that `target` names.
+///
+/// # Errors
+/// As for [`select`].
+pub fn nodes<'d>(desired: &'d Desired, target: &Target) -> Result<Vec<&'d DesiredNode>, Vec<NoMatch>> {
+    let listed: Vec<ObservedContainer> = desired.containers().map(|spec| as_observed(spec)).collect();
+    let chosen = select(std::slice::from_ref(target), &listed)?;
+    let chosen: HashSet<&str> = chosen.into_iter().map(ObservedContainer::node).collect();
+    let nodes = desired.nodes.iter();
+    Ok(nodes.filter(|node| chosen.contains(node.name.as_str())).collect())
 }
 
 /// A desired container as if it were listed, so that a target finds it by its labels.

@@ -198,3 +198,26 @@ roles: {node: {entry: a, services: {a: {image: "redis:7", ports: ["8080:80"]}}}}
         "{failed:?}"
     );
 }
+
+/// A port that the engine chose itself is another one at the next start; one that the blueprint names is not tried again.
+#[tokio::test(start_paused = true)]
+async fn a_port_of_the_engines_choice_that_is_taken_is_another_one() {
+    let taken = |port: &str| {
+        format!(
+            "driver failed programming external connectivity on endpoint lab-node-a-1 (0123): Error starting userland proxy: \
+             listen tcp4 127.0.0.1:{port}: bind: address already in use"
+        )
+    };
+    let blueprint = r#"
+name: lab
+roles: {node: {entry: a, services: {a: {image: "redis:7", ports: ["127.0.0.1::80", "127.0.0.1:8080:81"]}}}}
+"#;
+    for (port, times, starts) in [("49153", 2, true), ("49153", 6, false), ("8080", 1, false)] {
+        let double = EngineDouble::v20();
+        let cluster = Cluster::of(blueprint, double.clone()).await;
+        double.on(Call::StartContainer).times(times).refuse(500, &taken(port));
+        let plan = cluster.plan().await;
+        let failed = failures(&plan, &cluster.apply(&plan).await);
+        assert_eq!(failed.is_empty(), starts, "{port}, {times} times: {failed:?}");
+    }
+}

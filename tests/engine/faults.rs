@@ -43,6 +43,8 @@ pub(crate) enum Call {
     RemoveContainer,
     /// `GET /containers/{id}/logs`
     Logs,
+    /// `GET /containers/{id}/stats`
+    Stats,
     /// `GET /networks`
     ListNetworks,
     /// `GET /networks/{id}`

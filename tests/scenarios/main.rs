@@ -27,9 +27,11 @@ mod real;
 mod recipes;
 mod replace;
 mod restart;
+mod run;
 mod serve;
 mod shapes;
 mod translate;
+mod usage;
 mod verbs;
 mod verify;
 
@@ -266,6 +268,8 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         connect::interrupt,
     ),
     ("copy::there_and_back", Needs::Engine, copy::there_and_back),
+    ("usage::what_eats_the_machine_is_found", Needs::Engine, usage::greedy),
+    ("run::one_off_leaves_nothing", Needs::Engine, run::one_off),
     ("part::comes_up_and_goes_down_alone", Needs::Engine, part::alone),
     (
         "verbs::what_is_stopped_starts_again_as_it_was",

@@ -14,8 +14,8 @@ use crate::name::ClusterName;
 use crate::{read, yaml};
 
 /// The text of a blueprint for the Compose files that `args` name.
-pub(super) fn text(args: &Init) -> Result<String, Error> {
-    let target = std::path::absolute(&args.file).context("cannot find the working directory")?;
+pub(super) fn text(args: &Init, file: &Path) -> Result<String, Error> {
+    let target = std::path::absolute(file).context("cannot find the working directory")?;
     let directory = target.parent().unwrap_or(Path::new("/"));
     let mut files = Vec::with_capacity(args.from.len());
     for path in &args.from {

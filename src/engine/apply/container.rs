@@ -145,13 +145,40 @@ async fn is_of_cluster(container: &ContainerInspectResponse, context: &ApplyCont
     Ok(cluster.map(String::as_str) == Some(context.cluster.as_str()) && is_owned(context.engine, container).await?)
 }
 
+/// How many ports of the engine's choice may be taken before a start fails.
+const OTHER_PORTS: u32 = 5;
+
+/// Whether the port of the host that is taken, according to the engine's `words`, is none that `spec` asks for by its number.
+fn is_engines_choice(spec: &ContainerSpec, words: &str) -> bool {
+    let fixed = spec.host_ports();
+    // The words name it with its address: `Bind for 127.0.0.1:8080 failed`, `listen tcp4 0.0.0.0:8080: bind`.
+    let is_named = |port: u16| {
+        let parts = words.split(|c: char| c.is_whitespace());
+        parts
+            .map(|part| part.trim_end_matches(':'))
+            .any(|part| part.ends_with(&format!(":{port}")))
+    };
+    fixed.len() < spec.config.published.iter().flatten().count() && !fixed.iter().any(|port| is_named(port.port))
+}
+
 /// Put its files into a container and start it (`POST /containers/{id}/start`), once more where a client that was killed left endpoints of its name behind.
 pub(super) async fn start(spec: &ContainerSpec, context: &ApplyContext<'_>) -> Result<(), Fault> {
     let docker = &context.engine.docker;
     // This is done here and not at creation: a kill between the two would leave a container without its files.
     let id = context.handles.reference(spec.name.as_str());
     files::upload(spec, &id, context.engine).await?;
-    match docker.start_container(&id, None).await.map_err(Fault::from) {
+    let mut started = docker.start_container(&id, None).await.map_err(Fault::from);
+    for _ in 0..OTHER_PORTS {
+        match &started {
+            // Engine 20.10 takes a port of one address for free that somebody has on all of them. It chooses the next one
+            // at the next start.
+            Err(Fault::PortTaken(words)) if is_engines_choice(spec, words) => {
+                started = docker.start_container(&id, None).await.map_err(Fault::from);
+            }
+            _ => break,
+        }
+    }
+    match started {
         Err(Fault::EndpointExists(_)) => drop_namesakes(spec, &id, docker).await?,
         // Engines up to 24 resolve networks by name only when a container starts.
         Err(Fault::Ambiguous(_)) => one_network_each(spec, context).await?,

@@ -17,7 +17,7 @@ use crate::text::reason;
 /// # Errors
 /// Where the engine refuses, and where a file would be written through a mount into what is not the container's own: a
 /// symbolic link of the image, or volumes of another container, can lead there without the blueprint saying so.
-pub(super) async fn upload(spec: &ContainerSpec, id: &str, engine: &Engine) -> Result<(), Fault> {
+pub(in crate::engine) async fn upload(spec: &ContainerSpec, id: &str, engine: &Engine) -> Result<(), Fault> {
     if spec.files.is_empty() {
         return Ok(());
     }

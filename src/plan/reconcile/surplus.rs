@@ -32,7 +32,7 @@ impl<'a> Up<'a> {
     /// too.
     pub(super) fn surplus_containers(&mut self) {
         let mut orphans: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
-        for container in &self.observed.containers {
+        for container in self.observed.containers.iter().filter(|c| !c.is_helper()) {
             let role = container.role();
             let orphan = self.is_orphan(container);
             if orphan && !self.options.remove_orphans {
