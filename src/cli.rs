@@ -17,6 +17,7 @@ use crate::engine::logs::Moment;
 use crate::fake;
 use crate::name::ClusterName;
 use crate::select::Target;
+use crate::serve::consul::target::Target as ConsulAgent;
 use crate::serve::dns::zone::Domain;
 use crate::signal;
 use crate::text::decimal;
@@ -145,6 +146,8 @@ pub enum Command {
     Events(Events),
     /// Serve how the cluster is, now and as it changes: a page, JSON, events, names over DNS
     Serve(Serve),
+    /// Keep the cluster registered with Consul, as it is now and as it changes
+    Register(Register),
     /// Run a command in containers
     Exec(Exec),
     /// Run a command in a container of its own on a node's networks, removed after
@@ -507,9 +510,57 @@ pub struct Serve {
     /// File in which to keep the names, such as /etc/hosts, until the end
     #[arg(long, value_name = "FILE")]
     pub hosts: Option<PathBuf>,
+    /// Agent of Consul to keep the cluster registered with, such as `http://127.0.0.1:8500`
+    #[arg(long, value_name = "URL")]
+    pub consul: Option<ConsulAgent>,
+    /// How it is registered.
+    #[command(flatten)]
+    pub registered: Registered,
     /// The cluster whose container this is, where it is one.
     #[arg(long, hide = true, env = fake::variable::CLUSTER)]
     pub here: Option<ClusterName>,
+}
+
+/// The arguments of `topogen register`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each TCP or UDP port of what runs on the shared network is a service, called as the role; SERVICE_NAME, \
+SERVICE_443_NAME and the others of Registrator, in labels or variables, call it otherwise. Its check passes as long as the \
+container can serve. The token is that of CONSUL_HTTP_TOKEN, or in the file that CONSUL_HTTP_TOKEN_FILE names. It ends with \
+SIGTERM or SIGINT, once nothing is registered any more, with exit code 0."
+)]
+pub struct Register {
+    /// Agent of Consul: `consul://HOST:PORT`, `http://`, `https://` or `unix:///PATH`
+    #[arg(value_name = "URL")]
+    pub consul: ConsulAgent,
+    /// How it is registered.
+    #[command(flatten)]
+    pub how: Registered,
+    /// The cluster, by its name or by its blueprint.
+    #[command(flatten)]
+    pub source: Source,
+    /// The cluster whose container this is, where it is one.
+    #[arg(long, hide = true, env = fake::variable::CLUSTER)]
+    pub here: Option<ClusterName>,
+}
+
+/// How a cluster is registered with Consul.
+#[derive(Debug, Clone, Args)]
+pub struct Registered {
+    /// Register also what is on its node's network alone
+    #[arg(long = "consul-private", requires = "consul")]
+    pub private: bool,
+    /// Key of Consul's store below which to keep the nodes: PREFIX/nodes/slave3/address
+    #[arg(long = "consul-kv", value_name = "PREFIX", requires = "consul", value_parser = key)]
+    pub keys: Option<String>,
+}
+
+fn key(text: &str) -> Result<String, String> {
+    let key = text.trim_matches('/');
+    let is_key = !key.is_empty() && !key.contains("//") && !key.chars().any(char::is_control);
+    is_key
+        .then(|| key.to_owned())
+        .ok_or_else(|| "expected a key such as `shop` or `shop/lab`".to_owned())
 }
 
 /// How work on the engine is done and shown.

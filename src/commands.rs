@@ -22,6 +22,7 @@ mod probe;
 mod ps;
 mod reach;
 mod recorded;
+mod register;
 mod render;
 mod run;
 mod schema;
@@ -85,6 +86,7 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Logs(args) => block_on(logs::run(&args, session)),
         Command::Events(args) => block_on(events::run(&args, session)),
         Command::Serve(args) => block_on(serve::run(&args, session)),
+        Command::Register(args) => block_on(register::run(&args, session)),
         Command::Exec(args) => block_on(exec::run(&args, session)),
         Command::Stats(args) => block_on(stats::run(&args, session)),
         Command::Run(args) => block_on(run::run(&args, session)),

@@ -1,9 +1,10 @@
-//! Tells how a cluster is, now and as it changes: over HTTP, and as names.
+//! Tells how a cluster is, now and as it changes: over HTTP, as names, and to Consul.
 //!
 //! ```text
 //! watch ──Roster──▶ view ──▶ answer, addresses, metrics      (pure)
 //!                    ├─────▶ routes, streams, logs ──▶ connections ──▶ readers
 //!                    └─────▶ dns, hosts ──▶ resolvers
+//!       ──Roster──▶ consul ──▶ an agent of Consul
 //! ```
 //!
 //! [`view`] and what is answered about it are pure. Readers take the newest view: one that is slow misses revisions and holds
@@ -15,6 +16,7 @@
 pub mod addresses;
 pub mod answer;
 mod connections;
+pub mod consul;
 pub mod dns;
 pub mod host;
 pub mod hosts;

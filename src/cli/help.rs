@@ -15,7 +15,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Nodes", &["exec", "run", "logs", "cp"]),
     (
         "Looking",
-        &["ls", "ps", "stats", "graph", "events", "port", "hosts", "serve"],
+        &[
+            "ls", "ps", "stats", "graph", "events", "port", "hosts", "serve", "register",
+        ],
     ),
     (
         "Files",
@@ -120,6 +122,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("events", &[("events --format json", "a JSON object a line")]),
     ("serve", &[("serve --open", "the page, in a browser")]),
+    (
+        "register",
+        &[("register consul://127.0.0.1:8500", "with the agent of this machine")],
+    ),
     (
         "exec",
         &[

@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 use crate::compose::Condition;
 use crate::name::ClusterName;
 
+/// The beginning of labels, and of variables, by which a container says how its services are called elsewhere, as Registrator
+/// reads them.
+pub const SERVICE_SETTING: &str = "SERVICE_";
+
 /// The prefix of all of topogen's own labels.
 pub const PREFIX: &str = "io.topogen.";
 /// The cluster of a resource. Topogen never changes a resource without it.

@@ -2,6 +2,7 @@
 //!
 //! No variable of an environment and no value of a label is in what is written of it, so that it can be shown to anybody.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -144,6 +145,10 @@ pub struct Instance {
     pub exposed: Vec<Exposed>,
     /// The ports of the engine's host that lead to it.
     pub published: Vec<Published>,
+    /// What its labels and variables say about its services: those that begin with `SERVICE_`, labels before variables. No
+    /// reader is shown them; they make names in Consul.
+    #[serde(skip)]
+    pub settings: BTreeMap<String, String>,
     /// The signal that ends it, by number (`STOPSIGNAL`).
     #[serde(skip)]
     pub stop_signal: u8,

@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{load, ps, recorded, work};
-use crate::cli::Serve;
+use super::{load, ps, recorded, register, work};
+use crate::cli::{Serve, Source};
 use crate::cluster::roster::{Moment, Roster};
 use crate::cluster::{ObservedContainer, label};
 use crate::commands::Session;
@@ -38,14 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
     let terminal = &session.terminal;
-    let given = match load::is_lacking(args.source.file.as_deref()) {
-        true => None,
-        false => Some(load::topology(terminal, &args.source)?.topology),
-    };
-    let name = args.source.name.clone().or_else(|| args.here.clone());
-    let cluster = name
-        .or_else(|| given.as_ref().map(|t| t.cluster.clone()))
-        .unwrap_or_default();
+    let (given, cluster) = named(terminal, &args.source, args.here.as_ref())?;
     let engine = work::connect(terminal).await?;
     let listener = TcpListener::bind(args.listen)
         .await
@@ -79,11 +72,15 @@ pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
     if args.open {
         open(terminal, &url);
     }
-    let containers = observe::containers(&engine, Some(&cluster)).await;
-    if containers.map_err(Error::engine("look at the engine"))?.is_empty() {
-        terminal.line(&format!("no container of cluster `{cluster}` is on the engine yet"));
-        work::other_clusters(terminal, &engine, &cluster, "serve").await?;
-    }
+    tell_of_none(terminal, &engine, &cluster, "serve").await?;
+    let mut registration = match &args.consul {
+        Some(agent) => {
+            let registration = register::registration(agent, &args.registered, &engine, &cluster).await?;
+            terminal.line(&format!("it is registered at {agent}"));
+            Some(registration)
+        }
+        None => None,
+    };
     let subject = Subject {
         engine,
         cluster,
@@ -102,17 +99,65 @@ pub(super) async fn run(args: &Serve, session: &Session) -> Result<(), Error> {
             None => std::future::pending().await,
         }
     };
+    let registered = async {
+        match &mut registration {
+            Some(registration) => register::follow(registration, terminal, seen.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = serve::serve(listener, subject, settings, session.asked_to_end()) => {}
         () = blueprint.follow(seen.clone(), &expected) => {}
         () = report_losses(terminal, seen.clone()) => {}
         () = tell_names => {}
+        () = registered => {}
     }
-    names.map_or(Ok(()), |names| names.end())
+    let unregistered = match registration {
+        Some(registration) => register::end(registration).await,
+        None => Ok(()),
+    };
+    names.map_or(Ok(()), |names| names.end()).and(unregistered)
+}
+
+/// The cluster that `source` names, or else that of the container that this is; with what should exist, where there is a
+/// blueprint.
+///
+/// # Errors
+/// The blueprint is invalid.
+pub(super) fn named(
+    terminal: &Terminal,
+    source: &Source,
+    here: Option<&ClusterName>,
+) -> Result<(Option<Topology>, ClusterName), Error> {
+    let given = match load::is_lacking(source.file.as_deref()) {
+        true => None,
+        false => Some(load::topology(terminal, source)?.topology),
+    };
+    let name = source.name.clone().or_else(|| here.cloned());
+    let cluster = name.or_else(|| given.as_ref().map(|t| t.cluster.clone()));
+    Ok((given, cluster.unwrap_or_default()))
+}
+
+/// Says so if nothing of `cluster` is on the engine yet, with the `command` for the clusters that are.
+///
+/// # Errors
+/// A call of the engine failed.
+pub(super) async fn tell_of_none(
+    terminal: &Terminal,
+    engine: &Engine,
+    cluster: &ClusterName,
+    command: &str,
+) -> Result<(), Error> {
+    let containers = observe::containers(engine, Some(cluster)).await;
+    if containers.map_err(Error::engine("look at the engine"))?.is_empty() {
+        terminal.line(&format!("no container of cluster `{cluster}` is on the engine yet"));
+        work::other_clusters(terminal, engine, cluster, command).await?;
+    }
+    Ok(())
 }
 
 /// Says when the engine is lost, and when it is back.
-async fn report_losses(terminal: &Terminal, mut rosters: watch::Receiver<Arc<Roster>>) {
+pub(super) async fn report_losses(terminal: &Terminal, mut rosters: watch::Receiver<Arc<Roster>>) {
     let is_first = |roster: &Arc<Roster>| roster.stale.as_ref().is_some_and(|stale| stale.is_first());
     let _ = rosters.wait_for(|roster| !is_first(roster)).await;
     let mut was_lost = false;

@@ -8,7 +8,7 @@ pub mod host;
 mod metered;
 mod patience;
 mod ssh;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 mod unanswered;
 

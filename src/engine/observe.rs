@@ -28,6 +28,15 @@ pub use host::{neighbours, overflows};
 /// The most inspections in flight at once.
 const PARALLEL: usize = 16;
 
+/// The ID of the engine, which no other has (`GET /info`); its address where it has none.
+///
+/// # Errors
+/// The call failed.
+pub async fn engine_id(engine: &Engine) -> Result<String, Fault> {
+    let id = engine.docker.info().await?.id.filter(|id| !id.is_empty());
+    Ok(id.unwrap_or_else(|| engine.host.to_string()))
+}
+
 /// The containers of `cluster`, and everything that may conflict with it. The host's listening `ports` are read only on
 /// demand, because the kernel takes long to list them.
 ///

@@ -9,6 +9,7 @@ mod browser;
 mod cluster;
 mod compose;
 mod connect;
+mod consul;
 mod converge;
 mod copy;
 mod documents;
@@ -63,10 +64,12 @@ enum Needs {
     Browser,
     /// `dig`, and the right to tell glibc of another resolver.
     Dig,
+    /// `dig`, and Consul from packages of another release.
+    Consul,
 }
 
 impl Needs {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Engine,
         Self::Compose,
         Self::ComposeOne,
@@ -76,6 +79,7 @@ impl Needs {
         Self::OwnEngine,
         Self::Browser,
         Self::Dig,
+        Self::Consul,
     ];
 
     /// Why it is not to be had, where it is not.
@@ -91,6 +95,7 @@ impl Needs {
             Self::OwnEngine => engine().or_else(restart::lacks),
             Self::Browser => engine().or_else(page::lacks),
             Self::Dig => engine().or_else(names::lacks),
+            Self::Consul => engine().or_else(consul::lacks),
         }
     }
 }
@@ -421,6 +426,7 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
         serve::waits_for_its_cluster,
     ),
     ("names::are_found", Needs::Dig, names::are_found),
+    ("consul::follows_the_cluster", Needs::Consul, consul::follows),
     ("examples::addresses_with_fakes", Needs::Engine, || {
         examples::fakes("addresses")
     }),

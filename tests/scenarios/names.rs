@@ -17,7 +17,7 @@ pub(crate) fn lacks() -> Option<String> {
 }
 
 /// What `dig` says without its comments, a line each.
-fn dig(server: &str, arguments: &[&str]) -> BTreeSet<String> {
+pub(crate) fn dig(server: &str, arguments: &[&str]) -> BTreeSet<String> {
     let output = Command::new("dig")
         .arg(format!("@{server}"))
         .args(["+short", "+tries=1"])

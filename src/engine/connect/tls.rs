@@ -18,7 +18,7 @@ use crate::text::reason;
 ///
 /// # Errors
 /// A file cannot be read or contains something else; the message has its path.
-pub(super) fn config(tls: &Tls) -> io::Result<Arc<ClientConfig>> {
+pub(crate) fn config(tls: &Tls) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -1,6 +1,6 @@
 //! A container as the roster shows it, from its inspection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
@@ -80,6 +80,17 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
     let config = inspect.config.unwrap_or_default();
     let labels = config.labels.unwrap_or_default();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    let variables = config
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| variable.split_once('='));
+    let said = variables.chain(labels.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let is_setting = |(key, _): &(&str, &str)| key.starts_with(label::SERVICE_SETTING);
+    let settings = said
+        .filter(is_setting)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let settings: BTreeMap<String, String> = settings.collect();
     if label(label::CLUSTER) != cluster.as_str() || !label(label::HELPER).is_empty() {
         return None;
     }
@@ -93,8 +104,8 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
     } else {
         inspected.finished_at
     };
-    let settings = inspect.network_settings.unwrap_or_default();
-    let endpoints = settings.networks.unwrap_or_default();
+    let network = inspect.network_settings.unwrap_or_default();
+    let endpoints = network.networks.unwrap_or_default();
     let mut addresses: Vec<Address> = endpoints
         .into_iter()
         .map(|(network, endpoint)| address(network, endpoint, &name, &id, runs))
@@ -107,7 +118,7 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
         .filter_map(|p| port(&p))
         .collect();
     exposed.sort();
-    let bindings = settings.ports.unwrap_or_default().into_iter();
+    let bindings = network.ports.unwrap_or_default().into_iter();
     let mut published: Vec<Published> = bindings
         .flat_map(|(own, hosts)| {
             hosts
@@ -135,6 +146,7 @@ fn read_instance(inspect: ContainerInspectResponse, cluster: &ClusterName, netwo
         addresses,
         exposed,
         published,
+        settings,
         // Where none is said, it is this one (Dockerfile reference, `STOPSIGNAL`).
         stop_signal: config
             .stop_signal
