@@ -2,6 +2,7 @@
 
 mod before;
 mod day;
+mod faults;
 mod help;
 mod neighbours;
 
@@ -23,6 +24,7 @@ use crate::signal;
 use crate::text::decimal;
 use crate::text::{is_secret, shell_word};
 pub use day::{Config, ContainerPort, Cp, End, Hosts, Images, Level, Ls, Order, Port, Pull, Run, Stats, Until, Wait};
+pub use faults::{Cut, FaultOptions, Faults, Heal, Isolate, Namespace, Partition, Set};
 pub(crate) use help::command;
 
 /// One blueprint of roles, one Compose project per node: clusters of masters and slaves on the Docker Engine.
@@ -170,6 +172,16 @@ pub enum Command {
     Pause(Act),
     /// Let frozen containers run again
     Unpause(Act),
+    /// Cut nodes off the others, and let each go on inside
+    Cut(Cut),
+    /// Cut sets of nodes off each other
+    Partition(Partition),
+    /// Cut single containers off everything, their own node included
+    Isolate(Isolate),
+    /// End cuts
+    Heal(Heal),
+    /// List what is cut, as the containers' networks say
+    Faults(Faults),
     /// Prove that what runs is what the blueprint says: names, paths, shape
     Verify(Verify),
     /// Write the fake image for `docker load`
@@ -184,6 +196,9 @@ pub enum Command {
     Fake,
     /// Resolve names and connect to endpoints from here, and exit with 4 if any fails; for use inside containers
     Probe(Probe),
+    /// Change what is cut in the network namespace that it runs in
+    #[command(hide = true)]
+    Namespace(Namespace),
 }
 
 /// The blueprint to read, and what to change in it.

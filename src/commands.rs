@@ -7,6 +7,7 @@ mod cp;
 mod down;
 mod events;
 mod exec;
+mod faults;
 mod follow;
 mod graph;
 mod hosts;
@@ -102,6 +103,12 @@ pub(crate) fn run(command: Command, session: &Session) -> Result<(), Error> {
         Command::Kill(args) => block_on(verbs::run(&NodeVerb::Kill(args.signal), &args.act, session)),
         Command::Pause(args) => block_on(verbs::run(&NodeVerb::Pause, &args, session)),
         Command::Unpause(args) => block_on(verbs::run(&NodeVerb::Unpause, &args, session)),
+        Command::Cut(args) => block_on(faults::cut(&args, session)),
+        Command::Partition(args) => block_on(faults::partition(&args, session)),
+        Command::Isolate(args) => block_on(faults::isolate(&args, session)),
+        Command::Heal(args) => block_on(faults::heal(&args, session)),
+        Command::Faults(args) => block_on(faults::list(&args, session)),
+        Command::Namespace(args) => faults::namespace(&args, session),
         Command::Verify(args) => block_on(verify::run(&args, session)),
         Command::Image(args) => image::run(&args, session),
         Command::Probe(args) => block_on(probe::run(&args, session)),

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::cluster::{Desired, Observed, label};
+use crate::cluster::{Desired, Mark, Observed, ObservedContainer, label, mark};
 use crate::engine::apply::{self, Applied, ApplyContext, FakeError, Handles, SharedImages, SharedObservation, apply};
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
@@ -443,6 +443,9 @@ async fn look(
     if wait_for_stops(engine, cluster, &signals).await.map_err(looking())? {
         observed = observe().await.map_err(looking())?;
     }
+    // Helpers are of no node, and none is in the way: what stays behind says that something is cut.
+    let (helpers, containers) = observed.containers.into_iter().partition(ObservedContainer::is_helper);
+    (observed.containers, observed.helpers) = (containers, helpers);
     let needed = makes_fakes(desired, &observed);
     let (inspected, ready) = tokio::join!(
         observe::inspect_all(engine, &mut observed.containers),
@@ -450,6 +453,7 @@ async fn look(
     );
     inspected.map_err(looking())?;
     let ready = ready?;
+    mark(&mut observed.containers, &Mark::all(&observed.helpers));
     part::set_aside(&mut observed, desired);
     let of_a_platform = desired
         .containers()

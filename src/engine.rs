@@ -7,6 +7,8 @@ pub mod copy;
 pub mod disturbance;
 pub mod exec;
 pub mod fault;
+pub mod faults;
+pub mod helper;
 pub mod inspect;
 pub mod logs;
 pub mod observe;

@@ -21,6 +21,7 @@
 //! - [`serve`] tells over HTTP what [`watch`] knows.
 //! - [`graph`] draws a topology, and how it stands on the engine.
 //! - [`verify`] proves from inside every container, by a [`probe`], that what runs is what was described.
+//! - [`faults`] cuts containers off each other on purpose, and heals them.
 //! - [`fake`] stands in for images that one does not have.
 //!
 //! Everything between the ends is pure: no async, no file, no socket, no clock. There is no state file: what runs is what the
@@ -42,6 +43,7 @@ pub mod engine;
 pub mod error;
 pub mod examples;
 pub mod fake;
+pub mod faults;
 pub mod graph;
 pub mod lines;
 pub mod lint;

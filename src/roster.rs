@@ -39,6 +39,9 @@ struct ServiceRow {
     /// Whether it is as it should be, in a word: `running`, `completed`, or what is wrong.
     #[serde(serialize_with = "verdict_word")]
     verdict: Verdict,
+    /// Whether something may be cut in its network: a helper has done so since it was started.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
     /// What is wrong with it, as phrases; empty if nothing is.
     wrong: Vec<String>,
     addresses: Vec<ObservedEndpoint>,
@@ -93,6 +96,7 @@ impl ServiceRow {
             (State::Exited | State::Restarting, _, _, Some(code)) => format!("{word} ({code})"),
             (State::Running, Some(Wrong::Unsteady(times)), ..) => format!("{word} (restarted {times} times)"),
             (State::Running, Some(wrong), ..) => format!("{word} ({})", wrong.word()),
+            (State::Running, None, ..) if self.cut => format!("{word} (cut)"),
             (State::Running, None, Some(health), _) => format!("{word} ({})", health.word()),
             _ => word.to_owned(),
         }
@@ -144,6 +148,7 @@ fn service(container: &ObservedContainer, names: Option<&Vec<String>>, private: 
         state: there.map(|c| c.state),
         wrong: verdict.phrases(),
         verdict,
+        cut: container.marked,
         health: container.health,
         exit: container.exit,
         addresses,

@@ -277,6 +277,18 @@ fn hint(near: Option<String>, known: String) -> String {
 
 /// Names in natural order, with consecutive numbers in brackets, as in a target: `slave[1-10]`.
 fn listed(names: &[&str]) -> String {
+    let mut shown: Vec<String> = grouped(names).iter().map(|group| format!("`{group}`")).collect();
+    let more = shown.len().saturating_sub(LISTED);
+    shown.truncate(LISTED);
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Names in natural order, those with consecutive numbers as one with brackets, as in a target: `slave[1-10]`.
+#[must_use]
+pub fn grouped(names: &[&str]) -> Vec<String> {
     let mut groups: Vec<(&str, u64, u64)> = Vec::new();
     let mut shown: Vec<String> = Vec::new();
     for name in names {
@@ -292,15 +304,10 @@ fn listed(names: &[&str]) -> String {
     }
     for (stem, from, to) in groups {
         shown.push(match to {
-            to if to < from => format!("`{stem}`"),
-            to if to == from => format!("`{stem}{from}`"),
-            to => format!("`{stem}[{from}-{to}]`"),
+            to if to < from => stem.to_owned(),
+            to if to == from => format!("{stem}{from}"),
+            to => format!("{stem}[{from}-{to}]"),
         });
     }
-    let more = shown.len().saturating_sub(LISTED);
-    shown.truncate(LISTED);
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {more} more", shown.join(", ")),
-    }
+    shown
 }

@@ -6,6 +6,7 @@ mod apply;
 mod cli;
 mod compose_files;
 mod connect;
+mod cuts;
 mod day;
 mod documents;
 mod draft;

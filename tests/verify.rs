@@ -821,7 +821,7 @@ fn what_is_not_asked_for_is_not_reported() {
 /// The nodes that a check of `asker` is about, where it is about another one.
 fn asked_nodes(model: &Model<'_>, asker: usize, checks: &[Check]) -> BTreeSet<usize> {
     let targets = checks.iter().filter_map(|check| match check {
-        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => Some(at.target),
+        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) | Check::CutOff(at) => Some(at.target),
         Check::Name { .. } | Check::Unknown { .. } => None,
     });
     let nodes = targets.map(|t| model.members[t].node);
@@ -997,4 +997,47 @@ proptest! {
         prop_assert_eq!(xml.matches("<testcase").count(), xml.matches("/>\n").count() + xml.matches("</testcase>").count());
         prop_assert!(pictured(&report).ends_with("</svg>\n"));
     }
+}
+
+/// What is cut in the network of `container`.
+fn cut(engine: &mut Engine, container: &str, nets: &[&str]) {
+    let cut = nets.iter().map(|net| net.parse().expect("a network")).collect();
+    engine.cuts.insert(container.to_owned(), topogen::faults::State { cut });
+}
+
+#[test]
+fn what_is_cut_on_purpose_is_expected_to_be() {
+    let topology = lab(2);
+    let whole = Engine::of(&topology).verify(&topology, everything).proved;
+    let mut engine = Engine::of(&topology);
+    let inout = engine.found.networks[0].subnets[0].to_string();
+    cut(&mut engine, "slave1-service_entry-1", &[&inout]);
+    cut(&mut engine, "slave1-service_out-1", &[&inout]);
+    let report = engine.verify(&topology, everything);
+    assert!(report.right, "{}", shown(&report));
+    // Slave1's two on `inout` and the three others, in both directions.
+    assert_eq!(report.proved.cut, 2 * 2 * 3 + 2);
+    let (before, after) = (whole.ports + whole.reached, report.proved.ports + report.proved.reached);
+    assert_eq!(before, after + report.proved.cut);
+    assert_eq!(report.proved.names, whole.names);
+    insta::assert_snapshot!(shown(&report));
+    // A container alone, off its own node, too.
+    let mut engine = Engine::of(&topology);
+    cut(&mut engine, "slave2-service_4-1", &["0.0.0.0/0", "::/0"]);
+    let report = engine.verify(&topology, everything);
+    assert!(report.right && report.proved.cut > 0, "{}", shown(&report));
+}
+
+#[test]
+fn a_cut_that_something_leads_around_is_a_difference() {
+    insta::assert_snapshot!(fault(|engine| {
+        let address = engine
+            .container("master-service_entry-1")
+            .endpoints
+            .iter()
+            .find(|e| e.network == "inout");
+        let address = address.and_then(|e| e.address).expect("an address").to_string();
+        cut(engine, "slave1-service_entry-1", &[&format!("{address}/32")]);
+        engine.leaks = true;
+    }));
 }

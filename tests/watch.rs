@@ -550,7 +550,7 @@ fn networks_and_guests_are_listed_again_when_they_change_and_at_most_once_a_seco
     assert_eq!(reducer.on(Input::Tick, model.now()), [Command::List]);
     let surroundings = Surroundings {
         networks: vec![ObservedNetwork::default()],
-        guests: Vec::new(),
+        ..Surroundings::default()
     };
     let before = reducer.roster().clone();
     reducer.on(Input::Surroundings(surroundings), model.now());
@@ -657,7 +657,7 @@ async fn observed(cluster: &Cluster) -> (Vec<ObservedContainer>, Vec<ObservedNet
     let mut observed = cluster.observe().await;
     observed.containers.sort_by(|a, b| a.name.cmp(&b.name));
     observed.containers.iter_mut().for_each(|c| c.uptime = None);
-    let around = Surroundings::of(&cluster.desired.cluster, observed.networks, &observed.foreign);
+    let around = Surroundings::of(&cluster.desired.cluster, observed.networks, &observed.foreign, &[]);
     (observed.containers, around.networks, around.guests)
 }
 

@@ -13,6 +13,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Nodes", &["exec", "run", "logs", "cp"]),
+    ("Faults", &["cut", "partition", "isolate", "heal", "faults"]),
     (
         "Looking",
         &[
@@ -37,6 +38,29 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Command lines to begin with, and what each does.
 const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "cut",
+        &[
+            ("cut slave3", "off all others, in both directions"),
+            ("cut slave3 --from master", "off the master alone"),
+        ],
+    ),
+    (
+        "partition",
+        &[(
+            "partition 'slave[1-3]' 'slave[4-10],master'",
+            "two sets that do not meet",
+        )],
+    ),
+    ("isolate", &[("isolate slave3/app", "off everything, its own node too")]),
+    (
+        "heal",
+        &[
+            ("heal slave3", "what is cut there, and what others are cut off of it"),
+            ("heal", "all of it"),
+        ],
+    ),
+    ("faults", &[("faults --format json", "what is in force, for programs")]),
     (
         "init",
         &[
@@ -250,7 +274,8 @@ mod tests {
     #[test]
     fn every_command_is_in_one_group_and_has_examples() {
         let command = Cli::command();
-        let mut names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let shown = command.get_subcommands().filter(|c| !c.is_hide_set());
+        let mut names: Vec<&str> = shown.map(Command::get_name).collect();
         names.sort_unstable();
         let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         grouped.sort_unstable();

@@ -51,6 +51,11 @@ pub const OPTIONS: &str = "io.topogen.options";
 /// The purpose of a short-lived container of topogen's own, which belongs to no topology.
 pub const HELPER: &str = "io.topogen.helper";
 
+/// On a helper that cuts or heals: the engine's ID of the container whose network it was in.
+pub const MARKED: &str = "io.topogen.marked";
+/// On the same: what it was to do, for people who read events. What is in force is another thing.
+pub const ERRAND: &str = "io.topogen.errand";
+
 /// On a volume: nobody gave it a name, so that the engine did. Engines say so from 23 on.
 pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 

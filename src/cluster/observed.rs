@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 use super::is_for;
@@ -20,6 +20,8 @@ use crate::topology::Duty;
 pub struct Observed {
     /// The containers of the cluster.
     pub containers: Vec<ObservedContainer>,
+    /// Topogen's own helpers that are of the cluster, where they were told from its containers.
+    pub helpers: Vec<ObservedContainer>,
     /// All other containers. Their names and ports are taken, and they may be on the cluster's networks.
     pub foreign: Vec<ObservedContainer>,
     /// All networks of the engine. Names and subnets of foreign ones are taken.
@@ -192,6 +194,9 @@ pub struct ObservedContainer {
     pub ports: Vec<(HostPort, String)>,
     /// The mounted volumes, as pairs of name and path.
     pub mounts: Vec<(String, String)>,
+    /// Whether a helper has cut something in its network since it was started, as far as a list of containers tells: what is
+    /// in force, its network says.
+    pub marked: bool,
     /// What only an inspection returns; `None` if the container was only listed.
     pub details: Option<Details>,
 }
@@ -557,10 +562,16 @@ impl ObservedContainer {
         self.labels.contains_key(label::EXECUTABLE)
     }
 
-    /// Whether it is a container of topogen's own that runs the probe on behalf of another.
+    /// Whether it is a container of topogen's own that does something on behalf of another.
     #[must_use]
     pub fn is_helper(&self) -> bool {
         !self.label(label::HELPER).is_empty()
+    }
+
+    /// Whether it is a helper that stayed behind in a network where something is cut: a place to ask what.
+    #[must_use]
+    pub fn is_mark(&self) -> bool {
+        !self.label(label::MARKED).is_empty() && self.is_helper()
     }
 }
 
@@ -697,6 +708,12 @@ impl ObservedVolume {
 }
 
 impl ObservedNetwork {
+    /// All its subnets, those of IPv4 first.
+    pub fn all_subnets(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let v4 = self.subnets.iter().map(|net| IpNet::from(*net));
+        v4.chain(self.subnets6.iter().map(|net| IpNet::from(*net)))
+    }
+
     /// The value of the label `key`; empty if it is absent.
     #[must_use]
     pub fn label(&self, key: &str) -> &str {

@@ -11,8 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Health, HostPort, Observed, ObservedContainer, ObservedEndpoint, ObservedNetwork, State, Verdict, Wrong, label,
-    verdict,
+    Health, HostPort, Mark, Observed, ObservedContainer, ObservedEndpoint, ObservedNetwork, State, Verdict, Wrong,
+    label, verdict,
 };
 use crate::name::ClusterName;
 
@@ -55,12 +55,20 @@ pub struct Surroundings {
     pub networks: Vec<ObservedNetwork>,
     /// The containers of others on the cluster's networks, by name: their IDs, names and networks, and nothing else.
     pub guests: Vec<ObservedContainer>,
+    /// The helpers that have cut something, in order.
+    pub marks: Vec<Mark>,
 }
 
 impl Surroundings {
-    /// Those of `cluster`, of what an engine holds: all its `networks`, and the containers that are not of the cluster.
+    /// Those of `cluster`, of what an engine holds: all its `networks`, the containers that are not of the cluster, and the
+    /// `helpers` that are.
     #[must_use]
-    pub fn of(cluster: &ClusterName, mut networks: Vec<ObservedNetwork>, others: &[ObservedContainer]) -> Self {
+    pub fn of(
+        cluster: &ClusterName,
+        mut networks: Vec<ObservedNetwork>,
+        others: &[ObservedContainer],
+        helpers: &[ObservedContainer],
+    ) -> Self {
         networks.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
         let ours: Vec<&ObservedNetwork> = networks.iter().filter(|n| n.is_of(cluster)).collect();
         let guest = |container: &ObservedContainer| {
@@ -82,7 +90,11 @@ impl Surroundings {
         };
         let mut guests: Vec<ObservedContainer> = others.iter().filter_map(guest).collect();
         guests.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { networks, guests }
+        Self {
+            networks,
+            guests,
+            marks: Mark::all(helpers),
+        }
     }
 }
 
@@ -333,7 +345,7 @@ impl Roster {
     #[must_use]
     pub fn observed(&self) -> Observed {
         Observed {
-            containers: self.instances().map(|i| i.observed()).collect(),
+            containers: self.containers(),
             foreign: self.surroundings.guests.clone(),
             networks: self.surroundings.networks.clone(),
             stale: self.stale.clone(),
@@ -354,6 +366,20 @@ impl Roster {
         self.networks()
             .filter(|n| n.labels.contains_key(label::NODE))
             .map(|n| n.name.as_str())
+    }
+
+    /// All containers as an observation of the engine would have them now, by node.
+    #[must_use]
+    pub fn containers(&self) -> Vec<ObservedContainer> {
+        let marks = &self.surroundings.marks;
+        let observed = self.instances().map(|instance| {
+            let of = |mark: &Mark| mark.is_of(&instance.id, instance.state, instance.since);
+            ObservedContainer {
+                marked: marks.iter().any(of),
+                ..instance.observed()
+            }
+        });
+        observed.collect()
     }
 
     /// All containers, by node.

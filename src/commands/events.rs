@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use super::verbs::ObservedCluster;
 use super::work::{FOUND_AGAIN, lost_engine};
 use crate::cli::{Events, Format};
-use crate::cluster::ObservedContainer;
 use crate::cluster::roster::Moment;
+use crate::cluster::{ObservedContainer, label};
 use crate::commands::Session;
-use crate::engine::changes::{Change, ContainerEvent, NetworkEvent, Notice, Topic};
+use crate::engine::changes::{Change, ContainerChange, ContainerEvent, NetworkEvent, Notice, Topic};
 use crate::engine::observe::instance;
 use crate::error::{Error, Exit};
 use crate::lines::whose;
@@ -45,6 +45,7 @@ pub(super) async fn run(args: &Events, session: &Session) -> Result<(), Error> {
         };
         if let Change::Container(change) = &change
             && change.is_of(&found.cluster)
+            && !change.is_of_helper()
         {
             containers
                 .entry(change.id.clone())
@@ -86,8 +87,11 @@ struct Happened<'a> {
 impl<'a> Happened<'a> {
     /// What `change` says; `None` if it is not about one of `containers`, or about nothing that anybody watches for.
     fn of(change: &Change, containers: &'a HashMap<String, ObservedContainer>) -> Option<Self> {
-        let (id, (text, fields)) = match change {
-            Change::Container(change) => (&change.id, of_container(&change.event)?),
+        let (id, (text, fields)): (&str, _) = match change {
+            Change::Container(change) => match change.marked() {
+                Some(id) => (id, of_helper(change)?),
+                None => (&change.id, of_container(&change.event)?),
+            },
             Change::Network(change) => match &change.event {
                 NetworkEvent::Connected(id) => {
                     let fields = json!({"event": "connected", "network": change.name});
@@ -127,6 +131,13 @@ impl<'a> Happened<'a> {
             }
         }
     }
+}
+
+/// What a helper has done in the network of a container; `None` if it has not, or not yet.
+fn of_helper(change: &ContainerChange) -> Option<(String, Json)> {
+    let errand = change.labels.get(label::ERRAND)?;
+    let is_done = change.event == ContainerEvent::Died(Some(0));
+    is_done.then(|| (errand.clone(), json!({"event": "fault", "fault": errand})))
 }
 
 /// What happened to a container, in words and as data; `None` for what health checks and other visitors do all the time.

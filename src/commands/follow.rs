@@ -65,7 +65,7 @@ pub(super) async fn from_now(
 
 /// The containers of `roster`, and those that are missing, which have no ID.
 pub(super) fn with_missing(roster: &Roster, topology: Option<&Topology>) -> Vec<ObservedContainer> {
-    let mut all: Vec<ObservedContainer> = roster.instances().map(|i| i.observed()).collect();
+    let mut all = roster.containers();
     all.extend(missing(&all, topology));
     all
 }

@@ -90,6 +90,8 @@ pub(super) struct ObservedCluster {
     pub(super) cluster: ClusterName,
     pub(super) engine: Engine,
     pub(super) containers: Vec<ObservedContainer>,
+    /// Topogen's own helpers that are of the cluster.
+    pub(super) helpers: Vec<ObservedContainer>,
     /// The command that brings the cluster up.
     up: String,
 }
@@ -100,11 +102,15 @@ impl ObservedCluster {
         let cluster = load::cluster(which)?;
         terminal.doing("looking at the engine");
         let engine = work::connect(terminal).await?;
-        let containers = containers(&engine, &cluster).await?;
+        let all = observe::containers_and_helpers(&engine, Some(&cluster))
+            .await
+            .map_err(Error::engine("look at the engine"))?;
+        let (helpers, containers) = all.into_iter().partition(ObservedContainer::is_helper);
         Ok(Self {
             cluster,
             engine,
             containers,
+            helpers,
             up: which.command("up"),
         })
     }

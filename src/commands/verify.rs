@@ -4,7 +4,7 @@ mod ask;
 mod print;
 mod projects;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::{load, verbs, work};
 use crate::cli::{Only, Verify, Work};
 use crate::cluster::ContainerSpec;
 use crate::cluster::Inspected;
+use crate::cluster::Mark;
 use crate::cluster::ObservedContainer;
 use crate::cluster::Wrong;
 use crate::cluster::label;
@@ -21,9 +22,11 @@ use crate::commands::Session;
 use crate::converge::Reporter;
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
+use crate::engine::faults::Surgeon;
 use crate::engine::inspect;
 use crate::engine::translate;
 use crate::error::{Error, Exit};
+use crate::faults::State;
 use crate::plan::reconcile;
 use crate::select::select;
 use crate::topology::Topology;
@@ -50,10 +53,11 @@ pub(super) async fn run(args: &Verify, session: &Session) -> Result<(), Error> {
     let engine = work::connect(terminal).await?;
     terminal.doing("looking at the engine");
     let patience = Duration::from_millis(ask::patience(args));
-    let found = observed(&engine, topology, patience)
+    let (found, marks) = observed(&engine, topology, patience)
         .await
         .map_err(Error::engine("look at the engine"))?;
     let mut model = Model::new(topology, &found);
+    model.cuts = cuts(&engine, &model, &marks).await?;
     model.flags = meant.source.typed();
     model.blueprint.clone_from(&loaded.origin.blueprint);
     model.changed = changed(&loaded, &found).unwrap_or_else(|| {
@@ -81,18 +85,54 @@ fn outcome(report: &Report) -> Result<(), Error> {
 
 /// What was observed, once no healthcheck is pending any more: a container that was just started has a moment to become
 /// healthy, as one has to listen.
-async fn observed(engine: &Engine, topology: &Topology, patience: Duration) -> Result<Inspected, Fault> {
+///
+/// Also the marks of helpers that have cut something, which the same list has.
+async fn observed(engine: &Engine, topology: &Topology, patience: Duration) -> Result<(Inspected, Vec<Mark>), Fault> {
     let concern = Concern::of(topology);
     let end = Instant::now() + patience;
     loop {
-        let found = inspect::look(engine, |list| list.iter().map(|c| concern.has(c)).collect()).await?;
+        let mut marks = Vec::new();
+        let relevant = |list: &[ObservedContainer]| {
+            marks = Mark::all(list);
+            list.iter().map(|c| concern.has(c)).collect()
+        };
+        let found = inspect::look(engine, relevant).await?;
         let model = Model::new(topology, &found);
         let mut verdicts = (0..model.members.len()).map(|member| model.verdict(member));
         let is_pending = verdicts.any(|verdict| verdict.wrongs() == [Wrong::Starting]);
         if !is_pending || Instant::now() >= end {
-            return Ok(found);
+            return Ok((found, marks));
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What is cut, where a helper has left a mark: asked of the networks themselves, since a mark says no more than where. By the
+/// member whose network it is.
+async fn cuts(engine: &Engine, model: &Model<'_>, marks: &[Mark]) -> Result<BTreeMap<usize, State>, Error> {
+    let is_marked = |c: &ObservedContainer| c.runs() && marks.iter().any(|mark| mark.container == c.id);
+    let places = (0..model.members.len()).filter_map(|member| Some((member, model.container(member)?)));
+    let places: Vec<(usize, &ObservedContainer)> = places.filter(|(_, c)| is_marked(c)).collect();
+    if places.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let cluster = model.cluster.parse().map_err(anyhow::Error::new)?;
+    let (states, unknown) = Surgeon::new(engine, &cluster, &[]).ask(&places).await;
+    let messages: Vec<String> = unknown
+        .iter()
+        .map(|(member, reason)| {
+            format!(
+                "`{}` may be cut off, and could not be asked: {reason}",
+                model.title(*member)
+            )
+        })
+        .collect();
+    match messages.is_empty() {
+        true => Ok(states),
+        false => Err(Error::InTheWay {
+            messages,
+            hints: Vec::new(),
+        }),
     }
 }
 

@@ -125,6 +125,21 @@ impl ContainerChange {
         self.labels.get(label::CLUSTER).map(String::as_str) == Some(cluster.as_str())
     }
 
+    /// Whether the container is a helper of topogen's own, which is of no node.
+    #[must_use]
+    pub fn is_of_helper(&self) -> bool {
+        self.labels
+            .get(label::HELPER)
+            .is_some_and(|purpose| !purpose.is_empty())
+    }
+
+    /// The engine's ID of the container in whose network it cut or healed something; `None` if it is no helper that does.
+    #[must_use]
+    pub fn marked(&self) -> Option<&str> {
+        let marked = self.labels.get(label::MARKED).filter(|_| self.is_of_helper());
+        marked.map(String::as_str)
+    }
+
     /// The container as far as the event describes it. It counts as running, as after a start.
     #[must_use]
     pub fn started(&self) -> ObservedContainer {

@@ -56,6 +56,7 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
     Ok(Observed {
         host: host.without_bridges(&networks),
         containers,
+        helpers: Vec::new(),
         foreign,
         networks,
         images: images?.into_iter().map(read::image).collect(),
@@ -64,11 +65,25 @@ pub async fn observe(engine: &Engine, cluster: &ClusterName, ports: bool) -> Res
     })
 }
 
-/// The containers of `cluster`, running or not (`GET /containers/json`); those of every cluster if it is `None`.
+/// The containers of `cluster`, running or not (`GET /containers/json`); those of every cluster if it is `None`. Helpers are
+/// not among them.
 ///
 /// # Errors
 /// The call failed.
 pub async fn containers(engine: &Engine, cluster: Option<&ClusterName>) -> Result<Vec<ObservedContainer>, Fault> {
+    let mut containers = containers_and_helpers(engine, cluster).await?;
+    containers.retain(|c| !c.is_helper());
+    Ok(containers)
+}
+
+/// The same with topogen's own helpers, which are of the cluster and of none of its nodes.
+///
+/// # Errors
+/// The call failed.
+pub async fn containers_and_helpers(
+    engine: &Engine,
+    cluster: Option<&ClusterName>,
+) -> Result<Vec<ObservedContainer>, Fault> {
     let ours = match cluster {
         Some(cluster) => format!("{}={cluster}", label::CLUSTER),
         None => label::CLUSTER.to_owned(),

@@ -64,6 +64,7 @@ pub struct Options {
 pub fn up(desired: &Desired, observed: &Observed, options: &Options) -> Result<Plan, Vec<Conflict>> {
     let mut up = Up::new(desired, observed, options);
     up.surplus_containers();
+    up.note_cuts();
     // What is to be recreated must be known first: networks that grow take over the addresses of their neighbours.
     for network in desired.networks() {
         up.resolve_network(network);

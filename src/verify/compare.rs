@@ -156,7 +156,11 @@ impl Compared {
             }
             (Check::Port { at, .. }, false) if matches!(observed, Some(Mismatch::Other(_))) => (at, Cell::Other),
             (Check::Port { at, .. } | Check::Responds(at), false) => (at, Cell::Cut),
-            (Check::Unreachable(at), false) => (at, Cell::Open),
+            (Check::CutOff(at), true) => {
+                self.proved.cut += 1;
+                (at, Cell::Unreachable)
+            }
+            (Check::Unreachable(at) | Check::CutOff(at), false) => (at, Cell::Open),
         };
         let Some(matrix) = &mut self.matrix else { return };
         match check {
@@ -173,7 +177,9 @@ impl Compared {
 fn answered(check: &Check, answers: &Answers) -> bool {
     match check {
         Check::Name { name, .. } | Check::Unknown { name } => answers.names.contains_key(name),
-        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => contact(at, answers).is_some(),
+        Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) | Check::CutOff(at) => {
+            contact(at, answers).is_some()
+        }
     }
 }
 
@@ -229,7 +235,7 @@ fn one(model: &Model<'_>, asker: usize, check: &Check, answers: &Answers, works:
             Contact::Unreachable | Contact::Unresolved => Some(Mismatch::Unreachable),
         },
         Check::Responds(at) => (!contact(at, answers)?.reached()).then_some(Mismatch::Unreachable),
-        Check::Unreachable(at) => contact(at, answers)?.reached().then_some(Mismatch::Reached),
+        Check::Unreachable(at) | Check::CutOff(at) => contact(at, answers)?.reached().then_some(Mismatch::Reached),
     }
 }
 

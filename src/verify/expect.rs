@@ -9,6 +9,7 @@
 //! | reports its identity | every fake there |
 //! | responds | fakes there that expose no port |
 //! | is unreachable | every other node, at addresses that share no network with it |
+//! | is cut off | whoever would accept or respond, where a cut is in force between the two |
 //!
 //! The unreachable addresses would grow with the square of the containers. Past [`ADDRESSES`], each container checks
 //! one address of every other node, and which one rotates, so that all are checked from somewhere. The same applies to
@@ -61,6 +62,8 @@ pub enum Check {
     Responds(Endpoint),
     /// An address of a member is unreachable.
     Unreachable(Endpoint),
+    /// An address of a member is unreachable, because the two are cut off each other on purpose.
+    CutOff(Endpoint),
 }
 
 /// The address of a member on a network, with a port.
@@ -121,7 +124,7 @@ impl Expected {
                 Check::Port { at, listener } if model.is_fake(*listener) => (&mut questions.identify, at.to_string()),
                 Check::Port { at, .. } => (&mut questions.connect, at.to_string()),
                 Check::Responds(at) => (&mut questions.responds, at.to_string()),
-                Check::Unreachable(at) => (&mut questions.unreachable, at.to_string()),
+                Check::Unreachable(at) | Check::CutOff(at) => (&mut questions.unreachable, at.to_string()),
             };
             // Two members that share an address may yield the same question.
             if asked.insert(question.clone()) {
@@ -182,7 +185,11 @@ impl<'p, 'a> Expectations<'p, 'a> {
             checks.extend(known.filter_map(|(name, found)| found.check(self.model, name)));
         }
         if self.kinds.paths {
-            checks.extend(view.paths());
+            let cuts = |at: &Endpoint| self.model.is_cut(place, at);
+            checks.extend(view.paths().into_iter().map(|check| match check {
+                Check::Port { at, .. } | Check::Responds(at) if cuts(&at) => Check::CutOff(at),
+                check => check,
+            }));
             checks.extend(view.unreachable());
         }
         (!checks.is_empty()).then_some(Expected { asker, place, checks })

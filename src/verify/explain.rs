@@ -114,7 +114,9 @@ impl Symptom<'_> {
         match self.check {
             Check::Name { targets, .. } => targets,
             Check::Unknown { .. } => &[],
-            Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => std::slice::from_ref(&at.target),
+            Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) | Check::CutOff(at) => {
+                std::slice::from_ref(&at.target)
+            }
         }
     }
 
@@ -123,14 +125,16 @@ impl Symptom<'_> {
         match self.check {
             Check::Name { nets, .. } => nets.clone(),
             Check::Unknown { .. } => BTreeSet::new(),
-            Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) => [at.net].into(),
+            Check::Port { at, .. } | Check::Responds(at) | Check::Unreachable(at) | Check::CutOff(at) => {
+                [at.net].into()
+            }
         }
     }
 
     fn kind(&self) -> Kind {
         match self.check {
             Check::Name { .. } | Check::Unknown { .. } => Kind::Names,
-            Check::Port { .. } | Check::Responds(_) | Check::Unreachable(_) => Kind::Paths,
+            Check::Port { .. } | Check::Responds(_) | Check::Unreachable(_) | Check::CutOff(_) => Kind::Paths,
         }
     }
 
@@ -163,7 +167,7 @@ impl Symptom<'_> {
         match self.check {
             Check::Name { name, .. } | Check::Unknown { name } => name.clone(),
             Check::Port { at, .. } => format!("{}:{}", model.title(at.target), at.port),
-            Check::Responds(at) | Check::Unreachable(at) => model.title(at.target),
+            Check::Responds(at) | Check::Unreachable(at) | Check::CutOff(at) => model.title(at.target),
         }
     }
 }

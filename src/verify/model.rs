@@ -1,6 +1,6 @@
 //! The model that is verified: the topology, with the observed resource for each of its parts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
@@ -10,9 +10,11 @@ use crate::cluster::ObservedContainer;
 use crate::cluster::arp::pairs;
 use crate::cluster::{ObservedEndpoint, Verdict, label, verdict};
 use crate::fake;
+use crate::faults::State;
 use crate::name::{ContainerName, RoleName};
 use crate::topology::{self, Duty, Node, Service, Topology};
 use crate::value::Value;
+use crate::verify::expect::Endpoint;
 
 /// Which containers of an engine concern a topology.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub struct Model<'a> {
     pub blueprint: String,
     /// What has changed since a container was created, by container name.
     pub changed: HashMap<String, String>,
+    /// What is cut in the networks of members, by the member that has the namespace; none where nothing is.
+    pub cuts: BTreeMap<usize, State>,
     /// By network ID, then by name: the containers with that name on it, and their addresses.
     owners: HashMap<&'a str, HashMap<&'a str, Vec<Owner>>>,
 }
@@ -156,6 +160,7 @@ impl<'a> Model<'a> {
             flags: String::new(),
             blueprint: String::new(),
             changed: HashMap::new(),
+            cuts: BTreeMap::new(),
             owners: HashMap::new(),
         };
         model.add_members(topology);
@@ -438,6 +443,18 @@ impl<'a> Model<'a> {
             .flat_map(ObservedEndpoint::addresses)
             .collect::<Vec<_>>()
             .into_iter()
+    }
+
+    /// Whether `asker` is cut off the endpoint `at`, by what is in force in the namespace of either. Both are in their own.
+    #[must_use]
+    pub fn is_cut(&self, asker: usize, at: &Endpoint) -> bool {
+        let target = self.place(at.target);
+        let own = || {
+            self.addresses(asker, at.net)
+                .filter(|own| own.is_ipv6() == at.address.is_ipv6())
+        };
+        let there = |place: &usize, address| self.cuts.get(place).is_some_and(|state| state.cuts(address));
+        target != asker && (there(&asker, at.address) || own().any(|own| there(&target, own)))
     }
 
     /// Whether any container has an IPv6 address, so that names may resolve to one.

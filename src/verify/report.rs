@@ -67,6 +67,14 @@ pub struct Proved {
     pub reached: usize,
     /// Unreachable addresses, as expected.
     pub apart: usize,
+    /// Paths that are cut on purpose, and lead nowhere.
+    #[serde(skip_serializing_if = "is_none")]
+    pub cut: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The kind of a finding.
@@ -242,6 +250,7 @@ impl Proved {
                 "address is unreachable, as it should be",
                 "addresses are unreachable, as they should be",
             ),
+            counted(self.cut, "path is cut, as asked for", "paths are cut, as asked for"),
         ];
         sentence.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

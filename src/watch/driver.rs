@@ -14,7 +14,8 @@ use super::{Command, Event, Identity, Input, Listed, Reducer};
 use crate::cluster::roster::{Moment, Roster, Surroundings};
 use crate::cluster::{ObservedContainer, label};
 use crate::engine::changes::{
-    Change, ContainerChange, FIRST_DELAY, LONGEST_DELAY, NetworkEvent, Notice, PATIENCE, Subscription, Topic,
+    Change, ContainerChange, ContainerEvent, FIRST_DELAY, LONGEST_DELAY, NetworkEvent, Notice, PATIENCE, Subscription,
+    Topic,
 };
 use crate::engine::connect::Engine;
 use crate::engine::fault::Fault;
@@ -129,6 +130,12 @@ impl Driver {
 
     fn changed(&mut self, change: Change) {
         match change {
+            // A helper changes what is around the containers, once it has ended.
+            Change::Container(change) if change.marked().is_some() => {
+                if matches!(change.event, ContainerEvent::Died(_) | ContainerEvent::Removed) {
+                    self.take(Input::Networks);
+                }
+            }
             Change::Container(change) => {
                 // What was made of an image that was committed has the labels of another one, and another name.
                 let is_ours =
@@ -215,12 +222,13 @@ impl Source {
         }
         let all = observe::all_containers(&self.engine).await?;
         let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|c| c.cluster() == self.cluster.as_str());
+        let (helpers, own): (Vec<_>, Vec<_>) = own.into_iter().partition(ObservedContainer::is_helper);
         let mut inputs = Vec::new();
         if let Some(networks) = networks {
-            inputs.push(Input::Surroundings(Surroundings::of(&self.cluster, networks, &others)));
+            let surroundings = Surroundings::of(&self.cluster, networks, &others, &helpers);
+            inputs.push(Input::Surroundings(surroundings));
         }
-        let own = own.into_iter().filter(|c| !c.is_helper());
-        inputs.push(Input::Listed(own.map(listed).collect()));
+        inputs.push(Input::Listed(own.into_iter().map(listed).collect()));
         Ok(inputs)
     }
 

@@ -30,7 +30,7 @@ pub enum Input {
         /// The engine's ID of the container, 64 hexadecimal digits.
         container: String,
     },
-    /// A network was created or removed.
+    /// A network was created or removed, or something was cut in one.
     Networks,
     /// What is around the cluster's containers; a part of the answer to [`Command::List`], before [`Input::Listed`].
     Surroundings(Surroundings),

@@ -9,14 +9,25 @@ use crate::cluster::{Cluster, text};
 /// The first blueprint of its own that a newcomer brings up: every command says what the README says it does, but for how
 /// long it took.
 pub(crate) fn five_minutes() {
+    spoken("README.md");
+}
+
+/// A cut, what is said of it, and its end.
+pub(crate) fn faults() {
+    spoken("docs/faults.md");
+}
+
+/// Every command of the transcript in `document` prints its last line.
+fn spoken(document: &str) {
     let cluster = Cluster::new();
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README");
-    let (_, block) = readme.split_once("```text engine\n").expect("a transcript");
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).expect("a document");
+    let (_, block) = document.split_once("```text engine\n").expect("a transcript");
     let (block, _) = block.split_once("```").expect("its end");
     let spoken: Vec<&str> = block.split_terminator("$ ").filter(|s| !s.is_empty()).collect();
     assert!(spoken.len() > 4, "{block}");
     for command in spoken {
         let (command, expected) = command.split_once('\n').expect("what it prints");
+        let command = &command.replace("-n demo", &format!("-n {}", cluster.name));
         let words = command.strip_prefix("topogen ").expect("topogen").split(' ');
         let output = Command::new(env!("CARGO_BIN_EXE_topogen"))
             .args(words)

@@ -12,6 +12,7 @@ mod connect;
 mod consul;
 mod converge;
 mod copy;
+mod cuts;
 mod documents;
 mod double;
 mod examples;
@@ -140,6 +141,18 @@ const SCENARIOS: &[(&str, Needs, fn())] = &[
     ("page::all_of_it_is_done_by_keyboard", Needs::Browser, page::keyboard),
     ("page::it_fits_a_phone", Needs::Browser, page::phone),
     ("page::it_says_since_when_it_is_stale", Needs::Browser, page::stale),
+    (
+        "cuts::a_node_is_cut_off_until_it_is_started_again",
+        Needs::Engine,
+        cuts::cut_and_started_again,
+    ),
+    ("cuts::sets_of_nodes_do_not_meet", Needs::Engine, cuts::partitioned),
+    (
+        "cuts::what_is_cut_is_told_or_refused",
+        Needs::Engine,
+        cuts::told_and_refused,
+    ),
+    ("documents::what_faults_shows", Needs::Engine, documents::faults),
     (
         "faults::what_is_foreign_survives_down",
         Needs::Engine,

@@ -52,6 +52,7 @@ pub(super) fn view_of(instances: Vec<Instance>, is_whole: bool) -> View {
     let surroundings = Surroundings {
         networks,
         guests: Vec::new(),
+        marks: Vec::new(),
     };
     roster.surroundings = Arc::new(surroundings);
     let topology = (!is_whole).then(topology);

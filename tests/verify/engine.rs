@@ -35,6 +35,10 @@ pub(super) struct Engine {
     /// Containers between which packets get lost, and whether for want of room in the host's ARP table.
     pub(super) lost: Vec<(String, String)>,
     pub(super) crowded: bool,
+    /// What is cut in the network of a container, by its name, as its rules say.
+    pub(super) cuts: BTreeMap<String, topogen::faults::State>,
+    /// Whether packets get through all the same.
+    pub(super) leaks: bool,
     /// By name of a container, what has changed since it was made.
     pub(super) changed: HashMap<String, String>,
     /// The options that `verify` was given.
@@ -62,6 +66,8 @@ impl Engine {
             forwarded6: Vec::new(),
             lost: Vec::new(),
             crowded: false,
+            cuts: BTreeMap::new(),
+            leaks: false,
             changed: HashMap::new(),
             flags: String::new(),
             dumb: Vec::new(),
@@ -342,6 +348,12 @@ impl Engine {
         if self.lost.iter().any(|(a, b)| *a == asker.name && *b == target.name) {
             return Contact::Unreachable;
         }
+        let cuts = |place: &str, address| self.cuts.get(place).is_some_and(|state| state.cuts(address));
+        let near = asker.endpoints.iter().filter(|e| e.network_id == there.network_id);
+        let mut own = near.flat_map(ObservedEndpoint::addresses);
+        if !self.leaks && (cuts(&asker.name, address) || own.any(|own| cuts(&target.name, own))) {
+            return Contact::Unreachable;
+        }
         let listening = self.listening.get(&target.name).into_iter().flatten();
         match listening.into_iter().find(|(p, _)| *p == port) {
             Some((_, said)) => Contact::Connected {
@@ -356,6 +368,13 @@ impl Engine {
         let mut model = Model::new(topology, &self.found);
         model.changed = self.changed.clone();
         model.flags = self.flags.clone();
+        let cut =
+            |name: &String| (0..model.members.len()).find(|m| model.container(*m).is_some_and(|c| c.name == *name));
+        let cuts = self
+            .cuts
+            .iter()
+            .filter_map(|(name, state)| Some((cut(name)?, state.clone())));
+        model.cuts = cuts.collect();
         let scope = scope(&model);
         let expectations = Expectations::new(&model, scope.kinds);
         let expected = scope.members.iter().filter_map(|m| expectations.of(*m));

@@ -46,6 +46,7 @@ pub(in crate::engine) fn container(summary: ContainerSummary) -> ObservedContain
         endpoints,
         ports,
         mounts: summary.mounts.into_iter().flatten().filter_map(mount).collect(),
+        marked: false,
         details: None,
     };
     forget_addresses(&mut container);

@@ -1,13 +1,13 @@
 //! Resources that exist and are no longer desired.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Up, remove_network};
 use crate::cluster::ObservedContainer;
 use crate::cluster::ObservedNetwork;
 use crate::cluster::label;
-use crate::text::plural;
 use crate::text::quoted;
+use crate::text::{listed, plural};
 
 impl<'a> Up<'a> {
     /// Whether its role is not in the blueprint, and no desired container has its name.
@@ -26,6 +26,20 @@ impl<'a> Up<'a> {
 
     fn is_desired(&self, node: &str) -> bool {
         self.desired.nodes.iter().any(|n| n.name.as_str() == node)
+    }
+
+    /// Notes what is cut: nothing of it is in the blueprint, and it is nothing that `up` ends.
+    pub(super) fn note_cuts(&mut self) {
+        let cut = self.observed.containers.iter().filter(|c| c.marked);
+        let cut: BTreeSet<String> = cut.map(|c| format!("`{}/{}`", c.node(), c.service())).collect();
+        if cut.is_empty() {
+            return;
+        }
+        let which = listed(&cut.into_iter().collect::<Vec<_>>());
+        let note = format!(
+            "{which} may be cut off, which is left as it is: `topogen faults` lists it, `topogen heal` ends it"
+        );
+        self.plan.notes.push(note);
     }
 
     /// Marks containers that are no longer desired for removal. Orphans are only noted, unless they are to be removed

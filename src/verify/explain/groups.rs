@@ -31,6 +31,8 @@ enum Class {
     Cut,
     /// An address that should be unreachable is reachable.
     Open,
+    /// An address that is cut off on purpose is reachable.
+    Leak,
     /// The wrong fake responds.
     Identity,
 }
@@ -97,6 +99,7 @@ fn class(symptom: &Symptom<'_>) -> Class {
         (_, Mismatch::Resolved(_)) => Class::Name,
         (_, Mismatch::Refused) => Class::Refused,
         (_, Mismatch::Unreachable) => Class::Cut,
+        (Check::CutOff(_), Mismatch::Reached) => Class::Leak,
         (_, Mismatch::Reached) => Class::Open,
         (_, Mismatch::Mute | Mismatch::Other(_)) => Class::Identity,
     }
@@ -110,7 +113,7 @@ fn commons(model: &Model<'_>, class: Class, symptom: &Symptom<'_>) -> Vec<Common
         Check::Name { name, targets, .. } => vec![Common::Name(name.clone(), targets.first().copied()), asker],
         Check::Unknown { name } => vec![Common::Name(name.clone(), None), asker],
         Check::Port { at, listener } => vec![Common::Port(*listener, at.port), Common::Target(at.target), asker],
-        Check::Responds(at) => vec![Common::Target(at.target), asker],
+        Check::Responds(at) | Check::CutOff(at) => vec![Common::Target(at.target), asker],
         Check::Unreachable(at) => {
             let node = |member: usize| model.members[member].node;
             let (a, b) = (node(symptom.asker), node(at.target));
@@ -194,6 +197,7 @@ fn expected(model: &Model<'_>, class: Class, common: Option<&Common>, symptoms: 
                 name(b)
             )
         }
+        (Class::Leak, _) => "they are cut off each other, as `topogen faults` says".to_owned(),
         (Class::Open, Some(Common::Asker(_))) => "addresses on other networks are unreachable from it".to_owned(),
         (Class::Open, _) => "nothing reaches the addresses of networks it is not on".to_owned(),
         (Class::Identity, Some(Common::Port(m, port))) => format!("port {port} is answered by `{}`", model.title(*m)),
@@ -286,6 +290,7 @@ fn cause(class: Class, common: Option<&Common>, crowded: Option<u64>) -> String 
         (Class::Open, _) => {
             "the host forwards between the networks: its firewall's `DOCKER-USER`, or an engine without iptables"
         }
+        (Class::Leak, _) => "the cut was healed while it was asked, or something leads around it: ask again",
         (Class::Identity, _) => "another container took its address, or it was made by hand with another identity",
     };
     match (class, crowded) {
