@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
+use tempfile::TempDir;
 
 use crate::cluster::{Cluster, docker, text, wait};
 use crate::names::dig;
@@ -75,23 +76,25 @@ impl Drop for Register {
     }
 }
 
-/// An agent that keeps nothing, in a container on the host's network.
+/// An agent that keeps nothing, beside the scenario: the network of an engine's host may be another one.
 struct Consul {
-    container: String,
+    /// Where the package is unpacked.
+    directory: TempDir,
+    options: Vec<String>,
+    process: Child,
     http: u16,
     dns: String,
 }
 
 impl Consul {
-    fn beside(cluster: &mut Cluster) -> Self {
-        let base = real::build("topogen-test/dig", &["bind9-dnsutils"]);
-        let image = real::with_file("topogen-test/consul", &base, "bullseye", "consul", "/usr/bin/consul");
+    fn new() -> Self {
+        let directory = real::unpacked("bullseye", "consul");
         let free = || TcpListener::bind("127.0.0.1:0").expect("a port");
         // All at once, so that each is another.
         let ports = [free(), free(), free(), free(), free()].map(|l| l.local_addr().expect("an address").port());
         let [http, dns, server, lan, wan] = ports;
-        let container = format!("{}-consul", cluster.name);
-        let options = [
+        let options = vec![
+            "-bind=127.0.0.1".to_owned(),
             format!("-http-port={http}"),
             format!("-dns-port={dns}"),
             format!("-server-port={server}"),
@@ -99,28 +102,34 @@ impl Consul {
             format!("-serf-wan-port={wan}"),
             "-grpc-port=-1".to_owned(),
         ];
-        let mut arguments = vec![
-            "run",
-            "-d",
-            "--name",
-            &container,
-            "--network",
-            "host",
-            &image,
-            "consul",
-            "agent",
-            "-dev",
-        ];
-        arguments.extend(options.iter().map(String::as_str));
-        docker(&arguments);
-        cluster.finally(&["rm", "-f", &container]);
+        let process = Self::started(&directory, &options);
         let consul = Self {
-            container,
+            directory,
+            options,
+            process,
             http,
             dns: dns.to_string(),
         };
         consul.is_there();
         consul
+    }
+
+    fn started(directory: &TempDir, options: &[String]) -> Child {
+        Command::new(directory.path().join("usr/bin/consul"))
+            .args(["agent", "-dev"])
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Consul runs")
+    }
+
+    /// Ends it, and starts another one, which knows nothing.
+    fn restart(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.process = Self::started(&self.directory, &self.options);
+        self.is_there();
     }
 
     fn is_there(&self) {
@@ -158,22 +167,29 @@ impl Consul {
     }
 }
 
+impl Drop for Consul {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 pub(crate) fn follows() {
-    let mut cluster = Cluster::new();
+    let cluster = Cluster::new();
     fs::write(cluster.path().join("topogen.yaml"), BLUEPRINT).expect("a file");
-    let consul = Consul::beside(&mut cluster);
+    let mut consul = Consul::new();
     cluster.must("up", &["--wait"]);
     let inout = format!("{}-inout", cluster.name);
     let address = |node: &str| cluster.address(node, "app", &inout);
     let addresses = ["slave1", "slave2", "slave3"].map(address);
     let register = Register::of(&cluster, &consul);
-    let are = |what: &str, nodes: &[usize]| {
+    let are = |consul: &Consul, what: &str, nodes: &[usize]| {
         let expected: BTreeSet<String> = nodes.iter().map(|at| addresses[*at].clone()).collect();
         wait(what, || {
             (consul.dig(&["svc4.service.consul"]) == expected).then_some(())
         });
     };
-    are("all are found", &[0, 1, 2]);
+    are(&consul, "all are found", &[0, 1, 2]);
     let ports = consul.dig(&["svc4.service.consul", "SRV"]);
     assert!(
         ports.len() == 3 && ports.iter().all(|port| port.starts_with("1 1 8080 ")),
@@ -185,16 +201,15 @@ pub(crate) fn follows() {
         consul.dig(&["head.service.consul"]),
         one(&cluster.address("head", "app", &inout))
     );
-    let key = || consul.call("GET", "/v1/kv/shop/nodes/slave3/address?raw", "");
+    let key = |consul: &Consul| consul.call("GET", "/v1/kv/shop/nodes/slave3/address?raw", "");
     wait("its address is a key", || {
-        (key().as_deref() == Some(&addresses[2])).then_some(())
+        (key(&consul).as_deref() == Some(&addresses[2])).then_some(())
     });
     docker(&["kill", &cluster.container("slave1", "app")]);
-    are("what was killed is gone", &[1, 2]);
+    are(&consul, "what was killed is gone", &[1, 2]);
     // It keeps nothing.
-    docker(&["restart", "-t", "1", &consul.container]);
-    consul.is_there();
-    are("all is registered again", &[1, 2]);
+    consul.restart();
+    are(&consul, "all is registered again", &[1, 2]);
     let foreign = r#"{"ID": "foreign", "Name": "foreign", "Port": 1}"#;
     consul
         .call("PUT", "/v1/agent/service/register", foreign)
@@ -203,11 +218,11 @@ pub(crate) fn follows() {
     register.end(Signal::KILL);
     docker(&["kill", &cluster.container("slave2", "app")]);
     let register = Register::of(&cluster, &consul);
-    are("what ended meanwhile is gone", &[2]);
+    are(&consul, "what ended meanwhile is gone", &[2]);
     let (status, said) = register.end(Signal::TERM);
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(consul.services(), (one("foreign"), 0));
-    assert_eq!(key(), None);
+    assert_eq!(key(&consul), None);
     let said = text(said.as_bytes());
     assert!(!said.contains("warning"), "{said}");
 }

@@ -32,6 +32,17 @@ pub(crate) fn with_file(image: &str, base: &str, release: &str, package: &str, f
     {
         return image.to_owned();
     }
+    let directory = unpacked(release, package);
+    let container = docker(&["create", base, file]);
+    let source = format!("{}{file}", directory.path().display());
+    docker(&["cp", &source, &format!("{container}:{file}")]);
+    docker(&["commit", &container, image]);
+    docker(&["rm", &container]);
+    image.to_owned()
+}
+
+/// A directory with the files of a package of another release.
+pub(crate) fn unpacked(release: &str, package: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let unpacker = std::env::var(UNPACKER).expect("a program");
     let output = Command::new(unpacker)
@@ -41,12 +52,7 @@ pub(crate) fn with_file(image: &str, base: &str, release: &str, package: &str, f
         .output();
     let output = output.expect("it runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let container = docker(&["create", base, file]);
-    let source = format!("{}{file}", directory.path().display());
-    docker(&["cp", &source, &format!("{container}:{file}")]);
-    docker(&["commit", &container, image]);
-    docker(&["rm", &container]);
-    image.to_owned()
+    directory
 }
 
 /// An image with `package` in it.
